@@ -1,0 +1,36 @@
+# Everything a person or a machine starts here. `make run` and `make test` set up what they need.
+
+PORT_BASE ?= 15060
+PY := .venv/bin/python
+
+.PHONY: help run start stop test load check lock clean
+
+help:  ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+
+.venv/ready: requirements.lock pyproject.toml lab/setup.sh
+	@sh lab/setup.sh
+
+run: .venv/ready  ## start everything, place two calls, show their CDRs, stay up until Ctrl-C
+	@exec $(PY) -m lab run --port-base $(PORT_BASE)
+
+start: .venv/ready  ## the same in the background
+	@$(PY) -m lab start --port-base $(PORT_BASE)
+
+stop:  ## end what `make run` or `make start` started, whatever is left of it
+	@if [ -x $(PY) ]; then $(PY) -m lab stop; else echo "nothing runs: there is no .venv yet"; fi
+
+test: .venv/ready  ## everything, on a real Asterisk
+	@$(PY) -m lab test
+
+load: .venv/ready  ## the 300-channel limit, with progress, a table and var/load.json
+	@$(PY) -m lab load
+
+check: .venv/ready  ## style and types only
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+lock:  ## pin every requirement again, with hashes and without addresses
+	uv pip compile -q --extra dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal pyproject.toml -o requirements.lock
+
+clean: stop  ## back to a clean clone
+	rm -rf .venv .asterisk var build *.egg-info

@@ -1,0 +1,1 @@
+"""Edge. FastAGI, for dialplans that ask instead of passing the gate."""

@@ -1,0 +1,93 @@
+"""The manager interface (AMI), by panoramisk: module reloads and lists of pjsip's objects.
+
+panoramisk comes back by itself when the connection closes, but does not notice one that is silently dropped: a ping
+with a time limit does. It sends again what had no answer when the connection broke; nothing of ours may be done late,
+so all our actions are declared forgettable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from panoramisk import Manager
+
+from connector.config import AmiSettings
+from connector.errors import AmiUnavailable
+
+log = logging.getLogger(__name__)
+
+ANSWER_LIMIT_S = 5.0
+PING_EVERY_S = 4.0
+_OUR_ACTIONS = ("ping", "login", "moduleload", "pjsipshowendpoints", "coresettings")
+
+
+class AmiLink:
+    """One connection to the manager interface, kept open by `run`."""
+
+    def __init__(self, settings: AmiSettings) -> None:
+        self.settings = settings
+        self._manager: Any = None
+
+    async def run(self) -> None:
+        """Keep the connection until cancelled."""
+        logging.getLogger("panoramisk").setLevel(logging.CRITICAL)  # it writes whole actions; we say what matters
+        self._manager = Manager(
+            host=self.settings.host,
+            port=self.settings.port,
+            username=self.settings.user,
+            secret=self.settings.password.get_secret_value(),
+            events="off",
+            ping_delay=3600,  # ours has a time limit
+            ping_interval=3600,
+            forgetable_actions=_OUR_ACTIONS,
+            loop=asyncio.get_running_loop(),
+            log=logging.getLogger("panoramisk"),
+        )
+        self._manager.connect()
+        try:
+            while True:
+                await asyncio.sleep(PING_EVERY_S)
+                if self._manager.authenticated:
+                    await self._ping()
+        finally:
+            self._manager.close()
+
+    async def reload(self, module: str) -> None:
+        """Reload one module. AmiUnavailable if Asterisk does not answer or does not want to."""
+        await self._ask({"Action": "ModuleLoad", "Module": module, "LoadType": "reload"})
+
+    async def endpoint_names(self) -> set[str]:
+        """The names of all endpoints that Asterisk has loaded. AmiUnavailable if it cannot be asked."""
+        answers = await self._ask({"Action": "PJSIPShowEndpoints"})
+        return {answer["ObjectName"] for answer in answers if answer.event == "EndpointList"}
+
+    async def core_settings(self) -> dict[str, str]:
+        """Asterisk's version and limits. AmiUnavailable if it cannot be asked."""
+        (answer,) = await self._ask({"Action": "CoreSettings"})
+        return dict(answer)
+
+    async def _ask(self, action: dict[str, str]) -> list[Any]:
+        manager = self._manager
+        if manager is None or not manager.authenticated or manager.protocol is None or manager.protocol.closed:
+            raise AmiUnavailable(f"AMI is not connected at {self.settings.host}:{self.settings.port}")
+        try:
+            # as_list stays unsaid: panoramisk sees lists by itself, and told so it waits for ever for a list's end
+            # where Asterisk answers with an error.
+            answer = await asyncio.wait_for(manager.send_action(action), ANSWER_LIMIT_S)
+        except TimeoutError:
+            raise AmiUnavailable(f"no answer by AMI to {action['Action']} within {ANSWER_LIMIT_S:.0f} s") from None
+        answers = answer if isinstance(answer, list) else [answer]
+        if answers[0].response not in ("Success", ""):
+            if "No endpoints found" in answers[0].message:
+                return []
+            raise AmiUnavailable(f"AMI answered {action['Action']} with: {answers[0].message}")
+        return answers
+
+    async def _ping(self) -> None:
+        try:
+            await self._ask({"Action": "Ping"})
+        except AmiUnavailable as error:
+            log.warning("%s; connecting again", error)
+            self._manager.protocol.transport.abort()  # panoramisk sees it close and comes back

@@ -1,0 +1,71 @@
+"""Puts generated config into effect: write, make Asterisk load it, read back what it has, and roll back if it refused."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from typing import Protocol
+
+from connector.errors import ConfigRefused
+
+log = logging.getLogger(__name__)
+
+LOAD_LIMIT_S = 10.0
+_MODULE = "res_pjsip.so"
+
+
+class Manager(Protocol):
+    """The two things asked of Asterisk here."""
+
+    async def reload(self, module: str) -> None: ...
+    async def endpoint_names(self) -> set[str]: ...
+
+
+async def apply(text: str, expected: set[str], path: Path, manager: Manager) -> bool:
+    """Make `text` the content of `path` and of Asterisk, which then has to show the endpoints `expected`.
+
+    True if something had to change. Raises ConfigRefused with the old file in place again, or AmiUnavailable with the
+    new one in place (Asterisk reads it when it starts).
+    """
+    old = path.read_text() if path.exists() else None
+    if old == text and expected <= await manager.endpoint_names():
+        return False
+    write(path, text)
+    await manager.reload(_MODULE)
+    missing = await _missing(expected, manager)
+    if missing:
+        if old is None:
+            path.unlink()
+        else:
+            write(path, old)
+        await manager.reload(_MODULE)
+        raise ConfigRefused(f"Asterisk did not load {', '.join(sorted(missing)[:5])} from {path}; rolled back")
+    return True
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a file by another at once, on the disk when this returns, readable by owner and group only."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+async def _missing(expected: set[str], manager: Manager) -> set[str]:
+    """The expected endpoints that Asterisk still lacks when the limit is over: a reload answers before it is done."""
+    deadline = asyncio.get_running_loop().time() + LOAD_LIMIT_S
+    while missing := expected - await manager.endpoint_names():
+        if asyncio.get_running_loop().time() > deadline:
+            return missing
+        await asyncio.sleep(0.05)
+    return set()

@@ -1,0 +1,284 @@
+"""The Stasis application: the gate that every call passes, and the life of each call after it.
+
+One coroutine carries one call from its offer to its CDR (`_carry`); its mailbox keeps Asterisk's order. The reader of
+the websocket only sorts events into mailboxes, so a slow store delays decisions, never hang-ups. After the decision the
+dialplan has the call again: should we die, it goes on, and its guard timer in Asterisk ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+from connector.ari_app import events
+from connector.ari_app.client import AriClient
+from connector.ari_app.events import CallOffered, CutOff, Event, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
+from connector.ari_app.recovery import reconcile
+from connector.billing import calls
+from connector.clock import Clock
+from connector.core import refusals
+from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.refusals import Refusal
+from connector.errors import AriRefused, AriUnavailable, AsteriskError, StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
+READY_LIMIT_S = 1.5
+STORE_RETRY_S = 1.0
+SEEN_EVERY_S = 5.0
+
+
+class OngoingCall:
+    """A call in memory: what is known of it, when it was last known alive, and the events that wait for it."""
+
+    def __init__(self, call_id: str, progress: Progress, seen_at: int) -> None:
+        self.call_id = call_id
+        self.progress = progress
+        self.offered_at = seen_at
+        self.seen_at = seen_at
+        self.mailbox: asyncio.Queue[Event] = asyncio.Queue()
+
+
+class ConnectorApp:
+    """The listener on Asterisk's websocket."""
+
+    def __init__(self, client: AriClient, clock: Clock, node: str, longest_s: int) -> None:
+        self.client = client
+        self.clock = clock
+        self.node = node
+        self.longest_s = longest_s
+        self.ready = asyncio.Event()
+        self.ongoing: dict[str, OngoingCall] = {}
+        self._by_leg: dict[str, list[OngoingCall]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        # One thread writes: SQLite has one writer anyhow, and the order of a call's writes is kept.
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+
+    async def store(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run one billing function on the writer's thread."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._writer, functools.partial(function, *args, **kwargs)
+        )
+
+    async def connected(self) -> None:
+        """The stream is open: say what we want to hear, learn which calls are up, and only then admit."""
+        while not self.ready.is_set():
+            try:
+                await self.client.applications.filter(applicationName=self.client.settings.app, body=events.FILTER)
+                await reconcile(self)
+            except (AsteriskError, StoreUnavailable) as error:
+                log.warning("not ready, nothing is admitted: %s", error)
+                await asyncio.sleep(STORE_RETRY_S)
+                continue
+            self.ready.set()
+            log.info("ready: %d calls are up", len(self.ongoing))
+        while True:
+            await asyncio.sleep(SEEN_EVERY_S)
+            await self._note_seen()
+
+    def disconnected(self, reason: str) -> None:
+        """Nothing is known from here on, so nothing is admitted; what is up stays up."""
+        if self.ready.is_set():
+            log.error("%s; nothing is admitted until it is back", reason)
+        else:
+            log.warning("%s", reason)
+        self.ready.clear()
+
+    def event(self, message: dict[str, Any]) -> None:
+        """Sort one event into the mailboxes it concerns."""
+        try:
+            event = events.parse(message)
+        except (KeyError, ValueError, TypeError):
+            log.exception("an event of Asterisk is not as documented: %s", message.get("type"))
+            return
+        if isinstance(event, CallOffered):
+            self._offered(event)
+        elif isinstance(event, LegDialled):
+            self._dialled(event)
+        elif isinstance(event, events.ApplicationReplaced):
+            log.error("another connector took the application %r: this one admits nothing", self.client.settings.app)
+            self.ready.clear()
+        elif event is not None:
+            for call in self._by_leg.get(event.leg, ()):
+                self.tell(call, event)
+
+    @staticmethod
+    def tell(call: OngoingCall, event: Event) -> None:
+        """Put an event into a call's mailbox."""
+        call.mailbox.put_nowait(event)
+
+    def adopt(self, call_id: str, progress: Progress, seen_at: int) -> OngoingCall:
+        """Follow a call again that was admitted before."""
+        call = self._remember(call_id, progress, seen_at)
+        self._start(self._follow(call))
+        return call
+
+    async def close(self) -> None:
+        """Stop following the calls. They go on in Asterisk, and their rows in the store."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._writer.shutdown(wait=True)
+
+    def _offered(self, event: CallOffered) -> None:
+        known = self._by_leg.get(event.leg, ())
+        if any(call.offered_at == event.at and call.progress.gate_leg == event.leg for call in known):
+            return  # the same offer once more
+        direction, source = (*event.args, "", "")[:2]
+        if direction not in ("in", "out"):
+            log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
+            return
+        attempt = Attempt(
+            call_id=uuid.uuid4().hex,
+            direction=Direction(direction),
+            gate_leg=event.leg,
+            source=source,
+            dialled=event.dialled,
+            caller_id=event.caller_id,
+            started_at=event.created_at,
+            asked_at=event.at,
+        )
+        call = self._remember(attempt.call_id, Progress(event.leg), event.at)
+        self._start(self._carry(call, attempt))
+
+    def _dialled(self, event: LegDialled) -> None:
+        callers = self._by_leg.get(event.caller_leg)
+        if callers and event.leg != event.caller_leg:
+            newest = callers[-1]  # after a transfer the caller's leg belongs to two calls; it dials for the later one
+            if newest not in self._by_leg.setdefault(event.leg, []):
+                self._by_leg[event.leg].append(newest)
+                self.tell(newest, event)
+
+    async def _carry(self, call: OngoingCall, attempt: Attempt) -> None:
+        decided = await self._decide(attempt)
+        if isinstance(decided, Refusal):
+            log.info("refused %s %s: %s", attempt.direction, attempt.gate_leg, decided.code)
+            self._forget(call)
+            await self._send_on(attempt.gate_leg, [], "connector-refuse", str(decided.cause))
+            return
+        await self._send_on(attempt.gate_leg, self._variables(decided, attempt), *_target(decided, attempt))
+        await self._follow(call)
+
+    async def _decide(self, attempt: Attempt) -> Admitted | Refusal:
+        try:
+            await asyncio.wait_for(self.ready.wait(), READY_LIMIT_S)
+        except TimeoutError:
+            return await self._refuse_unasked(attempt, refusals.NOT_READY)
+        try:
+            return await self.store(calls.admit, attempt, self.node)
+        except StoreUnavailable as error:
+            log.error("refused: %s", error)
+            return refusals.STORE_UNAVAILABLE
+
+    async def _refuse_unasked(self, attempt: Attempt, why: Refusal) -> Refusal:
+        try:
+            await self.store(calls.refuse, attempt, self.node, why)
+        except StoreUnavailable as error:
+            log.error("a refusal could not be recorded: %s", error)
+        return why
+
+    def _variables(self, admitted: Admitted, attempt: Attempt) -> list[tuple[str, str]]:
+        variables = [
+            ("CONNECTOR_CALL", admitted.call_id),
+            ("CONNECTOR_GUARD_S", str(self.longest_s)),
+            ("CONNECTOR_ENDPOINT", admitted.endpoint),
+        ]
+        if attempt.direction is Direction.IN:
+            # Should the PBX transfer this leg, it comes back to the gate in the profile's name.
+            variables.append(("__CONNECTOR_PROFILE", admitted.profile))
+        return variables
+
+    async def _send_on(self, leg: str, variables: list[tuple[str, str]], context: str, extension: str) -> None:
+        """Give a leg back to the dialplan. All requests leave at once; Asterisk keeps their order."""
+        requests = [
+            self.client.channels.setChannelVar(channelId=leg, variable=name, value=value) for name, value in variables
+        ]
+        requests.append(
+            self.client.channels.continueInDialplan(channelId=leg, context=context, extension=extension, priority=1)
+        )
+        for answer in await asyncio.gather(*requests, return_exceptions=True):
+            if isinstance(answer, AriRefused) and answer.status in (404, 409):
+                return  # the caller gave up meanwhile, or the gate's timeout took the call: its end will be told
+            if isinstance(answer, AriRefused | AriUnavailable):
+                log.warning("leg %s stays at the gate, whose timeout refuses it: %s", leg, answer)
+                return
+            if isinstance(answer, BaseException):
+                raise answer
+
+    async def _follow(self, call: OngoingCall) -> None:
+        """From here until the last leg is gone, then the CDR. A hang-up is never lost: the store is asked until it takes it."""
+        progress = call.progress
+        while not progress.over:
+            event = await call.mailbox.get()
+            if isinstance(event, LegDialled):
+                progress.leg_dialled(event.leg)
+            elif isinstance(event, LegAnswered | LegFoundUp):
+                if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
+                    await self._insist(calls.answered, call.call_id, event.at, progress.other_leg)
+            elif isinstance(event, LegEnded):
+                progress.leg_ended(event.leg, event.at, event.cause)
+            elif isinstance(event, LegLost):
+                progress.leg_ended(event.leg, event.at, None, seen=False)
+            elif isinstance(event, CutOff):
+                progress.cut_off = True
+        await self._insist(calls.ended, call.call_id, progress, self.clock.now_ms())
+        self._forget(call)  # only now: while its row is there, a call without a place in memory would be adopted
+
+    async def _insist(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        while True:
+            try:
+                return await self.store(function, *args, **kwargs)
+            except StoreUnavailable as error:
+                log.error("the store did not take what happened to a call, trying again: %s", error)
+                await asyncio.sleep(STORE_RETRY_S)
+
+    async def _note_seen(self) -> None:
+        """While the stream is open, every call in memory is known alive."""
+        now = self.clock.now_ms()
+        alive = list(self.ongoing.values())
+        try:
+            await self.store(calls.seen, [call.call_id for call in alive], now)
+        except StoreUnavailable as error:
+            log.error("cannot note which calls are alive: %s", error)
+        for call in alive:
+            call.seen_at = now
+
+    def _remember(self, call_id: str, progress: Progress, seen_at: int) -> OngoingCall:
+        call = OngoingCall(call_id, progress, seen_at)
+        self.ongoing[call_id] = call
+        for leg in progress.legs:
+            self._by_leg.setdefault(leg, []).append(call)
+        return call
+
+    def _forget(self, call: OngoingCall) -> None:
+        self.ongoing.pop(call.call_id, None)
+        for leg in call.progress.legs:
+            others = [other for other in self._by_leg.get(leg, ()) if other is not call]
+            if others:
+                self._by_leg[leg] = others
+            else:
+                self._by_leg.pop(leg, None)
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a call is no longer followed: a defect of the connector", exc_info=task.exception())
+
+
+def _target(admitted: Admitted, attempt: Attempt) -> tuple[str, str]:
+    context = "connector-dial" if attempt.direction is Direction.OUT else "connector-ring"
+    return context, admitted.called

@@ -1,0 +1,128 @@
+"""Asterisk's events, from JSON to what they mean to a call. Nothing else of this program sees ARI's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from connector.core.times import from_asterisk
+
+# Asterisk sends 82 events a call to an application that listens to everything; these are the ones that are used.
+KINDS = ("StasisStart", "Dial", "ChannelStateChange", "ChannelDestroyed", "ChannelUserevent", "ApplicationReplaced")
+# The filter holds back the answers to our requests too, unless they are named (measured on 22.10.1).
+FILTER = {"allowed": [{"type": kind} for kind in (*KINDS, "RESTResponse")]}
+
+
+@dataclass(frozen=True)
+class CallOffered:
+    """A leg reached the gate. `args` are the dialplan's own words; the rest is from the network."""
+
+    leg: str
+    args: tuple[str, ...]
+    dialled: str
+    caller_id: str
+    created_at: int
+    at: int
+
+
+@dataclass(frozen=True)
+class LegDialled:
+    """`leg` is being dialled for `caller_leg`, or something new is known of that."""
+
+    caller_leg: str
+    leg: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LegAnswered:
+    """A leg is up."""
+
+    leg: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LegEnded:
+    """A leg is gone. `cause` is Q.850."""
+
+    leg: str
+    at: int
+    cause: int
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """The dialplan says that a leg's time ran out."""
+
+    leg: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LegLost:
+    """Ours, not Asterisk's: a leg is gone and nobody saw it go; `at` is the last moment it was known alive."""
+
+    leg: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LegFoundUp:
+    """Ours, not Asterisk's: a leg is up and nobody saw it answered; `at` is when it was found."""
+
+    leg: str
+    at: int
+
+
+@dataclass(frozen=True)
+class ApplicationReplaced:
+    """Another connector took the application: this one hears nothing more."""
+
+
+Event = CallOffered | LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp | CutOff | ApplicationReplaced
+
+
+def parse(message: dict[str, Any]) -> Event | None:
+    """What an event says, or None if it says nothing to us. KeyError or ValueError if it is not as documented."""
+    kind = message["type"]
+    if kind == "ApplicationReplaced":
+        return ApplicationReplaced()
+    if kind not in KINDS:
+        return None
+    at = from_asterisk(message["timestamp"])
+    if kind == "Dial":
+        caller = message.get("caller")
+        return LegDialled(caller["id"], message["peer"]["id"], at) if caller else None
+    channel = message.get("channel")
+    if channel is None:
+        return None
+    leg = channel["id"]
+    if kind == "StasisStart":
+        return CallOffered(
+            leg,
+            tuple(message["args"]),
+            channel["dialplan"]["exten"],
+            channel["caller"]["number"],
+            from_asterisk(channel["creationtime"]),
+            at,
+        )
+    if kind == "ChannelStateChange":
+        return LegAnswered(leg, at) if channel["state"] == "Up" else None
+    if kind == "ChannelDestroyed":
+        return LegEnded(leg, at, int(message["cause"]))
+    return CutOff(leg, at) if message["eventname"] == "ConnectorCutOff" else None
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A leg that Asterisk has right now."""
+
+    id: str
+    up: bool
+
+
+def legs(listed: Iterable[dict[str, Any]]) -> dict[str, Leg]:
+    """The answer to "list all channels", by leg id."""
+    return {channel["id"]: Leg(channel["id"], channel["state"] == "Up") for channel in listed}

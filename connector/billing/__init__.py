@@ -1,0 +1,1 @@
+"""Records. Every public function is one transaction on the store; what is decided is decided in `connector.core`."""

@@ -1,0 +1,99 @@
+"""Opens the store, brings its schema up to date, and frames every transaction. Knows no table.
+
+SQLite is used in WAL mode with full sync. SQLite 3.7.0 to 3.51.2 can lose commits in that mode when two connections
+write or checkpoint at once ("WAL-reset"), and Debian 12 ships such a one; the locked `pysqlite3` wheel brings a later
+one, and should an older one be loaded all the same, the rollback journal is used (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import peewee
+from playhouse.migrations import MigrationError, Runner
+
+from connector.billing.models import database
+from connector.errors import StoreUnavailable
+
+FIRST_WHOLE_WAL = (3, 51, 3)
+BUSY_LIMIT_S = 5
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def sqlite_version() -> tuple[int, ...]:
+    """The SQLite that is loaded, which is not always the system's."""
+    return tuple(peewee.sqlite3.sqlite_version_info)
+
+
+def journal_mode() -> str:
+    """The journal mode that keeps data whole on the SQLite that is loaded."""
+    return "wal" if sqlite_version() >= FIRST_WHOLE_WAL else "delete"
+
+
+class Store:
+    """One open store. Peewee keeps a connection per thread; `close` closes the calling thread's."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.db = peewee.SqliteDatabase(
+            str(path),
+            pragmas={
+                "journal_mode": journal_mode(),
+                "synchronous": "full",  # a commit that was answered is on the disk
+                "foreign_keys": 1,
+            },
+            timeout=BUSY_LIMIT_S,
+        )
+        database.initialize(self.db)
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date, making the store if it is not there; the names of what was applied."""
+        with unavailable_if_broken(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self.path.exists():
+                self.path.touch(mode=0o600)
+            return list(Runner(self.db, str(_MIGRATIONS)).up())
+
+    def check(self) -> None:
+        """Raise StoreUnavailable, in words, if the store is not there or its schema is another one's."""
+        if not self.path.exists():
+            raise StoreUnavailable(f"there is no store at {self.path}: 'connector serve' makes it")
+        with unavailable_if_broken(self.path):
+            rows = Runner(self.db, str(_MIGRATIONS)).status()
+        if any(row.applied is None for row in rows):
+            raise StoreUnavailable(f"the store {self.path} is older than this program: 'connector serve' updates it")
+        if any(row.path is None for row in rows):
+            raise StoreUnavailable(f"the store {self.path} is newer than this program")
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self.db.close()
+
+
+@contextmanager
+def unavailable_if_broken(where: Path | str) -> Iterator[None]:
+    """Anything the database or the disk says becomes StoreUnavailable, in one line."""
+    try:
+        yield
+    except (peewee.PeeweeException, MigrationError, OSError) as error:
+        raise StoreUnavailable(f"the store {where} cannot be used: {error}") from error
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """One transaction that writes.
+
+    It takes the write lock at once: a transaction that reads first and writes later fails on SQLite, however long it
+    would have waited. Raises StoreUnavailable; nothing is written then.
+    """
+    with unavailable_if_broken(database.database), database.atomic("IMMEDIATE"):
+        yield
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """One transaction that only reads: all of it sees the same moment. Raises StoreUnavailable."""
+    with unavailable_if_broken(database.database), database.atomic("DEFERRED"):
+        yield

@@ -1,0 +1,131 @@
+"""connector.toml, read and checked once at start. Unknown keys are errors: a typo must not become a default."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from connector.errors import SettingsError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,30}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where the store is."""
+
+    path: Path
+
+
+class AriSettings(_Section):
+    """How Asterisk's REST interface is reached, and under which application name."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8088
+    user: Name
+    password: SecretStr
+    app: Name = "connector"
+
+    @property
+    def url(self) -> str:
+        """Where the interface begins, without a slash at its end."""
+        return f"http://{self.host}:{self.port}/ari"
+
+
+class AmiSettings(_Section):
+    """How Asterisk's manager interface is reached."""
+
+    host: str = "127.0.0.1"
+    port: Port = 5038
+    user: Name
+    password: SecretStr
+
+
+class SipSettings(_Section):
+    """Where Asterisk's SIP transport is, and what the generated objects need to know of it.
+
+    `host` also goes into SDP as the media address. `generated` is the folder that pjsip.conf includes.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 5060
+    realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "asterisk"
+    transport: Name = "connector-udp"
+    generated: Path
+
+
+class CallSettings(_Section):
+    """`longest_s`: Asterisk itself ends a call then, whether we live or not."""
+
+    longest_s: Annotated[int, Field(ge=60, le=86_400)] = 14_400
+
+
+class ListenSettings(_Section):
+    """Where one of our own servers listens."""
+
+    host: str = "127.0.0.1"
+    port: Port
+
+
+class WebSettings(ListenSettings):
+    """The web pages. `token` signs one in, until there are users (it stands in this file only)."""
+
+    port: Port = 8080
+    token: SecretStr
+
+
+class FastAgiSettings(ListenSettings):
+    """The FastAGI server; only these addresses are answered."""
+
+    port: Port = 4573
+    allowed: tuple[str, ...] = ("127.0.0.1",)
+
+
+class Settings(_Section):
+    """All of connector.toml. `node` is Asterisk's systemname."""
+
+    node: Name
+    store: StoreSettings
+    ari: AriSettings
+    ami: AmiSettings
+    sip: SipSettings
+    web: WebSettings
+    fastagi: FastAgiSettings = FastAgiSettings()
+    calls: CallSettings = CallSettings()
+
+
+def default_path() -> Path:
+    """$CONNECTOR_CONFIG, else the lab's file if this is a checkout with one, else the system's."""
+    named = os.environ.get("CONNECTOR_CONFIG")
+    if named:
+        return Path(named)
+    lab = Path(__file__).parent.parent / "var" / "connector.toml"
+    return lab if lab.is_file() else Path("/etc/asterisk-connector/connector.toml")
+
+
+def read(path: Path) -> Settings:
+    """The settings in `path`. SettingsError, in one line that quotes no value, if they cannot be used."""
+    try:
+        values = tomllib.loads(path.read_text())
+    except FileNotFoundError:
+        raise SettingsError(
+            f"there is no settings file {path}: 'make run' makes one, or name one by --config"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"the settings file {path}: {place}: {first['msg']}") from None

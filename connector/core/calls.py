@@ -1,0 +1,141 @@
+"""A call, from the first INVITE to the last leg's end: what is asked, what is known, and how it ended.
+
+A call has a gate leg (the Asterisk channel that passed the gate) and the legs that were dialled for it. It is over when
+its last leg is gone, whichever that is: after a transfer the gate leg may leave while the others talk on, and they go
+on taking the channel. Times are milliseconds since 1970 UTC, by Asterisk's clock, as in its events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Direction(StrEnum):
+    """`out`: from a profile's PBX to a carrier. `in`: the other way."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class Ending(StrEnum):
+    """The closed list of how a call can end."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    CUT_OFF = "cut_off"
+    FAILED = "failed"
+    ESTIMATED = "estimated"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A call that wants to pass the gate. Everything but the ids comes from the network and is hostile.
+
+    `source` is the username of the profile (out) or the name of the trunk (in) that Asterisk matched; `started_at` is
+    when the gate leg was made, `asked_at` when it reached the gate.
+    """
+
+    call_id: str
+    direction: Direction
+    gate_leg: str
+    source: str
+    dialled: str
+    caller_id: str
+    started_at: int
+    asked_at: int
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """The call has its channel. `endpoint` is what the dialplan dials: a trunk's, or a profile's."""
+
+    call_id: str
+    profile: str
+    called: str
+    endpoint: str
+
+
+# Q.850 causes that say more than "it failed" about a call that nobody answered.
+_BUSY = {17}
+# 0, 16, 26, 127: the caller gave up before anybody answered. 18, 19, 102: the far side let it ring.
+_NO_ANSWER = {0, 16, 18, 19, 26, 102, 127}
+
+
+@dataclass
+class Progress:
+    """What Asterisk has said so far of an admitted call. Saying it twice changes nothing.
+
+    `legs` are all legs ever, in the order they came; `up` those that are still there. `cause` is the gate leg's.
+    """
+
+    gate_leg: str
+    legs: list[str] = field(default_factory=list)
+    up: set[str] = field(default_factory=set)
+    answered_at: int | None = None
+    ended_at: int | None = None
+    cause: int | None = None
+    cut_off: bool = False
+    estimated: bool = False
+
+    def __post_init__(self) -> None:
+        self.leg_dialled(self.gate_leg)
+
+    def leg_dialled(self, leg: str) -> None:
+        """A leg came to the call."""
+        if leg not in self.legs:
+            self.legs.append(leg)
+            self.up.add(leg)
+
+    def leg_answered(self, leg: str, at: int, *, seen: bool = True) -> bool:
+        """The gate leg was answered; True the first time. Another leg's answer is the carrier's, not yet the call's.
+
+        `seen=False`: nobody saw it answer, and `at` is when it was found up.
+        """
+        if leg != self.gate_leg or self.answered_at is not None:
+            return False
+        self.answered_at = at
+        self.estimated = self.estimated or not seen
+        return True
+
+    def leg_ended(self, leg: str, at: int, cause: int | None, *, seen: bool = True) -> None:
+        """A leg is gone. `seen=False`: nobody saw it go, and `at` is the last moment it was known alive."""
+        if leg not in self.up:
+            return
+        self.up.remove(leg)
+        self.ended_at = max(at, self.ended_at or at)
+        self.estimated = self.estimated or not seen
+        if leg == self.gate_leg:
+            self.cause = cause
+
+    @property
+    def over(self) -> bool:
+        """True when the last leg is gone."""
+        return not self.up
+
+    @property
+    def other_leg(self) -> str | None:
+        """The leg that was dialled last: the one that talked, if any did."""
+        return self.legs[-1] if len(self.legs) > 1 else None
+
+    @property
+    def duration_ms(self) -> int:
+        """From answer to hang-up; 0 if nobody answered, never negative, whatever the clock did (BRIEF, rule 6)."""
+        if self.answered_at is None or self.ended_at is None:
+            return 0
+        return max(0, self.ended_at - self.answered_at)
+
+    @property
+    def ending(self) -> Ending:
+        """How the call ended."""
+        if self.estimated:
+            return Ending.ESTIMATED
+        if self.cut_off:
+            return Ending.CUT_OFF
+        if self.answered_at is not None:
+            return Ending.OK
+        if self.cause in _BUSY:
+            return Ending.BUSY
+        return Ending.NO_ANSWER if self.cause in _NO_ANSWER else Ending.FAILED

@@ -1,0 +1,43 @@
+"""Every reason for which a call is refused, in one table.
+
+The cause is ITU-T Q.850; the SIP answer is what Asterisk 22.10 makes of that cause (measured); `docs/refusals.md` says
+the same to operators and is checked against this table. Asterisk cannot put a header of ours on a refusal
+(PJSIP_HEADER adds to requests only), so the caller's PBX sees the cause, in `Reason: Q.850;cause=N`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reason: its code in CDRs and logs, what the network hears, what a program and a person are told."""
+
+    code: str
+    cause: int
+    sip_status: int
+    http_status: int
+    words: str
+
+
+CHANNELS_FULL = Refusal("channels_full", 34, 503, 409, "All channels of the profile are in use.")
+PROFILE_UNKNOWN = Refusal("profile_unknown", 21, 403, 404, "The call came from no profile that we know.")
+PROFILE_NOT_ACTIVE = Refusal("profile_not_active", 21, 403, 403, "The profile is not active.")
+NUMBER_INVALID = Refusal("number_invalid", 28, 484, 422, "What was dialled is no number in international form.")
+NUMBER_UNKNOWN = Refusal("number_unknown", 1, 404, 404, "The number called belongs to no profile.")
+NO_TRUNK = Refusal("no_trunk", 38, 500, 503, "There is no carrier trunk to send the call to.")
+STORE_UNAVAILABLE = Refusal("store_unavailable", 42, 503, 503, "The store cannot be written, so the call cannot count.")
+NOT_READY = Refusal("not_ready", 42, 503, 503, "The connector does not know yet which calls are up.")
+
+ALL = (
+    CHANNELS_FULL,
+    PROFILE_UNKNOWN,
+    PROFILE_NOT_ACTIVE,
+    NUMBER_INVALID,
+    NUMBER_UNKNOWN,
+    NO_TRUNK,
+    STORE_UNAVAILABLE,
+    NOT_READY,
+)
+BY_CODE = {refusal.code: refusal for refusal in ALL}

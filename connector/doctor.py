@@ -1,0 +1,233 @@
+"""Looks at everything that the connector needs and says what to do. Asks and reads only; changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import socket
+import time
+from dataclasses import dataclass
+
+import aiohttp
+
+from connector import pjsip
+from connector.ami import AmiLink
+from connector.billing import store as store_module
+from connector.billing.store import Store
+from connector.config import Settings
+from connector.core.times import from_asterisk
+from connector.errors import AmiUnavailable, StoreUnavailable
+
+OLDEST_ASTERISK = (22, 10, 1)
+MODULES = (
+    "app_dial.so",
+    "app_stasis.so",
+    "cdr_custom.so",
+    "cel_custom.so",
+    "chan_pjsip.so",
+    "func_cdr.so",
+    "func_timeout.so",
+    "res_ari_applications.so",
+    "res_ari_channels.so",
+    "res_ari_events.so",
+    "res_pjsip_authenticator_digest.so",
+    "res_pjsip_endpoint_identifier_ip.so",
+    "res_pjsip_endpoint_identifier_user.so",
+    "res_pjsip_header_funcs.so",
+    "res_pjsip_registrar.so",
+    "res_pjsip_rfc3326.so",
+)
+CLOCK_LIMIT_MS = 1000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at. `state` is ok, warning or wrong; `advice` is empty when it is ok."""
+
+    name: str
+    state: str
+    found: str
+    advice: str = ""
+
+
+async def examine(settings: Settings) -> list[Check]:
+    """All checks, the settings' own first (they were read, or we were not here)."""
+    return [
+        Check("settings", "ok", f"node {settings.node}"),
+        _store(settings),
+        _sqlite(),
+        _disk(settings),
+        _host_name(),
+        *await _ari(settings),
+        await _ami(settings),
+        await _web(settings),
+        await _port("FastAGI", settings.fastagi.host, settings.fastagi.port),
+        _sip(settings),
+    ]
+
+
+def _store(settings: Settings) -> Check:
+    try:
+        opened = Store(settings.store.path)
+        opened.check()
+        opened.close()
+    except StoreUnavailable as error:
+        return Check("store", "wrong", str(error), "start 'connector serve', or mend the path in the settings")
+    mode = settings.store.path.stat().st_mode & 0o777
+    if mode & 0o007:
+        return Check("store", "warning", f"everybody may open it ({mode:o})", f"chmod 600 {settings.store.path}")
+    return Check("store", "ok", str(settings.store.path))
+
+
+def _sqlite() -> Check:
+    version = ".".join(str(part) for part in store_module.sqlite_version())
+    if store_module.journal_mode() == "wal":
+        return Check("SQLite", "ok", f"{version}, WAL")
+    return Check(
+        "SQLite",
+        "warning",
+        f"{version} can lose commits in WAL mode; the slower rollback journal is used",
+        "install the locked requirements, which bring a later SQLite",
+    )
+
+
+def _disk(settings: Settings) -> Check:
+    folder = settings.store.path.parent
+    try:
+        free_mb = shutil.disk_usage(folder).free // 10**6
+    except OSError as error:
+        return Check(
+            "disk", "wrong", f"{folder}: {error.strerror}", "make the folder, or mend the path in the settings"
+        )
+    state = "ok" if free_mb >= 500 else "warning" if free_mb >= 50 else "wrong"
+    return Check("disk", state, f"{free_mb} MB free", "" if state == "ok" else f"make room on the disk of {folder}")
+
+
+def _host_name() -> Check:
+    name = socket.gethostname()
+    try:
+        return Check("host name", "ok", f"{name} is {socket.gethostbyname(name)}")
+    except OSError:
+        return Check(
+            "host name",
+            "wrong",
+            f"{name} does not resolve: Asterisk would wait for DNS in every call",
+            f"add '127.0.1.1 {name}' to /etc/hosts",
+        )
+
+
+async def _ari(settings: Settings) -> list[Check]:
+    """Asterisk's version, modules, application and clock, by plain HTTP: the websocket is the running connector's."""
+    ari = settings.ari
+    headers = {"Authorization": aiohttp.encode_basic_auth(ari.user, ari.password.get_secret_value())}
+    try:
+        async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=5)) as session:
+            async with session.get(f"{ari.url}/asterisk/info") as answer:
+                if answer.status == 401:
+                    return [Check("ARI", "wrong", "the password is refused", "compare [ari] with Asterisk's ari.conf")]
+                answer.raise_for_status()
+                info = await answer.json()
+            async with session.get(f"{ari.url}/asterisk/modules") as answer:
+                modules = {module["name"] for module in await answer.json() if module["status"] == "Running"}
+            async with session.get(f"{ari.url}/asterisk/ping") as answer:
+                ping = await answer.json()
+                there_ms = from_asterisk(ping["timestamp"])
+                here_ms = time.time_ns() // 1_000_000
+            async with session.get(f"{ari.url}/applications/{ari.app}") as answer:
+                connected = answer.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        said = str(error) or type(error).__name__
+        return [Check("ARI", "wrong", f"{ari.url}: {said}", "start Asterisk, and compare [ari] with http.conf")]
+    application = (
+        Check("application", "ok", f"{ari.app} is connected")
+        if connected
+        else Check("application", "wrong", f"nobody serves {ari.app}: every call is refused", "start 'connector serve'")
+    )
+    return [
+        Check("ARI", "ok", ari.url),
+        _version(info["system"]["version"]),
+        _modules(modules),
+        application,
+        _clock(there_ms - here_ms),
+    ]
+
+
+def _version(text: str) -> Check:
+    found = re.match(r"(\d+)\.(\d+)\.(\d+)", text)
+    version = tuple(int(part) for part in found.groups()) if found else ()
+    oldest = ".".join(str(part) for part in OLDEST_ASTERISK)
+    if version < OLDEST_ASTERISK:
+        return Check("Asterisk", "wrong", text, f"install {oldest} or later: it closes two holes in ARI")
+    return Check("Asterisk", "ok", text)
+
+
+def _modules(running: set[str]) -> Check:
+    missing = [name for name in MODULES if name not in running]
+    if missing:
+        return Check("modules", "wrong", f"not running: {', '.join(missing)}", "load them in modules.conf")
+    return Check("modules", "ok", f"all {len(MODULES)} that are needed run")
+
+
+def _clock(apart_ms: int) -> Check:
+    if abs(apart_ms) > CLOCK_LIMIT_MS:
+        return Check("clock", "wrong", f"Asterisk's clock is {apart_ms} ms from ours", "run NTP on both machines")
+    return Check("clock", "ok", "Asterisk's and ours agree")
+
+
+async def _ami(settings: Settings) -> Check:
+    link = AmiLink(settings.ami)
+    running = asyncio.create_task(link.run())
+    try:
+        for _ in range(30):
+            try:
+                names = await link.endpoint_names()
+            except AmiUnavailable:
+                await asyncio.sleep(0.1)
+                continue
+            generated = settings.sip.generated / pjsip.FILE_NAME
+            if not generated.exists():
+                return Check("AMI", "warning", f"{generated} is not there", "start 'connector serve', which writes it")
+            return Check("AMI", "ok", f"{len(names)} pjsip endpoints")
+        return Check(
+            "AMI", "wrong", f"no sign-in at {settings.ami.host}:{settings.ami.port}", "compare [ami] with manager.conf"
+        )
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _web(settings: Settings) -> Check:
+    url = f"http://{settings.web.host}:{settings.web.port}/health"
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, session.get(url) as answer:
+            ready = answer.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return Check("connector", "wrong", f"nothing answers at {url}", "start 'connector serve'")
+    if ready:
+        return Check("connector", "ok", "ready: calls are decided")
+    return Check("connector", "wrong", "it runs, but is not ready: every call is refused", "read its log")
+
+
+async def _port(name: str, host: str, port: int) -> Check:
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 3)
+    except (OSError, TimeoutError):
+        return Check(name, "wrong", f"nothing listens at {host}:{port}", "start 'connector serve'")
+    writer.close()
+    return Check(name, "ok", f"{host}:{port}")
+
+
+def _sip(settings: Settings) -> Check:
+    """Somebody has to have the SIP port, and who has it cannot be us."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((settings.sip.host, settings.sip.port))
+        except OSError:
+            return Check("SIP", "ok", f"{settings.sip.host}:{settings.sip.port}/udp is served")
+    return Check(
+        "SIP",
+        "wrong",
+        f"nothing has {settings.sip.host}:{settings.sip.port}/udp",
+        "compare [sip] with the transport in pjsip.conf",
+    )

@@ -1,0 +1,64 @@
+"""Every error the connector raises on purpose. Each carries one line that a person can read.
+
+    ConnectorError
+     +- BadInput            what was given cannot be taken; nothing was changed
+     +- NotFound            what was asked for is not there; nothing was changed
+     +- SettingsError       connector.toml is missing, unreadable or wrong
+     +- StoreUnavailable    the store cannot be read or written now: nothing is admitted
+     +- AsteriskError
+         +- AriUnavailable  Asterisk cannot be asked: unknown, which is not absent
+         +- AriRefused      Asterisk answered, and said no (status)
+         +- AmiUnavailable  the manager interface cannot be asked
+         +- ConfigRefused   Asterisk did not take the generated config; the old one is in place again
+
+A refused call is no error: it is an answer (connector/core/refusals.py).
+"""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Base of them all; its text is shown to people as it is."""
+
+
+class BadInput(ConnectorError):
+    """What was given cannot be taken; nothing was changed."""
+
+
+class NotFound(ConnectorError):
+    """What was asked for is not there; nothing was changed."""
+
+
+class SettingsError(ConnectorError):
+    """connector.toml is missing, unreadable or wrong."""
+
+
+class StoreUnavailable(ConnectorError):
+    """The store cannot be read or written now."""
+
+
+class AsteriskError(ConnectorError):
+    """Something between us and Asterisk."""
+
+
+class AriUnavailable(AsteriskError):
+    """Asterisk cannot be asked: nothing is known, and nothing may be concluded."""
+
+
+class AriRefused(AsteriskError):
+    """Asterisk answered a request with an error.
+
+    `status` is the HTTP status: 404 no such channel, 409 the channel is not in Stasis, 422 ...
+    """
+
+    def __init__(self, status: int, what: str) -> None:
+        super().__init__(f"Asterisk refused {what}: {status}")
+        self.status = status
+
+
+class AmiUnavailable(AsteriskError):
+    """The manager interface cannot be asked."""
+
+
+class ConfigRefused(AsteriskError):
+    """Asterisk did not take the generated config; the old one is in place again."""

@@ -1,0 +1,136 @@
+"""Wires everything and runs it. The only module that knows all the others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from aiohttp import web
+
+from connector import apply, pjsip
+from connector.agi.server import FastAgiServer
+from connector.ami import AmiLink
+from connector.ari_app.app import ConnectorApp
+from connector.ari_app.client import AriClient
+from connector.billing import calls, profiles
+from connector.billing.store import Store
+from connector.clock import SystemClock
+from connector.config import Settings
+from connector.errors import AmiUnavailable, ConfigRefused, ConnectorError, SettingsError, StoreUnavailable
+from connector.web.server import Overview, make_app
+
+log = logging.getLogger(__name__)
+
+CONFIG_EVERY_S = 2.0
+PAGE_CDRS = 50
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Calls in progress are Asterisk's, and go on without us.
+
+    Raises ConnectorError, in one line, if it cannot begin.
+    """
+    with _alone(settings.store.path):
+        store = Store(settings.store.path)
+        for name in store.migrate():
+            log.info("store: migration %s applied", name)
+        client = AriClient(settings.ari)
+        app = ConnectorApp(client, SystemClock(), settings.node, settings.calls.longest_s)
+        ami = AmiLink(settings.ami)
+        agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
+        runner = await _web(settings, app)
+        tasks = [
+            asyncio.create_task(client.run(app), name="ARI"),
+            asyncio.create_task(ami.run(), name="AMI"),
+            asyncio.create_task(_keep_applied(settings, app, ami), name="config"),
+        ]
+        log.info("started: node %s, store %s", settings.node, settings.store.path)
+        try:
+            await _until_stopped(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            agi.close()
+            await runner.cleanup()
+            await app.close()
+            store.close()
+        log.info("stopped; calls in progress go on in Asterisk")
+
+
+@contextlib.contextmanager
+def _alone(store: Path) -> Iterator[None]:
+    """One connector a store on this machine: a second would take the application from the first."""
+    store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with store.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(f"a connector already runs with the store {store}") from None
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:
+    """Return on SIGTERM or SIGINT; raise what ended a task that should never end."""
+    stop = asyncio.get_running_loop().create_future()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signum, lambda: stop.done() or stop.set_result(None))
+    done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+
+
+async def _listening(starting, what: str):  # type: ignore[no-untyped-def]
+    try:
+        return await starting
+    except OSError as error:
+        raise SettingsError(f"{what} cannot listen: {error.strerror or error}") from error
+
+
+async def _web(settings: Settings, app: ConnectorApp) -> web.AppRunner:
+    async def overview() -> Overview:
+        return Overview(
+            app.ready.is_set(),
+            await app.store(profiles.list_profiles),
+            await app.store(calls.live),
+            await app.store(calls.cdrs, PAGE_CDRS),
+        )
+
+    runner = web.AppRunner(make_app(settings.web, overview, app.ready.is_set), access_log=None)
+    await runner.setup()
+    await _listening(web.TCPSite(runner, settings.web.host, settings.web.port).start(), "the web server")
+    return runner
+
+
+async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> None:
+    """Keep Asterisk's pjsip objects those of the store: a profile made by the command line is known in seconds."""
+    path = settings.sip.generated / pjsip.FILE_NAME
+    local = pjsip.Local(settings.sip.transport, settings.sip.host)
+    done = refused = told = ""
+    while True:
+        try:
+            accounts = await app.store(profiles.sip_accounts)
+            carriers = await app.store(profiles.carrier_trunks)
+            text = pjsip.render(accounts, carriers, local)
+            if text not in (done, refused):
+                if await apply.apply(text, pjsip.endpoints(accounts, carriers), path, ami):
+                    log.info("pjsip: %d profiles and %d trunks applied", len(accounts), len(carriers))
+                done = text
+        except ConfigRefused as error:
+            log.error("%s", error)
+            refused = text
+        except (AmiUnavailable, StoreUnavailable) as error:
+            if str(error) != told:  # once, not every time
+                told = str(error)
+                log.warning("config not applied yet: %s", error)
+        except (ConnectorError, OSError) as error:
+            log.error("config cannot be applied: %s", error)
+        await asyncio.sleep(CONFIG_EVERY_S if done else 0.2)

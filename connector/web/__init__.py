@@ -1,0 +1,1 @@
+"""Edge. The web pages and, later, the REST interface."""

@@ -1,0 +1,58 @@
+"""`python -m lab`: what the Makefile calls. A LabError is one line and exit status 1."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from lab import load as lab_load
+from lab import run as lab_run
+from lab.errors import LabError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+PortBase = Annotated[int, typer.Option(help="The first of the ports that are used.")]
+
+
+@app.command()
+def run(port_base: PortBase = 15060) -> None:
+    """Start everything, place two calls, stay up until Ctrl-C."""
+    lab_run.run(port_base)
+
+
+@app.command()
+def start(port_base: PortBase = 15060) -> None:
+    """The same in the background."""
+    lab_run.start(port_base)
+
+
+@app.command()
+def stop() -> None:
+    """End it, whatever is left of it."""
+    lab_run.stop()
+
+
+@app.command()
+def load(times: Annotated[int, typer.Option(min=1, max=100, help="How many times over.")] = 1) -> None:
+    """Prove the 300-channel limit on a lab of its own."""
+    if not lab_load.run_all(times):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app()
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("\ninterrupted", file=sys.stderr)
+        sys.exit(130)
+    except OSError as error:  # no disk, no right to write here: a line, not a Traceback
+        print(f"error: {error.strerror or error}: {error.filename or ''}", file=sys.stderr)
+        sys.exit(1)
+
+
+main()

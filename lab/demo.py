@@ -1,0 +1,29 @@
+"""The two calls that `make run` places, as any foreign SIP phone would: with nothing but what run.json tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lab import sipp
+from lab.errors import LabError
+from lab.far_end import NUMBERS
+from lab.root import Program
+from lab.sample import SampleProfile
+
+_SCENARIOS = sipp.SCENARIOS / "first-call"
+
+
+def place_two_calls(
+    program: Program, folder: Path, sip: tuple[str, int], carrier: tuple[str, int], profile: SampleProfile
+) -> None:
+    """One call out through the carrier, one in to the profile's PBX; each talks for two seconds. LabError if one fails."""
+    out = sipp.Run(program, _SCENARIOS / "outgoing.xml", folder / "outgoing", sip, calls=1, rate=1).with_rows(
+        [(profile.username, sipp.authentication(profile.username, profile.password), NUMBERS["answered"])]
+    )
+    into = sipp.Run(program, _SCENARIOS / "incoming.xml", folder / "incoming", carrier, calls=1, rate=1).with_rows(
+        [("+442079460999", "", profile.numbers[0])]
+    )
+    for what, run in (("outgoing", out), ("incoming", into)):
+        result = run.start().wait(20)
+        if result.successful != 1:
+            raise LabError(f"the {what} call failed: {result.why()}")

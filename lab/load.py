@@ -1,0 +1,407 @@
+"""The proofs of the limit: SIPp around a real Asterisk, and then the books compared with what SIPp counted.
+
+Each scenario is a function of a Bench and returns an Outcome; an Outcome with problems has failed. `make load` runs them
+all on a lab of its own, `tests/sipp` runs the same functions.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+from connector.billing import calls
+from connector.billing.calls import CdrView
+from connector.billing.store import Store
+from connector.core import refusals
+from lab import process, sipp
+from lab.errors import LabError
+from lab.far_end import NUMBERS
+from lab.instance import Instance, remove
+from lab.ports import HOST, Ports
+from lab.root import Program, find_asterisk, find_sipp
+from lab.run import ASTERISK_HOME, VAR, Supervisor
+from lab.sample import SampleProfile
+
+T = TypeVar("T")
+
+LIMIT = 300
+PORT_BASE = 17060
+QUIET_LIMIT_S = 15.0
+
+
+@dataclass
+class Outcome:
+    """What a scenario did and found. `problems` is empty if all that must hold did hold."""
+
+    name: str
+    offered: int = 0
+    admitted: int = 0
+    refused: int = 0
+    cdrs: int = 0
+    took_s: float = 0
+    problems: list[str] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, what: str, found: object, wanted: object) -> None:
+        """Note a problem unless `found` is what is wanted."""
+        if found != wanted:
+            self.problems.append(f"{what}: {found}, not {wanted}")
+
+
+class Bench:
+    """A running lab, and hands for it: start SIPp, look into the store, ask Asterisk."""
+
+    def __init__(self, supervisor: Supervisor, program: Program, folder: Path) -> None:
+        self.instance: Instance = supervisor.instance
+        self.supervisor = supervisor
+        self.profiles: list[SampleProfile] = supervisor.profiles
+        self.program = program
+        self.folder = folder
+        self._runs = 0
+        self._seen: set[str] = set()
+
+    def caller(
+        self,
+        scenario: str,
+        count: int,
+        rate: float,
+        number: str = "answered",
+        *,
+        hold_s: float = 1,
+        profile: int = 0,
+        period_ms: int = 1000,
+        words: dict[str, str] | None = None,
+        media_port: int = 0,
+    ) -> sipp.Run:
+        """SIPp as the PBX of a profile: `count` calls to one of the far end's numbers."""
+        found = self.profiles[profile]
+        row = (found.username, sipp.authentication(found.username, found.password), NUMBERS[number])
+        return self._run(
+            scenario, count, rate, (HOST, self.instance.ports.sip), row, hold_s, period_ms, words, media_port
+        )
+
+    def network(
+        self, count: int, rate: float, *, hold_s: float = 1, profile: int = 0, period_ms: int = 1000
+    ) -> sipp.Run:
+        """SIPp as somebody in the telephone network: `count` calls to the profile's first number."""
+        row = ("+442079460999", "", self.profiles[profile].numbers[0])
+        target = (HOST, self.instance.ports.carrier)
+        return self._run("both-ways/network.xml", count, rate, target, row, hold_s, period_ms, None, 0)
+
+    def live(self, profile: int | None = None) -> int:
+        """How many calls the store holds, of all profiles or of one."""
+        found = self._ask_store(calls.live)
+        return sum(1 for call in found if profile is None or call.profile == self.profiles[profile].name)
+
+    def answered(self) -> int:
+        """How many of them have been answered."""
+        return sum(1 for call in self._ask_store(calls.live) if call.answered_at is not None)
+
+    def ari(self, path: str) -> Any:
+        """Ask Asterisk over HTTP; the connector has the websocket."""
+        query = f"api_key=connector:{self.instance.secrets.ari}"
+        with urllib.request.urlopen(f"http://{HOST}:{self.instance.ports.ari}/ari{path}?{query}", timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def legs(self) -> list[dict[str, Any]]:
+        """Asterisk's channels."""
+        found: list[dict[str, Any]] = self.ari("/channels")
+        return found
+
+    def begin(self, name: str) -> Outcome:
+        """A scenario begins: nothing may be up, and CDRs are counted from here."""
+        outcome = Outcome(name)
+        self.settle(outcome, "at the beginning")
+        self._seen = {cdr.id for cdr in self._ask_store(lambda: calls.cdrs(1_000_000))}
+        outcome.took_s = -time.monotonic()
+        return outcome
+
+    def end(self, outcome: Outcome) -> list[CdrView]:
+        """A scenario is over: nothing may be up, in the store or in Asterisk; its CDRs."""
+        self.settle(outcome, "at the end")
+        outcome.took_s = round(outcome.took_s + time.monotonic(), 1)
+        new = self.new_cdrs()
+        outcome.cdrs = len(new)
+        return new
+
+    def new_cdrs(self) -> list[CdrView]:
+        """The CDRs since the scenario began."""
+        return [cdr for cdr in self._ask_store(lambda: calls.cdrs(1_000_000)) if cdr.id not in self._seen]
+
+    def settle(self, outcome: Outcome, when: str) -> None:
+        """Wait until no call and no leg is left, and note a problem if some stay."""
+        if not process.waited(lambda: self.live() == 0 and not self.legs(), QUIET_LIMIT_S, 0.1):
+            outcome.problems.append(f"{when}: {self.live()} calls in the store, {len(self.legs())} legs in Asterisk")
+
+    def until(self, outcome: Outcome, what: str, condition: Callable[[], bool], limit_s: float) -> None:
+        """Wait for a condition, and note a problem if it does not come."""
+        if not process.waited(condition, limit_s, 0.1):
+            outcome.problems.append(f"not within {limit_s:.0f} s: {what}")
+
+    def _ask_store(self, question: Callable[[], T]) -> T:
+        store = Store(self.instance.folder / "connector.db")
+        try:
+            return question()
+        finally:
+            store.close()
+
+    def _run(
+        self,
+        scenario: str,
+        count: int,
+        rate: float,
+        target: tuple[str, int],
+        row: tuple[str, ...],
+        hold_s: float,
+        period_ms: int,
+        words: dict[str, str] | None,
+        media_port: int,
+    ) -> sipp.Run:
+        self._runs += 1
+        folder = self.folder / f"{self._runs:03d}-{Path(scenario).stem}"
+        return sipp.Run(
+            self.program,
+            sipp.SCENARIOS / scenario,
+            folder,
+            target,
+            calls=count,
+            rate=rate,
+            rate_period_ms=period_ms,
+            media_port=media_port,
+            words=words or {},
+            extra=("-d", str(int(hold_s * 1000))),
+        ).with_rows([row])
+
+
+def hold_and_refuse(bench: Bench) -> Outcome:
+    """300 calls are held, 20 more are refused with 503, 300 hang up, and then one more is admitted."""
+    outcome = bench.begin("300 held, 20 more offered")
+    held = bench.caller("hold-and-refuse/caller.xml", LIMIT, 50, hold_s=18).start()
+    bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 15)
+    more = bench.caller("hold-and-refuse/caller.xml", 20, 20).start().wait(30)
+    outcome.check("of 20 more, refused", more.counts.get("refused"), 20)
+    outcome.check("calls that stay up", bench.live(), LIMIT)
+    outcome.check("legs that stay up", sum(1 for leg in bench.legs() if leg["state"] == "Up"), 2 * LIMIT)
+    first = held.wait(60)
+    outcome.check("of 300, answered and hung up", (first.successful, first.counts.get("answered")), (LIMIT, LIMIT))
+    bench.settle(outcome, "after 300 hung up")
+    last = bench.caller("hold-and-refuse/caller.xml", 1, 1).start().wait(30)
+    outcome.check("one more, answered", last.counts.get("answered"), 1)
+    return _booked(bench, outcome, offered=321, admitted=301)
+
+
+def burst(bench: Bench) -> Outcome:
+    """320 calls at once: exactly 300 are admitted."""
+    outcome = bench.begin("320 at once")
+    run = bench.caller("hold-and-refuse/caller.xml", 320, 320, period_ms=100, hold_s=12).start()
+    bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 12)
+    outcome.check("calls that are up", bench.live(), LIMIT)
+    result = run.wait(60)
+    outcome.check("answered", result.counts.get("answered"), LIMIT)
+    outcome.check("refused with 503", result.counts.get("refused"), 20)
+    return _booked(bench, outcome, offered=320, admitted=LIMIT)
+
+
+# kind: scenario, calls a second, the far end's number, the ending in the CDR, words
+_KINDS: dict[str, tuple[str, int, str, str, dict[str, str]]] = {
+    "answer": ("hold-and-refuse/caller.xml", 32, "answered", "ok", {}),
+    "busy": ("mixed-endings/refusal.xml", 3, "busy", "busy", {"status": "486"}),
+    "no answer": ("mixed-endings/refusal.xml", 3, "rings_briefly", "no_answer", {"status": "480"}),
+    "cancel": ("mixed-endings/cancel.xml", 4, "no_answer", "no_answer", {}),
+    "404": ("mixed-endings/refusal.xml", 3, "unknown", "failed", {"status": "404"}),
+    "503": ("mixed-endings/unavailable.xml", 2, "unavailable", "failed", {}),
+    "callee hangs up": ("mixed-endings/callee-first.xml", 3, "hangs_up", "ok", {}),
+}
+
+
+def mixed_endings(bench: Bench, seconds: int = 60) -> Outcome:
+    """50 calls a second for a minute, across the limit, ending in every way: the books agree with SIPp call for call."""
+    offered = seconds * sum(rate for _, rate, _, _, _ in _KINDS.values())
+    outcome = bench.begin(f"{offered} short calls, mixed endings")
+    runs = {
+        kind: bench.caller(scenario, rate * seconds, rate, number, hold_s=10, words=words).start()
+        for kind, (scenario, rate, number, _, words) in _KINDS.items()
+    }
+    results = {kind: run.wait(seconds + 60) for kind, run in runs.items()}
+    cdrs = bench.end(outcome)
+    by_number = {
+        number: Counter(cdr.ending if cdr.refusal is None else cdr.refusal for cdr in cdrs if cdr.called == number)
+        for number in NUMBERS.values()
+    }
+    for kind, (_, rate, number, ending, _) in _KINDS.items():
+        count = rate * seconds
+        result, books = results[kind], by_number[NUMBERS[number]]
+        outcome.check(f"{kind}: calls that went as they should", result.successful, count)
+        refused = books["channels_full"]
+        if kind == "503":  # the same answer from the carrier and from us: SIPp counts them together
+            outcome.check(f"{kind}: CDRs", refused + books[ending], result.counts.get("ended"))
+        else:
+            ended = result.counts.get("answered", 0) + result.counts.get("ended", 0)
+            outcome.check(f"{kind}: refused in the CDRs", refused, result.counts.get("refused", 0))
+            outcome.check(f"{kind}: {ending} in the CDRs", books[ending], ended)
+        outcome.check(f"{kind}: all CDRs", books.total(), count)
+        outcome.figures[kind] = dict(books)
+    outcome.offered = offered
+    outcome.refused = sum(1 for cdr in cdrs if cdr.ending == "refused")
+    outcome.admitted = len(cdrs) - outcome.refused
+    outcome.check("CDRs", len(cdrs), offered)
+    if outcome.refused == 0 and seconds >= 60:
+        outcome.problems.append("the limit was not crossed")
+    return outcome
+
+
+def media(bench: Bench) -> Outcome:
+    """300 calls that talk: on every leg of every one, packets come and go, and nobody is cut."""
+    outcome = bench.begin("300 calls with RTP")
+    sound = bench.folder / "one-second.alaw"
+    sound.write_bytes(bytes(range(0x55, 0x55 + 80)) * 100)
+    run = bench.caller("media/caller.xml", LIMIT, 30, hold_s=24, words={"sound": str(sound)}, media_port=28000).start()
+    bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 20)
+    before = _packets(bench)
+    time.sleep(3)  # the measured span itself: packets in three seconds
+    after = _packets(bench)
+    both_ways = [
+        leg for leg in after if leg in before and all(a - b >= 50 for a, b in zip(after[leg], before[leg], strict=True))
+    ]
+    outcome.check("legs with 50 packets and more in three seconds, each way", len(both_ways), 2 * LIMIT)
+    outcome.figures["packets each way and leg in 3 s, least"] = min(
+        (min(a - b for a, b in zip(after[leg], before[leg], strict=True)) for leg in both_ways), default=0
+    )
+    result = run.wait(90)
+    outcome.check("calls that talked to their end", result.successful, LIMIT)
+    cdrs = bench.new_cdrs()
+    short = [cdr.duration_ms for cdr in cdrs if cdr.duration_ms < 23_000]
+    outcome.check("calls cut short", len(short), 0)
+    return _booked(bench, outcome, offered=LIMIT, admitted=LIMIT)
+
+
+def both_ways(bench: Bench) -> Outcome:
+    """150 calls out and 150 in fill the profile; then both ways are refused."""
+    outcome = bench.begin("150 out and 150 in, 10 more each way")
+    out = bench.caller("hold-and-refuse/caller.xml", 150, 20, hold_s=18).start()
+    into = bench.network(150, 20, hold_s=18).start()
+    bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 16)
+    more_out = bench.caller("hold-and-refuse/caller.xml", 10, 20).start()
+    more_in = bench.network(10, 20).start()
+    outcome.check("10 more out, refused", more_out.wait(30).counts.get("refused"), 10)
+    outcome.check("10 more in, refused", more_in.wait(30).counts.get("refused"), 10)
+    outcome.check("calls that stay up", bench.live(), LIMIT)
+    outcome.check("out, answered", out.wait(60).counts.get("answered"), 150)
+    outcome.check("in, answered", into.wait(60).counts.get("answered"), 150)
+    _booked(bench, outcome, offered=320, admitted=LIMIT)
+    ways = Counter((cdr.direction, cdr.ending) for cdr in bench.new_cdrs())
+    outcome.check(
+        "CDRs by way",
+        ways,
+        Counter({("out", "ok"): 150, ("in", "ok"): 150, ("out", "refused"): 10, ("in", "refused"): 10}),
+    )
+    return outcome
+
+
+def second_profile(bench: Bench) -> Outcome:
+    """While the first profile is full, the second has all its channels, and its own limit."""
+    outcome = bench.begin("a second profile beside a full one")
+    held = bench.caller("hold-and-refuse/caller.xml", LIMIT, 50, hold_s=16).start()
+    bench.until(outcome, "the first profile is full", lambda: bench.answered() == LIMIT, 15)
+    channels = bench.profiles[1].channels
+    second = bench.caller("hold-and-refuse/caller.xml", channels, 20, hold_s=3, profile=1).start()
+    bench.until(outcome, "the second has all its channels", lambda: bench.live(1) == channels, 5)
+    beyond = bench.caller("hold-and-refuse/caller.xml", 2, 20, profile=1).start().wait(20)
+    outcome.check("beyond the second's limit, refused", beyond.counts.get("refused"), 2)
+    outcome.check("the second's calls, answered", second.wait(30).counts.get("answered"), channels)
+    outcome.check("the first's calls, answered", held.wait(60).counts.get("answered"), LIMIT)
+    return _booked(bench, outcome, offered=LIMIT + channels + 2, admitted=LIMIT + channels)
+
+
+SCENARIOS: tuple[Callable[[Bench], Outcome], ...] = (
+    hold_and_refuse,
+    burst,
+    mixed_endings,
+    media,
+    both_ways,
+    second_profile,
+)
+
+
+def open_bench(folder: Path, port_base: int) -> Bench:
+    """A lab of its own in `folder`, started. Its supervisor's `stop` ends it."""
+    ports = Ports.from_base(port_base)
+    ports.check_free()
+    asterisk, program = find_asterisk(ASTERISK_HOME), find_sipp(ASTERISK_HOME)
+    supervisor = Supervisor(Instance(folder, ports, asterisk))
+    try:
+        supervisor.start()
+    except BaseException:
+        supervisor.stop()
+        raise
+    return Bench(supervisor, program, folder / "sipp")
+
+
+def run_all(times: int = 1) -> bool:
+    """`make load`: every scenario, with progress, a table, and var/load.json; whether all went well."""
+    console = Console()
+    folder = VAR / "load"
+    remove(folder)
+    bench = open_bench(folder, PORT_BASE)
+    outcomes: list[Outcome] = []
+    try:
+        for _ in range(times):
+            for scenario in SCENARIOS:
+                console.print(f"  {(scenario.__doc__ or scenario.__name__).splitlines()[0]}")
+                outcomes.append(_tried(bench, scenario))
+    finally:
+        bench.supervisor.stop()
+    (VAR / "load.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
+    console.print(_table(outcomes))
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            console.print(f"[red]{outcome.name}[/red]: {problem}", highlight=False)
+    console.print(f"written to {VAR / 'load.json'}; SIPp's files lie in {bench.folder}")
+    return not any(outcome.problems for outcome in outcomes)
+
+
+def _tried(bench: Bench, scenario: Callable[[Bench], Outcome]) -> Outcome:
+    try:
+        return scenario(bench)
+    except LabError as error:
+        return Outcome(scenario.__name__, problems=[str(error)])
+
+
+def _table(outcomes: list[Outcome]) -> Table:
+    table = Table("Scenario", "Offered", "Admitted", "Refused", "CDRs", "Seconds", "", title="The limit")
+    for outcome in outcomes:
+        sign = "[red]failed[/red]" if outcome.problems else "[green]ok[/green]"
+        counts = (outcome.offered, outcome.admitted, outcome.refused, outcome.cdrs, outcome.took_s)
+        table.add_row(outcome.name, *(str(count) for count in counts), sign)
+    return table
+
+
+def _booked(bench: Bench, outcome: Outcome, *, offered: int, admitted: int) -> Outcome:
+    """The books at the end: one CDR for each call offered, `ok` for each admitted, `channels_full` for the rest."""
+    cdrs = bench.end(outcome)
+    outcome.offered, outcome.admitted, outcome.refused = offered, admitted, offered - admitted
+    outcome.check("CDRs", len(cdrs), offered)
+    endings = Counter(cdr.ending for cdr in cdrs)
+    outcome.check("CDRs by ending", endings, +Counter({"ok": admitted, "refused": offered - admitted}))
+    reasons = {(cdr.refusal, cdr.cause) for cdr in cdrs if cdr.ending == "refused"}
+    full = refusals.CHANNELS_FULL
+    outcome.check("reasons", reasons, {(full.code, full.cause)} if offered > admitted else set())
+    return outcome
+
+
+def _packets(bench: Bench) -> dict[str, tuple[int, int]]:
+    """Packets received and sent so far, by leg, as Asterisk counts them."""
+    found = {}
+    for leg in bench.legs():
+        counted = bench.ari(f"/channels/{leg['id']}/rtp_statistics")
+        found[leg["id"]] = (counted["rxcount"], counted["txcount"])
+    return found

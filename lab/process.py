@@ -1,0 +1,92 @@
+"""Starting processes that never outlive us, and ending them by their pid.
+
+A pid is only trusted together with its start time (`/proc/PID/stat`): pids are used again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+
+
+@dataclass(frozen=True)
+class Identity:
+    """One process, for good: its pid and when the kernel says it started (clock ticks since boot)."""
+
+    pid: int
+    start_ticks: int
+
+    def alive(self) -> bool:
+        """True while this very process runs (a zombie does not)."""
+        found = identify(self.pid)
+        return found == self
+
+    def send(self, signum: signal.Signals) -> None:
+        """Signal it, if it is still the one."""
+        if self.alive():
+            os.kill(self.pid, signum)
+
+
+def identify(pid: int) -> Identity | None:
+    """The running process with this pid, or None if there is none (or only its remains)."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()  # the name, in brackets, may hold spaces
+    return None if fields[0] in ("Z", "X") else Identity(pid, int(fields[19]))
+
+
+def start(
+    command: Sequence[str], log: Path, *, env: dict[str, str] | None = None, dies_with_parent: bool = True
+) -> subprocess.Popen[bytes]:
+    """Start `command` with its output appended to `log`, out of reach of the terminal's Ctrl-C.
+
+    With `dies_with_parent` the kernel ends it when we are gone, however we went (prctl(2), PR_SET_PDEATHSIG).
+    """
+    words = ["setpriv", "--pdeathsig", "TERM", *command] if dies_with_parent else list(command)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as out:
+        try:
+            return subprocess.Popen(
+                words,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, **(env or {})},
+            )
+        except OSError as error:
+            raise LabError(f"cannot start {command[0]}: {error}") from error
+
+
+def end(process: Identity | None, limit_s: float = 10) -> None:
+    """End a process: asked first, killed after `limit_s`; returns when it is gone."""
+    if process is None:
+        return
+    process.send(signal.SIGTERM)
+    if not waited(lambda: not process.alive(), limit_s):
+        process.send(signal.SIGKILL)
+        waited(lambda: not process.alive(), limit_s)
+
+
+def waited(condition: Callable[[], bool], limit_s: float, every_s: float = 0.05) -> bool:
+    """Wait until `condition` holds, at most `limit_s`; whether it held."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(every_s)
+    return True
+
+
+def own_pid() -> int:
+    """This process."""
+    return os.getpid()

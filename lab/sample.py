@@ -1,0 +1,83 @@
+"""The sample company: what `make run` and the tests have in their store, and what run.json tells of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from connector.billing import profiles
+from connector.billing.store import Store
+from connector.clock import SystemClock
+from connector.errors import ConnectorError
+from lab.errors import LabError
+from lab.instance import Instance, write_private
+from lab.ports import HOST
+
+COMPANY = "Sample Ltd"
+TRUNK = "sample-carrier"
+REALM = "asterisk"
+
+
+@dataclass(frozen=True)
+class SampleProfile:
+    """One profile of the sample, with the password that its store does not keep."""
+
+    name: str
+    channels: int
+    numbers: tuple[str, ...]
+    username: str = ""
+    password: str = ""
+
+
+PROFILES = (
+    SampleProfile("office", 300, ("+442079460100", "+442079460101")),
+    SampleProfile("warehouse", 10, ("+442079460200",)),
+)
+
+
+def prepare(instance: Instance, carrier_port: int | None = None) -> list[SampleProfile]:
+    """Make the store and the sample in it, or find both as an earlier run left them; the profiles, with passwords.
+
+    An interrupted making is begun again. `carrier_port` says where the carrier is, if not at the lab's far end.
+    """
+    kept = instance.folder / "profiles.json"
+    path = instance.folder / "connector.db"
+    try:
+        if not kept.exists():
+            for left in path.parent.glob("connector.db*"):
+                left.unlink()
+        store = Store(path)
+        store.migrate()
+        try:
+            if not kept.exists():
+                _create(kept, carrier_port or instance.ports.carrier)
+        finally:
+            store.close()
+    except ConnectorError as error:
+        raise LabError(str(error)) from error
+    return [
+        SampleProfile(row["name"], row["channels"], tuple(row["numbers"]), row["username"], row["password"])
+        for row in json.loads(kept.read_text())
+    ]
+
+
+def _create(kept: Path, carrier_port: int) -> None:
+    now = SystemClock().now_ms()
+    profiles.create_company(COMPANY, "GBP", "Europe/London", now)
+    profiles.create_trunk(TRUNK, HOST, carrier_port, now)
+    rows = []
+    for profile in PROFILES:
+        made = profiles.create_profile(profile.name, profile.channels, REALM, now)
+        for number in profile.numbers:
+            profiles.add_number(number, profile.name, now)
+        rows.append(
+            {
+                "name": profile.name,
+                "username": made.username,
+                "password": made.password,
+                "channels": profile.channels,
+                "numbers": list(profile.numbers),
+            }
+        )
+    write_private(kept, json.dumps(rows))

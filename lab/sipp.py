@@ -1,0 +1,148 @@
+"""Runs SIPp and reads what it counted. Secrets go to SIPp in files of mode 0600, never in its arguments.
+
+A scenario is a file of `tests/sipp-scenarios/`, in which `@name@` stands for `blocks/name.xml` or for a word of the run.
+"""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError
+from lab.instance import PROJECT, fill, write_private
+from lab.ports import HOST, free_udp_port
+from lab.root import Program
+
+SCENARIOS = PROJECT / "tests" / "sipp-scenarios"
+
+
+def authentication(username: str, password: str) -> str:
+    """SIPp's word for "answer the challenge with these", to stand in a field of an injection file."""
+    return f"[authentication username={username} password={password}]"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What SIPp counted at its end. `counts` are the scenario's own counters, by name."""
+
+    successful: int
+    failed: int
+    counts: dict[str, int]
+    errors: list[str]
+    exit_code: int
+
+    def why(self) -> str:
+        """One line on what went wrong."""
+        return self.errors[0] if self.errors else f"SIPp ended with {self.exit_code}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One SIPp to be started. `target` is where it sends to; `port` its own port (0: any)."""
+
+    program: Program
+    scenario: Path
+    folder: Path
+    target: tuple[str, int] | None
+    calls: int = 0
+    rate: float = 10
+    rate_period_ms: int = 1000
+    port: int = 0
+    media_port: int = 0
+    limit: int = 2000
+    words: dict[str, str] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+    def with_rows(self, rows: Sequence[Sequence[str]]) -> Run:
+        """The same with an injection file: call N takes row N, from the first again after the last."""
+        return replace(self, rows=tuple(tuple(row) for row in rows))
+
+    def start(self) -> Running:
+        """Start it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for left in self.folder.glob("*"):
+            left.unlink()
+        filled = self.folder / self.scenario.name
+        filled.write_text(_filled(self.scenario, self.words))
+        command = [*self.program.command, "-sf", str(filled), "-i", HOST, "-nostdin"]
+        command += ["-p", str(self.port or free_udp_port())]
+        if self.media_port:
+            command += ["-min_rtp_port", str(self.media_port), "-max_rtp_port", str(self.media_port + 3999)]
+        if self.rows:
+            text = "SEQUENTIAL\n" + "".join(";".join(row) + "\n" for row in self.rows)
+            write_private(self.folder / "rows.inf", text)
+            command += ["-inf", str(self.folder / "rows.inf")]
+        command += ["-trace_stat", "-stf", str(self.folder / "stat.csv"), "-fd", "1"]
+        command += ["-trace_err", "-error_file", str(self.folder / "errors.log")]
+        if self.calls:
+            command += ["-m", str(self.calls), "-l", str(self.limit)]
+            command += ["-r", str(self.rate), "-rp", str(self.rate_period_ms)]
+        command += list(self.extra)
+        if self.target:
+            command.append(f"{self.target[0]}:{self.target[1]}")
+        return Running(self, process.start(command, self.folder / "sipp.log", env={"TERM": "dumb"}))
+
+
+def _filled(scenario: Path, words: dict[str, str]) -> str:
+    """The scenario with its blocks in it, and their blocks in them."""
+    text = scenario.read_text()
+    known = {**{path.stem: path.read_text().rstrip("\n") for path in (SCENARIOS / "blocks").glob("*.xml")}, **words}
+    for _ in range(3):
+        text = fill(text, known, scenario)
+    return text
+
+
+@dataclass
+class Running:
+    """A SIPp at work."""
+
+    run: Run
+    child: subprocess.Popen[bytes]
+
+    def wait(self, limit_s: float) -> Result:
+        """Wait until it has placed its calls and they are over. LabError, and it is ended, after `limit_s`."""
+        try:
+            self.child.wait(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            counted = self.progress()
+            self.end()
+            raise LabError(f"{self.run.scenario.name} was not done within {limit_s:.0f} s: {counted}") from None
+        return self.result()
+
+    def end(self) -> Result:
+        """End it now (a server is ended so) and read what it counted."""
+        process.end(process.identify(self.child.pid), limit_s=5)
+        self.child.wait()
+        return self.result()
+
+    def progress(self) -> dict[str, int]:
+        """The newest line of its statistics: every column that is a number."""
+        path = self.run.folder / "stat.csv"
+        if not path.exists():
+            return {}
+        with path.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file, delimiter=";") if None not in row.values()]
+        if not rows:
+            return {}
+        return {name: int(value) for name, value in rows[-1].items() if name and value and value.isdigit()}
+
+    def result(self) -> Result:
+        """What it counted."""
+        counted = self.progress()
+        log = self.run.folder / "errors.log"
+        errors = [line for line in log.read_text(errors="replace").splitlines() if line] if log.exists() else []
+        if not counted and not errors:
+            said = (self.run.folder / "sipp.log").read_text(errors="replace").strip().splitlines()
+            errors = said[-1:]
+        return Result(
+            successful=counted.get("SuccessfulCall(C)", 0),
+            failed=counted.get("FailedCall(C)", 0),
+            counts={name.removesuffix("(C)"): value for name, value in counted.items() if name.endswith("(C)")},
+            errors=errors,
+            exit_code=self.child.returncode if self.child.returncode is not None else -1,
+        )
