@@ -1,4 +1,4 @@
-"""Puts generated config into effect: write, make Asterisk load it, read back what it has, and roll back if it refused."""
+"""Puts generated config into effect: write, have Asterisk load it, read back what it has, roll back if it refused."""
 
 from __future__ import annotations
 
@@ -19,8 +19,12 @@ _MODULE = "res_pjsip.so"
 class Manager(Protocol):
     """The two things asked of Asterisk here."""
 
-    async def reload(self, module: str) -> None: ...
-    async def endpoint_names(self) -> set[str]: ...
+    async def reload(self, module: str) -> None:
+        """Reload one module."""
+
+    async def endpoint_names(self) -> set[str]:
+        """The endpoints that Asterisk has."""
+        ...
 
 
 async def apply(text: str, expected: set[str], path: Path, manager: Manager) -> bool:
@@ -29,17 +33,14 @@ async def apply(text: str, expected: set[str], path: Path, manager: Manager) -> 
     True if something had to change. Raises ConfigRefused with the old file in place again, or AmiUnavailable with the
     new one in place (Asterisk reads it when it starts).
     """
-    old = path.read_text() if path.exists() else None
+    old = await asyncio.to_thread(_read, path)
     if old == text and expected <= await manager.endpoint_names():
         return False
-    write(path, text)
+    await asyncio.to_thread(write, path, text)
     await manager.reload(_MODULE)
     missing = await _missing(expected, manager)
     if missing:
-        if old is None:
-            path.unlink()
-        else:
-            write(path, old)
+        await asyncio.to_thread(write, path, old or "")
         await manager.reload(_MODULE)
         raise ConfigRefused(f"Asterisk did not load {', '.join(sorted(missing)[:5])} from {path}; rolled back")
     return True
@@ -59,6 +60,10 @@ def write(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
 
 
 async def _missing(expected: set[str], manager: Manager) -> set[str]:

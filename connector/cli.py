@@ -144,7 +144,7 @@ def cdr_list(
 
 @cdr_app.command("show")
 def cdr_show(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
-    """One call, with everything that is known of it."""
+    """One call, with everything that is known of it, by its ID or the beginning of it."""
     _open_store()
     _print_one(_as_dict(call_records.cdr(cdr_id)), as_json)
 
@@ -166,22 +166,20 @@ def doctor_command(as_json: AsJson = False) -> None:
 
 
 def print_cdrs(found: list[CdrView]) -> None:
-    """CDRs as a table."""
+    """CDRs as a table that fits a terminal of 80 columns; `cdr show` takes the ID as it stands here."""
     _print_table(
         "Calls",
-        ("Ended (UTC)", "Profile", "Way", "From", "To", "Talked", "Ending", "Cause", "Trunk", "ID"),
+        ("Ended (UTC)", "Profile", "Way", "From", "To", "Talked", "Ending", "ID"),
         [
             (
-                iso(c.ended_at) or "",
+                (iso(c.ended_at) or "")[11:19],
                 c.profile or "-",
                 c.direction,
-                c.caller_id,
-                c.called or c.dialled,
+                c.caller_id[:14],
+                (c.called or c.dialled)[:16],
                 f"{c.duration_ms / 1000:.3f} s",
                 c.refusal or c.ending,
-                str(c.cause),
-                c.trunk or "-",
-                c.id[:12],
+                c.id[:8],
             )
             for c in found
         ],

@@ -8,8 +8,9 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from aiohttp import web
 
@@ -26,6 +27,8 @@ from connector.errors import AmiUnavailable, ConfigRefused, ConnectorError, Sett
 from connector.web.server import Overview, make_app
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CONFIG_EVERY_S = 2.0
 PAGE_CDRS = 50
@@ -80,15 +83,18 @@ def _alone(store: Path) -> Iterator[None]:
 
 async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:
     """Return on SIGTERM or SIGINT; raise what ended a task that should never end."""
-    stop = asyncio.get_running_loop().create_future()
+    stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(signum, lambda: stop.done() or stop.set_result(None))
-    done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    stopped = asyncio.create_task(stop.wait())
+    done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
     for task in done:
         task.result()
 
 
-async def _listening(starting, what: str):  # type: ignore[no-untyped-def]
+async def _listening(starting: Awaitable[T], what: str) -> T:
+    """What was started; SettingsError, in words, if it cannot have its port."""
     try:
         return await starting
     except OSError as error:

@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lab import load as lab_load
 from lab import run as lab_run
+from lab import testing
 from lab.errors import LabError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+Folder = Annotated[Path, typer.Option(help="Where it lives.", hidden=True)]
 PortBase = Annotated[int, typer.Option(help="The first of the ports that are used.")]
 
 
 @app.command()
-def run(port_base: PortBase = 15060) -> None:
+def run(port_base: PortBase = 15060, folder: Folder = lab_run.VAR) -> None:
     """Start everything, place two calls, stay up until Ctrl-C."""
-    lab_run.run(port_base)
+    lab_run.run(port_base, folder.absolute())
 
 
 @app.command()
-def start(port_base: PortBase = 15060) -> None:
+def start(port_base: PortBase = 15060, folder: Folder = lab_run.VAR) -> None:
     """The same in the background."""
-    lab_run.start(port_base)
+    lab_run.start(port_base, folder.absolute())
 
 
 @app.command()
-def stop() -> None:
+def stop(folder: Folder = lab_run.VAR) -> None:
     """End it, whatever is left of it."""
-    lab_run.stop()
+    lab_run.stop(folder.absolute())
 
 
 @app.command()
 def load(times: Annotated[int, typer.Option(min=1, max=100, help="How many times over.")] = 1) -> None:
     """Prove the 300-channel limit on a lab of its own."""
     if not lab_load.run_all(times):
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Style, types and every test; what follows goes to pytest."""
+    if not testing.run(context.args):
         raise typer.Exit(1)
 
 

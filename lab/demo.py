@@ -16,7 +16,7 @@ _SCENARIOS = sipp.SCENARIOS / "first-call"
 def place_two_calls(
     program: Program, folder: Path, sip: tuple[str, int], carrier: tuple[str, int], profile: SampleProfile
 ) -> None:
-    """One call out through the carrier, one in to the profile's PBX; each talks for two seconds. LabError if one fails."""
+    """One call out by the carrier, one in to the profile's PBX; each talks for two seconds. LabError if one fails."""
     out = sipp.Run(program, _SCENARIOS / "outgoing.xml", folder / "outgoing", sip, calls=1, rate=1).with_rows(
         [(profile.username, sipp.authentication(profile.username, profile.password), NUMBERS["answered"])]
     )

@@ -114,12 +114,13 @@ class Instance:
         return process.start(command, self.folder / "log" / "connector.log")
 
     def why(self, name: str) -> str:
-        """What a part said last, for an error message: Asterisk's last error if it told one."""
+        """What a part said, for an error message: Asterisk's first error since it started if it told one."""
         messages = self.folder / name / "log" / "messages.log"
         told = messages.read_text(errors="replace").splitlines() if messages.exists() else []
-        wrong = [line for line in told if "] ERROR[" in line]
+        starts = [number for number, line in enumerate(told) if " built by " in line]
+        wrong = [line for line in told[starts[-1] if starts else 0 :] if "] ERROR[" in line]
         if wrong:
-            return wrong[-1].partition(": ")[2]
+            return wrong[0].partition(": ")[2]
         path = self.folder / "log" / f"{name}.log"
         said = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         return said[-1].strip() if said else "it said nothing"

@@ -26,7 +26,7 @@ class Ports:
 
     @classmethod
     def from_base(cls, base: int) -> Ports:
-        """Twelve ports from `base` up. Every lab uses the same RTP ranges: Asterisk tries another port if one is taken."""
+        """Twelve ports from `base` up. All labs share the RTP ranges: Asterisk tries another port if one is taken."""
         if not 1024 <= base <= 65000:
             raise LabError(f"PORT_BASE is {base}: it has to be between 1024 and 65000")
         return cls(

@@ -85,7 +85,8 @@ def make_root(home: Path) -> Path:
         free = shutil.disk_usage(home).free
         if free < ROOT_NEEDS_BYTES:
             raise LabError(
-                f"no disk: a private Asterisk needs {ROOT_NEEDS_BYTES // 10**6} MB in {home}, {free // 10**6} MB are free"
+                f"no disk: a private Asterisk needs {ROOT_NEEDS_BYTES // 10**6} MB in {home}, "
+                f"{free // 10**6} MB are free"
             )
         mmdebstrap = _mmdebstrap()
         half_made = home / f"half-made-{os.getpid()}"
@@ -179,7 +180,7 @@ def _system_asterisk() -> Asterisk | None:
     banner = _first_line((found, "-V"))
     if version_of(banner) < OLDEST_ASTERISK:
         return None
-    modules = [path for path in Path("/usr").glob("lib*/**/asterisk/modules/app_stasis.so")]
+    modules = list(Path("/usr").glob("lib*/**/asterisk/modules/app_stasis.so"))
     data = [path for path in (Path("/usr/share/asterisk"), Path("/var/lib/asterisk")) if (path / "rest-api").is_dir()]
     if not modules or not data:
         return None

@@ -1,4 +1,4 @@
-"""`make run`, `make start`, `make stop`: one supervisor that starts the parts, shows two calls, and starts again what dies.
+"""`make run`, `start`, `stop`: one supervisor that starts the parts, shows two calls, and starts again what dies.
 
 Whatever ends the supervisor ends the parts: it ends them itself, or the kernel does (PR_SET_PDEATHSIG). `lab.json`
 holds the parts' pids and start times all the same, so that `stop` can sweep what is left of anything.
@@ -50,7 +50,7 @@ class Supervisor:
         self._deaths: list[float] = []
 
     def start(self) -> None:
-        """Start every part and wait until calls are decided and the PBX is registered. LabError if that does not come."""
+        """Start every part, and wait until calls are decided and the PBX is registered. LabError if that fails."""
         instance = self.instance
         instance.lay_out()
         self.profiles = sample.prepare(instance)
@@ -71,9 +71,22 @@ class Supervisor:
         """For ever: start again what died. LabError if it dies again and again."""
         while True:
             time.sleep(every_s)
-            for name, part in list(self._parts.items()):
-                if part.poll() is not None:
-                    self._restart(name, part.returncode)
+            for name in self.tend():
+                write_run_json(self)
+                print(f"{name} ended; it was started again", flush=True)
+
+    def tend(self) -> list[str]:
+        """Start again what died since the last look; the names of it. LabError if it dies again and again."""
+        dead = [name for name, part in self._parts.items() if part.poll() is not None]
+        for name in dead:
+            self._restart(name, self._parts[name].returncode)
+        return dead
+
+    def ready(self) -> bool:
+        """Whether calls are decided and every PBX is registered."""
+        return health(self.instance) and all(
+            endpoint_state(self.instance, profile.username) == "online" for profile in self.profiles
+        )
 
     def stop(self) -> None:
         """End every part: the connector first, so that it sees its Asterisk go last."""
@@ -92,9 +105,7 @@ class Supervisor:
         self._deaths = [at for at in self._deaths if now - at < 60] + [now]
         if len(self._deaths) > MOST_RESTARTS:
             raise LabError(f"{name} dies again and again ({code}): {self.instance.why(name)}")
-        print(f"{name} ended ({code}); starting it again", flush=True)
         self._start(name)
-        write_run_json(self)
 
     def _wait(self, what: str, condition: Callable[[], bool], part: str) -> None:
         """Wait for a condition, as long as every part lives."""
@@ -108,26 +119,28 @@ class Supervisor:
             time.sleep(0.05)
 
 
-def run(port_base: int) -> None:
+def run(port_base: int, folder: Path = VAR) -> None:
     """Everything in the foreground, until SIGINT or SIGTERM."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if supervisor_of(VAR):
-        raise LabError("it runs already: see var/run.json, or end it with 'make stop'")
-    sweep(VAR)
-    ports = Ports.from_base(port_base)
-    ports.check_free()
-    asterisk = find_asterisk(ASTERISK_HOME)
-    program = find_sipp(ASTERISK_HOME)
-    print(f"{asterisk.program.version} ({asterisk.origin})", flush=True)
-    supervisor = Supervisor(Instance(VAR, ports, asterisk))
-    VAR.mkdir(mode=0o700, exist_ok=True)
-    record(VAR, {})
+    if supervisor_of(folder):
+        raise LabError(f"it runs already: see {folder / 'run.json'}, or end it with 'make stop'")
+    sweep(folder)
+    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    record(folder, {})
+    parts: list[Supervisor] = []
     try:
+        ports = Ports.from_base(port_base)
+        ports.check_free()
+        asterisk = find_asterisk(ASTERISK_HOME)
+        program = find_sipp(ASTERISK_HOME)
+        print(f"{asterisk.program.version} ({asterisk.origin})", flush=True)
+        supervisor = Supervisor(Instance(folder, ports, asterisk))
+        parts.append(supervisor)
         print("starting Asterisk, the far end and the connector", flush=True)
         supervisor.start()
         print("placing one call out and one call in", flush=True)
-        demo.place_two_calls(program, VAR / "demo", (HOST, ports.sip), (HOST, ports.carrier), supervisor.profiles[0])
-        _show_cdrs(VAR)
+        demo.place_two_calls(program, folder / "demo", (HOST, ports.sip), (HOST, ports.carrier), supervisor.profiles[0])
+        _show_cdrs(folder)
         write_run_json(supervisor)
         _say_where(supervisor)
         supervisor.watch()
@@ -135,23 +148,24 @@ def run(port_base: int) -> None:
         print("\nstopping", flush=True)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
-        (VAR / "run.json").unlink(missing_ok=True)
-        supervisor.stop()
-        (VAR / "lab.json").unlink(missing_ok=True)
+        (folder / "run.json").unlink(missing_ok=True)
+        for part in parts:
+            part.stop()
+        (folder / "lab.json").unlink(missing_ok=True)
     print("stopped: nothing is left running", flush=True)
 
 
-def start(port_base: int) -> None:
+def start(port_base: int, folder: Path = VAR) -> None:
     """The same in the background: returns when it is up. LabError, with what it said, if it does not come up."""
-    if supervisor_of(VAR):
-        raise LabError("it runs already: see var/run.json, or end it with 'make stop'")
-    (VAR / "run.json").unlink(missing_ok=True)
-    log = VAR / "log" / "lab.log"
+    if supervisor_of(folder):
+        raise LabError(f"it runs already: see {folder / 'run.json'}, or end it with 'make stop'")
+    (folder / "run.json").unlink(missing_ok=True)
+    log = folder / "log" / "lab.log"
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "lab", "run", "--port-base", str(port_base)]
+    command = [sys.executable, "-m", "lab", "run", "--port-base", str(port_base), "--folder", str(folder)]
     child = process.start(command, log, env={"PYTHONUNBUFFERED": "1"}, dies_with_parent=False)
     with log.open() as said:
-        while not (VAR / "run.json").exists():
+        while not (folder / "run.json").exists():
             sys.stdout.write(said.read())
             sys.stdout.flush()
             if child.poll() is not None:

@@ -1,6 +1,6 @@
 """Runs SIPp and reads what it counted. Secrets go to SIPp in files of mode 0600, never in its arguments.
 
-A scenario is a file of `tests/sipp-scenarios/`, in which `@name@` stands for `blocks/name.xml` or for a word of the run.
+A scenario is a file of `tests/sipp-scenarios/`, in which `@name@` stands for `blocks/name.xml` or a word of the run.
 """
 
 from __future__ import annotations

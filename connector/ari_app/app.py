@@ -215,7 +215,7 @@ class ConnectorApp:
                 raise answer
 
     async def _follow(self, call: OngoingCall) -> None:
-        """From here until the last leg is gone, then the CDR. A hang-up is never lost: the store is asked until it takes it."""
+        """Until the last leg is gone, then the CDR. A hang-up is never lost: the store is asked until it takes it."""
         progress = call.progress
         while not progress.over:
             event = await call.mailbox.get()

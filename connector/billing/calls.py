@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from peewee import JOIN
 
@@ -167,12 +167,14 @@ def cdrs(limit: int) -> list[CdrView]:
 
 
 def cdr(cdr_id: str) -> CdrView:
-    """One CDR; NotFound if there is none."""
+    """One CDR, by its id or the beginning of it (4 characters and more); NotFound if that is none, or several."""
     with reading():
-        row = _cdr_rows().where(Cdr.id == cdr_id).first()
-        if row is None:
+        rows = list(_cdr_rows().where(Cdr.id.startswith(cdr_id)).limit(2)) if len(cdr_id) >= 4 else []
+        if not rows:
             raise NotFound(f"there is no CDR {cdr_id!r}")
-        return _cdr_view(row)
+        if len(rows) > 1:
+            raise NotFound(f"several CDRs begin with {cdr_id!r}: give more of the ID")
+        return _cdr_view(rows[0])
 
 
 @dataclass
@@ -215,7 +217,8 @@ def _route_in(attempt: Attempt) -> _Route:
 
 
 def _take_slot(route: _Route) -> int | Refusal:
-    taken = {slot for (slot,) in Call.select(Call.slot).where(Call.profile == route.profile).tuples()}
+    found = Call.select(Call.slot).where(Call.profile == route.profile).tuples()
+    taken = {slot for (slot,) in cast("Iterable[tuple[int]]", found)}
     return admission.take_slot(route.profile.channels, taken)
 
 

@@ -1,4 +1,4 @@
-"""The tables of the store, as Peewee models. Their history is in `migrations/`; a tidy test holds the two together.
+"""The tables of the store, as Peewee models. Their history is in `migrations/`; a test holds the two together.
 
 Times are milliseconds since 1970 UTC. Rows are made and read by the other modules of this package only.
 """
@@ -32,7 +32,8 @@ class Profile(Table):
     """A SIP profile. `digest` is HA1 for `username` and `realm`; the password itself is kept nowhere."""
 
     id = AutoField()
-    company = ForeignKeyField(Company, backref="profiles")
+    company = ForeignKeyField(Company)
+    company_id: int
     name = TextField()
     role = TextField(constraints=[Check("role IN ('client', 'server')")])
     auth = TextField(constraints=[Check("auth IN ('registration', 'ip')")])
@@ -51,7 +52,8 @@ class Trunk(Table):
     """A way to a carrier: known by its address and UDP port, both ways."""
 
     id = AutoField()
-    company = ForeignKeyField(Company, backref="trunks")
+    company = ForeignKeyField(Company)
+    company_id: int
     name = TextField(unique=True)
     host = TextField()
     port = IntegerField(constraints=[Check("port BETWEEN 1 AND 65535")])
@@ -62,8 +64,9 @@ class Number(Table):
     """A number of the company, in E.164; calls to it go to its profile."""
 
     id = AutoField()
-    company = ForeignKeyField(Company, backref="numbers")
-    profile = ForeignKeyField(Profile, backref="numbers", null=True)
+    company = ForeignKeyField(Company)
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
     e164 = TextField(unique=True)
     created_at = BigIntegerField()
 
@@ -77,13 +80,15 @@ class Call(Table):
 
     id = TextField(primary_key=True)
     node = TextField()
-    profile = ForeignKeyField(Profile, backref="calls")
+    profile = ForeignKeyField(Profile)
+    profile_id: int
     slot = IntegerField(constraints=[Check("slot BETWEEN 1 AND 300")])
     direction = TextField(constraints=[Check("direction IN ('in', 'out')")])
     caller_id = TextField()
     dialled = TextField()
     called = TextField()
     trunk = ForeignKeyField(Trunk)
+    trunk_id: int
     gate_leg = TextField()
     other_leg = TextField(null=True)
     started_at = BigIntegerField()
@@ -102,7 +107,7 @@ class Cdr(Table):
 
     id = TextField(primary_key=True)
     node = TextField()
-    profile = ForeignKeyField(Profile, backref="cdrs", null=True)
+    profile = ForeignKeyField(Profile, null=True)
     direction = TextField(constraints=[Check("direction IN ('in', 'out')")])
     caller_id = TextField()
     dialled = TextField()

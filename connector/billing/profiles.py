@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import cast
 
 from peewee import fn
 
@@ -12,6 +14,7 @@ from connector.billing.models import Call, Company, Number, Profile, Trunk
 from connector.billing.store import reading, writing
 from connector.core import credentials, plans
 from connector.core.numbers import e164
+from connector.core.sip import CarrierTrunk, SipAccount
 from connector.errors import BadInput, NotFound
 
 MOST_NAME = 60
@@ -42,24 +45,6 @@ class Credentials:
     username: str
     password: str
     realm: str
-
-
-@dataclass(frozen=True)
-class SipAccount:
-    """What Asterisk has to know of a profile that registers to us."""
-
-    username: str
-    realm: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class CarrierTrunk:
-    """What Asterisk has to know of a carrier."""
-
-    name: str
-    host: str
-    port: int
 
 
 def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
@@ -108,7 +93,7 @@ def create_profile(name: str, channels: int, realm: str, now: int, company: str 
 
 
 def add_number(number: str, profile: str, now: int) -> str:
-    """Give a profile a number; the number in E.164. BadInput if it is none or taken, NotFound without such a profile."""
+    """Give a profile a number; it in E.164. BadInput if it is none or taken, NotFound without such a profile."""
     found = e164(number)
     if found is None:
         raise BadInput(f"{number!r} is no number in international form")
@@ -134,10 +119,11 @@ def list_profiles() -> list[ProfileView]:
     """All profiles, by company and name."""
     with reading():
         rows = Profile.select(Profile, Company).join(Company).order_by(Company.name, Profile.name)
-        in_use = dict(Call.select(Call.profile, fn.COUNT(Call.id)).group_by(Call.profile).tuples())
+        counted = Call.select(Call.profile, fn.COUNT(Call.id)).group_by(Call.profile).tuples()
+        in_use = dict(cast("Iterable[tuple[int, int]]", counted))
         numbers: dict[int, list[str]] = {}
         for number in Number.select().where(Number.profile.is_null(False)).order_by(Number.e164):
-            numbers.setdefault(number.profile_id, []).append(number.e164)
+            numbers.setdefault(number.profile_id or 0, []).append(number.e164)
         return [_view(row, in_use.get(row.id, 0), numbers.get(row.id, [])) for row in rows]
 
 
@@ -145,8 +131,8 @@ def show_profile(name: str) -> ProfileView:
     """One profile by its name or username; NotFound if there is none."""
     with reading():
         row = _profile(name)
-        numbers = [number.e164 for number in row.numbers.order_by(Number.e164)]
-        return _view(row, row.calls.count(), numbers)
+        numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
+        return _view(row, Call.select().where(Call.profile == row).count(), numbers)
 
 
 def sip_accounts() -> list[SipAccount]:

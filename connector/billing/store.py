@@ -24,7 +24,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 def sqlite_version() -> tuple[int, ...]:
     """The SQLite that is loaded, which is not always the system's."""
-    return tuple(peewee.sqlite3.sqlite_version_info)
+    picked = vars(peewee)["sqlite3"]  # peewee takes pysqlite3 if it is there, else the standard library's
+    return tuple(picked.sqlite_version_info)
 
 
 def journal_mode() -> str:

@@ -60,7 +60,7 @@ class Admitted:
 
 # Q.850 causes that say more than "it failed" about a call that nobody answered.
 _BUSY = {17}
-# 0, 16, 26, 127: the caller gave up before anybody answered. 18, 19, 102: the far side let it ring.
+# 0, 16, 26, 127: the caller gave up before anybody answered. 18, 19: the far side let it ring. 102: a timer ran out.
 _NO_ANSWER = {0, 16, 18, 19, 26, 102, 127}
 
 

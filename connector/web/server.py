@@ -5,6 +5,8 @@ Signing in is by a link that holds the token of connector.toml, until there are 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 import html
 import secrets
@@ -112,9 +114,6 @@ def _page(title: str, body: str, status: int) -> web.Response:
 
 
 def _csp() -> str:
-    import base64
-    import hashlib
-
     return _POLICY.format(base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode())
 
 

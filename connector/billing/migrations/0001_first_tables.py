@@ -30,7 +30,7 @@ class Company(Table):
 
 class Profile(Table):
     id = AutoField()
-    company = ForeignKeyField(Company, backref="profiles")
+    company = ForeignKeyField(Company)
     name = TextField()
     role = TextField(constraints=[Check("role IN ('client', 'server')")])
     auth = TextField(constraints=[Check("auth IN ('registration', 'ip')")])
@@ -47,7 +47,7 @@ class Profile(Table):
 
 class Trunk(Table):
     id = AutoField()
-    company = ForeignKeyField(Company, backref="trunks")
+    company = ForeignKeyField(Company)
     name = TextField(unique=True)
     host = TextField()
     port = IntegerField(constraints=[Check("port BETWEEN 1 AND 65535")])
@@ -56,8 +56,8 @@ class Trunk(Table):
 
 class Number(Table):
     id = AutoField()
-    company = ForeignKeyField(Company, backref="numbers")
-    profile = ForeignKeyField(Profile, backref="numbers", null=True)
+    company = ForeignKeyField(Company)
+    profile = ForeignKeyField(Profile, null=True)
     e164 = TextField(unique=True)
     created_at = BigIntegerField()
 
@@ -65,7 +65,7 @@ class Number(Table):
 class Call(Table):
     id = TextField(primary_key=True)
     node = TextField()
-    profile = ForeignKeyField(Profile, backref="calls")
+    profile = ForeignKeyField(Profile)
     slot = IntegerField(constraints=[Check("slot BETWEEN 1 AND 300")])
     direction = TextField(constraints=[Check("direction IN ('in', 'out')")])
     caller_id = TextField()
@@ -85,7 +85,7 @@ class Call(Table):
 class Cdr(Table):
     id = TextField(primary_key=True)
     node = TextField()
-    profile = ForeignKeyField(Profile, backref="cdrs", null=True)
+    profile = ForeignKeyField(Profile, null=True)
     direction = TextField(constraints=[Check("direction IN ('in', 'out')")])
     caller_id = TextField()
     dialled = TextField()
@@ -111,4 +111,4 @@ TABLES = (Company, Profile, Trunk, Number, Call, Cdr)
 def up(migrator: SchemaMigrator, db: Database) -> None:
     with db.bind_ctx(TABLES):
         db.create_tables(TABLES, safe=False)
-    db.execute_sql(NOT_OVERSOLD)
+    db.execute_sql(NOT_OVERSOLD)  # type: ignore[no-untyped-call]

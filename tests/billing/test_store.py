@@ -1,0 +1,92 @@
+"""The store keeps data whole, and itself refuses what must never be."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from peewee import SqliteDatabase
+
+from connector.billing import store as store_module
+from connector.billing.models import TABLES, database
+from connector.billing.profiles import Credentials
+from connector.billing.store import Store
+from connector.errors import StoreUnavailable
+
+
+def test_the_loaded_sqlite_is_one_that_keeps_data_whole_in_wal_mode(store: Store) -> None:
+    """The locked wheel brings SQLite 3.51.3 or later, and WAL with full sync is in use."""
+    assert store_module.sqlite_version() >= store_module.FIRST_WHOLE_WAL
+    assert store.db.execute_sql("PRAGMA journal_mode").fetchone() == ("wal",)  # type: ignore[no-untyped-call]
+    assert store.db.execute_sql("PRAGMA synchronous").fetchone() == (2,)  # type: ignore[no-untyped-call]
+    assert store.db.execute_sql("PRAGMA foreign_keys").fetchone() == (1,)  # type: ignore[no-untyped-call]
+
+
+def test_an_older_sqlite_gets_the_rollback_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """3.7.0 to 3.51.2 can lose commits in WAL mode (the WAL-reset bug): there it is not used."""
+    monkeypatch.setattr(store_module, "sqlite_version", lambda: (3, 40, 1))
+    assert store_module.journal_mode() == "delete"
+
+
+def schema(path: Path) -> set[str]:
+    """Every statement that makes a table or an index of a store, but for those of the migrations' own books."""
+    raw = sqlite3.connect(path)
+    rows = raw.execute("SELECT sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL").fetchall()
+    raw.close()
+    return {sql for (sql,) in rows if "schema_migration" not in sql and "sqlite_sequence" not in sql}
+
+
+def test_migrations_make_what_the_models_say(store: Store, tmp_path: Path) -> None:
+    """From nothing, the migrations make exactly the models' tables, checks and indexes."""
+    fresh = SqliteDatabase(str(tmp_path / "models.db"))
+    with fresh.bind_ctx(TABLES):
+        fresh.create_tables(TABLES, safe=False)
+    fresh.close()
+    assert schema(store.path) == schema(tmp_path / "models.db")
+
+
+def test_migrating_twice_changes_nothing(store: Store) -> None:
+    """The second time there is nothing to do."""
+    assert store.migrate() == []
+    store.check()
+
+
+def test_the_store_itself_cannot_be_oversold(store: Store, office: Credentials) -> None:
+    """A slot above the channels bought, and a slot twice, are refused by the database, whoever asks."""
+    store.close()
+    raw = sqlite3.connect(store.path)
+    insert = (
+        "INSERT INTO call (id, node, profile_id, slot, direction, caller_id, dialled, called, trunk_id, gate_leg,"
+        " started_at, seen_at) VALUES (?, 'n', 1, ?, 'out', '', '', '', 1, '', 0, 0)"
+    )
+    raw.execute(insert, ("a", 3))
+    with pytest.raises(sqlite3.IntegrityError, match="more channels than the profile has"):
+        raw.execute(insert, ("b", 4))
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        raw.execute(insert, ("c", 3))
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK"):
+        raw.execute(insert, ("d", 0))
+    raw.close()
+
+
+def test_a_store_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    """No store, no answer, and none is made by asking."""
+    with pytest.raises(StoreUnavailable, match="there is no store"):
+        Store(tmp_path / "none.db").check()
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_a_file_that_is_no_store_is_said_to_be_so(tmp_path: Path) -> None:
+    """One line, no Traceback, and the file stays as it was."""
+    path = tmp_path / "connector.db"
+    path.write_text("this is no database, it is a letter to a friend. " * 100)
+    with pytest.raises(StoreUnavailable, match="cannot be used"):
+        Store(path).migrate()
+    assert path.read_text().startswith("this is no database")
+
+
+def test_the_store_is_readable_by_its_owner_only(store: Store) -> None:
+    """It holds digests as good as passwords."""
+    assert store.path.stat().st_mode & 0o777 == 0o600
+    assert database.obj is store.db

@@ -1,0 +1,97 @@
+"""What all tests share: a store and a clock of their own, and one running lab for those that need Asterisk."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.billing import profiles
+from connector.billing.profiles import Credentials
+from connector.billing.store import Store
+from lab.errors import LabError
+from lab.instance import remove
+from lab.load import Bench, Outcome, open_bench
+from lab.ports import HOST, Ports
+
+NOW = 1_795_000_000_000
+TEST_PORT_BASE = 18060
+
+
+class FixedClock:
+    """A clock that stands still until it is told otherwise."""
+
+    def __init__(self, now: int = NOW) -> None:
+        self.now = now
+
+    def now_ms(self) -> int:
+        """The time it was told."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands still."""
+    return FixedClock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty store, migrated."""
+    opened = Store(tmp_path / "connector.db")
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def company(store: Store) -> str:
+    """A company with a trunk named `carrier`."""
+    profiles.create_company("Acme", "GBP", "Europe/London", NOW)
+    profiles.create_trunk("carrier", HOST, 5070, NOW)
+    return "Acme"
+
+
+@pytest.fixture
+def office(company: str) -> Credentials:
+    """A profile `office` with 3 channels and one number."""
+    made = profiles.create_profile("office", 3, "asterisk", NOW)
+    profiles.add_number("+442079460100", "office", NOW)
+    return made
+
+
+@pytest.fixture(scope="session")
+def running_bench() -> Iterator[Bench]:
+    """One lab for the whole session: Asterisk, far end, connector. In /tmp, for a control socket's path is short."""
+    folder = Path(tempfile.mkdtemp(prefix="connector-test-"))
+    bench = open_bench(folder, _free_base())
+    try:
+        yield bench
+    finally:
+        bench.supervisor.stop()
+        remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def bench(running_bench: Bench) -> Iterator[Bench]:
+    """The lab, and after the test: every part alive, no call in the store, no leg in Asterisk."""
+    yield running_bench
+    running_bench.supervisor.tend()
+    leaks = Outcome("leaks")
+    running_bench.settle(leaks, "after the test")
+    assert leaks.problems == []
+
+
+def _free_base() -> int:
+    """A port base whose ports are all free: another lab may run on this machine."""
+    for base in range(TEST_PORT_BASE, TEST_PORT_BASE + 1000, 20):
+        try:
+            Ports.from_base(base).check_free()
+        except LabError:
+            continue
+        return base
+    raise LabError("no free ports for the tests")

@@ -1,0 +1,88 @@
+"""What happens to calls when a part dies: it fails closed, and what was up goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from lab import process
+from lab.load import Bench
+
+UP_LIMIT_S = 15
+
+
+def ready_again(bench: Bench) -> bool:
+    """Start again what died, and wait until calls are decided."""
+    return process.waited(lambda: bool(bench.supervisor.tend()) or bench.supervisor.ready(), UP_LIMIT_S, 0.2) and (
+        process.waited(bench.supervisor.ready, UP_LIMIT_S, 0.1)
+    )
+
+
+def test_with_the_connector_killed_calls_go_on_and_new_ones_are_refused(bench: Bench) -> None:
+    """kill -9: talking calls talk on, a new call gets 503 at once; started again, it follows them to their CDRs."""
+    outcome = bench.begin("connector killed")
+    held = bench.caller("hold-and-refuse/caller.xml", 10, 20, hold_s=9).start()
+    bench.until(outcome, "ten calls are up", lambda: bench.answered() == 10, 5)
+    os.kill(bench.supervisor.pid("connector"), signal.SIGKILL)
+    began = time.monotonic()
+    refused = bench.caller("hold-and-refuse/caller.xml", 3, 10).start().wait(20)
+    assert refused.counts["refused"] == 3
+    assert time.monotonic() - began < 4
+    assert len(bench.legs()) == 20
+    assert ready_again(bench)
+    assert bench.live() == 10
+    result = held.wait(30)
+    assert (result.successful, result.counts["answered"]) == (10, 10)
+    cdrs = bench.end(outcome)
+    assert outcome.problems == []
+    assert [cdr.ending for cdr in cdrs] == ["ok"] * 10
+    assert all(8_500 < cdr.duration_ms < 10_500 for cdr in cdrs)
+
+
+def test_calls_that_ended_while_the_connector_was_dead_leave_the_store(bench: Bench) -> None:
+    """Nobody saw their end: they are closed at the last moment they were known alive, and say `estimated`."""
+    outcome = bench.begin("ended unseen")
+    held = bench.caller("hold-and-refuse/caller.xml", 5, 20, hold_s=2).start()
+    bench.until(outcome, "five calls are up", lambda: bench.answered() == 5, 5)
+    os.kill(bench.supervisor.pid("connector"), signal.SIGKILL)
+    assert held.wait(30).successful == 5
+    assert bench.live() == 5
+    assert ready_again(bench)
+    cdrs = bench.end(outcome)
+    assert outcome.problems == []
+    assert [cdr.ending for cdr in cdrs] == ["estimated"] * 5
+    assert all(0 <= cdr.duration_ms <= 3_000 for cdr in cdrs)
+
+
+def test_a_connector_that_is_silent_admits_nothing(bench: Bench) -> None:
+    """SIGSTOP: the gate's timeout in Asterisk refuses new calls within seconds; awake again, all is as before."""
+    outcome = bench.begin("connector silent")
+    os.kill(bench.supervisor.pid("connector"), signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        refused = bench.caller("hold-and-refuse/caller.xml", 3, 10).start().wait(20)
+        assert refused.counts["refused"] == 3
+        assert time.monotonic() - began < 8
+    finally:
+        os.kill(bench.supervisor.pid("connector"), signal.SIGCONT)
+    assert process.waited(bench.supervisor.ready, UP_LIMIT_S, 0.1)
+    bench.settle(outcome, "after it woke")
+    assert bench.caller("hold-and-refuse/caller.xml", 1, 1).start().wait(20).counts["answered"] == 1
+    bench.end(outcome)
+    assert outcome.problems == []
+
+
+def test_with_asterisk_killed_every_call_leaves_the_store(bench: Bench) -> None:
+    """kill -9 of Asterisk: when it is back, calls without a leg are closed, and new ones are admitted."""
+    outcome = bench.begin("Asterisk killed")
+    held = bench.caller("hold-and-refuse/caller.xml", 5, 20, hold_s=30).start()
+    bench.until(outcome, "five calls are up", lambda: bench.answered() == 5, 5)
+    os.kill(bench.supervisor.pid("asterisk"), signal.SIGKILL)
+    held.end()
+    assert ready_again(bench)
+    bench.settle(outcome, "after Asterisk came back")
+    assert bench.caller("hold-and-refuse/caller.xml", 1, 1).start().wait(20).counts["answered"] == 1
+    cdrs = bench.end(outcome)
+    assert outcome.problems == []
+    assert sorted(cdr.ending for cdr in cdrs) == ["estimated"] * 5 + ["ok"]

@@ -1,0 +1,62 @@
+"""What comes from the network, and gets nowhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from lab import sipp
+from lab.load import Bench
+from lab.ports import HOST
+
+DIALLED = [
+    "abc",
+    "0",
+    "+44207946",
+    "+442079460001%2CPJSIP/evil",
+    "%24%7BSHELL(id)%7D",
+    "+442079460001%26PJSIP",
+    "s",
+    "*97",
+]
+
+
+def call(bench: Bench, scenario: str, row: tuple[str, str, str]) -> sipp.Result:
+    """One call with a row of its own."""
+    folder = bench.folder / "hostile"
+    target = (HOST, bench.instance.ports.sip)
+    run = sipp.Run(bench.program, sipp.SCENARIOS / scenario, folder, target, calls=1, rate=1)
+    return run.with_rows([row]).start().wait(20)
+
+
+@pytest.mark.parametrize("dialled", DIALLED)
+def test_strings_that_mean_something_to_a_dialplan_are_refused(bench: Bench, dialled: str) -> None:
+    """Whatever is dialled that is no number gets 484, a CDR, and no leg to a carrier."""
+    outcome = bench.begin("hostile")
+    profile = bench.profiles[0]
+    row = (profile.username, sipp.authentication(profile.username, profile.password), dialled)
+    result = call(bench, "hostile/caller.xml", row)
+    assert result.successful == 1, result.why()
+    (cdr,) = bench.end(outcome)
+    assert (cdr.refusal, cdr.profile, cdr.other_leg, cdr.called) == ("number_invalid", "office", None, None)
+
+
+def test_a_pbx_may_put_a_callers_number_into_from(bench: Bench) -> None:
+    """It is known by the user it authenticates as; the caller's number is in the CDR."""
+    outcome = bench.begin("caller id")
+    profile = bench.profiles[0]
+    row = ("+442079460100", sipp.authentication(profile.username, profile.password), "+442079460001")
+    result = call(bench, "first-call/outgoing.xml", row)
+    assert result.successful == 1, result.why()
+    (cdr,) = bench.end(outcome)
+    assert (cdr.caller_id, cdr.profile, cdr.ending) == ("+442079460100", "office", "ok")
+
+
+@pytest.mark.parametrize("who", ["the profile", "nobody"])
+def test_wrong_credentials_are_refused_alike(bench: Bench, who: str) -> None:
+    """401 again, whether the user exists or not; no call, no CDR."""
+    outcome = bench.begin("wrong password")
+    username = bench.profiles[0].username if who == "the profile" else "pnobodyatall"
+    row = (username, sipp.authentication(username, "wrong"), "+442079460001")
+    result = call(bench, "hostile/wrong-password.xml", row)
+    assert result.successful == 1, result.why()
+    assert bench.end(outcome) == []
