@@ -39,6 +39,7 @@ class AmiLink:
             username=self.settings.user,
             secret=self.settings.password.get_secret_value(),
             events="off",
+            reconnect_timeout=1,
             ping_delay=3600,  # ours has a time limit
             ping_interval=3600,
             forgetable_actions=_OUR_ACTIONS,

@@ -17,12 +17,10 @@ def place_two_calls(
     program: Program, folder: Path, sip: tuple[str, int], carrier: tuple[str, int], profile: SampleProfile
 ) -> None:
     """One call out by the carrier, one in to the profile's PBX; each talks for two seconds. LabError if one fails."""
-    out = sipp.Run(program, _SCENARIOS / "outgoing.xml", folder / "outgoing", sip, calls=1, rate=1).with_rows(
-        [(profile.username, sipp.authentication(profile.username, profile.password), NUMBERS["answered"])]
-    )
-    into = sipp.Run(program, _SCENARIOS / "incoming.xml", folder / "incoming", carrier, calls=1, rate=1).with_rows(
-        [("+442079460999", "", profile.numbers[0])]
-    )
+    pbx = (profile.username, sipp.authentication(profile.username, profile.password), NUMBERS["answered"])
+    somebody = ("+442079460999", "", profile.numbers[0])
+    out = sipp.Run(program, _SCENARIOS / "outgoing.xml", folder / "outgoing", sip, rows=(pbx,))
+    into = sipp.Run(program, _SCENARIOS / "incoming.xml", folder / "incoming", carrier, rows=(somebody,))
     for what, run in (("outgoing", out), ("incoming", into)):
         result = run.start().wait(20)
         if result.successful != 1:

@@ -25,6 +25,7 @@ client_uri = sip:{username}@@sip_host@
 contact_user = pbx-{username}
 outbound_auth = {username}
 expiration = 3600
+max_random_initial_delay = 0
 ; It never gives up: our Asterisk may start after it, or be killed and come back.
 retry_interval = 2
 forbidden_retry_interval = 10

@@ -73,32 +73,23 @@ class Bench:
         self._seen: set[str] = set()
 
     def caller(
-        self,
-        scenario: str,
-        count: int,
-        rate: float,
-        number: str = "answered",
-        *,
-        hold_s: float = 1,
-        profile: int = 0,
-        period_ms: int = 1000,
-        words: dict[str, str] | None = None,
-        media_port: int = 0,
+        self, scenario: str, count: int, rate: float, number: str = "answered", *, profile: int = 0, **how: Any
     ) -> sipp.Run:
-        """SIPp as the PBX of a profile: `count` calls to one of the far end's numbers."""
+        """SIPp as the PBX of a profile: `count` calls to one of the far end's numbers. `how` are fields of sipp.Run."""
         found = self.profiles[profile]
         row = (found.username, sipp.authentication(found.username, found.password), NUMBERS[number])
-        return self._run(
-            scenario, count, rate, (HOST, self.instance.ports.sip), row, hold_s, period_ms, words, media_port
-        )
+        return self.sipp(scenario, row, self.instance.ports.sip, calls=count, rate=rate, **how)
 
-    def network(
-        self, count: int, rate: float, *, hold_s: float = 1, profile: int = 0, period_ms: int = 1000
-    ) -> sipp.Run:
+    def network(self, count: int, rate: float, *, profile: int = 0, **how: Any) -> sipp.Run:
         """SIPp as somebody in the telephone network: `count` calls to the profile's first number."""
         row = ("+442079460999", "", self.profiles[profile].numbers[0])
-        target = (HOST, self.instance.ports.carrier)
-        return self._run("both-ways/network.xml", count, rate, target, row, hold_s, period_ms, None, 0)
+        return self.sipp("both-ways/network.xml", row, self.instance.ports.carrier, calls=count, rate=rate, **how)
+
+    def sipp(self, scenario: str, row: tuple[str, str, str], port: int, **how: Any) -> sipp.Run:
+        """SIPp with a row of its own (user, authentication, number), in a folder of its own."""
+        self._runs += 1
+        folder = self.folder / f"{self._runs:03d}-{Path(scenario).stem}"
+        return sipp.Run(self.program, sipp.SCENARIOS / scenario, folder, (HOST, port), rows=(row,), **how)
 
     def live(self, profile: int | None = None) -> int:
         """How many calls the store holds, of all profiles or of one."""
@@ -109,14 +100,24 @@ class Bench:
         """How many of them have been answered."""
         return sum(1 for call in self._ask_store(calls.live) if call.answered_at is not None)
 
-    def ari(self, path: str) -> Any:
+    def close(self) -> None:
+        """End the lab."""
+        if self._ari is not None:
+            self._ari.close()
+        self.supervisor.stop()
+
+    def hang_up(self, leg: str) -> None:
+        """End one leg, as an admin would."""
+        self.ari(f"/channels/{leg}", "DELETE")
+
+    def ari(self, path: str, method: str = "GET") -> Any:
         """Ask Asterisk over HTTP, for the connector has the websocket; None if it is not there."""
         word = base64.b64encode(f"connector:{self.instance.secrets.ari}".encode()).decode()
         for last in (False, True):  # Asterisk closes a connection that was idle: then it is opened anew
             if self._ari is None:
                 self._ari = http.client.HTTPConnection(HOST, self.instance.ports.ari, timeout=10)
             try:
-                self._ari.request("GET", f"/ari{path}", headers={"Authorization": f"Basic {word}"})
+                self._ari.request(method, f"/ari{path}", headers={"Authorization": f"Basic {word}"})
                 answer = self._ari.getresponse()
                 text = answer.read()
                 return json.loads(text) if answer.status == 200 else None
@@ -169,33 +170,6 @@ class Bench:
         finally:
             store.close()
 
-    def _run(
-        self,
-        scenario: str,
-        count: int,
-        rate: float,
-        target: tuple[str, int],
-        row: tuple[str, ...],
-        hold_s: float,
-        period_ms: int,
-        words: dict[str, str] | None,
-        media_port: int,
-    ) -> sipp.Run:
-        self._runs += 1
-        folder = self.folder / f"{self._runs:03d}-{Path(scenario).stem}"
-        return sipp.Run(
-            self.program,
-            sipp.SCENARIOS / scenario,
-            folder,
-            target,
-            calls=count,
-            rate=rate,
-            rate_period_ms=period_ms,
-            media_port=media_port,
-            words=words or {},
-            extra=("-d", str(int(hold_s * 1000))),
-        ).with_rows([row])
-
 
 def hold_and_refuse(bench: Bench) -> Outcome:
     """300 calls are held, 20 more are refused with 503, 300 hang up, and then one more is admitted."""
@@ -217,7 +191,7 @@ def hold_and_refuse(bench: Bench) -> Outcome:
 def burst(bench: Bench) -> Outcome:
     """320 calls at once: exactly 300 are admitted."""
     outcome = bench.begin("320 at once")
-    run = bench.caller("hold-and-refuse/caller.xml", 320, 320, period_ms=100, hold_s=12).start()
+    run = bench.caller("hold-and-refuse/caller.xml", 320, 320, rate_period_ms=100, hold_s=12).start()
     bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 12)
     outcome.check("calls that are up", bench.live(), LIMIT)
     result = run.wait(60)
@@ -348,7 +322,7 @@ SCENARIOS: tuple[Callable[[Bench], Outcome], ...] = (
 
 
 def open_bench(folder: Path, port_base: int) -> Bench:
-    """A lab of its own in `folder`, started. Its supervisor's `stop` ends it."""
+    """A lab of its own in `folder`, started. Its `close` ends it."""
     ports = Ports.from_base(port_base)
     ports.check_free()
     asterisk, program = find_asterisk(ASTERISK_HOME), find_sipp(ASTERISK_HOME)
@@ -374,7 +348,7 @@ def run_all(times: int = 1) -> bool:
                 console.print(f"  {(scenario.__doc__ or scenario.__name__).splitlines()[0]}")
                 outcomes.append(_tried(bench, scenario))
     finally:
-        bench.supervisor.stop()
+        bench.close()
     (VAR / "load.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
     console.print(_table(outcomes))
     for outcome in outcomes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +70,8 @@ def running_bench() -> Iterator[Bench]:
     try:
         yield bench
     finally:
-        bench.supervisor.stop()
+        bench.close()
         remove(folder)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -83,6 +81,9 @@ def bench(running_bench: Bench) -> Iterator[Bench]:
     running_bench.supervisor.tend()
     leaks = Outcome("leaks")
     running_bench.settle(leaks, "after the test")
+    if leaks.problems:  # one test's leak is not the next one's
+        for leg in running_bench.legs():
+            running_bench.hang_up(leg["id"])
     assert leaks.problems == []
 
 

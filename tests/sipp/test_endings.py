@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import urllib.request
-
 from lab.far_end import NUMBERS
 from lab.load import Bench
-from lab.ports import HOST
-
-
-def hang_up(bench: Bench, leg: str) -> None:
-    """End one leg by ARI, as an admin would."""
-    url = f"http://{HOST}:{bench.instance.ports.ari}/ari/channels/{leg}?api_key=connector:{bench.instance.secrets.ari}"
-    with urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=5):
-        pass
 
 
 def test_a_transferred_call_keeps_its_channel_until_its_last_leg_is_gone(bench: Bench) -> None:
-    """The PBX sends the far side on to a second number and leaves: two legs to the carrier talk, two channels are in use.
+    """The PBX sends the far side on to a second number and leaves: two legs to the carrier talk, on two channels.
 
     The second is admitted through the gate, in the profile's name. When the talk ends, so do both calls.
     """
     outcome = bench.begin("transfer")
     words = {"transfer_to": NUMBERS["answered"]}
-    result = bench.caller("transfer/caller.xml", 1, 1, words=words).start().wait(30)
+    result = bench.caller("transfer/caller.xml", 1, 1, words=words, tolerant=True).start().wait(30)
     assert (result.successful, result.counts["answered"]) == (1, 1), result.why()
     bench.until(outcome, "two legs talk, and two calls are up", lambda: len(bench.legs()) == 2 and bench.live() == 2, 5)
     assert outcome.problems == []
-    hang_up(bench, bench.legs()[0]["id"])
+    bench.hang_up(bench.legs()[0]["id"])
     first, second = sorted(bench.end(outcome), key=lambda cdr: cdr.started_at)
     assert outcome.problems == []
     assert (first.profile, second.profile) == ("office", "office")
@@ -41,7 +31,7 @@ def test_a_carriers_leg_that_is_hung_up_ends_the_call(bench: Bench) -> None:
     outcome = bench.begin("hung up by the admin")
     run = bench.caller("mixed-endings/callee-first.xml", 1, 1, "answered").start()
     bench.until(outcome, "it talks", lambda: bench.answered() == 1 and len(bench.legs()) == 2, 5)
-    hang_up(bench, next(leg["id"] for leg in bench.legs() if "sample-carrier" in leg["name"]))
+    bench.hang_up(next(leg["id"] for leg in bench.legs() if "sample-carrier" in leg["name"]))
     assert run.wait(10).successful == 1
     (cdr,) = bench.end(outcome)
     assert (cdr.ending, cdr.called, cdr.trunk) == ("ok", NUMBERS["answered"], "sample-carrier")

@@ -37,7 +37,7 @@ def test_with_the_connector_killed_calls_go_on_and_new_ones_are_refused(bench: B
     cdrs = bench.end(outcome)
     assert outcome.problems == []
     assert [cdr.ending for cdr in cdrs] == ["ok"] * 10
-    assert all(8_500 < cdr.duration_ms < 10_500 for cdr in cdrs)
+    assert [cdr.duration_ms for cdr in cdrs if not 8_500 < cdr.duration_ms < 10_500] == []
 
 
 def test_calls_that_ended_while_the_connector_was_dead_leave_the_store(bench: Bench) -> None:

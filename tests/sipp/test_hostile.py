@@ -6,12 +6,11 @@ import pytest
 
 from lab import sipp
 from lab.load import Bench
-from lab.ports import HOST
 
 DIALLED = [
     "abc",
     "0",
-    "+44207946",
+    "+44207",
     "+442079460001%2CPJSIP/evil",
     "%24%7BSHELL(id)%7D",
     "+442079460001%26PJSIP",
@@ -22,10 +21,7 @@ DIALLED = [
 
 def call(bench: Bench, scenario: str, row: tuple[str, str, str]) -> sipp.Result:
     """One call with a row of its own."""
-    folder = bench.folder / "hostile"
-    target = (HOST, bench.instance.ports.sip)
-    run = sipp.Run(bench.program, sipp.SCENARIOS / scenario, folder, target, calls=1, rate=1)
-    return run.with_rows([row]).start().wait(20)
+    return bench.sipp(scenario, row, bench.instance.ports.sip).start().wait(20)
 
 
 @pytest.mark.parametrize("dialled", DIALLED)
