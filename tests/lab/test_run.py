@@ -1,0 +1,169 @@
+"""`make run`, `make start`, `make stop`, as a newcomer meets them, in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab import process, root
+from lab.errors import LabError
+from lab.instance import PROJECT, remove
+from lab.ports import HOST, Ports
+from lab.process import identify
+from lab.run import recorded
+
+BASE = 21060
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A lab's folder that is not there yet; whatever a test left running there is ended."""
+    place = tmp_path / "var"
+    yield place
+    lab(place, "stop")
+    remove(place)
+
+
+def lab(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m lab`, as the Makefile calls it."""
+    command = [sys.executable, "-m", "lab", words[0], "--folder", str(folder), *words[1:]]
+    return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def start(folder: Path) -> subprocess.CompletedProcess[str]:
+    """`make start`."""
+    return lab(folder, "start", "--port-base", str(BASE))
+
+
+def nothing_left(folder: Path) -> bool:
+    """No process has the folder in its command line, and no port is taken."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if any(str(folder).encode() in word for word in words) and identify(int(path.parent.name)):
+            return False
+    try:
+        Ports.from_base(BASE).check_free()
+    except LabError:
+        return False
+    return True
+
+
+def test_start_shows_two_cdrs_tells_all_in_run_json_and_stop_leaves_nothing(folder: Path) -> None:
+    """One call out, one in, both in the table; run.json is private and complete; after stop, nothing runs."""
+    up = start(folder)
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "sign-in?token=" in up.stdout
+    assert [word for word in up.stdout.split() if word in ("in", "out")] != []
+    told = json.loads((folder / "run.json").read_text())
+    assert (folder / "run.json").stat().st_mode & 0o777 == 0o600
+    assert set(told) == {"sip", "carrier", "ari", "ami", "fastagi", "web", "pids", "profiles", "numbers"}
+    assert told["profiles"][0]["channels"] == 300
+    assert {"answered", "busy", "no_answer", "unknown"} <= set(told["numbers"])
+    assert all(identify(pid) for pid in told["pids"].values())
+    again = start(folder)
+    assert again.returncode == 1
+    assert "runs already" in again.stderr
+    down = lab(folder, "stop")
+    assert "nothing is left running" in down.stdout
+    assert nothing_left(folder)
+    assert not (folder / "run.json").exists()
+    assert "nothing was running" in lab(folder, "stop").stdout
+
+
+@pytest.mark.parametrize("part", ["connector", "asterisk", "carrier"])
+def test_a_part_that_is_killed_is_started_again_and_stop_still_leaves_nothing(folder: Path, part: str) -> None:
+    """kill -9 of any part: run.json soon has its new pid, and the end is clean."""
+    assert start(folder).returncode == 0
+    old = json.loads((folder / "run.json").read_text())["pids"]
+    os.kill(old[part], signal.SIGKILL)
+    assert process.waited(lambda: json.loads((folder / "run.json").read_text())["pids"][part] != old[part], 10)
+    assert lab(folder, "stop").returncode == 0
+    assert nothing_left(folder)
+
+
+def test_a_supervisor_that_is_killed_takes_its_parts_with_it(folder: Path) -> None:
+    """kill -9 of the supervisor: the kernel ends the parts, a new start works, and stop leaves nothing."""
+    assert start(folder).returncode == 0
+    supervisor = recorded(folder)["supervisor"]
+    os.kill(supervisor.pid, signal.SIGKILL)
+    assert process.waited(lambda: nothing_left(folder), 20)
+    assert start(folder).returncode == 0
+    assert lab(folder, "stop").returncode == 0
+    assert nothing_left(folder)
+
+
+def test_ctrl_c_ends_everything(folder: Path) -> None:
+    """SIGINT to `make run` in the foreground: it says so, and nothing is left."""
+    command = [sys.executable, "-m", "lab", "run", "--folder", str(folder), "--port-base", str(BASE)]
+    child = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True)
+    assert process.waited(lambda: (folder / "run.json").exists(), 40)
+    child.send_signal(signal.SIGINT)
+    said, _ = child.communicate(timeout=30)
+    assert "nothing is left running" in said
+    assert nothing_left(folder)
+
+
+def test_a_port_in_use_is_one_clear_line_and_leaves_nothing(folder: Path) -> None:
+    """It names the port and what to do; no part was started."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind((HOST, BASE))
+        up = start(folder)
+    assert up.returncode == 1
+    assert f"port {BASE}/udp" in up.stdout
+    assert "PORT_BASE" in up.stdout
+    assert "Traceback" not in up.stdout + up.stderr
+    assert nothing_left(folder)
+
+
+def test_a_half_made_earlier_try_is_begun_again(folder: Path) -> None:
+    """A store without its passwords (killed while it was made) is no obstacle."""
+    folder.mkdir()
+    (folder / "connector.db").write_text("half")
+    (folder / "lab.json").write_text("{half")
+    assert start(folder).returncode == 0
+    assert lab(folder, "stop").returncode == 0
+
+
+def test_no_disk_for_a_private_root_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is begun, and a half-made root of an earlier try is swept."""
+    (tmp_path / "half-made-1").mkdir()
+    monkeypatch.setattr(root, "ROOT_NEEDS_BYTES", 1 << 60)
+    with pytest.raises(LabError, match="no disk"):
+        root.make_root(tmp_path)
+    assert not (tmp_path / "half-made-1").exists()
+    assert not (tmp_path / "root").exists()
+
+
+def test_no_right_to_make_a_root_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without mmdebstrap and without root: whom to ask for what."""
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(LabError, match="ask root"):
+        root.make_root(tmp_path)
+
+
+BANNERS = """
+Asterisk 22.10.1~dfsg+~cs6.15.60671435-1   -> taken
+Asterisk 22.10.0                           -> left
+Asterisk 20.9.2                            -> left
+Asterisk 23.0.0                            -> taken
+Asterisk GIT-master                        -> left
+"""
+
+
+@pytest.mark.parametrize("line", BANNERS.strip().splitlines())
+def test_a_systems_asterisk_is_taken_if_it_is_new_enough(line: str) -> None:
+    """22.10.1 or later; anything that cannot be read is left alone."""
+    banner, _, wanted = line.partition("->")
+    assert ("taken" if root.version_of(banner) >= root.OLDEST_ASTERISK else "left") == wanted.strip()

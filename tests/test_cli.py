@@ -1,0 +1,106 @@
+"""The command line against a running lab, as a person and as a program use it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from lab import process
+from lab.load import Bench
+from lab.run import endpoint_state
+
+
+def connector(bench: Bench, *words: str, status: int = 0) -> str:
+    """Run the command; its output."""
+    command = [sys.executable, "-m", "connector", "--config", str(bench.instance.settings_path), *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    said = ran.stdout + ran.stderr
+    assert ran.returncode == status, said
+    assert "Traceback" not in said
+    return ran.stdout if status == 0 else ran.stderr
+
+
+def as_json(bench: Bench, *words: str) -> Any:
+    """Run the command with --json; what it printed."""
+    return json.loads(connector(bench, *words, "--json"))
+
+
+def test_a_profile_is_made_and_known_to_asterisk_in_seconds(bench: Bench) -> None:
+    """Its password is shown once; Asterisk has its endpoint without a restart; a wrong one is one line."""
+    made = as_json(bench, "profile", "create", "front desk", "--channels", "105")
+    assert made["channels"] == 110
+    assert len(made["password"]) >= 24
+    assert process.waited(lambda: endpoint_state(bench.instance, made["username"]) == "offline", 10)
+    shown = as_json(bench, "profile", "show", "front desk")
+    assert shown["username"] == made["username"]
+    assert "password" not in shown
+    assert made["username"] in {profile["username"] for profile in as_json(bench, "profile", "list")}
+    assert "already" in connector(bench, "profile", "create", "front desk", status=1)
+    assert "300" in connector(bench, "profile", "create", "huge", "--channels", "301", status=1)
+    assert "no profile" in connector(bench, "profile", "show", "nobody", status=1)
+
+
+def test_calls_and_cdrs_are_tables_and_json(bench: Bench) -> None:
+    """A live call, then its CDR, by list and by id."""
+    run = bench.caller("hold-and-refuse/caller.xml", 1, 1, hold_s=3).start()
+    assert process.waited(lambda: bench.answered() == 1, 5)
+    (live,) = as_json(bench, "calls")
+    assert (live["profile"], live["direction"], live["called"]) == ("office", "out", "+442079460001")
+    assert live["answered_at"].endswith("Z")
+    assert "office" in connector(bench, "calls")
+    assert run.wait(20).successful == 1
+    assert process.waited(lambda: bench.live() == 0, 5)
+    assert as_json(bench, "calls") == []
+    (cdr,) = as_json(bench, "cdr", "list", "--limit", "1")
+    assert (cdr["id"], cdr["ending"], cdr["cause"], cdr["price_micros"]) == (live["id"], "ok", 16, None)
+    assert 2_900 < cdr["duration_ms"] < 4_000
+    assert as_json(bench, "cdr", "show", cdr["id"][:8]) == cdr
+    assert cdr["id"][:8] in connector(bench, "cdr", "list")
+    assert "no CDR" in connector(bench, "cdr", "show", "nothing", status=1)
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_healthy_lab(bench: Bench) -> None:
+    """Version, modules, ARI, AMI, ports, store, config and clock are looked at."""
+    checks = as_json(bench, "doctor")
+    assert [check for check in checks if check["state"] == "wrong"] == []
+    assert {"Asterisk", "modules", "ARI", "AMI", "FastAGI", "SIP", "store", "settings", "clock"} <= {
+        c["name"] for c in checks
+    }
+
+
+def test_the_doctor_says_what_to_do(bench: Bench, tmp_path: Any) -> None:
+    """With wrong passwords and ports: each wrong thing has its advice, and the exit status tells."""
+    text = bench.instance.settings_path.read_text().replace(bench.instance.secrets.ari, "wrong")
+    text = text.replace(bench.instance.secrets.ami, "wrong").replace(str(bench.instance.ports.fastagi), "1")
+    settings = tmp_path / "connector.toml"
+    settings.write_text(text)
+    command = [sys.executable, "-m", "connector", "--config", str(settings), "doctor", "--json"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    wrong = {check["name"]: check["advice"] for check in json.loads(ran.stdout) if check["state"] == "wrong"}
+    assert set(wrong) == {"ARI", "AMI", "FastAGI"}
+    assert all(wrong.values())
+
+
+def test_a_second_connector_does_not_take_the_application(bench: Bench) -> None:
+    """One connector a store: the second says so in one line and goes."""
+    assert "already runs" in connector(bench, "serve", status=1)
+
+
+@pytest.mark.parametrize("words", [["cdr", "list", "--limit", "0"], ["cdr", "list", "--limit", "many"], ["nothing"]])
+def test_wrong_words_are_said_to_be_wrong(bench: Bench, words: list[str]) -> None:
+    """Usage, and exit status 2."""
+    connector(bench, *words, status=2)
+
+
+def test_without_settings_there_is_one_line(tmp_path: Any) -> None:
+    """It says what to do."""
+    command = [sys.executable, "-m", "connector", "--config", str(tmp_path / "none.toml"), "profile", "list"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert "make run" in ran.stderr
+    assert len(ran.stderr.strip().splitlines()) == 1
