@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -87,6 +88,7 @@ def profile_list(as_json: AsJson = False) -> None:
             for p in found
         ],
         "No profile yet: 'connector profile create NAME --channels 10' makes one.",
+        may_shrink=("Name", "Company", "Numbers"),
     )
 
 
@@ -125,6 +127,7 @@ def calls(as_json: AsJson = False) -> None:
         ("Profile", "Way", "From", "To", "Trunk", "Started", "Answered"),
         [_live_row(call) for call in found],
         "No call is up.",
+        may_shrink=("Profile", "Trunk", "From", "Started"),
     )
 
 
@@ -184,6 +187,7 @@ def print_cdrs(found: list[CdrView]) -> None:
             for c in found
         ],
         "No call yet.",
+        may_shrink=("Profile", "From", "To"),
     )
 
 
@@ -229,11 +233,17 @@ def _print_one(fields: dict[str, Any], as_json: bool) -> None:
     console.print(table)
 
 
-def _print_table(title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]], empty: str) -> None:
+def _print_table(
+    title: str, heads: tuple[str, ...], rows: list[tuple[str, ...]], empty: str, *, may_shrink: tuple[str, ...] = ()
+) -> None:
+    """A table on the terminal. Where it is too narrow, the columns of `may_shrink` give way first."""
     if not rows:
         console.print(empty)
         return
-    table = Table(*heads, title=title)
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for number, head in enumerate(heads):
+        widest = max(len(head), *(len(row[number]) for row in rows))
+        table.add_column(head, no_wrap=True, min_width=3 if head in may_shrink else widest)
     for row in rows:
         table.add_row(*(_plain(cell) for cell in row))
     console.print(table)

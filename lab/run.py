@@ -82,6 +82,13 @@ class Supervisor:
             self._restart(name, self._parts[name].returncode)
         return dead
 
+    def restart(self, name: str) -> None:
+        """End one part and start it again."""
+        part = self._parts[name]
+        process.end(process.identify(part.pid))
+        part.wait()
+        self._start(name)
+
     def ready(self) -> bool:
         """Whether calls are decided and every PBX is registered."""
         return health(self.instance) and all(
@@ -121,7 +128,8 @@ class Supervisor:
 
 def run(port_base: int, folder: Path = VAR) -> None:
     """Everything in the foreground, until SIGINT or SIGTERM."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for signum in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job begins with it ignored
+        signal.signal(signum, _interrupt)
     if supervisor_of(folder):
         raise LabError(f"it runs already: see {folder / 'run.json'}, or end it with 'make stop'")
     sweep(folder)

@@ -17,14 +17,15 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
-from connector.ari_app.events import CallOffered, CutOff, Event, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
+from connector.ari_app.events import CallOffered, CutOff, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
+from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import reconcile
 from connector.billing import calls
 from connector.clock import Clock
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.refusals import Refusal
-from connector.errors import AriRefused, AriUnavailable, AsteriskError, StoreUnavailable
+from connector.errors import AriRefused, AsteriskError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +38,6 @@ STORE_RETRY_S = 1.0
 SEEN_EVERY_S = 5.0
 
 
-class OngoingCall:
-    """A call in memory: what is known of it, when it was last known alive, and the events that wait for it."""
-
-    def __init__(self, call_id: str, progress: Progress, seen_at: int) -> None:
-        self.call_id = call_id
-        self.progress = progress
-        self.offered_at = seen_at
-        self.seen_at = seen_at
-        self.mailbox: asyncio.Queue[Event] = asyncio.Queue()
-
-
 class ConnectorApp:
     """The listener on Asterisk's websocket."""
 
@@ -57,8 +47,7 @@ class ConnectorApp:
         self.node = node
         self.longest_s = longest_s
         self.ready = asyncio.Event()
-        self.ongoing: dict[str, OngoingCall] = {}
-        self._by_leg: dict[str, list[OngoingCall]] = {}
+        self.ongoing = OngoingCalls()
         self._tasks: set[asyncio.Task[None]] = set()
         # One thread writes: SQLite has one writer anyhow, and the order of a call's writes is kept.
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
@@ -74,7 +63,7 @@ class ConnectorApp:
         while not self.ready.is_set():
             try:
                 await self.client.applications.filter(applicationName=self.client.settings.app, body=events.FILTER)
-                await reconcile(self)
+                await self._reconcile()
             except (AsteriskError, StoreUnavailable) as error:
                 log.warning("not ready, nothing is admitted: %s", error)
                 await asyncio.sleep(STORE_RETRY_S)
@@ -103,24 +92,21 @@ class ConnectorApp:
         if isinstance(event, CallOffered):
             self._offered(event)
         elif isinstance(event, LegDialled):
-            self._dialled(event)
+            self.ongoing.dialled(event)
         elif isinstance(event, events.ApplicationReplaced):
             log.error("another connector took the application %r: this one admits nothing", self.client.settings.app)
             self.ready.clear()
         elif event is not None:
-            for call in self._by_leg.get(event.leg, ()):
-                self.tell(call, event)
+            self.ongoing.tell(event, event.leg)
 
-    @staticmethod
-    def tell(call: OngoingCall, event: Event) -> None:
-        """Put an event into a call's mailbox."""
-        call.mailbox.put_nowait(event)
-
-    def adopt(self, call_id: str, progress: Progress, seen_at: int) -> OngoingCall:
+    def _adopt(self, row: calls.LiveCall) -> None:
         """Follow a call again that was admitted before."""
-        call = self._remember(call_id, progress, seen_at)
-        self._start(self._follow(call))
-        return call
+        progress = Progress(row.gate_leg)
+        if row.other_leg:
+            progress.leg_dialled(row.other_leg)
+        progress.answered_at = row.answered_at
+        self._start(self._follow(self.ongoing.add(row.id, progress, row.seen_at)))
+        log.info("adopted call %s, admitted before", row.id)
 
     async def close(self) -> None:
         """Stop following the calls. They go on in Asterisk, and their rows in the store."""
@@ -129,10 +115,15 @@ class ConnectorApp:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._writer.shutdown(wait=True)
 
+    async def _reconcile(self) -> None:
+        for row in await self.store(calls.live, self.node):
+            if row.id not in self.ongoing:
+                self._adopt(row)
+        await reconcile(self.ongoing, self.client, self.clock)
+
     def _offered(self, event: CallOffered) -> None:
-        known = self._by_leg.get(event.leg, ())
-        if any(call.offered_at == event.at and call.progress.gate_leg == event.leg for call in known):
-            return  # the same offer once more
+        if self.ongoing.knows(event):
+            return
         direction, source = (*event.args, "", "")[:2]
         if direction not in ("in", "out"):
             log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
@@ -147,22 +138,14 @@ class ConnectorApp:
             started_at=event.created_at,
             asked_at=event.at,
         )
-        call = self._remember(attempt.call_id, Progress(event.leg), event.at)
+        call = self.ongoing.add(attempt.call_id, Progress(event.leg), event.at)
         self._start(self._carry(call, attempt))
-
-    def _dialled(self, event: LegDialled) -> None:
-        callers = self._by_leg.get(event.caller_leg)
-        if callers and event.leg != event.caller_leg:
-            newest = callers[-1]  # after a transfer the caller's leg belongs to two calls; it dials for the later one
-            if newest not in self._by_leg.setdefault(event.leg, []):
-                self._by_leg[event.leg].append(newest)
-                self.tell(newest, event)
 
     async def _carry(self, call: OngoingCall, attempt: Attempt) -> None:
         decided = await self._decide(attempt)
         if isinstance(decided, Refusal):
             log.info("refused %s %s: %s", attempt.direction, attempt.gate_leg, decided.code)
-            self._forget(call)
+            self.ongoing.remove(call)
             await self._send_on(attempt.gate_leg, [], "connector-refuse", str(decided.cause))
             return
         await self._send_on(attempt.gate_leg, self._variables(decided, attempt), *_target(decided, attempt))
@@ -208,11 +191,9 @@ class ConnectorApp:
         for answer in await asyncio.gather(*requests, return_exceptions=True):
             if isinstance(answer, AriRefused) and answer.status in (404, 409):
                 return  # the caller gave up meanwhile, or the gate's timeout took the call: its end will be told
-            if isinstance(answer, AriRefused | AriUnavailable):
-                log.warning("leg %s stays at the gate, whose timeout refuses it: %s", leg, answer)
-                return
             if isinstance(answer, BaseException):
-                raise answer
+                log.warning("leg %s stays at the gate, whose timeout refuses it: %r", leg, answer)
+                return
 
     async def _follow(self, call: OngoingCall) -> None:
         """Until the last leg is gone, then the CDR. A hang-up is never lost: the store is asked until it takes it."""
@@ -231,7 +212,7 @@ class ConnectorApp:
             elif isinstance(event, CutOff):
                 progress.cut_off = True
         await self._insist(calls.ended, call.call_id, progress, self.clock.now_ms())
-        self._forget(call)  # only now: while its row is there, a call without a place in memory would be adopted
+        self.ongoing.remove(call)  # only now: while its row is there, a call without a place in memory would be adopted
 
     async def _insist(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         while True:
@@ -244,29 +225,13 @@ class ConnectorApp:
     async def _note_seen(self) -> None:
         """While the stream is open, every call in memory is known alive."""
         now = self.clock.now_ms()
-        alive = list(self.ongoing.values())
+        alive = list(self.ongoing)
         try:
             await self.store(calls.seen, [call.call_id for call in alive], now)
         except StoreUnavailable as error:
             log.error("cannot note which calls are alive: %s", error)
         for call in alive:
             call.seen_at = now
-
-    def _remember(self, call_id: str, progress: Progress, seen_at: int) -> OngoingCall:
-        call = OngoingCall(call_id, progress, seen_at)
-        self.ongoing[call_id] = call
-        for leg in progress.legs:
-            self._by_leg.setdefault(leg, []).append(call)
-        return call
-
-    def _forget(self, call: OngoingCall) -> None:
-        self.ongoing.pop(call.call_id, None)
-        for leg in call.progress.legs:
-            others = [other for other in self._by_leg.get(leg, ()) if other is not call]
-            if others:
-                self._by_leg[leg] = others
-            else:
-                self._by_leg.pop(leg, None)
 
     def _start(self, work: Any) -> None:
         task = asyncio.create_task(work)

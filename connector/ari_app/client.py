@@ -89,6 +89,8 @@ class AriClient:
                         retry_s = FIRST_RETRY_S
                         await self._listen(socket, listener)
                         reason = f"Asterisk closed the websocket ({socket.close_code})"
+                except ValueError as error:
+                    reason = f"Asterisk sent what is no JSON: {error}"
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     reason = f"Asterisk cannot be reached at {self.settings.url}: {error}"
                 listener.disconnected(reason)

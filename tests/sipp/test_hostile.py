@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lab import sipp
+from lab import process, sipp
 from lab.load import Bench
+from lab.ports import HOST
 
 DIALLED = [
     "abc",
@@ -56,3 +57,25 @@ def test_wrong_credentials_are_refused_alike(bench: Bench, who: str) -> None:
     result = call(bench, "hostile/wrong-password.xml", row)
     assert result.successful == 1, result.why()
     assert bench.end(outcome) == []
+
+
+def test_a_registered_contact_is_one_destination_whatever_stands_in_it(bench: Bench) -> None:
+    """A contact with `&` in it does not make a call in ring, or pay for, anybody else."""
+    outcome = bench.begin("hostile contact")
+    profile = bench.profiles[1]
+    row = (profile.username, sipp.authentication(profile.username, profile.password), "")
+    contact = f"sip:x@{HOST}:9;y=z&PJSIP/+442079460001@sample-carrier"
+    words = {"contact": contact}
+    registered = bench.sipp("hostile/register.xml", row, bench.instance.ports.sip, words=words).start().wait(20)
+    assert registered.successful == 1, registered.why()
+    run = bench.network(1, 1, profile=1).start()
+    bench.until(outcome, "the call is up", lambda: bench.live() == 1, 5)
+    assert len([leg for leg in bench.legs() if leg["name"].startswith("PJSIP/sample-carrier")]) == 1  # the caller's
+    assert bench.answered() == 0
+    run.end()
+    for leg in bench.legs():
+        bench.hang_up(leg["id"])
+    (cdr,) = bench.end(outcome)
+    assert (cdr.direction, cdr.ending) == ("in", "no_answer")
+    bench.supervisor.restart("far-end")
+    assert process.waited(bench.supervisor.ready, 15)

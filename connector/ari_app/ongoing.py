@@ -1,0 +1,75 @@
+"""The calls in memory, and which legs belong to them: where an event of Asterisk finds its call's mailbox.
+
+Asks nobody and decides nothing. app.py fills and empties it, recovery.py holds it against what Asterisk has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+from connector.ari_app.events import CallOffered, Event, LegDialled
+from connector.core.calls import Progress
+
+
+class OngoingCall:
+    """One call: what is known of it, when it was last known alive, and the events that wait for it."""
+
+    def __init__(self, call_id: str, progress: Progress, seen_at: int) -> None:
+        self.call_id = call_id
+        self.progress = progress
+        self.offered_at = seen_at
+        self.seen_at = seen_at
+        self.mailbox: asyncio.Queue[Event] = asyncio.Queue()
+
+
+class OngoingCalls:
+    """All calls in memory, by id and by leg."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, OngoingCall] = {}
+        self._by_leg: dict[str, list[OngoingCall]] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __contains__(self, call_id: str) -> bool:
+        return call_id in self._by_id
+
+    def __iter__(self) -> Iterator[OngoingCall]:
+        return iter(list(self._by_id.values()))
+
+    def add(self, call_id: str, progress: Progress, seen_at: int) -> OngoingCall:
+        """Remember a call and the legs it has."""
+        call = OngoingCall(call_id, progress, seen_at)
+        self._by_id[call_id] = call
+        for leg in progress.legs:
+            self._by_leg.setdefault(leg, []).append(call)
+        return call
+
+    def remove(self, call: OngoingCall) -> None:
+        """Forget a call and every leg that was its."""
+        self._by_id.pop(call.call_id, None)
+        for leg in [leg for leg, calls in self._by_leg.items() if call in calls]:
+            self._by_leg[leg].remove(call)
+            if not self._by_leg[leg]:
+                del self._by_leg[leg]
+
+    def knows(self, offer: CallOffered) -> bool:
+        """Whether this very offer was made before: events may come twice."""
+        calls = self._by_leg.get(offer.leg, ())
+        return any(call.progress.gate_leg == offer.leg and call.offered_at == offer.at for call in calls)
+
+    def tell(self, event: Event, leg: str) -> None:
+        """Put an event into the mailbox of every call that has the leg."""
+        for call in self._by_leg.get(leg, ()):
+            call.mailbox.put_nowait(event)
+
+    def dialled(self, event: LegDialled) -> None:
+        """A leg comes to the call of the leg that dials it: to the later one, if after a transfer it has two."""
+        callers = self._by_leg.get(event.caller_leg)
+        if callers and event.leg != event.caller_leg:
+            calls = self._by_leg.setdefault(event.leg, [])
+            if callers[-1] not in calls:
+                calls.append(callers[-1])
+                callers[-1].mailbox.put_nowait(event)
