@@ -50,8 +50,12 @@ class AmiLink:
         try:
             while True:
                 await asyncio.sleep(PING_EVERY_S)
+                protocol = self._manager.protocol
                 if self._manager.authenticated:
                     await self._ping()
+                elif protocol is not None and not protocol.closed:
+                    log.warning("AMI at %s:%d does not let us in", self.settings.host, self.settings.port)
+                    protocol.transport.abort()
         finally:
             self._manager.close()
 

@@ -27,14 +27,15 @@ class Manager(Protocol):
         ...
 
 
-async def apply(text: str, expected: set[str], path: Path, manager: Manager) -> bool:
+async def apply(text: str, expected: set[str], path: Path, manager: Manager, *, force: bool) -> bool:
     """Make `text` the content of `path` and of Asterisk, which then has to show the endpoints `expected`.
 
-    True if something had to change. Raises ConfigRefused with the old file in place again, or AmiUnavailable with the
-    new one in place (Asterisk reads it when it starts).
+    True if Asterisk was made to load it. `force`: it is, even if the file is the same already, for Asterisk may have
+    read an older one and have endpoints of the same names. Raises ConfigRefused with the old file in place again, or
+    AmiUnavailable with the new one in place (Asterisk reads it when it starts).
     """
     old = await asyncio.to_thread(_read, path)
-    if old == text and expected <= await manager.endpoint_names():
+    if old == text and not force and expected <= await manager.endpoint_names():
         return False
     await asyncio.to_thread(write, path, text)
     await manager.reload(_MODULE)

@@ -14,6 +14,7 @@ import typer
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from connector import config, doctor, service
 from connector.billing import calls as call_records
@@ -43,7 +44,7 @@ def main() -> None:
     try:
         app()
     except ConnectorError as error:
-        errors.print(f"[red]error:[/red] {_plain(str(error))}", highlight=False, soft_wrap=True)
+        errors.print(Text.assemble(("error: ", "red"), _plain(str(error))), soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output left
         sys.stderr.close()
@@ -171,8 +172,8 @@ def doctor_command(as_json: AsJson = False) -> None:
 def print_cdrs(found: list[CdrView]) -> None:
     """CDRs as a table that fits a terminal of 80 columns; `cdr show` takes the ID as it stands here."""
     _print_table(
-        "Calls",
-        ("Ended (UTC)", "Profile", "Way", "From", "To", "Talked", "Ending", "ID"),
+        "Calls (times are UTC)",
+        ("Ended", "Profile", "Way", "From", "To", "Talked", "Ending", "ID"),
         [
             (
                 (iso(c.ended_at) or "")[11:19],
@@ -249,7 +250,6 @@ def _print_table(
     console.print(table)
 
 
-def _plain(text: str) -> str:
+def _plain(text: str) -> Text:
     """Text that may come from the network: no markup of ours and no control characters of theirs reach the terminal."""
-    printable = "".join(char if char.isprintable() else "?" for char in text)
-    return printable.replace("[", r"\[")
+    return Text("".join(char if char.isprintable() else "?" for char in text))

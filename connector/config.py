@@ -65,7 +65,7 @@ class SipSettings(_Section):
 class CallSettings(_Section):
     """`longest_s`: Asterisk itself ends a call then, whether we live or not."""
 
-    longest_s: Annotated[int, Field(ge=60, le=86_400)] = 14_400
+    longest_s: Annotated[int, Field(ge=1, le=86_400)] = 14_400
 
 
 class ListenSettings(_Section):

@@ -147,6 +147,7 @@ async def _ari(settings: Settings) -> list[Check]:
     return [
         Check("ARI", "ok", ari.url),
         _version(info["system"]["version"]),
+        _node(settings, info),
         _modules(modules),
         application,
         _clock(there_ms - here_ms),
@@ -160,6 +161,15 @@ def _version(text: str) -> Check:
     if version < OLDEST_ASTERISK:
         return Check("Asterisk", "wrong", text, f"install {oldest} or later: it closes two holes in ARI")
     return Check("Asterisk", "ok", text)
+
+
+def _node(settings: Settings, info: dict[str, dict[str, str]]) -> Check:
+    name = info["config"].get("name", "")
+    if name != settings.node:
+        return Check(
+            "node", "wrong", f"Asterisk's systemname is {name!r}, ours {settings.node!r}", "make them the same"
+        )
+    return Check("node", "ok", name)
 
 
 def _modules(running: set[str]) -> Check:

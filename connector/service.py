@@ -127,7 +127,7 @@ async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> 
             carriers = await app.store(profiles.carrier_trunks)
             text = pjsip.render(accounts, carriers, local)
             if text not in (done, refused):
-                if await apply.apply(text, pjsip.endpoints(accounts, carriers), path, ami):
+                if await apply.apply(text, pjsip.endpoints(accounts, carriers), path, ami, force=not done):
                     log.info("pjsip: %d profiles and %d trunks applied", len(accounts), len(carriers))
                 done = text
         except ConfigRefused as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,7 @@ def test(context: typer.Context) -> None:
 
 def main() -> None:
     """The entry point."""
+    os.umask(0o077)  # logs and journals are nobody else's business
     try:
         app()
     except LabError as error:

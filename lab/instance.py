@@ -32,7 +32,6 @@ _LONGEST_RUN_DIR = 107 - len("/asterisk.ctl")
 _UNUSED = (
     "acl.conf",
     "ccss.conf",
-    "features.conf",
     "indications.conf",
     "pjproject.conf",
     "stasis.conf",

@@ -35,7 +35,7 @@ from lab.sample import SampleProfile
 T = TypeVar("T")
 
 LIMIT = 300
-PORT_BASE = 17060
+PORT_BASE = 15160
 QUIET_LIMIT_S = 15.0
 
 
@@ -85,11 +85,11 @@ class Bench:
         row = ("+442079460999", "", self.profiles[profile].numbers[0])
         return self.sipp("both-ways/network.xml", row, self.instance.ports.carrier, calls=count, rate=rate, **how)
 
-    def sipp(self, scenario: str, row: tuple[str, str, str], port: int, **how: Any) -> sipp.Run:
+    def sipp(self, scenario: str, row: tuple[str, str, str], to_port: int, **how: Any) -> sipp.Run:
         """SIPp with a row of its own (user, authentication, number), in a folder of its own."""
         self._runs += 1
         folder = self.folder / f"{self._runs:03d}-{Path(scenario).stem}"
-        return sipp.Run(self.program, sipp.SCENARIOS / scenario, folder, (HOST, port), rows=(row,), **how)
+        return sipp.Run(self.program, sipp.SCENARIOS / scenario, folder, (HOST, to_port), rows=(row,), **how)
 
     def live(self, profile: int | None = None) -> int:
         """How many calls the store holds, of all profiles or of one."""
@@ -339,6 +339,7 @@ def run_all(times: int = 1) -> bool:
     """`make load`: every scenario, with progress, a table, and var/load.json; whether all went well."""
     console = Console()
     folder = VAR / "load"
+    Ports.from_base(PORT_BASE).check_free()  # before its folder is removed: another one may run in it
     remove(folder)
     bench = open_bench(folder, PORT_BASE)
     outcomes: list[Outcome] = []

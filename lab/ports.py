@@ -27,8 +27,8 @@ class Ports:
     @classmethod
     def from_base(cls, base: int) -> Ports:
         """Twelve ports from `base` up. All labs share the RTP ranges: Asterisk tries another port if one is taken."""
-        if not 1024 <= base <= 65000:
-            raise LabError(f"PORT_BASE is {base}: it has to be between 1024 and 65000")
+        if not (1024 <= base <= 15900 or 33000 <= base <= 65000):
+            raise LabError(f"PORT_BASE is {base}: it has to be in 1024..15900 or 33000..65000 (RTP lies between)")
         return cls(
             sip=base,
             carrier=base + 10,
@@ -57,7 +57,7 @@ class Ports:
                 name = "udp" if kind is udp else "tcp"
                 raise LabError(
                     f"port {port}/{name} for {what} is in use on {HOST}: end what uses it, or choose other ports "
-                    f"with 'make run PORT_BASE=25060'"
+                    f"with 'make run PORT_BASE=14060'"
                 )
 
 

@@ -172,6 +172,15 @@ def start(port_base: int, folder: Path = VAR) -> None:
     log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "lab", "run", "--port-base", str(port_base), "--folder", str(folder)]
     child = process.start(command, log, env={"PYTHONUNBUFFERED": "1"}, dies_with_parent=False)
+    try:
+        _until_up(child, log, folder)
+    except KeyboardInterrupt:
+        stop(folder)
+        raise
+
+
+def _until_up(child: subprocess.Popen[bytes], log: Path, folder: Path) -> None:
+    """Tell what the child tells until run.json is there."""
     with log.open() as said:
         while not (folder / "run.json").exists():
             sys.stdout.write(said.read())

@@ -36,10 +36,10 @@ PROFILES = (
 )
 
 
-def prepare(instance: Instance, carrier_port: int | None = None) -> list[SampleProfile]:
+def prepare(instance: Instance) -> list[SampleProfile]:
     """Make the store and the sample in it, or find both as an earlier run left them; the profiles, with passwords.
 
-    An interrupted making is begun again. `carrier_port` says where the carrier is, if not at the lab's far end.
+    An interrupted making is begun again.
     """
     kept = instance.folder / "profiles.json"
     path = instance.folder / "connector.db"
@@ -51,7 +51,8 @@ def prepare(instance: Instance, carrier_port: int | None = None) -> list[SampleP
         store.migrate()
         try:
             if not kept.exists():
-                _create(kept, carrier_port or instance.ports.carrier)
+                _create(kept, instance.ports.carrier)
+            profiles.move_trunk(TRUNK, HOST, instance.ports.carrier)  # the ports may be others than last time
         finally:
             store.close()
     except ConnectorError as error:

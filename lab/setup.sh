@@ -10,9 +10,10 @@ python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail "Python 3.
 if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
     [ "$(id -u)" = 0 ] || fail "Debian's python3-venv is missing: ask root for 'apt-get install python3-venv'"
     say "installing python3-venv (Debian's package)"
-    { apt-get update -q && apt-get install -q -y python3-venv; } >/tmp/connector-setup.$$ 2>&1 \
-        || { tail -n 3 /tmp/connector-setup.$$; rm -f /tmp/connector-setup.$$; fail "apt-get could not install python3-venv"; }
-    rm -f /tmp/connector-setup.$$
+    said=$(mktemp)
+    { apt-get update -q && apt-get install -q -y python3-venv; } >"$said" 2>&1 \
+        || { tail -n 3 "$said"; rm -f "$said"; fail "apt-get could not install python3-venv"; }
+    rm -f "$said"
 fi
 
 rm -rf .venv

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lab import process
+from lab import process, sipp
 from lab.load import Bench
 from lab.run import endpoint_state
 
@@ -104,3 +104,13 @@ def test_without_settings_there_is_one_line(tmp_path: Any) -> None:
     assert ran.returncode == 1
     assert "make run" in ran.stderr
     assert len(ran.stderr.strip().splitlines()) == 1
+
+
+def test_what_the_network_sent_is_text_on_the_terminal(bench: Bench) -> None:
+    """A dialled string that looks like markup is shown as it is, and breaks nothing."""
+    profile = bench.profiles[0]
+    row = (profile.username, sipp.authentication(profile.username, profile.password), "%5C%5B%2F%5D%5Bred%5D")
+    assert bench.sipp("hostile/caller.xml", row, bench.instance.ports.sip).start().wait(20).successful == 1
+    shown = connector(bench, "cdr", "list", "--limit", "1")
+    assert "\\[/][red]" in shown
+    assert "\\[/][red]" in connector(bench, "cdr", "show", as_json(bench, "cdr", "list", "--limit", "1")[0]["id"])

@@ -11,7 +11,7 @@ import asyncio
 import functools
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -34,7 +34,11 @@ R = TypeVar("R")
 
 # Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
 READY_LIMIT_S = 1.5
+GATE_LIMIT_MS = 4000
 STORE_RETRY_S = 1.0
+# Two connectors that both come back at once would take the application from each other for ever.
+REPLACED_PAUSE_S = 5.0
+DRAIN_LIMIT_S = 3.0
 SEEN_EVERY_S = 5.0
 
 
@@ -94,22 +98,27 @@ class ConnectorApp:
         elif isinstance(event, LegDialled):
             self.ongoing.dialled(event)
         elif isinstance(event, events.ApplicationReplaced):
-            log.error("another connector took the application %r: this one admits nothing", self.client.settings.app)
-            self.ready.clear()
+            log.error("another connector took the application %r; trying to have it back", self.client.settings.app)
+            self.client.leave(REPLACED_PAUSE_S)
         elif event is not None:
             self.ongoing.tell(event, event.leg)
 
     def _adopt(self, row: calls.LiveCall) -> None:
         """Follow a call again that was admitted before."""
-        progress = Progress(row.gate_leg)
+        progress = Progress(row.gate_leg, transferred=row.transferred)
         if row.other_leg:
             progress.leg_dialled(row.other_leg)
         progress.answered_at = row.answered_at
-        self._start(self._follow(self.ongoing.add(row.id, progress, row.seen_at)))
+        call = self.ongoing.add(row.id, progress, row.seen_at)
+        call.task = self._start(self._guarded(call, self._follow(call)))
         log.info("adopted call %s, admitted before", row.id)
 
     async def close(self) -> None:
         """Stop following the calls. They go on in Asterisk, and their rows in the store."""
+        # Hang-ups that were heard are booked first; to wait for calls that talk on would be for ever.
+        booking = [call.task for call in self.ongoing if call.task and (call.progress.over or not call.mailbox.empty())]
+        if booking:
+            await asyncio.wait(booking, timeout=DRAIN_LIMIT_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -135,11 +144,12 @@ class ConnectorApp:
             source=source,
             dialled=event.dialled,
             caller_id=event.caller_id,
-            started_at=event.created_at,
+            started_at=event.at if event.up else event.created_at,
             asked_at=event.at,
+            transferred=event.up,
         )
-        call = self.ongoing.add(attempt.call_id, Progress(event.leg), event.at)
-        self._start(self._carry(call, attempt))
+        call = self.ongoing.add(attempt.call_id, Progress(event.leg, transferred=event.up), event.at)
+        call.task = self._start(self._guarded(call, self._carry(call, attempt)))
 
     async def _carry(self, call: OngoingCall, attempt: Attempt) -> None:
         decided = await self._decide(attempt)
@@ -157,10 +167,18 @@ class ConnectorApp:
         except TimeoutError:
             return await self._refuse_unasked(attempt, refusals.NOT_READY)
         try:
-            return await self.store(calls.admit, attempt, self.node)
+            return await self.store(self._admit, attempt)
         except StoreUnavailable as error:
             log.error("refused: %s", error)
+            self._start(self._insist(calls.refuse, attempt, self.node, refusals.STORE_UNAVAILABLE))
             return refusals.STORE_UNAVAILABLE
+
+    def _admit(self, attempt: Attempt) -> Admitted | Refusal:
+        """On the writer's thread. Whoever waited longer than the gate lets them is gone, and must not get a channel."""
+        if self.clock.now_ms() - attempt.asked_at > GATE_LIMIT_MS:
+            calls.refuse(attempt, self.node, refusals.NOT_READY)
+            return refusals.NOT_READY
+        return calls.admit(attempt, self.node)
 
     async def _refuse_unasked(self, attempt: Attempt, why: Refusal) -> Refusal:
         try:
@@ -200,8 +218,10 @@ class ConnectorApp:
         progress = call.progress
         while not progress.over:
             event = await call.mailbox.get()
+            call.seen_at = max(call.seen_at, event.at)
             if isinstance(event, LegDialled):
-                progress.leg_dialled(event.leg)
+                if progress.leg_dialled(event.leg):
+                    await self._insist(calls.dialled, call.call_id, event.leg)
             elif isinstance(event, LegAnswered | LegFoundUp):
                 if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
                     await self._insist(calls.answered, call.call_id, event.at, progress.other_leg)
@@ -233,15 +253,29 @@ class ConnectorApp:
         for call in alive:
             call.seen_at = now
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.error("a call is no longer followed: a defect of the connector", exc_info=task.exception())
+            log.error("a defect of the connector", exc_info=task.exception())
+
+    async def _guarded(self, call: OngoingCall, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever goes wrong with one call: it is found again from its row, and its channel is not lost."""
+        try:
+            await work
+        except Exception:
+            log.exception("call %s fell out of our hands: a defect of the connector; taking it up again", call.call_id)
+            self.ongoing.remove(call)
+            await asyncio.sleep(STORE_RETRY_S)
+            try:
+                await self._reconcile()
+            except (AsteriskError, StoreUnavailable) as error:
+                log.warning("it is taken up at the next connection: %s", error)
 
 
 def _target(admitted: Admitted, attempt: Attempt) -> tuple[str, str]:

@@ -70,6 +70,8 @@ class AriClient:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._ids = itertools.count(1)
+        self._pause_s = 0.0
+        self._closing: asyncio.Future[bool] | None = None
         self.applications = _Resource(self, OPERATIONS["applications"])
         self.asterisk = _Resource(self, OPERATIONS["asterisk"])
         self.channels = _Resource(self, OPERATIONS["channels"])
@@ -94,7 +96,8 @@ class AriClient:
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     reason = f"Asterisk cannot be reached at {self.settings.url}: {error}"
                 listener.disconnected(reason)
-                await asyncio.sleep(retry_s)
+                await asyncio.sleep(max(retry_s, self._pause_s))
+                self._pause_s = 0.0
                 retry_s = min(retry_s * 2, LONGEST_RETRY_S)
 
     def request(self, method: str, path: str, query: dict[str, str], body: Any = None) -> asyncio.Future[Any]:
@@ -134,6 +137,7 @@ class AriClient:
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse, listener: Listener) -> None:
         self._socket = socket
         greeting = asyncio.create_task(listener.connected())
+        greeting.add_done_callback(self._greeted)
         try:
             async for frame in socket:
                 if frame.type is not aiohttp.WSMsgType.TEXT:
@@ -160,6 +164,18 @@ class AriClient:
         else:
             body = message.get("message_body")
             answer.set_result(json.loads(body) if body else None)
+
+    def leave(self, pause_s: float) -> None:
+        """Close the websocket, and stay away for a while."""
+        self._pause_s = pause_s
+        if self._socket is not None:
+            self._closing = asyncio.ensure_future(self._socket.close())
+
+    def _greeted(self, greeting: asyncio.Task[None]) -> None:
+        """The listener's greeting never ends by itself: if it does, the connection is of no use to it."""
+        if not greeting.cancelled() and greeting.exception() is not None:
+            log.error("a defect of the connector; connecting anew", exc_info=greeting.exception())
+            self.leave(LONGEST_RETRY_S)
 
     @staticmethod
     def _sent(sent: asyncio.Future[None], answer: asyncio.Future[Any]) -> None:

@@ -16,9 +16,13 @@ FILTER = {"allowed": [{"type": kind} for kind in (*KINDS, "RESTResponse")]}
 
 @dataclass(frozen=True)
 class CallOffered:
-    """A leg reached the gate. `args` are the dialplan's own words; the rest is from the network."""
+    """A leg reached the gate. `args` are the dialplan's own words; the rest is from the network.
+
+    `up`: the leg talks already, for it was transferred.
+    """
 
     leg: str
+    up: bool
     args: tuple[str, ...]
     dialled: str
     caller_id: str
@@ -81,7 +85,8 @@ class ApplicationReplaced:
     """Another connector took the application: this one hears nothing more."""
 
 
-Event = CallOffered | LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp | CutOff | ApplicationReplaced
+LegEvent = LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp | CutOff
+Event = CallOffered | LegEvent | ApplicationReplaced
 
 
 def parse(message: dict[str, Any]) -> Event | None:
@@ -102,6 +107,7 @@ def parse(message: dict[str, Any]) -> Event | None:
     if kind == "StasisStart":
         return CallOffered(
             leg,
+            channel["state"] == "Up",
             tuple(message["args"]),
             channel["dialplan"]["exten"],
             channel["caller"]["number"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from connector.ari_app.events import CallOffered, Event, LegDialled
+from connector.ari_app.events import CallOffered, LegDialled, LegEvent
 from connector.core.calls import Progress
 
 
@@ -20,7 +20,8 @@ class OngoingCall:
         self.progress = progress
         self.offered_at = seen_at
         self.seen_at = seen_at
-        self.mailbox: asyncio.Queue[Event] = asyncio.Queue()
+        self.mailbox: asyncio.Queue[LegEvent] = asyncio.Queue()
+        self.task: asyncio.Task[None] | None = None
 
 
 class OngoingCalls:
@@ -60,7 +61,7 @@ class OngoingCalls:
         calls = self._by_leg.get(offer.leg, ())
         return any(call.progress.gate_leg == offer.leg and call.offered_at == offer.at for call in calls)
 
-    def tell(self, event: Event, leg: str) -> None:
+    def tell(self, event: LegEvent, leg: str) -> None:
         """Put an event into the mailbox of every call that has the leg."""
         for call in self._by_leg.get(leg, ()):
             call.mailbox.put_nowait(event)

@@ -32,6 +32,7 @@ class LiveCall:
     seen_at: int
     gate_leg: str
     other_leg: str | None
+    transferred: bool
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ def admit(attempt: Attempt, node: str) -> Admitted | Refusal:
             called=route.called,
             trunk=route.trunk,
             gate_leg=attempt.gate_leg,
+            transferred=attempt.transferred,
             started_at=attempt.started_at,
             seen_at=attempt.asked_at,
         )
@@ -88,6 +90,12 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
     """Record a refusal that was decided without the store's help."""
     with writing():
         _refuse(attempt, node, why, _Route())
+
+
+def dialled(call_id: str, leg: str) -> None:
+    """A leg was dialled for the call. Kept, for after a restart of ours it may be the only leg that is left."""
+    with writing():
+        Call.update(other_leg=leg).where(Call.id == call_id).execute()
 
 
 def answered(call_id: str, at: int, other_leg: str | None) -> None:
@@ -154,6 +162,7 @@ def live(node: str | None = None) -> list[LiveCall]:
                 seen_at=row.seen_at,
                 gate_leg=row.gate_leg,
                 other_leg=row.other_leg,
+                transferred=row.transferred,
             )
             for row in rows.order_by(Call.started_at, Call.id)
         ]

@@ -5,7 +5,17 @@ Times are milliseconds since 1970 UTC. Rows are made and read by the other modul
 
 from __future__ import annotations
 
-from peewee import AutoField, BigIntegerField, Check, DatabaseProxy, ForeignKeyField, IntegerField, Model, TextField
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BooleanField,
+    Check,
+    DatabaseProxy,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
 
 database = DatabaseProxy()
 
@@ -91,6 +101,7 @@ class Call(Table):
     trunk_id: int
     gate_leg = TextField()
     other_leg = TextField(null=True)
+    transferred = BooleanField()
     started_at = BigIntegerField()
     answered_at = BigIntegerField(null=True)
     seen_at = BigIntegerField()

@@ -115,6 +115,13 @@ def create_trunk(name: str, host: str, port: int, now: int, company: str | None 
         Trunk.create(company=_company(company), name=name, host=host, port=port, created_at=now)
 
 
+def move_trunk(name: str, host: str, port: int) -> None:
+    """The carrier is at another address now. NotFound if there is no such trunk."""
+    with writing():
+        if not Trunk.update(host=host, port=port).where(Trunk.name == name).execute():
+            raise NotFound(f"there is no trunk {name!r}")
+
+
 def list_profiles() -> list[ProfileView]:
     """All profiles, by company and name."""
     with reading():

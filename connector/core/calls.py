@@ -35,7 +35,8 @@ class Attempt:
     """A call that wants to pass the gate. Everything but the ids comes from the network and is hostile.
 
     `source` is the username of the profile (out) or the name of the trunk (in) that Asterisk matched; `started_at` is
-    when the gate leg was made, `asked_at` when it reached the gate.
+    when the gate leg was made, `asked_at` when it reached the gate; for a `transferred` leg, which talked before, both
+    are the latter.
     """
 
     call_id: str
@@ -46,6 +47,7 @@ class Attempt:
     caller_id: str
     started_at: int
     asked_at: int
+    transferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,11 @@ class Progress:
     """What Asterisk has said so far of an admitted call. Saying it twice changes nothing.
 
     `legs` are all legs ever, in the order they came; `up` those that are still there. `cause` is the gate leg's.
+    `transferred`: the gate leg talked before it came to the gate, so that only the leg it dials can answer.
     """
 
     gate_leg: str
+    transferred: bool = False
     legs: list[str] = field(default_factory=list)
     up: set[str] = field(default_factory=set)
     answered_at: int | None = None
@@ -83,18 +87,21 @@ class Progress:
     def __post_init__(self) -> None:
         self.leg_dialled(self.gate_leg)
 
-    def leg_dialled(self, leg: str) -> None:
-        """A leg came to the call."""
-        if leg not in self.legs:
-            self.legs.append(leg)
-            self.up.add(leg)
+    def leg_dialled(self, leg: str) -> bool:
+        """A leg came to the call; True the first time."""
+        if leg in self.legs:
+            return False
+        self.legs.append(leg)
+        self.up.add(leg)
+        return True
 
     def leg_answered(self, leg: str, at: int, *, seen: bool = True) -> bool:
-        """The gate leg was answered; True the first time. Another leg's answer is the carrier's, not yet the call's.
+        """A leg was answered; True the first time that this answers the call.
 
-        `seen=False`: nobody saw it answer, and `at` is when it was found up.
+        It is the gate leg's answer that counts: another leg's is the carrier's, not yet the call's. Of a transferred
+        call, it is that of a leg that was dialled. `seen=False`: nobody saw it, and `at` is when it was found up.
         """
-        if leg != self.gate_leg or self.answered_at is not None:
+        if self.answered_at is not None or leg not in self.legs or (leg == self.gate_leg) is self.transferred:
             return False
         self.answered_at = at
         self.estimated = self.estimated or not seen

@@ -23,7 +23,7 @@ def event(kind: str, state: str = "Ring", **fields: object) -> dict[str, object]
 def test_a_call_at_the_gate() -> None:
     """The dialplan's words are apart from the network's."""
     assert events.parse(event("StasisStart", args=["out", "p"])) == events.CallOffered(
-        "lab-1.0", ("out", "p"), "+442079460001", "100", MS - 250, MS
+        "lab-1.0", False, ("out", "p"), "+442079460001", "100", MS - 250, MS
     )
 
 

@@ -58,7 +58,7 @@ def test_the_store_itself_cannot_be_oversold(store: Store, office: Credentials) 
     raw = sqlite3.connect(store.path)
     insert = (
         "INSERT INTO call (id, node, profile_id, slot, direction, caller_id, dialled, called, trunk_id, gate_leg,"
-        " started_at, seen_at) VALUES (?, 'n', 1, ?, 'out', '', '', '', 1, '', 0, 0)"
+        " transferred, started_at, seen_at) VALUES (?, 'n', 1, ?, 'out', '', '', '', 1, '', 0, 0, 0)"
     )
     raw.execute(insert, ("a", 3))
     with pytest.raises(sqlite3.IntegrityError, match="more channels than the profile has"):

@@ -105,3 +105,15 @@ def test_any_order_and_repetition_of_events_gives_a_sane_call(events: list[tuple
         if before[0]:
             assert (call.over, call.ended_at) == before[:2]
     assert call.ending in Ending
+
+
+def test_a_transferred_call_is_answered_by_the_leg_it_dials() -> None:
+    """Its gate leg talked before it came: that is no answer; the carrier's is, and money runs from there."""
+    call = Progress("A", transferred=True)
+    assert not call.leg_answered("A", 1)
+    call.leg_dialled("B")
+    assert not call.leg_answered("C", 5)
+    assert call.leg_answered("B", 10)
+    call.leg_ended("B", 30, 16)
+    call.leg_ended("A", 30, 16)
+    assert (call.ending, call.duration_ms) == (Ending.OK, 20)

@@ -6,7 +6,7 @@ import pytest
 
 from lab import process, sipp
 from lab.load import Bench
-from lab.ports import HOST
+from lab.ports import HOST, free_udp_port
 
 DIALLED = [
     "abc",
@@ -64,7 +64,7 @@ def test_a_registered_contact_is_one_destination_whatever_stands_in_it(bench: Be
     outcome = bench.begin("hostile contact")
     profile = bench.profiles[1]
     row = (profile.username, sipp.authentication(profile.username, profile.password), "")
-    contact = f"sip:x@{HOST}:9;y=z&PJSIP/+442079460001@sample-carrier"
+    contact = f"sip:x@{HOST}:9;y=z&PJSIP/sample-carrier"
     words = {"contact": contact}
     registered = bench.sipp("hostile/register.xml", row, bench.instance.ports.sip, words=words).start().wait(20)
     assert registered.successful == 1, registered.why()
@@ -79,3 +79,35 @@ def test_a_registered_contact_is_one_destination_whatever_stands_in_it(bench: Be
     assert (cdr.direction, cdr.ending) == ("in", "no_answer")
     bench.supervisor.restart("far-end")
     assert process.waited(bench.supervisor.ready, 15)
+
+
+def test_a_redirect_by_the_pbx_is_not_followed(bench: Bench) -> None:
+    """A 302 whose Contact names a technology and a trunk dials nobody."""
+    outcome = bench.begin("redirect")
+    profile, port = bench.profiles[1], free_udp_port()
+    row = (profile.username, sipp.authentication(profile.username, profile.password), "")
+    words = {"contact": f"sip:x@{HOST}:{port}"}
+    registered = bench.sipp("hostile/register.xml", row, bench.instance.ports.sip, words=words).start().wait(20)
+    assert registered.successful == 1, registered.why()
+    words = {"contact": "sip:PJSIP%2F%2B442079460001%40sample-carrier@127.0.0.1"}
+    pbx = bench.sipp("hostile/redirect.xml", row, bench.instance.ports.sip, words=words, port=port).start()
+    run = bench.network(1, 1, profile=1, tolerant=True).start()
+    assert pbx.wait(20).successful == 1
+    assert process.waited(lambda: len(bench.new_cdrs()) == 1, 5)
+    assert bench.legs() == []
+    run.end()
+    (cdr,) = bench.end(outcome)
+    assert (cdr.direction, cdr.answered_at) == ("in", None)
+    bench.supervisor.restart("far-end")
+    assert process.waited(bench.supervisor.ready, 15)
+
+
+def test_bytes_that_are_no_text_are_refused_before_the_gate(bench: Bench) -> None:
+    """A dialled %ff would make Asterisk drop the event and refuse to list its channels: 484 at once, and no harm."""
+    outcome = bench.begin("no text")
+    profile = bench.profiles[0]
+    row = (profile.username, sipp.authentication(profile.username, profile.password), "%ff%fe1234")
+    result = call(bench, "hostile/caller.xml", row)
+    assert result.successful == 1, result.why()
+    assert bench.end(outcome) == []
+    assert outcome.problems == []

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from peewee import AutoField, BigIntegerField, Check, Database, ForeignKeyField, IntegerField, Model, TextField
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BooleanField,
+    Check,
+    Database,
+    ForeignKeyField,
+    IntegerField,
+    Model,
+    TextField,
+)
 from playhouse.migrate import SchemaMigrator
 
 # A channel above those bought cannot be taken, whoever asks: the store's own word, not only Python's.
@@ -74,6 +84,7 @@ class Call(Table):
     trunk = ForeignKeyField(Trunk)
     gate_leg = TextField()
     other_leg = TextField(null=True)
+    transferred = BooleanField()
     started_at = BigIntegerField()
     answered_at = BigIntegerField(null=True)
     seen_at = BigIntegerField()

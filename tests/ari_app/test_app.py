@@ -1,0 +1,202 @@
+"""The application with a real store and an Asterisk played by the test: what no real one does on demand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from connector.ari_app import app as app_module
+from connector.ari_app.app import ConnectorApp
+from connector.billing import calls
+from connector.billing.profiles import Credentials
+from connector.billing.store import Store
+from connector.core.calls import Progress
+from connector.errors import StoreUnavailable
+from tests.conftest import FixedClock
+
+AT = "2026-11-18T11:06:40.%03d+0000"
+
+
+class PlayedAsterisk:
+    """The client's resources, answering what the test says; `asked` is what was asked."""
+
+    def __init__(self) -> None:
+        self.channels = self.applications = self
+        self.alive: dict[str, str] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**parameters: Any) -> asyncio.Future[Any]:
+            self.asked.append((operation, parameters))
+            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            answer.set_result([{"id": leg, "state": state} for leg, state in self.alive.items()])
+            return answer
+
+        return call
+
+
+@pytest.fixture
+async def asterisk() -> PlayedAsterisk:
+    """An Asterisk played by the test."""
+    return PlayedAsterisk()
+
+
+@pytest.fixture
+async def app(
+    asterisk: PlayedAsterisk, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ConnectorApp]:
+    """The application, ready."""
+    monkeypatch.setattr(app_module, "STORE_RETRY_S", 0.01)
+    made = ConnectorApp(asterisk, clock, "node", 60)  # type: ignore[arg-type]
+    made.ready.set()
+    yield made
+    await made.close()
+
+
+def offer(username: str, leg: str = "A", at: int = 0, state: str = "Ring") -> dict[str, Any]:
+    """A call at the gate."""
+    return {
+        "type": "StasisStart", "timestamp": AT % at, "args": ["out", username],
+        "channel": {"id": leg, "state": state, "caller": {"number": "1"}, "dialplan": {"exten": "+442079460001"},
+                    "creationtime": AT % 0},
+    }  # fmt: skip
+
+
+def about(kind: str, leg: str, at: int, **more: Any) -> dict[str, Any]:
+    """An event about one leg."""
+    return {"type": kind, "timestamp": AT % at, "channel": {"id": leg, "state": "Up"}, **more}
+
+
+def dial(caller: str, peer: str, at: int) -> dict[str, Any]:
+    """One leg dials another."""
+    return {"type": "Dial", "timestamp": AT % at, "caller": {"id": caller}, "peer": {"id": peer}}
+
+
+async def until(condition: Any) -> None:
+    """Wait for a condition, two seconds at most."""
+    for _ in range(400):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come")
+
+
+async def booked(count: int) -> list[calls.CdrView]:
+    """The CDRs, when there are so many."""
+    await until(lambda: len(calls.cdrs(100)) == count)
+    return calls.cdrs(100)
+
+
+async def test_events_may_come_twice(app: ConnectorApp, office: Credentials) -> None:
+    """Every event doubled: one row, one CDR, the same figures."""
+    life = [
+        offer(office.username), dial("A", "B", 5), about("ChannelStateChange", "A", 10),
+        about("ChannelDestroyed", "B", 30, cause=16), about("ChannelDestroyed", "A", 31, cause=16),
+    ]  # fmt: skip
+    for event in life:
+        app.event(event)
+        app.event(event)
+    (cdr,) = await booked(1)
+    assert (cdr.duration_ms, cdr.ending, cdr.other_leg) == (21, "ok", "B")
+    await until(lambda: len(app.ongoing) == 0)
+    assert calls.live() == []
+
+
+async def test_a_caller_who_left_during_admission_leaves_nothing(app: ConnectorApp, office: Credentials) -> None:
+    """The end may come before the decision: the row is made, and goes."""
+    app.event(offer(office.username))
+    app.event(about("ChannelDestroyed", "A", 2, cause=0))
+    (cdr,) = await booked(1)
+    assert cdr.ending == "no_answer"
+    assert calls.live() == []
+
+
+async def test_who_waited_longer_than_the_gate_lets_them_gets_no_channel(
+    app: ConnectorApp, clock: FixedClock, office: Credentials
+) -> None:
+    """After a long sleep of ours, calls that are long gone are refused, not admitted one after another."""
+    clock.now += 60_000
+    app.event(offer(office.username))
+    (cdr,) = await booked(1)
+    assert cdr.refusal == "not_ready"
+
+
+async def test_a_hang_up_is_booked_when_the_store_is_back(
+    app: ConnectorApp, office: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store takes nothing, the end of a call is kept and tried again; a new call is refused, told later."""
+    app.event(offer(office.username))
+    await until(lambda: len(calls.live()) == 1)
+    broken = True
+    real = {name: getattr(calls, name) for name in ("admit", "ended", "refuse")}
+
+    def failing(name: str) -> Any:
+        def function(*args: Any) -> Any:
+            if broken:
+                raise StoreUnavailable("the disk is full")
+            return real[name](*args)
+
+        return function
+
+    for name in real:
+        monkeypatch.setattr(calls, name, failing(name))
+    app.event(about("ChannelDestroyed", "A", 9, cause=16))
+    app.event(offer(office.username, "C", 5))
+    await asyncio.sleep(0.1)
+    assert len(calls.live()) == 1
+    broken = False
+    cdrs = await booked(2)
+    assert {(cdr.gate_leg, cdr.refusal) for cdr in cdrs} == {("A", None), ("C", "store_unavailable")}
+    assert calls.live() == []
+
+
+async def test_a_defect_does_not_lose_a_channel(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error that nobody expected in the midst of a call: it is taken up again from its row, and is booked."""
+    asterisk.alive = {"A": "Up"}
+    app.event(offer(office.username))
+    await until(lambda: len(calls.live()) == 1)
+    real = Progress.leg_answered
+    monkeypatch.setattr(Progress, "leg_answered", lambda *_, **__: 1 / 0)
+    app.event(about("ChannelStateChange", "A", 10))
+    await until(lambda: len(app.ongoing) == 0)
+    monkeypatch.setattr(Progress, "leg_answered", real)
+    await until(lambda: len(app.ongoing) == 1)
+    app.event(about("ChannelDestroyed", "A", 30, cause=16))
+    (cdr,) = await booked(1)
+    assert cdr.ending == "estimated"
+    assert calls.live() == []
+
+
+async def test_hang_ups_that_were_heard_are_booked_before_we_stop(app: ConnectorApp, office: Credentials) -> None:
+    """SIGTERM right after a hang-up: the CDR is written, not estimated after the next start."""
+    app.event(offer(office.username))
+    await until(lambda: len(calls.live()) == 1)
+    app.event(about("ChannelDestroyed", "A", 9, cause=16))
+    await app.close()
+    (cdr,) = calls.cdrs(10)
+    assert cdr.ending == "no_answer"
+
+
+async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office: Credentials, store: Store) -> None:
+    """The carrier's leg of one call is the gate leg of the next: what it dials is the next one's, its end is both's."""
+    app.event(offer(office.username))
+    app.event(dial("A", "B", 1))
+    app.event(about("ChannelStateChange", "A", 10))
+    await until(lambda: any(call.answered_at for call in calls.live()))
+    app.event(offer(office.username, "B", 20, "Up"))
+    app.event(about("ChannelDestroyed", "A", 21, cause=16))
+    await until(lambda: len(calls.live()) == 2)
+    app.event(dial("B", "C", 25))
+    app.event(about("ChannelStateChange", "C", 40))
+    await until(lambda: all(call.answered_at for call in calls.live()))
+    for leg in ("B", "C"):
+        app.event(about("ChannelDestroyed", leg, 90, cause=16))
+    second, first = sorted(await booked(2), key=lambda cdr: cdr.duration_ms)
+    assert (first.duration_ms, second.duration_ms) == (80, 50)
+    assert (first.other_leg, second.gate_leg, second.other_leg) == ("B", "B", "C")
+    assert second.started_at - first.started_at == 20
