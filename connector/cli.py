@@ -124,11 +124,11 @@ def calls(as_json: AsJson = False) -> None:
         _print_json([_as_dict(call) for call in found])
         return
     _print_table(
-        f"{len(found)} live calls",
+        f"{len(found)} live calls (times are UTC)",
         ("Profile", "Way", "From", "To", "Trunk", "Started", "Answered"),
         [_live_row(call) for call in found],
         "No call is up.",
-        may_shrink=("Profile", "Trunk", "From", "Started"),
+        may_shrink=("Trunk", "From", "Profile"),
     )
 
 
@@ -193,14 +193,15 @@ def print_cdrs(found: list[CdrView]) -> None:
 
 
 def _live_row(call: LiveCall) -> tuple[str, ...]:
+    answered = (iso(call.answered_at) or "")[11:19] or "ringing"
     return (
         call.profile,
         call.direction,
         call.caller_id,
         call.called,
         call.trunk,
-        iso(call.started_at) or "",
-        iso(call.answered_at) or "ringing",
+        (iso(call.started_at) or "")[11:19],
+        answered,
     )
 
 

@@ -20,7 +20,7 @@ rm -rf .venv
 say "making .venv from requirements.lock"
 python3 -m venv .venv || fail "cannot make .venv in $(pwd)"
 log=.venv/setup.log
-.venv/bin/python -m pip install --disable-pip-version-check --require-hashes -r requirements.lock >"$log" 2>&1 &
+.venv/bin/python -m pip install --disable-pip-version-check --no-compile --require-hashes -r requirements.lock >"$log" 2>&1 &
 pip=$!
 trap 'kill $pip 2>/dev/null; exit 130' INT TERM
 seconds=0

@@ -16,6 +16,7 @@ from lab.instance import PROJECT, fill, write_private
 from lab.ports import HOST, free_udp_port
 from lab.root import Program
 
+_started: list[Running] = []
 SCENARIOS = PROJECT / "tests" / "sipp-scenarios"
 
 
@@ -85,7 +86,17 @@ class Run:
         if self.tolerant:
             command += ["-default_behaviors", "all,-abortunexp"]
         command.append(f"{self.target[0]}:{self.target[1]}")
-        return Running(self, process.start(command, self.folder / "sipp.log", env={"TERM": "dumb"}))
+        running = Running(self, process.start(command, self.folder / "sipp.log", env={"TERM": "dumb"}))
+        _started.append(running)
+        return running
+
+
+def end_all() -> None:
+    """End every SIPp that is still at work: after a test that failed, nobody else does."""
+    while _started:
+        running = _started.pop()
+        if running.child.poll() is None:
+            running.end()
 
 
 def _filled(scenario: Path, words: dict[str, str]) -> str:

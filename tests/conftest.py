@@ -11,6 +11,7 @@ import pytest
 from connector.billing import profiles
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
+from lab import sipp
 from lab.errors import LabError
 from lab.instance import remove
 from lab.load import Bench, Outcome, open_bench
@@ -78,6 +79,7 @@ def running_bench() -> Iterator[Bench]:
 def bench(running_bench: Bench) -> Iterator[Bench]:
     """The lab, and after the test: every part alive, no call in the store, no leg in Asterisk."""
     yield running_bench
+    sipp.end_all()
     running_bench.supervisor.tend()
     leaks = Outcome("leaks")
     running_bench.settle(leaks, "after the test")

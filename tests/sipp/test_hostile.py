@@ -86,8 +86,10 @@ def test_a_redirect_by_the_pbx_is_not_followed(bench: Bench) -> None:
     outcome = bench.begin("redirect")
     profile, port = bench.profiles[1], free_udp_port()
     row = (profile.username, sipp.authentication(profile.username, profile.password), "")
-    words = {"contact": f"sip:x@{HOST}:{port}"}
-    registered = bench.sipp("hostile/register.xml", row, bench.instance.ports.sip, words=words).start().wait(20)
+    register = bench.sipp(
+        "hostile/register.xml", row, bench.instance.ports.sip, port=port, words={"contact": f"sip:x@{HOST}"}
+    )
+    registered = register.start().wait(20)
     assert registered.successful == 1, registered.why()
     words = {"contact": "sip:PJSIP%2F%2B442079460001%40sample-carrier@127.0.0.1"}
     pbx = bench.sipp("hostile/redirect.xml", row, bench.instance.ports.sip, words=words, port=port).start()
