@@ -45,8 +45,8 @@ def test_a_profile_is_made_and_known_to_asterisk_in_seconds(bench: Bench) -> Non
 
 
 def test_calls_and_cdrs_are_tables_and_json(bench: Bench) -> None:
-    """A live call, then its CDR, by list and by id."""
-    run = bench.caller("hold-and-refuse/caller.xml", 1, 1, hold_s=10).start()  # the command is asked twice meanwhile
+    """A live call (long enough for the command to be asked twice), then its CDR, by list and by id."""
+    run = bench.caller("hold-and-refuse/caller.xml", 1, 1, hold_s=10).start()
     assert process.waited(lambda: bench.answered() == 1, 5)
     (live,) = as_json(bench, "calls")
     assert (live["profile"], live["direction"], live["called"]) == ("office", "out", "+442079460001")
