@@ -1,8 +1,8 @@
 """The Stasis application: the gate that every call passes, and the life of each call after it.
 
 One coroutine carries one call from its offer to its CDR (`_carry`); its mailbox keeps Asterisk's order. The reader of
-the websocket only sorts events into mailboxes, so a slow store delays what is booked, and loses no hang-up. After the decision the
-dialplan has the call again: should we die, it goes on, and its guard timer in Asterisk ends it.
+the websocket only sorts events into mailboxes: a slow store delays what is booked, and loses no hang-up. After the
+decision the dialplan has the call again: should we die, it goes on, and its guard timer in Asterisk ends it.
 """
 
 from __future__ import annotations
