@@ -159,7 +159,7 @@ class Instance:
             "carrier_port": str(self.ports.carrier),
             "pbx_port": str(self.ports.pbx),
             "app_name": "connector",
-            "gate_timeout_s": "4",
+            "gate_timeout_s": "8",
             "ring_s": "60",
             "ari_host": HOST,
             "ari_port": str(self.ports.ari),

@@ -87,6 +87,8 @@ def bench(running_bench: Bench) -> Iterator[Bench]:
         for leg in running_bench.legs():
             running_bench.hang_up(leg["id"])
     assert leaks.problems == []
+    told = (running_bench.instance.folder / "asterisk" / "log" / "messages.log").read_text()
+    assert [line for line in told.splitlines() if "No application" in line or "Abnormal" in line] == []
 
 
 def _free_base() -> int:

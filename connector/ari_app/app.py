@@ -34,7 +34,7 @@ R = TypeVar("R")
 
 # Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
 READY_LIMIT_S = 1.5
-GATE_LIMIT_MS = 4000
+GATE_LIMIT_MS = 8000
 STORE_RETRY_S = 1.0
 # Two connectors that both come back at once would take the application from each other for ever.
 REPLACED_PAUSE_S = 5.0

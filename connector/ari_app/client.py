@@ -43,7 +43,8 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
 
 REQUEST_LIMIT_S = 5.0
 # A websocket that is silently dropped is not noticed by itself: Asterisk has to answer a ping this often.
-HEARTBEAT_S = 4.0
+# The answer may take half of it: a machine that stands still for a moment is no lost connection.
+HEARTBEAT_S = 8.0
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.2, 5.0
 # An event of Asterisk is a few kB; the answer to "list all channels" with 600 of them is about 1 MB.
 MOST_BYTES = 64 * 1024 * 1024
