@@ -101,7 +101,7 @@ class ConnectorApp:
             log.error("another connector took the application %r; trying to have it back", self.client.settings.app)
             self.client.leave(REPLACED_PAUSE_S)
         elif event is not None:
-            self.ongoing.tell(event, event.leg)
+            self.ongoing.tell(event)
 
     def _adopt(self, row: calls.LiveCall) -> None:
         """Follow a call again that was admitted before."""

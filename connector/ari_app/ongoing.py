@@ -17,6 +17,7 @@ class OngoingCall:
 
     def __init__(self, call_id: str, progress: Progress, seen_at: int) -> None:
         self.call_id = call_id
+        self.legs = list(progress.legs)  # those that were told of, which `progress` may still have to hear
         self.progress = progress
         self.offered_at = seen_at
         self.seen_at = seen_at
@@ -44,14 +45,14 @@ class OngoingCalls:
         """Remember a call and the legs it has."""
         call = OngoingCall(call_id, progress, seen_at)
         self._by_id[call_id] = call
-        for leg in progress.legs:
+        for leg in call.legs:
             self._by_leg.setdefault(leg, []).append(call)
         return call
 
     def remove(self, call: OngoingCall) -> None:
         """Forget a call and every leg that was its."""
         self._by_id.pop(call.call_id, None)
-        for leg in [leg for leg, calls in self._by_leg.items() if call in calls]:
+        for leg in call.legs:
             self._by_leg[leg].remove(call)
             if not self._by_leg[leg]:
                 del self._by_leg[leg]
@@ -61,9 +62,9 @@ class OngoingCalls:
         calls = self._by_leg.get(offer.leg, ())
         return any(call.progress.gate_leg == offer.leg and call.offered_at == offer.at for call in calls)
 
-    def tell(self, event: LegEvent, leg: str) -> None:
+    def tell(self, event: LegEvent) -> None:
         """Put an event into the mailbox of every call that has the leg."""
-        for call in self._by_leg.get(leg, ()):
+        for call in self._by_leg.get(event.leg, ()):
             call.mailbox.put_nowait(event)
 
     def dialled(self, event: LegDialled) -> None:
@@ -73,4 +74,5 @@ class OngoingCalls:
             calls = self._by_leg.setdefault(event.leg, [])
             if callers[-1] not in calls:
                 calls.append(callers[-1])
+                callers[-1].legs.append(event.leg)
                 callers[-1].mailbox.put_nowait(event)
