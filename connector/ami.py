@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 ANSWER_LIMIT_S = 5.0
 PING_EVERY_S = 4.0
-_OUR_ACTIONS = ("ping", "login", "moduleload", "pjsipshowendpoints", "coresettings")
+_OUR_ACTIONS = ("ping", "login", "moduleload", "pjsipshowendpoints", "coresettings", "absolutetimeout")
 
 
 class AmiLink:
@@ -73,7 +73,16 @@ class AmiLink:
         (answer,) = await self._ask({"Action": "CoreSettings"})
         return dict(answer)
 
-    async def _ask(self, action: dict[str, str]) -> list[Any]:
+    async def end_leg_in(self, leg: str, ms: int) -> bool:
+        """Asterisk ends a leg in `ms` milliseconds (its absolute timeout), ours or not; False if the leg is gone.
+
+        AmiUnavailable if it cannot be asked. The leg is named by its unique id, which Asterisk takes for its name.
+        """
+        action = {"Action": "AbsoluteTimeout", "Channel": leg, "Timeout": f"{ms // 1000}.{ms % 1000:03d}"}
+        return bool(await self._ask(action, absent="No such channel"))
+
+    async def _ask(self, action: dict[str, str], absent: str = "No endpoints found") -> list[Any]:
+        """The answers to an action; none if Asterisk says `absent`, which is an answer too."""
         manager = self._manager
         if manager is None or not manager.authenticated or manager.protocol is None or manager.protocol.closed:
             raise AmiUnavailable(f"AMI is not connected at {self.settings.host}:{self.settings.port}")
@@ -85,7 +94,7 @@ class AmiLink:
             raise AmiUnavailable(f"no answer by AMI to {action['Action']} within {ANSWER_LIMIT_S:.0f} s") from None
         answers = answer if isinstance(answer, list) else [answer]
         if answers[0].response not in ("Success", ""):
-            if "No endpoints found" in answers[0].message:
+            if absent in answers[0].message:
                 return []
             raise AmiUnavailable(f"AMI answered {action['Action']} with: {answers[0].message}")
         return answers

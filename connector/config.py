@@ -63,9 +63,14 @@ class SipSettings(_Section):
 
 
 class CallSettings(_Section):
-    """`longest_s`: Asterisk itself ends a call then, whether we live or not."""
+    """`longest_s`: Asterisk itself ends a call then, whether we live or not.
+
+    `slice_s`: a call out is paid ahead in slices so long. A long slice costs fewer writes and lets calls go on for
+    longer while the connector is dead; a short one binds less credit: more calls share a thin balance to its end.
+    """
 
     longest_s: Annotated[int, Field(ge=1, le=86_400)] = 14_400
+    slice_s: Annotated[int, Field(ge=1, le=3_600)] = 60
 
 
 class ListenSettings(_Section):

@@ -2,6 +2,8 @@
 
     ConnectorError
      +- BadInput            what was given cannot be taken; nothing was changed
+     |   +- InsufficientFunds   there is too little money for it
+     |   +- KeyReused           an idempotency key came again, with other figures
      +- NotFound            what was asked for is not there; nothing was changed
      +- SettingsError       connector.toml is missing, unreadable or wrong
      +- StoreUnavailable    the store cannot be read or written now: nothing is admitted
@@ -23,6 +25,14 @@ class ConnectorError(Exception):
 
 class BadInput(ConnectorError):
     """What was given cannot be taken; nothing was changed."""
+
+
+class InsufficientFunds(BadInput):
+    """There is too little money, or there are too few bundle seconds, for what was asked; nothing was changed."""
+
+
+class KeyReused(BadInput):
+    """An idempotency key came again, for other figures than the first time; nothing was changed."""
 
 
 class NotFound(ConnectorError):

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,10 +20,11 @@ from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
-from connector.billing import calls, profiles
+from connector.billing import calls, decks, ledger, plans, profiles
 from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.config import Settings
+from connector.core.holds import Slicing
 from connector.errors import AmiUnavailable, ConfigRefused, ConnectorError, SettingsError, StoreUnavailable
 from connector.web.server import Overview, make_app
 
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 CONFIG_EVERY_S = 2.0
+RENEW_EVERY_S = 2.0
+DECKS_EVERY_S = 1.0
 PAGE_CDRS = 50
 
 
@@ -44,14 +48,19 @@ async def serve(settings: Settings) -> None:
         for name in store.migrate():
             log.info("store: migration %s applied", name)
         client = AriClient(settings.ari)
-        app = ConnectorApp(client, SystemClock(), settings.node, settings.calls.longest_s)
+        clock = SystemClock()
         ami = AmiLink(settings.ami)
+        slicing = Slicing(settings.calls.slice_s, settings.calls.longest_s)
+        app = ConnectorApp(client, clock, settings.node, slicing, ami)
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
         tasks = [
             asyncio.create_task(client.run(app), name="ARI"),
             asyncio.create_task(ami.run(), name="AMI"),
+            asyncio.create_task(app.keep_paid(), name="pay"),
             asyncio.create_task(_keep_applied(settings, app, ami), name="config"),
+            asyncio.create_task(_keep_renewed(app, clock), name="renewals"),
+            asyncio.create_task(_keep_decks(clock), name="decks"),
         ]
         log.info("started: node %s, store %s", settings.node, settings.store.path)
         try:
@@ -114,6 +123,34 @@ async def _web(settings: Settings, app: ConnectorApp) -> web.AppRunner:
     await runner.setup()
     await _listening(web.TCPSite(runner, settings.web.host, settings.web.port).start(), "the web server")
     return runner
+
+
+async def _keep_renewed(app: ConnectorApp, clock: SystemClock) -> None:
+    """Renew what ends, remind of what cannot be paid, close months that are over."""
+    while True:
+        try:
+            now = clock.now_ms()
+            done = await app.store(plans.renew_due, now)
+            if done:
+                log.info("renewals: %d terms were due", done)
+            for closing in await app.store(ledger.close_months, now):
+                log.info("ledger: %s of %s is closed", closing.month, closing.company)
+        except StoreUnavailable as error:
+            log.error("renewals wait: %s", error)
+        await asyncio.sleep(RENEW_EVERY_S)
+
+
+async def _keep_decks(clock: SystemClock) -> None:
+    """Have the decks that come into use in memory before they do. On a thread of its own: a big one takes seconds."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decks") as reader:
+        while True:
+            try:
+                read = await asyncio.get_running_loop().run_in_executor(reader, decks.preload, clock.now_ms())
+                if read:
+                    log.info("rate decks: %d read", read)
+            except StoreUnavailable as error:
+                log.error("rate decks: %s", error)
+            await asyncio.sleep(DECKS_EVERY_S)
 
 
 async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> None:

@@ -6,9 +6,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.billing import profiles
+from connector.billing import credit, decks, profiles
 from connector.billing.store import Store
 from connector.clock import SystemClock
+from connector.core.money import MICROS
 from connector.errors import ConnectorError
 from lab.errors import LabError
 from lab.instance import Instance, write_private
@@ -17,6 +18,8 @@ from lab.ports import HOST
 COMPANY = "Sample Ltd"
 TRUNK = "sample-carrier"
 REALM = "asterisk"
+BALANCE = 100_000 * MICROS
+CREDIT = 5_000 * MICROS
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def prepare(instance: Instance) -> list[SampleProfile]:
         try:
             if not kept.exists():
                 _create(kept, instance.ports.carrier)
+            _fund()
             profiles.move_trunk(TRUNK, HOST, instance.ports.carrier)  # the ports may be others than last time
         finally:
             store.close()
@@ -63,9 +67,20 @@ def prepare(instance: Instance) -> list[SampleProfile]:
     ]
 
 
+def _fund() -> None:
+    """Money, rates and credit for many hours of calls; once, however often it is called."""
+    now = SystemClock().now_ms()
+    credit.top_up(BALANCE, "sample", now, COMPANY)
+    if not decks.list_decks(COMPANY):
+        decks.load(decks.SAMPLE.read_text(), decks.SAMPLE.name, now, COMPANY)
+    for profile in PROFILES:
+        credit.add(profile.name, CREDIT, f"sample-{profile.name}", now)
+
+
 def _create(kept: Path, carrier_port: int) -> None:
     now = SystemClock().now_ms()
     profiles.create_company(COMPANY, "GBP", "Europe/London", now)
+    credit.top_up(BALANCE, "sample", now, COMPANY)  # the profiles' channels are paid from it
     profiles.create_trunk(TRUNK, HOST, carrier_port, now)
     rows = []
     for profile in PROFILES:

@@ -8,15 +8,24 @@ from pathlib import Path
 
 import pytest
 
-from connector.billing import profiles
+from connector.billing import credit, decks, ledger, profiles
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
+from connector.core.money import MICROS
 from lab import sipp
 from lab.errors import LabError
 from lab.instance import remove
 from lab.load import Bench, Outcome, open_bench
 from lab.ports import HOST, Ports
 
+DECK = """\
+prefix,name,price_per_minute,connection_fee,increments,valid_from,kind
+44,United Kingdom,0.023,0,30/6,2026-01-01,standard
+447,United Kingdom mobile,0.06,0.05,60/60,2026-01-01,standard
+449,United Kingdom premium,1.5,0,60/60,2026-01-01,premium
+1,United States and Canada,0.02,0,30/6,2026-01-01,standard
+33,France,0.1,0,1/1,2026-01-01,standard
+"""
 NOW = 1_795_000_000_000
 TEST_PORT_BASE = 15260
 
@@ -40,25 +49,35 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty store, migrated."""
+    """An empty store, migrated. After the test its ledger adds up."""
     opened = Store(tmp_path / "connector.db")
     opened.migrate()
     yield opened
+    if not broken_on_purpose(opened):
+        assert ledger.verify().problems == []
     opened.close()
+
+
+def broken_on_purpose(store: Store) -> bool:
+    """Whether a test has tampered with the store, and said so."""
+    return store.path.with_suffix(".tampered").exists()
 
 
 @pytest.fixture
 def company(store: Store) -> str:
-    """A company with a trunk named `carrier`."""
+    """A company with a trunk named `carrier`, ten thousand pounds, and rates."""
     profiles.create_company("Acme", "GBP", "Europe/London", NOW)
     profiles.create_trunk("carrier", HOST, 5070, NOW)
+    credit.top_up(10_000 * MICROS, "first", NOW)
+    decks.load(DECK, "test rates", NOW)
     return "Acme"
 
 
 @pytest.fixture
 def office(company: str) -> Credentials:
-    """A profile `office` with 3 channels and one number."""
+    """A profile `office` with 3 channels, one number, and ten pounds of credit."""
     made = profiles.create_profile("office", 3, "asterisk", NOW)
+    credit.add("office", 10 * MICROS, "first", NOW)
     profiles.add_number("+442079460100", "office", NOW)
     return made
 

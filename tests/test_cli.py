@@ -56,7 +56,7 @@ def test_calls_and_cdrs_are_tables_and_json(bench: Bench) -> None:
     assert process.waited(lambda: bench.live() == 0, 5)
     assert as_json(bench, "calls") == []
     (cdr,) = as_json(bench, "cdr", "list", "--limit", "1")
-    assert (cdr["id"], cdr["ending"], cdr["cause"], cdr["price_micros"]) == (live["id"], "ok", 16, None)
+    assert (cdr["id"], cdr["ending"], cdr["cause"], cdr["price_micros"]) == (live["id"], "ok", 16, 6_000)
     assert 9_900 < cdr["duration_ms"] < 11_000
     assert as_json(bench, "cdr", "show", cdr["id"][:8]) == cdr
     assert cdr["id"][:8] in connector(bench, "cdr", "list")

@@ -13,7 +13,7 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
@@ -24,6 +24,7 @@ from connector.billing import calls
 from connector.clock import Clock
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.holds import Slicing
 from connector.core.refusals import Refusal
 from connector.errors import AriRefused, AsteriskError, StoreUnavailable
 
@@ -40,16 +41,34 @@ STORE_RETRY_S = 1.0
 REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
 SEEN_EVERY_S = 5.0
+PAY_EVERY_S = 0.5
+PAY_AGAIN_MS = 2_000
+# A call is paid further when less than this is left of its hold, or a third of a slice if that is less: time enough to
+# ask a slow store twice, and little enough not to bind credit for long.
+PAY_AHEAD_MS = 10_000
+# The dialled leg's timer ends a little after the gate leg's, whose end says in the dialplan that the call was cut off.
+OTHER_LEG_LATER_MS = 500
+
+
+class LegTimer(Protocol):
+    """Sets Asterisk's absolute timeout of a leg; AMI does."""
+
+    async def end_leg_in(self, leg: str, ms: int) -> bool:
+        """Asterisk ends the leg in `ms` milliseconds, whatever happens to us; False if the leg is gone.
+
+        AsteriskError if it cannot be asked.
+        """
 
 
 class ConnectorApp:
     """The listener on Asterisk's websocket."""
 
-    def __init__(self, client: AriClient, clock: Clock, node: str, longest_s: int) -> None:
+    def __init__(self, client: AriClient, clock: Clock, node: str, slicing: Slicing, timer: LegTimer) -> None:
         self.client = client
         self.clock = clock
         self.node = node
-        self.longest_s = longest_s
+        self.slicing = slicing
+        self.timer = timer
         self.ready = asyncio.Event()
         self.ongoing = OngoingCalls()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -77,6 +96,15 @@ class ConnectorApp:
         while True:
             await asyncio.sleep(SEEN_EVERY_S)
             await self._note_seen()
+
+    async def keep_paid(self) -> None:
+        """For ever: pay talking calls ahead, slice by slice, and move Asterisk's timer with what is held."""
+        while True:
+            await asyncio.sleep(PAY_EVERY_S)
+            now = self.clock.now_ms()
+            ahead_ms = min(PAY_AHEAD_MS, self.slicing.slice_s * 1000 // 3)
+            due = [call for call in self.ongoing if call.pays_next(now, ahead_ms)]
+            await asyncio.gather(*(self._pay(call) for call in due))
 
     def disconnected(self, reason: str) -> None:
         """Nothing is known from here on, so nothing is admitted; what is up stays up."""
@@ -110,6 +138,8 @@ class ConnectorApp:
             progress.leg_dialled(row.other_leg)
         progress.answered_at = row.answered_at
         call = self.ongoing.add(row.id, progress, row.seen_at)
+        if row.answered_at is not None:
+            call.held_s = row.held_s  # its timer is set again at once: what it was set to nobody knows
         call.task = self._start(self._guarded(call, self._follow(call)))
         log.info("adopted call %s, admitted before", row.id)
 
@@ -178,7 +208,7 @@ class ConnectorApp:
         if self.clock.now_ms() - attempt.asked_at > GATE_LIMIT_MS:
             calls.refuse(attempt, self.node, refusals.NOT_READY)
             return refusals.NOT_READY
-        return calls.admit(attempt, self.node)
+        return calls.admit(attempt, self.node, self.slicing)
 
     async def _refuse_unasked(self, attempt: Attempt, why: Refusal) -> Refusal:
         try:
@@ -190,7 +220,7 @@ class ConnectorApp:
     def _variables(self, admitted: Admitted, attempt: Attempt) -> list[tuple[str, str]]:
         variables = [
             ("CONNECTOR_CALL", admitted.call_id),
-            ("CONNECTOR_GUARD_S", str(self.longest_s)),
+            ("CONNECTOR_GUARD_S", str(admitted.guard_s)),
             ("CONNECTOR_ENDPOINT", admitted.endpoint),
         ]
         if attempt.direction is Direction.IN:
@@ -224,7 +254,10 @@ class ConnectorApp:
                     await self._insist(calls.dialled, call.call_id, event.leg)
             elif isinstance(event, LegAnswered | LegFoundUp):
                 if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
-                    await self._insist(calls.answered, call.call_id, event.at, progress.other_leg)
+                    call.held_s = await self._insist(
+                        calls.answered, call.call_id, event.at, progress.other_leg, self.slicing
+                    )
+                    await self._set_timers(call)
             elif isinstance(event, LegEnded):
                 progress.leg_ended(event.leg, event.at, event.cause)
             elif isinstance(event, LegLost):
@@ -233,6 +266,38 @@ class ConnectorApp:
                 progress.cut_off = True
         await self._insist(calls.ended, call.call_id, progress, self.clock.now_ms())
         self.ongoing.remove(call)  # only now: while its row is there, a call without a place in memory would be adopted
+
+    async def _pay(self, call: OngoingCall) -> None:
+        """One slice more, and then the timer. In this order: should we die between, the call ends at what it had."""
+        try:
+            if call.held_s is not None and call.timer_s == call.held_s:
+                now = self.clock.now_ms()
+                held_s = await self.store(calls.extend, call.call_id, call.held_s, now, self.slicing)
+                if held_s == call.held_s:
+                    call.pay_again_at = now + PAY_AGAIN_MS  # a top-up may come in time
+                    if not call.warned:
+                        call.warned = True
+                        log.info("call %s: there is money for %d s and no more", call.call_id, held_s)
+                call.held_s = held_s
+        except StoreUnavailable as error:
+            log.error("a call cannot be paid further, and ends at what is held for it: %s", error)
+            return
+        if call.timer_s != call.held_s:
+            await self._set_timers(call)
+
+    async def _set_timers(self, call: OngoingCall) -> None:
+        """Asterisk ends the call when what is held is talked: the gate leg exactly then, the other right after."""
+        held_s, progress = call.held_s, call.progress
+        if held_s is None or progress.answered_at is None:
+            return
+        left_ms = max(1, progress.answered_at + held_s * 1000 - self.clock.now_ms())
+        legs = {leg: left_ms + (0 if leg == progress.gate_leg else OTHER_LEG_LATER_MS) for leg in set(progress.up)}
+        try:
+            await asyncio.gather(*(self.timer.end_leg_in(leg, ms) for leg, ms in legs.items()))
+        except AsteriskError as error:
+            log.warning("the timer of call %s is not moved yet: %s", call.call_id, error)
+            return
+        call.timer_s = held_s
 
     async def _insist(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         while True:

@@ -13,7 +13,11 @@ from connector.core.calls import Progress
 
 
 class OngoingCall:
-    """One call: what is known of it, when it was last known alive, and the events that wait for it."""
+    """One call: what is known of it, when it was last known alive, and the events that wait for it.
+
+    `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
+    what Asterisk's timer was set to last.
+    """
 
     def __init__(self, call_id: str, progress: Progress, seen_at: int) -> None:
         self.call_id = call_id
@@ -23,6 +27,18 @@ class OngoingCall:
         self.seen_at = seen_at
         self.mailbox: asyncio.Queue[LegEvent] = asyncio.Queue()
         self.task: asyncio.Task[None] | None = None
+        self.held_s: int | None = None
+        self.timer_s: int | None = None
+        self.pay_again_at = 0
+        self.warned = False
+
+    def pays_next(self, now: int, ahead_ms: int) -> bool:
+        """Whether it is time to hold more for the call, or its timer is not yet where it belongs."""
+        if self.held_s is None or self.progress.answered_at is None or self.progress.over:
+            return False
+        if self.timer_s != self.held_s:
+            return True
+        return now >= self.pay_again_at and self.progress.answered_at + self.held_s * 1000 - now < ahead_ms
 
 
 class OngoingCalls:

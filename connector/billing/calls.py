@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from peewee import JOIN
 
-from connector.billing.models import Call, Cdr, Number, Profile, Trunk
-from connector.billing.store import reading, writing
-from connector.core import admission, refusals
+from connector.billing import holds, ledger
+from connector.billing.holds import Offer
+from connector.billing.ledger import EntryView
+from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
+from connector.billing.store import insert, one, reading, rows, run, writing
+from connector.core import admission, rating, refusals
 from connector.core.calls import Admitted, Attempt, Direction, Ending, Progress
+from connector.core.holds import Slicing
 from connector.core.numbers import e164, recorded
 from connector.core.refusals import Refusal
 from connector.errors import NotFound
 
+_USUAL = Slicing()
+
 
 @dataclass(frozen=True)
 class LiveCall:
-    """A call that has its channel right now."""
+    """A call that has its channel right now. `held_s`: paid ahead for so long from its answer; None if it is free."""
 
     id: str
     profile: str
@@ -33,6 +39,8 @@ class LiveCall:
     gate_leg: str
     other_leg: str | None
     transferred: bool
+    held_s: int | None
+    held_micros: int
 
 
 @dataclass(frozen=True)
@@ -58,32 +66,76 @@ class CdrView:
     price_micros: int | None
 
 
-def admit(attempt: Attempt, node: str) -> Admitted | Refusal:
-    """Give the call a channel of its profile, or refuse it; one transaction, on the disk when this returns.
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that made the price of a call. `recomputed_micros` is worked out once more from the rest of it.
 
-    Admitted: a row of `call` holds the channel. Refused: a row of `cdr` says why. StoreUnavailable: neither.
+    `blocks` says how the seconds were rounded; `entries` is every movement in the ledger.
+    """
+
+    id: str
+    ending: str
+    duration_ms: int
+    deck: int
+    deck_name: str
+    deck_version: str
+    prefix: str
+    rate: str
+    price_per_minute_micros: int
+    connection_fee_micros: int
+    increments: str
+    blocks: str
+    held_s: int
+    held_micros: int
+    billed_s: int
+    bundle_s: int
+    paid_s: int
+    payer: str
+    term: int | None
+    rounding: str
+    price_micros: int
+    recomputed_micros: int
+    agrees: bool
+    entries: list[EntryView]
+
+
+def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL) -> Admitted | Refusal:
+    """Give the call a channel of its profile and hold its first slice, or refuse it; one transaction.
+
+    Admitted: a row of `call` is the channel, and what it costs is held. Refused: a row of `cdr` says why.
+    StoreUnavailable: neither. What is decided is on the disk when this returns.
     """
     with writing():
         route = _route_out(attempt) if attempt.direction is Direction.OUT else _route_in(attempt)
         slot = route.refusal or _take_slot(route)
         if isinstance(slot, Refusal):
             return _refuse(attempt, node, slot, route)
-        Call.create(
+        hold = None
+        if route.offer is not None:
+            begun = holds.begin(attempt.call_id, route.profile, route.offer, slicing, attempt.asked_at)
+            if isinstance(begun, Refusal):
+                return _refuse(attempt, node, begun, route)
+            hold = begun
+        insert(
+            Call,
             id=attempt.call_id,
             node=node,
-            profile=route.profile,
+            profile_id=route.profile.id,
             slot=slot,
             direction=attempt.direction.value,
             caller_id=recorded(attempt.caller_id),
             dialled=recorded(attempt.dialled),
             called=route.called,
-            trunk=route.trunk,
+            trunk_id=route.trunk.id,
             gate_leg=attempt.gate_leg,
             transferred=attempt.transferred,
             started_at=attempt.started_at,
             seen_at=attempt.asked_at,
         )
-        return Admitted(attempt.call_id, route.profile.username, route.called, route.endpoint)
+        if hold is not None:
+            holds.keep(hold)
+        guard_s = slicing.longest_s if hold is None else hold.seconds
+        return Admitted(attempt.call_id, route.profile.username, route.called, route.endpoint, guard_s)
 
 
 def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
@@ -95,15 +147,38 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
 def dialled(call_id: str, leg: str) -> None:
     """A leg was dialled for the call. Kept, for after a restart of ours it may be the only leg that is left."""
     with writing():
-        Call.update(other_leg=leg).where(Call.id == call_id).execute()
+        run("UPDATE call SET other_leg = ? WHERE id = ?", leg, call_id)
 
 
-def answered(call_id: str, at: int, other_leg: str | None) -> None:
-    """Asterisk said that the call was answered. Saying it again changes nothing."""
+def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _USUAL) -> int | None:
+    """Asterisk said that the call was answered: its rate is pinned. Saying it again changes nothing.
+
+    The seconds that are held for it, from its answer on; None if it costs nothing, or is over.
+    """
     with writing():
-        Call.update(answered_at=at, seen_at=at, other_leg=other_leg).where(
-            (Call.id == call_id) & Call.answered_at.is_null()
-        ).execute()
+        row = one(Call, "id = ?", call_id)
+        hold = one(Hold, "call_id = ?", call_id)
+        if row is None or row.answered_at is not None:
+            return None if hold is None else int(hold.bundle_s + hold.paid_s)
+        sql = "UPDATE call SET answered_at = ?, seen_at = ?, other_leg = ? WHERE id = ?"
+        run(sql, at, at, other_leg, call_id)
+        return None if hold is None else holds.repin(hold, row.profile, row.called, slicing, at)
+
+
+def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int | None:
+    """Hold one slice more for a live call, if it holds `held_s` seconds now; the seconds it holds then.
+
+    The same number if there is no money for another block; None if the call is over or costs nothing. Asking again,
+    after an answer that was lost, changes nothing.
+    """
+    with writing():
+        hold = one(Hold, "call_id = ?", call_id)
+        if hold is None:
+            return None
+        if hold.bundle_s + hold.paid_s != held_s:
+            return int(hold.bundle_s + hold.paid_s)
+        profile = one(Profile, "id = (SELECT profile_id FROM call WHERE id = ?)", call_id)
+        return holds.extend(hold, profile, slicing, at)
 
 
 def seen(call_ids: Sequence[str], at: int) -> None:
@@ -114,41 +189,49 @@ def seen(call_ids: Sequence[str], at: int) -> None:
 
 
 def ended(call_id: str, progress: Progress, at: int) -> None:
-    """The call is over: its channel is free and its CDR is written, in one transaction; again changes nothing.
+    """The call is over: charged, the rest void, channel free, CDR written, in one transaction; again changes nothing.
 
-    `at` is used where nobody saw when it ended.
+    `at` is used where nobody saw when it ended. A call is never charged past what was held for it.
     """
     with writing():
-        row = Call.get_or_none(Call.id == call_id)
+        row = one(Call, "id = ?", call_id)
         if row is None:
             return
-        row.delete_instance()
-        Cdr.create(
+        profile = one(Profile, "id = ?", row.profile_id)
+        ended_at = at if progress.ended_at is None else progress.ended_at
+        charge = holds.settle(row, profile, progress.duration_ms, ended_at)
+        run("DELETE FROM call WHERE id = ?", call_id)
+        insert(
+            Cdr,
             id=row.id,
             node=row.node,
-            profile=row.profile_id,
+            profile_id=row.profile_id,
             direction=row.direction,
             caller_id=row.caller_id,
             dialled=row.dialled,
             called=row.called,
-            trunk=row.trunk_id,
+            trunk_id=row.trunk_id,
             gate_leg=row.gate_leg,
             other_leg=progress.other_leg or row.other_leg,
             started_at=row.started_at,
             answered_at=progress.answered_at,
-            ended_at=at if progress.ended_at is None else progress.ended_at,
+            ended_at=ended_at,
             duration_ms=progress.duration_ms,
             cause=progress.cause or 0,
             ending=progress.ending.value,
+            price_micros=charge["price_micros"] if charge else 0,
         )
+        if charge is not None:
+            insert(Charge, **charge)
 
 
 def live(node: str | None = None) -> list[LiveCall]:
     """All live calls, oldest first; only one node's if it is named."""
     with reading():
-        rows = Call.select(Call, Profile, Trunk).join(Profile).switch(Call).join(Trunk)
+        found = Call.select(Call, Profile, Trunk, Hold).join(Profile).switch(Call).join(Trunk)
+        found = found.switch(Call).join(Hold, JOIN.LEFT_OUTER, attr="hold")
         if node is not None:
-            rows = rows.where(Call.node == node)
+            found = found.where(Call.node == node)
         return [
             LiveCall(
                 id=row.id,
@@ -163,27 +246,67 @@ def live(node: str | None = None) -> list[LiveCall]:
                 gate_leg=row.gate_leg,
                 other_leg=row.other_leg,
                 transferred=row.transferred,
+                held_s=_held_s(row),
+                held_micros=0 if _held_s(row) is None else cast("Any", row).hold.micros,
             )
-            for row in rows.order_by(Call.started_at, Call.id)
+            for row in found.order_by(Call.started_at, Call.id)
         ]
 
 
 def cdrs(limit: int) -> list[CdrView]:
     """The newest `limit` CDRs, newest first."""
     with reading():
-        rows = _cdr_rows().order_by(Cdr.ended_at.desc(), Cdr.id.desc()).limit(limit)
-        return [_cdr_view(row) for row in rows]
+        found = _cdr_rows().order_by(Cdr.ended_at.desc(), Cdr.id.desc()).limit(limit)
+        return [_cdr_view(row) for row in found]
 
 
 def cdr(cdr_id: str) -> CdrView:
     """One CDR, by its id or the beginning of it (4 characters and more); NotFound if that is none, or several."""
     with reading():
-        rows = list(_cdr_rows().where(Cdr.id.startswith(cdr_id)).limit(2)) if len(cdr_id) >= 4 else []
-        if not rows:
+        found = list(_cdr_rows().where(Cdr.id.startswith(cdr_id)).limit(2)) if len(cdr_id) >= 4 else []
+        if not found:
             raise NotFound(f"there is no CDR {cdr_id!r}")
-        if len(rows) > 1:
+        if len(found) > 1:
             raise NotFound(f"several CDRs begin with {cdr_id!r}: give more of the ID")
-        return _cdr_view(rows[0])
+        return _cdr_view(found[0])
+
+
+def explain(cdr_id: str) -> Explanation:
+    """Why a call cost what it did, by its id or the beginning of it. NotFound if there is none, or it was free."""
+    found = cdr(cdr_id)
+    with reading():
+        charge = Charge.get_or_none(Charge.cdr == found.id)
+        if charge is None:
+            why = f"refused ({found.refusal})" if found.refusal else "a call in, and those are free"
+            raise NotFound(f"the call {found.id} cost nothing: it was {why}")
+        deck = Deck.select(Deck.name, Deck.version).where(Deck.id == charge.deck_id).get()
+        again = ledger.recomputed(charge, found.duration_ms)
+        return Explanation(
+            id=found.id,
+            ending=found.ending,
+            duration_ms=found.duration_ms,
+            deck=charge.deck_id,
+            deck_name=deck.name,
+            deck_version=deck.version,
+            prefix=charge.prefix,
+            rate=charge.rate_name,
+            price_per_minute_micros=charge.price_per_minute_micros,
+            connection_fee_micros=charge.connection_fee_micros,
+            increments=charge.increments,
+            blocks=_blocks(charge, found.duration_ms),
+            held_s=charge.held_bundle_s + charge.held_paid_s,
+            held_micros=charge.held_micros,
+            billed_s=charge.billed_s,
+            bundle_s=charge.bundle_s,
+            paid_s=charge.paid_s,
+            payer=charge.payer,
+            term=charge.term_id,
+            rounding=_rounding(charge),
+            price_micros=charge.price_micros,
+            recomputed_micros=again.price_micros,
+            agrees=again.price_micros == charge.price_micros == found.price_micros,
+            entries=ledger.of_call(found.id),
+        )
 
 
 @dataclass
@@ -194,53 +317,67 @@ class _Route:
     trunk: Any = None
     called: str = ""
     endpoint: str = ""
+    offer: Offer | None = None
     refusal: Refusal | None = None
 
 
 def _route_out(attempt: Attempt) -> _Route:
-    profile = Profile.get_or_none(Profile.username == attempt.source)
+    profile = one(Profile, "username = ?", attempt.source)
     if profile is None:
         return _Route(refusal=refusals.PROFILE_UNKNOWN)
     called = e164(attempt.dialled)
-    trunk = Trunk.select().where(Trunk.company == profile.company_id).order_by(Trunk.id).first()
+    trunk = one(Trunk, "company_id = ? ORDER BY id", profile.company_id)
     refusal = admission.may_carry(profile.status)
     if refusal is None and called is None:
         refusal = refusals.NUMBER_INVALID
     if refusal is None and trunk is None:
         refusal = refusals.NO_TRUNK
-    return _Route(profile, trunk, called or "", trunk.name if trunk else "", refusal)
+    route = _Route(profile, trunk, called or "", trunk.name if trunk else "", refusal=refusal)
+    if refusal is None:
+        _rate(route, attempt.asked_at)
+    return route
+
+
+def _rate(route: _Route, at: int) -> None:
+    """What the call would cost, and whether the profile may make it at all."""
+    offered = holds.offer(route.profile, route.called, at)
+    if isinstance(offered, Refusal):
+        route.refusal = offered
+        return
+    route.offer = offered
+    route.refusal = holds.may_dial(route.profile, route.called, offered.rate, at)
 
 
 def _route_in(attempt: Attempt) -> _Route:
-    trunk = Trunk.get_or_none(Trunk.name == attempt.source)
+    trunk = one(Trunk, "name = ?", attempt.source)
     if trunk is None:
         return _Route(refusal=refusals.NO_TRUNK)
     called = e164(attempt.dialled)
     if called is None:
         return _Route(trunk=trunk, refusal=refusals.NUMBER_INVALID)
-    number = Number.get_or_none((Number.e164 == called) & (Number.company == trunk.company_id))
-    if number is None or number.profile is None:
+    sql = "id = (SELECT profile_id FROM number WHERE e164 = ? AND company_id = ?)"
+    profile = one(Profile, sql, called, trunk.company_id)
+    if profile is None:
         return _Route(trunk=trunk, called=called, refusal=refusals.NUMBER_UNKNOWN)
-    profile = number.profile
-    return _Route(profile, trunk, called, profile.username, admission.may_carry(profile.status))
+    return _Route(profile, trunk, called, profile.username, refusal=admission.may_carry(profile.status))
 
 
 def _take_slot(route: _Route) -> int | Refusal:
-    found = Call.select(Call.slot).where(Call.profile == route.profile).tuples()
-    taken = {slot for (slot,) in cast("Iterable[tuple[int]]", found)}
+    taken = {slot for (slot,) in rows("SELECT slot FROM call WHERE profile_id = ?", route.profile.id)}
     return admission.take_slot(route.profile.channels, taken)
 
 
 def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route) -> Refusal:
-    Cdr.create(
+    insert(
+        Cdr,
         id=attempt.call_id,
         node=node,
-        profile=route.profile,
+        profile_id=route.profile and route.profile.id,
         direction=attempt.direction.value,
         caller_id=recorded(attempt.caller_id),
         dialled=recorded(attempt.dialled),
         called=route.called or None,
-        trunk=route.trunk,
+        trunk_id=route.trunk and route.trunk.id,
         gate_leg=attempt.gate_leg,
         started_at=attempt.started_at,
         ended_at=attempt.asked_at,
@@ -252,9 +389,34 @@ def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route) -> Refusal
     return why
 
 
+def _held_s(row: Any) -> int | None:
+    hold = getattr(row, "hold", None)  # Peewee leaves it out where the join found none
+    return None if hold is None or hold.call_id is None else hold.bundle_s + hold.paid_s
+
+
+def _blocks(charge: Any, duration_ms: int) -> str:
+    rate = ledger.pinned_rate(charge)
+    whole = rating.billed_s(duration_ms, rate.increments)
+    text = f"{duration_ms} ms talked are {whole} s in blocks of {charge.increments}"
+    held = charge.held_bundle_s + charge.held_paid_s
+    if whole > held:
+        text += f"; Asterisk ended the call at the {held} s that were paid, so no more is billed"
+    return text
+
+
+def _rounding(charge: Any) -> str:
+    if not charge.paid_s:
+        return "no second was paid in money"
+    number = charge.price_per_minute_micros * charge.paid_s
+    return (
+        f"{charge.price_per_minute_micros} x {charge.paid_s} / 60 = {number // 60} {number % 60}/60, half up to"
+        f" {charge.price_micros - charge.connection_fee_micros}; connection fee {charge.connection_fee_micros}"
+    )
+
+
 def _cdr_rows() -> Any:
-    rows = Cdr.select(Cdr, Profile, Trunk).join(Profile, JOIN.LEFT_OUTER)
-    return rows.switch(Cdr).join(Trunk, JOIN.LEFT_OUTER)
+    found = Cdr.select(Cdr, Profile, Trunk).join(Profile, JOIN.LEFT_OUTER)
+    return found.switch(Cdr).join(Trunk, JOIN.LEFT_OUTER)
 
 
 def _cdr_view(row: Cdr) -> CdrView:

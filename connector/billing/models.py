@@ -6,8 +6,10 @@ Times are milliseconds since 1970 UTC. Rows are made and read by the other modul
 from __future__ import annotations
 
 from peewee import (
+    SQL,
     AutoField,
     BigIntegerField,
+    BlobField,
     BooleanField,
     Check,
     DatabaseProxy,
@@ -113,7 +115,7 @@ class Call(Table):
 class Cdr(Table):
     """What became of one attempt, priced. `profile` and `trunk` are null where a refused call reached none.
 
-    `duration_ms` runs from answer to hang-up. `price_micros` is null until rating fills it.
+    `duration_ms` runs from answer to hang-up. `price_micros` is null for a refused call, 0 for a call in.
     """
 
     id = TextField(primary_key=True)
@@ -137,5 +139,226 @@ class Cdr(Table):
     refusal = TextField(null=True)
     price_micros = BigIntegerField(null=True)
 
+    class Meta:
+        indexes = (
+            SQL("CREATE INDEX cdr_profile_ended ON cdr (profile_id, ended_at)"),
+            SQL("CREATE INDEX cdr_profile_started ON cdr (profile_id, started_at)"),
+        )
 
-TABLES = (Company, Profile, Trunk, Number, Call, Cdr)
+
+class PriceList(Table):
+    """What a company pays for a term of one channel and of one bundle, in micros."""
+
+    company = ForeignKeyField(Company, primary_key=True)
+    channel_micros = BigIntegerField(constraints=[Check("channel_micros >= 0")])
+    bundle_micros = BigIntegerField(constraints=[Check("bundle_micros >= 0")])
+
+
+class Account(Table):
+    """A balance of the ledger: the sum of its postings, kept by a trigger on them, and never below zero.
+
+    What is held stands in an account of its own, taken out of the free balance: more can never be held than was there.
+    """
+
+    name = TextField(primary_key=True)
+    company = ForeignKeyField(Company)
+    company_id: int
+    asset = TextField(constraints=[Check("asset IN ('money', 'seconds')")])
+    balance = BigIntegerField(
+        constraints=[
+            Check("balance >= 0 OR name LIKE '%:outside' OR name LIKE '%:seconds_sold'"),
+            Check("balance BETWEEN -4000000000000000000 AND 4000000000000000000"),
+        ]
+    )
+
+
+class Entry(Table):
+    """One event of the ledger. Triggers refuse to change or delete it. `hash` covers it and the entry before."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    number = BigIntegerField()
+    key = TextField(unique=True)
+    kind = TextField()
+    at = BigIntegerField()
+    about = TextField()
+    hash = TextField()
+
+    class Meta:
+        indexes = ((("company", "number"), True),)
+
+
+class Posting(Table):
+    """One line of an entry: what one account gains or loses. Triggers refuse to change or delete it."""
+
+    id = AutoField()
+    entry = ForeignKeyField(Entry)
+    entry_id: int
+    account = ForeignKeyField(Account)
+    account_id: str
+    amount = BigIntegerField(constraints=[Check("amount <> 0")])
+
+    class Meta:
+        indexes = ((("entry", "account"), True),)
+
+
+class Closing(Table):
+    """A month of a company's ledger, closed: its last entry, and every balance then. Nothing is entered before it."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    month = TextField()
+    until_at = BigIntegerField()
+    last_number = BigIntegerField()
+    last_hash = TextField()
+    balances = TextField()
+    closed_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("company", "month"), True),)
+
+
+class Deck(Table):
+    """A rate deck as it was read from CSV (zlib). The company's deck in use is the latest by `in_use_at`, then `id`."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    name = TextField()
+    version = TextField()
+    rates = IntegerField()
+    content = BlobField()
+    loaded_at = BigIntegerField()
+    in_use_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("company", "in_use_at"), False),)
+
+
+class Limits(Table):
+    """What a profile may spend and dial. Null is no limit."""
+
+    profile = ForeignKeyField(Profile, primary_key=True)
+    price_per_minute_micros = BigIntegerField(null=True)
+    call_micros = BigIntegerField(null=True)
+    day_micros = BigIntegerField(null=True)
+    month_micros = BigIntegerField(null=True)
+    calls_per_second = IntegerField(null=True)
+    attempts_per_number = IntegerField(null=True)
+    uses_company_balance = BooleanField()
+
+
+class PrefixRule(Table):
+    """A prefix that a profile may dial, or may not; the longest one for a number decides."""
+
+    id = AutoField()
+    profile = ForeignKeyField(Profile)
+    prefix = TextField()
+    allowed = BooleanField()
+
+    class Meta:
+        indexes = ((("profile", "prefix"), True),)
+
+
+class Recharge(Table):
+    """Auto-recharge: when a profile's free credit falls below the threshold, the amount comes from its company."""
+
+    profile = ForeignKeyField(Profile, primary_key=True)
+    amount_micros = BigIntegerField(constraints=[Check("amount_micros > 0")])
+    threshold_micros = BigIntegerField(constraints=[Check("threshold_micros > 0")])
+    monthly_limit_micros = BigIntegerField(null=True)
+
+
+class Term(Table):
+    """What was sold, from when to when: channels and bundles of a profile, or a number. At most one runs for each.
+
+    `ends_at` is the end that was paid for; `closed_at` when it ended (by its end, a change, or the profile's deletion).
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    number = ForeignKeyField(Number, null=True)
+    number_id: int | None
+    channels = IntegerField(constraints=[Check("channels BETWEEN 0 AND 300")])
+    bundles = IntegerField(constraints=[Check("bundles BETWEEN 0 AND channels")])
+    price_micros = BigIntegerField(constraints=[Check("price_micros >= 0")])
+    bundles_price_micros = BigIntegerField(constraints=[Check("bundles_price_micros >= 0")])
+    periods = IntegerField(constraints=[Check("periods BETWEEN 1 AND 12")])
+    starts_at = BigIntegerField()
+    ends_at = BigIntegerField(index=True)
+    renews = BooleanField()
+    closed_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = (
+            SQL("CREATE UNIQUE INDEX term_one_profile ON term (profile_id) WHERE closed_at IS NULL"),
+            SQL("CREATE UNIQUE INDEX term_one_number ON term (number_id) WHERE closed_at IS NULL"),
+        )
+
+
+class Notice(Table):
+    """Something that the people of a company have to be told once: `key` says which once."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    profile = ForeignKeyField(Profile, null=True)
+    kind = TextField()
+    key = TextField(unique=True)
+    text = TextField()
+    at = BigIntegerField()
+
+
+class Hold(Table):
+    """What a live call out holds, and the rate that is pinned to it. Goes with the call.
+
+    `bundle_s` seconds are held in the term's account, `micros` (the price of `paid_s`) in the payer's.
+    """
+
+    call = ForeignKeyField(Call, primary_key=True)
+    call_id: str
+    payer = TextField(constraints=[Check("payer IN ('profile', 'company', 'bundle')")])
+    term = ForeignKeyField(Term, null=True)
+    term_id: int | None
+    deck = ForeignKeyField(Deck)
+    deck_id: int
+    prefix = TextField()
+    rate_name = TextField()
+    price_per_minute_micros = BigIntegerField()
+    connection_fee_micros = BigIntegerField()
+    increments = TextField()
+    bundle_s = IntegerField(constraints=[Check("bundle_s >= 0")])
+    paid_s = IntegerField(constraints=[Check("paid_s >= 0")])
+    micros = BigIntegerField(constraints=[Check("micros >= 0")])
+
+
+class Charge(Table):
+    """How the price of a CDR came about: the pinned rate, what was held, and what of it was charged."""
+
+    cdr = ForeignKeyField(Cdr, primary_key=True)
+    payer = TextField()
+    term = ForeignKeyField(Term, null=True)
+    term_id: int | None
+    deck = ForeignKeyField(Deck)
+    deck_id: int
+    prefix = TextField()
+    rate_name = TextField()
+    price_per_minute_micros = BigIntegerField()
+    connection_fee_micros = BigIntegerField()
+    increments = TextField()
+    held_bundle_s = IntegerField()
+    held_paid_s = IntegerField()
+    held_micros = BigIntegerField()
+    billed_s = IntegerField()
+    bundle_s = IntegerField()
+    paid_s = IntegerField()
+    price_micros = BigIntegerField()
+
+
+TABLES = (
+    Company, Profile, Trunk, Number, Call, Cdr,
+    PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, Recharge, Term, Notice, Hold, Charge,
+)  # fmt: skip

@@ -10,11 +10,15 @@ from typing import cast
 
 from peewee import fn
 
+from connector.billing import plans
 from connector.billing.models import Call, Company, Number, Profile, Trunk
+from connector.billing.named import company_row, profile_row
 from connector.billing.store import reading, writing
-from connector.core import credentials, plans
+from connector.core import credentials
+from connector.core.money import checked_currency
 from connector.core.numbers import e164
 from connector.core.sip import CarrierTrunk, SipAccount
+from connector.core.times import checked_zone
 from connector.errors import BadInput, NotFound
 
 MOST_NAME = 60
@@ -48,7 +52,11 @@ class Credentials:
 
 
 def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
-    """Create a company. BadInput if the name is taken."""
+    """Create a company. BadInput if the name is unfit or taken, or there is no such currency or time zone."""
+    checked_currency(currency)
+    checked_zone(time_zone)
+    if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
+        raise BadInput(f"a company's name has 1 to {MOST_NAME} printable characters")
     with writing():
         if Company.get_or_none(Company.name == name):
             raise BadInput(f"there is a company {name!r} already")
@@ -62,22 +70,22 @@ def companies() -> list[str]:
 
 
 def create_profile(name: str, channels: int, realm: str, now: int, company: str | None = None) -> Credentials:
-    """Create a profile of role `server` whose PBX registers to us; 0 channels make an inactive one.
+    """Create a profile of role `server` whose PBX registers to us, and buy it channels; 0 make an inactive one.
 
-    Without `company` there has to be exactly one. Returns the credentials, whose password is kept nowhere. BadInput if
-    the name is unfit or taken, or the channels cannot be sold; NotFound if there is no such company.
+    Without `company` there has to be exactly one; its balance pays. Returns the credentials, whose password is kept
+    nowhere. BadInput, and no profile, if the name is unfit or taken, or the channels cannot be sold or paid; NotFound
+    if there is no such company.
     """
     wanted = name.strip()
     if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
         raise BadInput(f"a profile's name has 1 to {MOST_NAME} printable characters")
-    sold = plans.channels_sold(channels) if channels else 0
     username = "p" + "".join(secrets.choice(_LETTERS) for _ in range(10))
     password = secrets.token_urlsafe(24)
     with writing():
-        owner = _company(company)
+        owner = company_row(company)
         if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
             raise BadInput(f"there is a profile {wanted!r} already")
-        Profile.create(
+        row = Profile.create(
             company=owner,
             name=wanted,
             role="server",
@@ -85,10 +93,12 @@ def create_profile(name: str, channels: int, realm: str, now: int, company: str 
             username=username,
             realm=realm,
             digest=credentials.digest(username, realm, password),
-            channels=sold,
-            status="active" if sold else "inactive",
+            channels=0,
+            status="inactive",
             created_at=now,
         )
+        if channels:
+            plans.begin(row, channels, 0, now)
     return Credentials(username, password, realm)
 
 
@@ -98,7 +108,7 @@ def add_number(number: str, profile: str, now: int) -> str:
     if found is None:
         raise BadInput(f"{number!r} is no number in international form")
     with writing():
-        row = _profile(profile)
+        row = profile_row(profile)
         if Number.get_or_none(Number.e164 == found):
             raise BadInput(f"the number {found} is taken")
         Number.create(company=row.company, profile=row, e164=found, created_at=now)
@@ -112,7 +122,7 @@ def create_trunk(name: str, host: str, port: int, now: int, company: str | None 
     with writing():
         if Trunk.get_or_none(Trunk.name == name):
             raise BadInput(f"there is a trunk {name!r} already")
-        Trunk.create(company=_company(company), name=name, host=host, port=port, created_at=now)
+        Trunk.create(company=company_row(company), name=name, host=host, port=port, created_at=now)
 
 
 def move_trunk(name: str, host: str, port: int) -> None:
@@ -137,7 +147,7 @@ def list_profiles() -> list[ProfileView]:
 def show_profile(name: str) -> ProfileView:
     """One profile by its name or username; NotFound if there is none."""
     with reading():
-        row = _profile(name)
+        row = profile_row(name)
         numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
         return _view(row, Call.select().where(Call.profile == row).count(), numbers)
 
@@ -168,21 +178,3 @@ def _view(row: Profile, in_use: int, numbers: list[str]) -> ProfileView:
         numbers=numbers,
         created_at=row.created_at,
     )
-
-
-def _company(name: str | None) -> Company:
-    rows = list(Company.select().where(Company.name == name) if name else Company.select().limit(2))
-    if not rows:
-        raise NotFound(f"there is no company {name!r}" if name else "there is no company yet")
-    if len(rows) > 1:
-        raise BadInput("there are several companies: say which")
-    return rows[0]
-
-
-def _profile(name: str) -> Profile:
-    rows = list(Profile.select().where((Profile.name == name) | (Profile.username == name)).limit(2))
-    if not rows:
-        raise NotFound(f"there is no profile {name!r}")
-    if len(rows) > 1:
-        raise BadInput(f"several companies have a profile {name!r}: give its username")
-    return rows[0]

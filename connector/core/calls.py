@@ -52,12 +52,16 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Admitted:
-    """The call has its channel. `endpoint` is what the dialplan dials: a trunk's, or a profile's."""
+    """The call has its channel. `endpoint` is what the dialplan dials: a trunk's, or a profile's.
+
+    `guard_s`: how long it may talk, from its answer on, before Asterisk ends it: what is held for it, if it costs.
+    """
 
     call_id: str
     profile: str
     called: str
     endpoint: str
+    guard_s: int
 
 
 # Q.850 causes that say more than "it failed" about a call that nobody answered.

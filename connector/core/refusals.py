@@ -26,6 +26,13 @@ PROFILE_UNKNOWN = Refusal("profile_unknown", 21, 403, 404, "The call came from n
 PROFILE_NOT_ACTIVE = Refusal("profile_not_active", 21, 403, 403, "The profile is not active.")
 NUMBER_INVALID = Refusal("number_invalid", 28, 484, 422, "What was dialled is no number in international form.")
 NUMBER_UNKNOWN = Refusal("number_unknown", 1, 404, 404, "The number called belongs to no profile.")
+NO_RATE = Refusal("no_rate", 21, 403, 422, "The rate deck has no rate for the number called.")
+DESTINATION_BLOCKED = Refusal("destination_blocked", 21, 403, 403, "The profile may not call numbers like this one.")
+PRICE_TOO_HIGH = Refusal("price_too_high", 21, 403, 403, "A minute costs more than the profile may pay.")
+CALLS_TOO_FAST = Refusal("calls_too_fast", 42, 503, 429, "More new calls in a second than the profile may make.")
+NUMBER_TOO_OFTEN = Refusal("number_too_often", 21, 403, 429, "The number was called more often in an hour than may be.")
+SPEND_LIMIT = Refusal("spend_limit", 21, 403, 402, "A limit on what the profile may spend is reached.")
+NO_CREDIT = Refusal("no_credit", 21, 403, 402, "There is no credit for the first billing block of the call.")
 NO_TRUNK = Refusal("no_trunk", 38, 500, 503, "There is no carrier trunk to send the call to.")
 STORE_UNAVAILABLE = Refusal("store_unavailable", 42, 503, 503, "The store cannot be written, so the call cannot count.")
 NOT_READY = Refusal("not_ready", 42, 503, 503, "The connector does not know yet which calls are up.")
@@ -37,6 +44,13 @@ ALL = (
     NUMBER_INVALID,
     NUMBER_UNKNOWN,
     NO_TRUNK,
+    NO_RATE,
+    DESTINATION_BLOCKED,
+    PRICE_TOO_HIGH,
+    CALLS_TOO_FAST,
+    NUMBER_TOO_OFTEN,
+    SPEND_LIMIT,
+    NO_CREDIT,
     STORE_UNAVAILABLE,
     NOT_READY,
 )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from connector.errors import BadInput
 
 
 def from_asterisk(text: str) -> int:
@@ -17,3 +20,34 @@ def iso(at: int | None) -> str | None:
     if at is None:
         return None
     return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
+
+
+def checked_zone(name: str) -> str:
+    """The IANA name of a time zone, as it was given; BadInput if there is none such."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise BadInput(f"{name!r} is no time zone, as Europe/London is one") from None
+    return name
+
+
+def local_day(at: int, zone: str) -> str:
+    """The calendar day of an instant in a time zone: `2026-11-22`."""
+    return f"{datetime.fromtimestamp(at // 1000, ZoneInfo(zone)):%Y-%m-%d}"
+
+
+def local_month(at: int, zone: str) -> str:
+    """The calendar month of an instant in a time zone: `2026-11`."""
+    return local_day(at, zone)[:7]
+
+
+def month_start(month: str, zone: str) -> int:
+    """The instant at which a calendar month (`2026-11`) begins in a time zone."""
+    year, number = (int(part) for part in month.split("-"))
+    return int(datetime(year, number, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1000
+
+
+def next_month(month: str) -> str:
+    """The calendar month after `2026-12`: `2027-01`."""
+    year, number = (int(part) for part in month.split("-"))
+    return f"{year + number // 12:04d}-{number % 12 + 1:02d}"

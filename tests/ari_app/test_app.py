@@ -14,7 +14,8 @@ from connector.billing import calls
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.core.calls import Progress
-from connector.errors import StoreUnavailable
+from connector.core.holds import Slicing
+from connector.errors import AmiUnavailable, StoreUnavailable
 from tests.conftest import FixedClock
 
 AT = "2026-11-18T11:06:40.%03d+0000"
@@ -38,6 +39,27 @@ class PlayedAsterisk:
         return call
 
 
+class PlayedTimers:
+    """Asterisk's absolute timeouts, as they were set: leg -> milliseconds."""
+
+    def __init__(self) -> None:
+        self.set: dict[str, int] = {}
+        self.away = False
+
+    async def end_leg_in(self, leg: str, ms: int) -> bool:
+        """Set one."""
+        if self.away:
+            raise AmiUnavailable("AMI is not connected")
+        self.set[leg] = ms
+        return True
+
+
+@pytest.fixture
+def timers() -> PlayedTimers:
+    """Asterisk's timers, played by the test."""
+    return PlayedTimers()
+
+
 @pytest.fixture
 async def asterisk() -> PlayedAsterisk:
     """An Asterisk played by the test."""
@@ -46,11 +68,11 @@ async def asterisk() -> PlayedAsterisk:
 
 @pytest.fixture
 async def app(
-    asterisk: PlayedAsterisk, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+    asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[ConnectorApp]:
     """The application, ready."""
     monkeypatch.setattr(app_module, "STORE_RETRY_S", 0.01)
-    made = ConnectorApp(asterisk, clock, "node", 60)  # type: ignore[arg-type]
+    made = ConnectorApp(asterisk, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
     made.ready.set()
     yield made
     await made.close()

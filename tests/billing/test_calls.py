@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from connector.billing import calls, profiles
+from connector.billing import calls, credit, profiles
 from connector.billing.models import Profile
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store, writing
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.money import MICROS
 from connector.core.refusals import Refusal
 from connector.errors import NotFound, StoreUnavailable
 from tests.conftest import NOW
@@ -106,6 +107,7 @@ def test_refusals_speak_in_their_order(line: str, office: Credentials) -> None:
 def test_a_call_without_a_carrier_is_refused(store: Store) -> None:
     """No way out is a refusal, not an error."""
     profiles.create_company("Acme", "GBP", "Europe/London", NOW)
+    credit.top_up(100 * MICROS, "first", NOW)
     made = profiles.create_profile("office", 3, "asterisk", NOW)
     assert calls.admit(attempt(made.username), NODE) is refusals.NO_TRUNK
 
@@ -120,7 +122,7 @@ def test_ending_a_call_again_changes_nothing(office: Credentials) -> None:
     finish(got.call_id, ended_at=NOW + 900)
     (cdr,) = calls.cdrs(10)
     assert (cdr.id, cdr.duration_ms, cdr.ending, cdr.cause, cdr.other_leg) == (got.call_id, 10, "ok", 16, "B")
-    assert cdr.price_micros is None
+    assert cdr.price_micros == 11_500
     assert calls.live() == []
 
 
@@ -183,6 +185,7 @@ def grab(path: Path, username: str, tries: int, answers: multiprocessing.Queue[i
 def test_many_processes_together_get_exactly_the_channels_bought(store: Store, company: str) -> None:
     """Four processes, 400 attempts, 300 channels: 300 admitted, 100 refused, no slot twice."""
     made = profiles.create_profile("office", 300, "asterisk", NOW)
+    credit.add("office", 100 * MICROS, "first", NOW)
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[int] = context.Queue()
     workers = [context.Process(target=grab, args=(store.path, made.username, 100, answers)) for _ in range(4)]

@@ -69,6 +69,6 @@ def test_with_several_companies_one_has_to_be_named(company: str) -> None:
     profiles.create_company("Other", "EUR", "Europe/Berlin", NOW)
     with pytest.raises(BadInput, match="say which"):
         profiles.create_profile("office", 1, "asterisk", NOW)
-    profiles.create_profile("office", 1, "asterisk", NOW, "Other")
+    profiles.create_profile("office", 0, "asterisk", NOW, "Other")
     with pytest.raises(NotFound):
         profiles.create_profile("office", 1, "asterisk", NOW, "Nobody")

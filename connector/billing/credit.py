@@ -1,0 +1,187 @@
+"""A company's balance and its profiles' credit: top-ups, allocations, take-backs, auto-recharge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from peewee import fn
+
+from connector.billing import ledger, notices
+from connector.billing.models import Company, Entry, Posting, Profile, Recharge
+from connector.billing.named import company_row, profile_row
+from connector.billing.store import one, reading, writing
+from connector.core import times
+from connector.core.ledger import company_account, moved, profile_account
+from connector.core.money import shown
+from connector.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a company has, in micros: `available` is free, `held` is bound by calls."""
+
+    company: str
+    currency: str
+    available_micros: int
+    held_micros: int
+
+
+@dataclass(frozen=True)
+class Credit:
+    """What a profile has, in micros, and how it is recharged. `recharged_micros` is this month's."""
+
+    profile: str
+    currency: str
+    available_micros: int
+    held_micros: int
+    recharge_amount_micros: int | None
+    recharge_threshold_micros: int | None
+    recharge_monthly_limit_micros: int | None
+    recharged_micros: int
+
+
+def top_up(micros: int, key: str, now: int, company: str | None = None) -> Balance:
+    """Money comes in from outside to the company's balance. The same `key` again changes nothing."""
+    with writing():
+        row = company_row(company)
+        outside, balance = company_account(row.id, "outside"), company_account(row.id, "balance")
+        ledger.post(row.id, f"top-up:{key}", "top-up", now, moved(micros, outside, balance), "money from outside")
+        return _balance(row)
+
+
+def balance(company: str | None = None) -> Balance:
+    """What a company has."""
+    with reading():
+        return _balance(company_row(company))
+
+
+def add(profile: str, micros: int, key: str, now: int) -> Credit:
+    """Move money from the company's balance to a profile's credit. The same `key` again changes nothing."""
+    with writing():
+        row = _open_profile(profile)
+        source, target = company_account(row.company_id, "balance"), profile_account(row.id, "credit")
+        about = f"credit for {row.name}"
+        ledger.post(row.company_id, f"add:{key}", "add", now, moved(micros, source, target), about)
+        return _credit(row, now)
+
+
+def take_back(profile: str, micros: int, key: str, now: int) -> Credit:
+    """Move free credit back to the company; what calls hold stays. The same `key` again changes nothing."""
+    with writing():
+        row = _open_profile(profile)
+        source, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
+        about = f"credit taken back from {row.name}"
+        ledger.post(row.company_id, f"take-back:{key}", "take-back", now, moved(micros, source, target), about)
+        return _credit(row, now)
+
+
+def credit(profile: str, now: int) -> Credit:
+    """What a profile has."""
+    with reading():
+        return _credit(profile_row(profile), now)
+
+
+def set_recharge(profile: str, amount: int, threshold: int, monthly_limit: int | None, now: int) -> Credit:
+    """Recharge the profile by `amount` whenever its free credit falls below `threshold`, and now if it is below.
+
+    Never more than `monthly_limit` in a calendar month of the company's time zone. All in micros. BadInput if the limit
+    would allow none.
+    """
+    if monthly_limit is not None and monthly_limit < amount:
+        raise BadInput("the monthly limit is less than one recharge")
+    with writing():
+        row = _open_profile(profile)
+        Recharge.delete().where(Recharge.profile == row).execute()
+        Recharge.create(
+            profile=row, amount_micros=amount, threshold_micros=threshold, monthly_limit_micros=monthly_limit
+        )
+        recharge_if_low(row, f"set:{now}", now)
+        return _credit(row, now)
+
+
+def stop_recharge(profile: str, now: int) -> Credit:
+    """Recharge the profile no more."""
+    with writing():
+        row = profile_row(profile)
+        Recharge.delete().where(Recharge.profile == row).execute()
+        return _credit(row, now)
+
+
+def recharge_if_low(profile: Any, cause: str, now: int) -> None:
+    """In the caller's transaction: one recharge if the free credit is below the threshold.
+
+    `cause` is the key of the entry that lowered it: for each cause there is one recharge at most. If the company
+    cannot pay, or the month's limit is reached, its people are told, once a day.
+    """
+    setting = one(Recharge, "profile_id = ?", profile.id)
+    if setting is None:
+        return
+    target = profile_account(profile.id, "credit")
+    source = company_account(profile.company_id, "balance")
+    have = ledger.balances([source, target])
+    if have[target] >= setting.threshold_micros:
+        return
+    company = Company.get_by_id(profile.company_id)
+    amount, limit = setting.amount_micros, setting.monthly_limit_micros
+    why = ""
+    if limit is not None and _recharged(profile, company, now) + amount > limit:
+        why = f"its monthly limit of {shown(limit, company.currency)} is reached"
+    elif have[source] < amount:
+        why = f"the company's balance is {shown(have[source], company.currency)}"
+    if why:
+        day = times.local_day(now, company.time_zone)
+        text = f"{profile.name} was not recharged with {shown(amount, company.currency)}: {why}"
+        notices.tell(company.id, profile.id, "recharge_failed", f"recharge_failed:{profile.id}:{day}", text, now)
+        return
+    about = f"auto-recharge of {profile.name}"
+    ledger.post(profile.company_id, f"recharge:{cause}", "recharge", now, moved(amount, source, target), about)
+
+
+def _recharged(profile: Any, company: Any, now: int) -> int:
+    """What recharges have brought the profile in this calendar month."""
+    since = times.month_start(times.local_month(now, company.time_zone), company.time_zone)
+    rows = (
+        Posting.select(fn.SUM(Posting.amount))
+        .join(Entry)
+        .where(
+            (Entry.company == company)
+            & (Entry.kind == "recharge")
+            & (Entry.at >= since)
+            & (Posting.account == profile_account(profile.id, "credit"))
+        )
+        .tuples()
+    )
+    ((total,),) = cast("Iterable[tuple[int | None]]", rows)
+    return total or 0
+
+
+def _open_profile(name: str) -> Profile:
+    row = profile_row(name)
+    if row.status == "archived":
+        raise BadInput(f"the profile {name!r} was deleted")
+    return row
+
+
+def _balance(row: Any) -> Balance:
+    free, held = company_account(row.id, "balance"), company_account(row.id, "held")
+    have = ledger.balances([free, held])
+    return Balance(row.name, row.currency, have[free], have[held])
+
+
+def _credit(row: Any, now: int) -> Credit:
+    free, held = profile_account(row.id, "credit"), profile_account(row.id, "credit_held")
+    have = ledger.balances([free, held])
+    company = Company.get_by_id(row.company_id)
+    setting = Recharge.get_or_none(Recharge.profile == row)
+    return Credit(
+        profile=row.name,
+        currency=company.currency,
+        available_micros=have[free],
+        held_micros=have[held],
+        recharge_amount_micros=setting.amount_micros if setting else None,
+        recharge_threshold_micros=setting.threshold_micros if setting else None,
+        recharge_monthly_limit_micros=setting.monthly_limit_micros if setting else None,
+        recharged_micros=_recharged(row, company, now),
+    )

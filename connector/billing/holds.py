@@ -1,0 +1,296 @@
+"""What live calls hold, and what is charged of it: the money of a call, inside the transactions of `calls`.
+
+A hold is a row beside the call's, and the same sum in a held account of the ledger. It is made in the transaction that
+admits the call, grows slice by slice, and is resolved once: in the transaction that ends the call.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from connector.billing import credit, decks, ledger
+from connector.billing.models import Company, Hold, Limits, Term
+from connector.billing.store import insert, one, rows, run
+from connector.core import admission, destinations, holds, rating, refusals, times
+from connector.core.admission import Pace
+from connector.core.holds import Funds, Slicing
+from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
+from connector.core.plans import DAY_MS
+from connector.core.rating import Rate, Rated
+from connector.core.refusals import Refusal
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a call would cost, and who would pay. `payer`: profile, company, or bundle if nobody pays beyond it.
+
+    `term` is the term whose bundles pay first; None if none does.
+    """
+
+    deck: int
+    rate: Rate
+    payer: str
+    term: int | None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A first slice: how long it lasts, and the columns of its row."""
+
+    seconds: int
+    columns: dict[str, Any]
+
+
+def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
+    """The rate of a number for a profile at an instant, and who pays; NO_RATE if there is none."""
+    in_use = decks.current(profile.company_id, at)
+    rate = in_use[1].rate(called, at) if in_use else None
+    if in_use is None or rate is None:
+        return refusals.NO_RATE
+    term = _bundle_term(profile) if destinations.in_us(called) else None
+    if term is None:
+        return Offer(in_use[0], rate, "profile", None)
+    # Its bundles may be used up or, in grace, over: then the company pays all the same (BRIEF, rule 8).
+    payer = "company" if limits_of(profile.id).uses_company_balance else "bundle"
+    return Offer(in_use[0], rate, payer, term.id if at < term.ends_at else None)
+
+
+def may_dial(profile: Any, called: str, rate: Rate, at: int) -> Refusal | None:
+    """None if the profile may call the number now, else why not."""
+    limits = limits_of(profile.id)
+    found = rows("SELECT prefix, allowed FROM prefix_rule WHERE profile_id = ?", profile.id)
+    rules = [destinations.PrefixRule(prefix, bool(allowed)) for prefix, allowed in found]
+    pace = Pace(0, 0)
+    if limits.calls_per_second is not None or limits.attempts_per_number is not None:
+        pace = Pace(
+            _admitted_since(profile, at - 1000),
+            _admitted_since(profile, at - 3_600_000, called) if limits.attempts_per_number is not None else 0,
+        )
+    return admission.may_dial(called, rate, limits, rules, pace)
+
+
+def begin(call_id: str, profile: Any, offered: Offer, slicing: Slicing, at: int) -> Begun | Refusal:
+    """Hold the first slice of a call, in the ledger; its row is made by `keep`, after the call's.
+
+    SPEND_LIMIT or NO_CREDIT, and nothing is held, if not even the first block can be paid.
+    """
+    row = Hold(call_id=call_id, payer=offered.payer, term_id=offered.term, bundle_s=0, paid_s=0, micros=0)
+    pinned = _pinned(offered.deck, offered.rate)
+    for name, value in pinned.items():
+        setattr(row, name, value)
+    key = f"call:{call_id}:hold"
+    if row.payer == "profile":
+        credit.recharge_if_low(profile, key, at)
+    funds = _funds(profile, row, at)
+    made = holds.extended(holds.Hold(), offered.rate, _limited(profile, row, funds, at), slicing)
+    if made.seconds == 0:
+        unlimited = holds.extended(holds.Hold(), offered.rate, funds, slicing)
+        return refusals.SPEND_LIMIT if unlimited.seconds else refusals.NO_CREDIT
+    _post_hold(profile, row, holds.Hold(), made, f"{key}:{made.seconds}", at)
+    if row.payer == "profile":
+        credit.recharge_if_low(profile, key, at)
+    return Begun(
+        made.seconds,
+        {"call_id": call_id, "payer": offered.payer, "term_id": offered.term, **pinned, **_amounts(made)},
+    )
+
+
+def keep(begun: Begun) -> None:
+    """Make the row of a hold that was begun, beside its call's."""
+    insert(Hold, **begun.columns)
+
+
+def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
+    """One slice more for a live call, as far as its payer's money goes; the seconds held afterwards."""
+    rate = ledger.pinned_rate(row)
+    before = _held(row)
+    key = f"call:{row.call_id}:hold:{before.seconds}+"
+    if row.payer == "profile":
+        credit.recharge_if_low(profile, key, at)
+    after = holds.extended(before, rate, _limited(profile, row, _funds(profile, row, at), at), slicing)
+    if after != before:
+        _change(row, profile, before, after, at)
+        if row.payer == "profile":
+            credit.recharge_if_low(profile, key, at)
+    return after.seconds
+
+
+def repin(row: Any, profile: Any, called: str, slicing: Slicing, at: int) -> int:
+    """At the answer: the rate that is in force now is the call's, for good (BRIEF, rule 6); the seconds held then."""
+    in_use = decks.current(profile.company_id, at)
+    rate = in_use[1].rate(called, at) if in_use else None
+    before = _held(row)
+    if in_use is None or rate is None or _pinned(0, rate) == _pinned(0, ledger.pinned_rate(row)):
+        return before.seconds
+    after = holds.repinned(before, rate)
+    for name, value in _pinned(in_use[0], rate).items():
+        setattr(row, name, value)
+    _change(row, profile, before, after, at)
+    return extend(row, profile, slicing, at) if after.seconds < before.seconds else after.seconds
+
+
+def settle(call: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any] | None:
+    """Charge what was talked, void the rest, take the hold away; the columns of the charge; None for a call in."""
+    row = one(Hold, "call_id = ?", call.id)
+    if row is None:
+        return None
+    held = _held(row)
+    rated = holds.settled(held, ledger.pinned_rate(row), duration_ms)
+    about = f"{rated.billed_s} s billed to {row.prefix} {row.rate_name}"
+    key = f"call:{call.id}:settle"
+    ledger.post(profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about)
+    run("DELETE FROM hold WHERE call_id = ?", call.id)
+    return {
+        "cdr_id": call.id,
+        "payer": row.payer if rated.paid_s or not rated.bundle_s else "bundle",
+        "term_id": row.term_id,
+        "held_bundle_s": held.bundle_s,
+        "held_paid_s": held.paid_s,
+        "held_micros": held.micros,
+        "billed_s": rated.billed_s,
+        "bundle_s": rated.bundle_s,
+        "paid_s": rated.paid_s,
+        "price_micros": rated.price_micros,
+        **_pinned(row.deck_id, ledger.pinned_rate(row)),
+    }
+
+
+def limits_of(profile: int) -> admission.Limits:
+    """A profile's limits, in the caller's transaction; none if it has set none."""
+    row = one(Limits, "profile_id = ?", profile)
+    if row is None:
+        return admission.Limits()
+    return admission.Limits(
+        price_per_minute_micros=row.price_per_minute_micros,
+        call_micros=row.call_micros,
+        day_micros=row.day_micros,
+        month_micros=row.month_micros,
+        calls_per_second=row.calls_per_second,
+        attempts_per_number=row.attempts_per_number,
+        uses_company_balance=row.uses_company_balance,
+    )
+
+
+def free_bundle_s(term: int | None) -> int:
+    """The seconds of a term's bundles that no call holds, in the caller's transaction."""
+    if term is None:
+        return 0
+    name = term_account(term, "bundle")
+    return ledger.balances([name])[name]
+
+
+def _settling(row: Any, profile: Any, held: holds.Hold, rated: Rated, at: int) -> list[Posting]:
+    company = profile.company_id
+    postings = []
+    if held.micros:
+        source, free = _money_accounts(row, profile)
+        if row.payer == "profile" and profile.status == "archived":
+            free = company_account(company, "balance")  # its credit went back to the company
+        postings += moved(rated.price_micros, source, company_account(company, "usage"))
+        postings += moved(held.micros - rated.price_micros, source, free)
+    if held.bundle_s:
+        source = term_account(row.term_id, "bundle_held")
+        term = Term.get_by_id(row.term_id)
+        over = term.closed_at is not None or term.ends_at <= at
+        free = company_account(company, "seconds_expired") if over else term_account(row.term_id, "bundle")
+        postings += moved(rated.bundle_s, source, company_account(company, "seconds_used"))
+        postings += moved(held.bundle_s - rated.bundle_s, source, free)
+    return postings
+
+
+def _change(row: Any, profile: Any, before: holds.Hold, after: holds.Hold, at: int) -> None:
+    row.bundle_s, row.paid_s, row.micros = after.bundle_s, after.paid_s, after.micros
+    values = {**_pinned(row.deck_id, ledger.pinned_rate(row)), **_amounts(after)}
+    columns = ", ".join(f"{name} = ?" for name in values)
+    run(f"UPDATE hold SET {columns} WHERE call_id = ?", *values.values(), row.call_id)
+    _post_hold(profile, row, before, after, f"call:{row.call_id}:hold:{before.seconds}-{after.seconds}", at)
+
+
+def _post_hold(profile: Any, row: Any, before: holds.Hold, after: holds.Hold, key: str, at: int) -> None:
+    held, free = _money_accounts(row, profile)
+    postings = _moved_either_way(after.micros - before.micros, free, held)
+    if row.term_id is not None:
+        bundle = term_account(row.term_id, "bundle")
+        postings += _moved_either_way(
+            after.bundle_s - before.bundle_s, bundle, term_account(row.term_id, "bundle_held")
+        )
+    about = f"{after.seconds} s held for {row.prefix} {row.rate_name}"
+    ledger.post(profile.company_id, key, "hold", at, postings, about)
+
+
+def _moved_either_way(amount: int, source: str, target: str) -> list[Posting]:
+    return moved(amount, source, target) if amount >= 0 else moved(-amount, target, source)
+
+
+def _money_accounts(row: Any, profile: Any) -> tuple[str, str]:
+    """The held and the free account of who pays."""
+    if row.payer == "profile":
+        return profile_account(profile.id, "credit_held"), profile_account(profile.id, "credit")
+    return company_account(profile.company_id, "held"), company_account(profile.company_id, "balance")
+
+
+def _funds(profile: Any, row: Any, at: int) -> Funds:
+    """What is there for one more slice, without regard to limits."""
+    free = _money_accounts(row, profile)[1]
+    micros = 0 if row.payer == "bundle" else ledger.balances([free])[free]
+    bundle_s = 0
+    if row.term_id is not None:
+        term = Term.get_by_id(row.term_id)
+        if term.closed_at is None and at < term.ends_at:
+            bundle_s = free_bundle_s(row.term_id)
+    return Funds(bundle_s, micros)
+
+
+def _limited(profile: Any, row: Any, funds: Funds, at: int) -> Funds:
+    """The funds within the profile's limits."""
+    limits = limits_of(profile.id)
+    left = [funds.micros]
+    if limits.call_micros is not None:
+        left.append(limits.call_micros - row.micros)
+    if limits.day_micros is not None:
+        left.append(limits.day_micros - _spent_since(profile, at - DAY_MS))
+    if limits.month_micros is not None:
+        zone = Company.get_by_id(profile.company_id).time_zone
+        left.append(limits.month_micros - _spent_since(profile, times.month_start(times.local_month(at, zone), zone)))
+    return Funds(funds.bundle_s, max(0, min(left)))
+
+
+def _spent_since(profile: Any, since: int) -> int:
+    """What calls that ended since then cost, and what live ones hold."""
+    ended = rows("SELECT SUM(price_micros) FROM cdr WHERE profile_id = ? AND ended_at > ?", profile.id, since)
+    sql = "SELECT SUM(hold.micros) FROM hold JOIN call ON call.id = hold.call_id WHERE call.profile_id = ?"
+    return sum(int(total or 0) for ((total,),) in (ended, rows(sql, profile.id)))
+
+
+def _admitted_since(profile: Any, since: int, called: str | None = None) -> int:
+    condition, values = "profile_id = ? AND direction = 'out' AND started_at > ?", [profile.id, since]
+    if called is not None:
+        condition, values = condition + " AND called = ?", [*values, called]
+    live = rows(f"SELECT COUNT(*) FROM call WHERE {condition}", *values)
+    over = rows(f"SELECT COUNT(*) FROM cdr WHERE {condition} AND refusal IS NULL", *values)
+    return int(live[0][0]) + int(over[0][0])
+
+
+def _bundle_term(profile: Any) -> Term | None:
+    """The profile's running term, if bundles were sold with it."""
+    return one(Term, "profile_id = ? AND closed_at IS NULL AND bundles > 0", profile.id)
+
+
+def _held(row: Any) -> holds.Hold:
+    return holds.Hold(row.bundle_s, row.paid_s, row.micros)
+
+
+def _amounts(hold: holds.Hold) -> dict[str, int]:
+    return {"bundle_s": hold.bundle_s, "paid_s": hold.paid_s, "micros": hold.micros}
+
+
+def _pinned(deck: int, rate: Rate) -> dict[str, Any]:
+    return {
+        "deck_id": deck,
+        "prefix": rate.prefix,
+        "rate_name": rate.name,
+        "price_per_minute_micros": rate.price_per_minute_micros,
+        "connection_fee_micros": rate.connection_fee_micros,
+        "increments": rating.increments_text(rate.increments),
+    }

@@ -1,0 +1,441 @@
+"""The one place where money moves: entries of balanced postings, append only, chained by hashes.
+
+`post` is called by the other modules of this package, inside their transaction. The store's own triggers keep each
+account's balance the sum of its postings, its checks keep it from going below zero; `verify` trusts neither and adds
+everything up again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from peewee import fn
+
+from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile
+from connector.billing.store import insert, one, reading, rows, triggers, writing
+from connector.core import ledger as core
+from connector.core import rating, times
+from connector.core.money import shown
+from connector.errors import BadInput, InsufficientFunds, KeyReused
+
+MOST_PROBLEMS = 50
+
+
+@dataclass(frozen=True)
+class EntryView:
+    """One entry and its postings: account name -> what it gained, in micros or seconds."""
+
+    number: int
+    key: str
+    kind: str
+    at: int
+    about: str
+    hash: str
+    postings: dict[str, int]
+
+
+@dataclass
+class Report:
+    """What `verify` found. `ok` if there are no problems; `heads` is the last hash of each company's chain."""
+
+    entries: int = 0
+    postings: int = 0
+    accounts: int = 0
+    problems: list[str] = field(default_factory=list)
+    heads: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything adds up."""
+        return not self.problems
+
+    def wrong(self, what: str) -> None:
+        """Note a problem; after the first fifty only that there are more."""
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(what)
+        elif len(self.problems) == MOST_PROBLEMS:
+            self.problems.append("and more")
+
+
+@dataclass(frozen=True)
+class ClosingView:
+    """A closed month: its last entry, and the balance of every account when it ended."""
+
+    company: str
+    month: str
+    last_number: int
+    last_hash: str
+    balances: dict[str, int]
+
+
+def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Posting], about: str) -> bool:
+    """Enter one event, in the caller's transaction; True if it is new, False if the same was entered before.
+
+    Nothing is entered for no movement. KeyReused if the key was used for something else; InsufficientFunds, with
+    nothing changed, if an account would go below zero.
+    """
+    lines = core.gathered(postings)
+    if not core.balanced(lines):
+        raise AssertionError(f"{key}: the postings do not balance: {lines}")
+    if not lines:
+        return False
+    before = one(Entry, "key = ?", key)
+    if before is not None:
+        _must_be_the_same(before, company, kind, lines)
+        return False
+    _open_accounts(company, lines)
+    number, last_hash, last_at = _head(company)
+    # The clock may have been stepped back; the ledger's time does not go back, nor into a month that is closed.
+    entry = core.Entry(number + 1, key, kind, max(at, last_at, _closed_until(company)), about, lines)
+    insert(
+        Entry,
+        company_id=company,
+        number=entry.number,
+        key=key,
+        kind=kind,
+        at=entry.at,
+        about=about,
+        hash=core.chained(last_hash, entry),
+    )
+    ((made,),) = rows("SELECT id FROM entry WHERE key = ?", key)
+    for line in lines:
+        insert(Posting, entry_id=made, account_id=line.account, amount=line.amount)
+    return True
+
+
+def balances(names: Iterable[str]) -> dict[str, int]:
+    """The balances of accounts, in the caller's transaction; 0 for one that nothing was ever posted to."""
+    wanted = list(names)
+    marks = ", ".join("?" * len(wanted))
+    found = rows(f"SELECT name, balance FROM account WHERE name IN ({marks})", *wanted)
+    return {**dict.fromkeys(wanted, 0), **dict(found)}
+
+
+def entered(key: str) -> bool:
+    """Whether an entry with this key is there, in the caller's transaction."""
+    return bool(rows("SELECT 1 FROM entry WHERE key = ?", key))
+
+
+def of_call(call_id: str) -> list[EntryView]:
+    """Every entry of a call, in its order, in the caller's transaction."""
+    first, last = f"call:{call_id}:", f"call:{call_id};"  # ";" comes after ":"
+    return [_view(row) for row in Entry.select().where((Entry.key >= first) & (Entry.key < last)).order_by(Entry.id)]
+
+
+def entries(limit: int, company: str | None = None) -> list[EntryView]:
+    """The newest `limit` entries, newest first."""
+    with reading():
+        found = Entry.select().join(Company)
+        if company is not None:
+            found = found.where(Company.name == company)
+        return [_view(row) for row in found.order_by(Entry.id.desc()).limit(limit)]
+
+
+def accounts(company: str | None = None) -> dict[str, int]:
+    """Every account's balance, by name."""
+    with reading():
+        found = Account.select(Account.name, Account.balance).join(Company)
+        if company is not None:
+            found = found.where(Company.name == company)
+        return dict(cast("Iterable[tuple[str, int]]", found.order_by(Account.name).tuples()))
+
+
+def verify() -> Report:
+    """Add everything up from the first posting, and compare: balances, chains, holds, charges, closings."""
+    report = Report()
+    with reading():
+        sums: dict[str, int] = {}
+        for company in Company.select().order_by(Company.id):
+            _verify_chain(company, sums, report)
+        report.accounts = _verify_balances(sums, report)
+        stray = Posting.select().count() - report.postings
+        if stray:
+            report.wrong(f"{stray} postings belong to no entry of a company")
+        _verify_holds(sums, report)
+        _verify_charges(report)
+        _verify_guards(report)
+    return report
+
+
+def close_months(now: int) -> list[ClosingView]:
+    """Close every month that is over in its company's time zone, one transaction each; what was closed now."""
+    with reading():
+        companies = [(row.id, row.name, row.time_zone, _first_at(row.id)) for row in Company.select()]
+    closed = []
+    for company, name, zone, first_at in companies:
+        month = times.local_month(first_at, zone) if first_at is not None else times.local_month(now, zone)
+        while times.month_start(times.next_month(month), zone) <= now:
+            with writing():
+                view = _close_month(company, name, month, zone, now)
+            if view is not None:
+                closed.append(view)
+            month = times.next_month(month)
+    return closed
+
+
+def closings(company: str | None = None) -> list[ClosingView]:
+    """All closed months, oldest first."""
+    with reading():
+        found = Closing.select(Closing, Company).join(Company)
+        if company is not None:
+            found = found.where(Company.name == company)
+        return [_closing_view(row, row.company.name) for row in found.order_by(Closing.company, Closing.month)]
+
+
+def _must_be_the_same(before: Any, company: int, kind: str, lines: tuple[core.Posting, ...]) -> None:
+    found = Posting.select(Posting.account, Posting.amount).where(Posting.entry == before).tuples()
+    were = core.gathered([core.Posting(*row) for row in cast("Iterable[tuple[str, int]]", found)])
+    if (before.company_id, before.kind, were) != (company, kind, lines):
+        raise KeyReused(f"the key {before.key!r} was used before, for other figures: nothing was changed")
+
+
+def _open_accounts(company: int, lines: tuple[core.Posting, ...]) -> None:
+    """Accounts are made at their first posting; none may go below zero."""
+    marks = ", ".join("?" * len(lines))
+    found = rows(f"SELECT name, balance FROM account WHERE name IN ({marks})", *(line.account for line in lines))
+    have = dict(found)
+    for line in lines:
+        if line.account not in have:
+            insert(Account, name=line.account, company_id=company, asset=core.asset(line.account), balance=0)
+    for line in lines:
+        left = have.get(line.account, 0) + line.amount
+        if left < 0 and core.purpose(line.account) not in core.SOURCES:
+            raise InsufficientFunds(_too_little(company, line, have.get(line.account, 0)))
+        if abs(left) > core.MOST_BALANCE:
+            raise BadInput(f"{line.account} cannot hold so much: nothing was changed")
+
+
+def _too_little(company: int, line: core.Posting, has: int) -> str:
+    if core.asset(line.account) == "seconds":
+        return f"{line.account} has {has} s, {-line.amount} s are needed: nothing was changed"
+    currency = Company.get_by_id(company).currency
+    whose = {"balance": "the company's balance", "credit": "the profile's free credit"}
+    return (
+        f"{whose.get(core.purpose(line.account), line.account)} is {shown(has, currency)},"
+        f" {shown(-line.amount, currency)} are needed: nothing was changed"
+    )
+
+
+def _head(company: int) -> tuple[int, str, int]:
+    """The number, hash and time of a company's last entry."""
+    sql = "SELECT number, hash, at FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
+    last = rows(sql, company)
+    return (last[0][0], last[0][1], last[0][2]) if last else (0, core.GENESIS, 0)
+
+
+def _closed_until(company: int) -> int:
+    ((until,),) = rows("SELECT MAX(until_at) FROM closing WHERE company_id = ?", company)
+    return int(until or 0)
+
+
+def _first_at(company: int) -> int | None:
+    row = Entry.select(Entry.at).where((Entry.company == company) & (Entry.number == 1)).tuples().first()
+    return int(row[0]) if row else None
+
+
+def _close_month(company: int, name: str, month: str, zone: str, now: int) -> ClosingView | None:
+    """None if it is closed already."""
+    if Closing.select().where((Closing.company == company) & (Closing.month == month)).exists():
+        return None
+    until = times.month_start(times.next_month(month), zone)
+    found = (
+        Posting.select(Posting.account, fn.SUM(Posting.amount))
+        .join(Entry)
+        .where((Entry.company == company) & (Entry.at < until))
+        .group_by(Posting.account)
+        .order_by(Posting.account)
+        .tuples()
+    )
+    last = Entry.select(Entry.number, Entry.hash).where((Entry.company == company) & (Entry.at < until))
+    number, last_hash = last.order_by(Entry.number.desc()).limit(1).tuples().first() or (0, core.GENESIS)
+    made = Closing.create(
+        company=company,
+        month=month,
+        until_at=until,
+        last_number=number,
+        last_hash=last_hash,
+        balances=json.dumps(dict(cast("Iterable[tuple[str, int]]", found)), sort_keys=True),
+        closed_at=now,
+    )
+    return _closing_view(made, name)
+
+
+def _view(row: Any) -> EntryView:
+    lines = Posting.select(Posting.account, Posting.amount).where(Posting.entry == row).order_by(Posting.id).tuples()
+    return EntryView(
+        row.number, row.key, row.kind, row.at, row.about, row.hash, dict(cast("Iterable[tuple[str, int]]", lines))
+    )
+
+
+def _closing_view(row: Any, company: str) -> ClosingView:
+    return ClosingView(company, row.month, row.last_number, row.last_hash, json.loads(row.balances))
+
+
+def _chain(company: int) -> Iterator[tuple[core.Entry, str]]:
+    """Every entry of a company as it stands in the store, with the hash that stands there."""
+    found = (
+        Entry.select(
+            Entry.number, Entry.key, Entry.kind, Entry.at, Entry.about, Entry.hash, Posting.account, Posting.amount
+        )
+        .join(Posting, "LEFT OUTER JOIN")
+        .where(Entry.company == company)
+        .order_by(Entry.number, Posting.account)
+        .tuples()
+        .iterator()
+    )
+    at: tuple[Any, ...] | None = None
+    lines: list[core.Posting] = []
+    for *entry, account, amount in found:
+        if at is not None and tuple(entry) != at:
+            yield _as_entry(at, lines), at[5]
+            lines = []
+        at = tuple(entry)
+        if account is not None:
+            lines.append(core.Posting(account, amount))
+    if at is not None:
+        yield _as_entry(at, lines), at[5]
+
+
+def _as_entry(row: tuple[Any, ...], lines: list[core.Posting]) -> core.Entry:
+    number, key, kind, at, about, _ = row
+    return core.Entry(number, key, kind, at, about, tuple(lines))
+
+
+def _verify_chain(company: Any, sums: dict[str, int], report: Report) -> None:
+    previous, number, last_at = core.GENESIS, 0, 0
+    closed = {row.last_number: row for row in Closing.select().where(Closing.company == company)}
+    for entry, found in _chain(company.id):
+        number += 1
+        where = f"{company.name}, entry {entry.number} ({entry.key})"
+        if entry.number != number:
+            report.wrong(f"{where}: the number should be {number}")
+            number = entry.number
+        if core.chained(previous, entry) != found:
+            report.wrong(f"{where}: it or its postings were changed: the hash is not theirs")
+        if entry.at < last_at:
+            report.wrong(f"{where}: it is older than the entry before it")
+        _verify_entry(entry, where, sums, report)
+        previous, last_at = found, entry.at
+        if entry.number in closed:
+            _verify_closing(closed.pop(entry.number), company, found, sums, report)
+        report.entries += 1
+        report.postings += len(entry.postings)
+    for row in closed.values():
+        if row.last_number:
+            report.wrong(f"{company.name}, closing of {row.month}: its last entry {row.last_number} is not there")
+    report.heads[company.name] = previous
+
+
+def _verify_entry(entry: core.Entry, where: str, sums: dict[str, int], report: Report) -> None:
+    try:
+        if not entry.postings or not core.balanced(entry.postings):
+            report.wrong(f"{where}: its postings do not balance")
+    except KeyError:
+        report.wrong(f"{where}: it posts to an account that cannot be")
+        return
+    for posting in entry.postings:
+        sums[posting.account] = sums.get(posting.account, 0) + posting.amount
+        if sums[posting.account] < 0 and core.purpose(posting.account) not in core.SOURCES:
+            report.wrong(f"{where}: {posting.account} goes below zero, to {sums[posting.account]}")
+
+
+def _verify_closing(row: Any, company: Any, found: str, sums: dict[str, int], report: Report) -> None:
+    # `sums` has every company's.
+    mine = {name for (name,) in rows("SELECT name FROM account WHERE company_id = ?", company.id)}
+    then = {name: amount for name, amount in sums.items() if name in mine}
+    if row.last_hash != found or json.loads(row.balances) != then:
+        report.wrong(f"{company.name}, closing of {row.month}: it does not agree with the entries up to it")
+
+
+def _verify_balances(sums: dict[str, int], report: Report) -> int:
+    found = list(cast("Iterable[tuple[str, int]]", Account.select(Account.name, Account.balance).tuples()))
+    for name, balance in found:
+        if balance != sums.get(name, 0):
+            report.wrong(f"{name}: the balance is {balance}, its postings add up to {sums.get(name, 0)}")
+    for name in sums.keys() - {name for name, _ in found}:
+        report.wrong(f"{name}: there are postings, and no account")
+    return len(found)
+
+
+def _verify_holds(sums: dict[str, int], report: Report) -> None:
+    """What is held is exactly what the live calls hold."""
+    held: dict[str, int] = {}
+    found = Hold.select(Hold, Call, Profile).join(Call).join(Profile)
+    for row in cast("Iterable[Any]", found):
+        account = (
+            core.profile_account(row.call.profile_id, "credit_held")
+            if row.payer == "profile"
+            else core.company_account(row.call.profile.company_id, "held")
+        )
+        held[account] = held.get(account, 0) + row.micros
+        if row.term_id is not None:
+            account = core.term_account(row.term_id, "bundle_held")
+            held[account] = held.get(account, 0) + row.bundle_s
+    for name in {name for name in sums if core.purpose(name) in core.HELD} | held.keys():
+        if sums.get(name, 0) != held.get(name, 0):
+            report.wrong(f"{name}: {sums.get(name, 0)} is held, the live calls hold {held.get(name, 0)}")
+
+
+def _verify_charges(report: Report) -> None:
+    """Every priced CDR is what its rate makes of it, and what the ledger took for it."""
+    usage: dict[str, dict[str, int]] = {}
+    found = (
+        Posting.select(Entry.key, Posting.account, Posting.amount)
+        .join(Entry)
+        .where(Entry.kind == "settle")
+        .tuples()
+        .iterator()
+    )
+    for key, account, amount in cast("Iterable[tuple[str, str, int]]", found):
+        usage.setdefault(key, {})[core.purpose(account)] = amount
+    for row in Charge.select(Charge, Cdr).join(Cdr).iterator():
+        taken = usage.pop(f"call:{row.cdr_id}:settle", {})
+        money, seconds = taken.get("usage", 0), taken.get("seconds_used", 0)
+        again = recomputed(row, row.cdr.duration_ms)
+        shown_figures = rating.Rated(row.billed_s, row.bundle_s, row.paid_s, row.price_micros)
+        if again != shown_figures or row.cdr.price_micros != row.price_micros:
+            report.wrong(f"CDR {row.cdr_id}: the price does not follow from what it shows")
+        if (money, seconds) != (row.price_micros, row.bundle_s):
+            report.wrong(
+                f"CDR {row.cdr_id}: {row.price_micros} and {row.bundle_s} s are charged,"
+                f" the ledger took {money} and {seconds} s"
+            )
+    for key, taken in usage.items():
+        if taken.get("usage") or taken.get("seconds_used"):
+            report.wrong(f"{key}: the ledger took something for a call that has no charge")
+    free = Cdr.select(Cdr.id).join(Charge, "LEFT OUTER JOIN").where(Charge.cdr.is_null() & (Cdr.price_micros > 0))
+    for row in free:
+        report.wrong(f"CDR {row.id}: it has a price and no charge")
+
+
+def recomputed(charge: Any, duration_ms: int) -> rating.Rated:
+    """The figures of a charge once more, from its pinned rate, what was held, and the time talked."""
+    return rating.rated(
+        pinned_rate(charge),
+        duration_ms,
+        charge.held_bundle_s,
+        most_s=charge.held_bundle_s + charge.held_paid_s,
+    )
+
+
+def pinned_rate(row: Any) -> rating.Rate:
+    """The rate that is pinned in a row of `hold` or `charge`."""
+    return rating.Rate(
+        row.prefix,
+        row.rate_name,
+        row.price_per_minute_micros,
+        row.connection_fee_micros,
+        rating.increments(row.increments),
+        0,
+    )
+
+
+def _verify_guards(report: Report) -> None:
+    """The store's own guards are still in their places."""
+    wanted = {f"{table}_no_{action}" for table in ("entry", "posting") for action in ("update", "delete")}
+    missing = (wanted | {"posting_moves_balance", "call_not_oversold"}) - triggers()
+    for name in sorted(missing):
+        report.wrong(f"the trigger {name} was taken out of the store")

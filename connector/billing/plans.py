@@ -1,0 +1,418 @@
+"""Subscriptions in the store: buying, changing, cancelling and renewing channels, bundles and numbers.
+
+What is bought runs in terms (`term`); a term and its payment are one transaction, and so are its end and the next one's
+beginning. The company's balance pays; nothing goes below zero.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from connector.billing import ledger, notices
+from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
+from connector.billing.named import company_row, profile_row
+from connector.billing.store import reading, trying, writing
+from connector.core import plans as core
+from connector.core import times
+from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
+from connector.core.money import shown
+from connector.errors import BadInput, NotFound
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """What a profile has bought. Money in micros; `ends_at` is when it renews, or ends if it does not renew.
+
+    `refund_micros` and `charged_micros` are what the step just taken (or only asked for) moved.
+    """
+
+    profile: str
+    currency: str
+    status: str
+    channels: int
+    bundles: int
+    bundle_seconds_left: int
+    starts_at: int | None
+    ends_at: int | None
+    renews: bool
+    term_price_micros: int
+    refund_micros: int = 0
+    charged_micros: int = 0
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a term of one channel and of one bundle costs a company, in micros."""
+
+    company: str
+    currency: str
+    channel_micros: int
+    bundle_micros: int
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """What the deletion of a profile gave back: credit in micros, and numbers to the company's pool."""
+
+    profile: str
+    currency: str
+    credit_micros: int
+    numbers: list[str]
+
+
+def buy(profile: str, channels: int, bundles: int, now: int) -> Subscription:
+    """The first subscription of a profile, or one after the last has ended. BadInput, or InsufficientFunds."""
+    with writing():
+        row = _open_profile(profile)
+        if _running(row) is not None:
+            raise BadInput(f"{row.name} has a subscription: 'connector channels change' changes it")
+        charged = begin(row, channels, bundles, now)
+        return _subscription(row, charged=charged)
+
+
+def change(profile: str, channels: int | None, bundles: int | None, now: int, *, dry_run: bool = False) -> Subscription:
+    """End the running term, give its unused share back, and begin a new one now; once a calendar day (BRIEF, M7).
+
+    None leaves the number as it is. With `dry_run` nothing is changed, and what would move is told. BadInput, or
+    InsufficientFunds.
+    """
+    with trying() if dry_run else writing():
+        row = _open_profile(profile)
+        term = _running(row)
+        if term is None:
+            raise BadInput(f"{row.name} has no subscription: 'connector channels buy' buys one")
+        company = Company.get_by_id(row.company_id)
+        wanted = core.channels_sold(term.channels if channels is None else channels)
+        wanted_bundles = core.bundles_sold(term.bundles if bundles is None else bundles, wanted)
+        if (wanted, wanted_bundles) == (term.channels, term.bundles) and term.renews:
+            raise BadInput(f"{row.name} has {wanted} channels and {wanted_bundles} bundles already")
+        _once_a_day(row, company, now)
+        refund = _refund(term, company, now)
+        _close(term, now)
+        charged = begin(row, wanted, wanted_bundles, now)
+        return _subscription(row, refund=refund, charged=charged)
+
+
+def cancel(profile: str, now: int) -> Subscription:
+    """Do not renew: the subscription runs to the end of its term, which was paid. BadInput if there is none."""
+    with writing():
+        row = _open_profile(profile)
+        term = _running(row)
+        if term is None or not term.renews:
+            raise BadInput(f"{row.name} has no subscription that renews")
+        if term.ends_at <= now:  # in grace: there is nothing left that was paid
+            _end(term, row, now)
+            return _subscription(row)
+        term.renews = False
+        term.save()
+        if row.status == "active":
+            Profile.update(status="cancelling").where(Profile.id == row.id).execute()
+        return _subscription(row)
+
+
+def show(profile: str) -> Subscription:
+    """What a profile has bought."""
+    with reading():
+        return _subscription(profile_row(profile))
+
+
+def prices(company: str | None = None) -> Prices:
+    """What a company pays for a term."""
+    with reading():
+        return _prices(company_row(company))
+
+
+def set_prices(channel: int | None, bundle: int | None, company: str | None = None) -> Prices:
+    """What a company pays for terms that begin from now on, in micros; None leaves the price as it is."""
+    with writing():
+        row = company_row(company)
+        before = _prices(row)
+        PriceList.delete().where(PriceList.company == row).execute()
+        PriceList.create(
+            company=row,
+            channel_micros=before.channel_micros if channel is None else channel,
+            bundle_micros=before.bundle_micros if bundle is None else bundle,
+        )
+        return _prices(row)
+
+
+def subscribe_number(number: str, fee_micros: int, periods: int, now: int) -> int:
+    """Begin to charge a number's fee: `fee_micros` for each of `periods` terms of 30 days, ahead; when it ends.
+
+    BadInput if it is charged already or the period is none of 1, 3, 12; NotFound if there is no such number.
+    """
+    if periods not in (1, 3, 12):
+        raise BadInput("a number is bought for 1, 3 or 12 terms of 30 days")
+    with writing():
+        row = Number.get_or_none(Number.e164 == number)
+        if row is None:
+            raise NotFound(f"there is no number {number}")
+        if Term.select().where((Term.number == row) & Term.closed_at.is_null()).exists():
+            raise BadInput(f"the number {number} is paid for already")
+        return int(_begin_number(row, fee_micros * periods, periods, now, now).ends_at)
+
+
+def delete_profile(profile: str, now: int) -> Deleted:
+    """Archive a profile: free credit goes back to its company, numbers to the pool; its CDRs stay.
+
+    Calls that are up go on to their end; what they hold and do not use goes to the company too. What was paid for the
+    running term is not given back (docs/decisions/0008).
+    """
+    with writing():
+        row = _open_profile(profile)
+        company = Company.get_by_id(row.company_id)
+        term = _running(row)
+        if term is not None:
+            _close(term, now)
+        credit, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
+        left = ledger.balances([credit])[credit]
+        about = f"{row.name} was deleted"
+        ledger.post(row.company_id, f"profile:{row.id}:delete", "delete", now, moved(left, credit, target), about)
+        numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
+        Number.update(profile=None).where(Number.profile == row).execute()
+        for table in (Recharge, Limits, PrefixRule):
+            cast("Any", table).delete().where(cast("Any", table).profile == row).execute()
+        Profile.update(status="archived", channels=0, name=f"{row.name} (deleted {times.iso(now)}, {row.id})").where(
+            Profile.id == row.id
+        ).execute()
+        return Deleted(row.name, company.currency, left, numbers)
+
+
+def renew_due(now: int) -> int:
+    """Renew, remind or end every term whose end has come, one transaction each; how many things were done."""
+    with reading():
+        due = (
+            Term.select(Term.id).where(Term.closed_at.is_null() & (Term.ends_at <= now)).order_by(Term.ends_at, Term.id)
+        )
+        terms = [term for (term,) in cast("Iterable[tuple[int]]", due.tuples())]
+    return sum(_renew(term, now) for term in terms)
+
+
+def next_due(now: int) -> int | None:
+    """When the next term ends, after `now`; None if none runs."""
+    with reading():
+        rows = Term.select(Term.ends_at).where(Term.closed_at.is_null() & (Term.ends_at > now))
+        row = rows.order_by(Term.ends_at).limit(1).tuples().first()
+        return int(row[0]) if row else None
+
+
+def begin(profile: Any, channels: int, bundles: int, now: int) -> int:
+    """Begin a term of channels and bundles and pay it, in the caller's transaction; what was paid, in micros."""
+    sold = core.channels_sold(channels)
+    term = _begin(profile, sold, core.bundles_sold(bundles, sold), now, now)
+    status = "active" if profile.status in ("inactive", "cancelling") else profile.status
+    Profile.update(channels=sold, status=status).where(Profile.id == profile.id).execute()
+    return int(term.price_micros + term.bundles_price_micros)
+
+
+def _begin(profile: Any, channels: int, bundles: int, start: int, now: int) -> Any:
+    company = Company.get_by_id(profile.company_id)
+    price = _prices(company)
+    term = Term.create(
+        company=company,
+        profile=profile,
+        channels=channels,
+        bundles=bundles,
+        price_micros=price.channel_micros * channels,
+        bundles_price_micros=price.bundle_micros * bundles,
+        periods=1,
+        starts_at=start,
+        ends_at=core.term_end(start),
+        renews=True,
+    )
+    balance = company_account(company.id, "balance")
+    postings = [
+        *moved(term.price_micros, balance, company_account(company.id, "subscription")),
+        *moved(term.bundles_price_micros, balance, company_account(company.id, "bundles")),
+        *moved(
+            bundles * core.BUNDLE_SECONDS, company_account(company.id, "seconds_sold"), term_account(term.id, "bundle")
+        ),
+    ]
+    about = f"{channels} channels and {bundles} bundles for {profile.name} to {times.iso(term.ends_at)}"
+    ledger.post(company.id, f"term:{term.id}:begin", "subscription", now, postings, about)
+    return term
+
+
+def _begin_number(number: Any, price: int, periods: int, start: int, now: int) -> Any:
+    term = Term.create(
+        company=number.company_id,
+        number=number,
+        channels=0,
+        bundles=0,
+        price_micros=price,
+        bundles_price_micros=0,
+        periods=periods,
+        starts_at=start,
+        ends_at=core.term_end(start, periods),
+        renews=True,
+    )
+    company = number.company_id
+    postings = moved(price, company_account(company, "balance"), company_account(company, "number_fees"))
+    about = f"{number.e164} to {times.iso(term.ends_at)}"
+    ledger.post(company, f"term:{term.id}:begin", "number fee", now, postings, about)
+    return term
+
+
+def _renew(term_id: int, now: int) -> int:
+    """Everything that is due of one term and those that follow it; how many things were done."""
+    done = 0
+    while True:
+        with writing():
+            term = Term.get_by_id(term_id)
+            if term.closed_at is not None or term.ends_at > now:
+                return done
+            following = _renew_once(term, now)
+            done += 1
+        if following is None:
+            return done
+        term_id = following
+
+
+def _renew_once(term: Any, now: int) -> int | None:
+    """Renew a term that is over, or remind, or end it; the id of the term that follows, None if none does."""
+    subject: Any = Profile.get_by_id(term.profile_id) if term.profile_id else Number.get_by_id(term.number_id)
+    if not term.renews:
+        _end(term, subject, term.ends_at)
+        return None
+    company = Company.get_by_id(term.company_id)
+    price = _next_price(term, company)
+    balance = company_account(company.id, "balance")
+    have = ledger.balances([balance])[balance]
+    if have >= price:
+        _close(term, term.ends_at)
+        if term.profile_id:
+            return int(_begin(subject, term.channels, term.bundles, term.ends_at, now).id)
+        return int(_begin_number(subject, term.price_micros, term.periods, term.ends_at, now).id)
+    _expire_seconds(term, now)
+    name = subject.name if term.profile_id else subject.e164
+    text = (
+        f"{name} was not renewed: {shown(price, company.currency)} are due since {times.iso(term.ends_at)},"
+        f" the company's balance is {shown(have, company.currency)}"
+    )
+    if now >= term.ends_at + core.GRACE_MS:
+        _end(term, subject, term.ends_at + core.GRACE_MS)
+        notices.tell(company.id, term.profile_id, "ended", f"ended:{term.id}", f"{text}; it is inactive now", now)
+    else:
+        day = (now - term.ends_at) // core.DAY_MS
+        until = times.iso(term.ends_at + core.GRACE_MS)
+        notices.tell(
+            company.id, term.profile_id, "grace", f"grace:{term.id}:{day}", f"{text}; it goes on until {until}", now
+        )
+    return None
+
+
+def _next_price(term: Any, company: Any) -> int:
+    if not term.profile_id:
+        return int(term.price_micros)
+    price = _prices(company)
+    return price.channel_micros * int(term.channels) + price.bundle_micros * int(term.bundles)
+
+
+def _end(term: Any, subject: Any, at: int) -> None:
+    """The last term is over: the profile is inactive, or the number is nobody's."""
+    _close(term, at)
+    if term.profile_id:
+        status = "suspended" if subject.status == "suspended" else "inactive"
+        Profile.update(channels=0, status=status).where(Profile.id == subject.id).execute()
+    else:
+        Number.update(profile=None).where(Number.id == subject.id).execute()
+
+
+def _close(term: Any, at: int) -> None:
+    _expire_seconds(term, at)
+    term.closed_at = at
+    term.save()
+
+
+def _expire_seconds(term: Any, at: int) -> None:
+    """What is left of its bundles goes, now and if a call that ended late gave some back; what calls hold stays."""
+    if not term.bundles:
+        return
+    bundle = term_account(term.id, "bundle")
+    left = ledger.balances([bundle])[bundle]
+    target = company_account(term.company_id, "seconds_expired")
+    about = "bundle seconds do not go over into the next term"
+    key = next(key for key in (f"term:{term.id}:expire:{n}" for n in itertools.count(1)) if not ledger.entered(key))
+    ledger.post(term.company_id, key, "expire", at, moved(left, bundle, target), about)
+
+
+def _refund(term: Any, company: Any, now: int) -> int:
+    """Give the unused share of a running term back; how much it was."""
+    bundle = term_account(term.id, "bundle")
+    sold_s = term.bundles * core.BUNDLE_SECONDS
+    used_s = sold_s - ledger.balances([bundle])[bundle]
+    elapsed, length = now - term.starts_at, term.ends_at - term.starts_at
+    for_channels = core.refund(term.price_micros, elapsed, length, company.currency)
+    for_bundles = core.refund(
+        term.bundles_price_micros, elapsed, length, company.currency, used_s=used_s, sold_s=sold_s
+    )
+    balance = company_account(company.id, "balance")
+    postings: list[Posting] = [
+        *moved(for_channels, company_account(company.id, "subscription"), balance),
+        *moved(for_bundles, company_account(company.id, "bundles"), balance),
+    ]
+    about = f"unused share of the term from {times.iso(term.starts_at)} to {times.iso(term.ends_at)}"
+    ledger.post(company.id, f"term:{term.id}:refund", "refund", now, postings, about)
+    return for_channels + for_bundles
+
+
+def _once_a_day(profile: Any, company: Any, now: int) -> None:
+    """A change closes a term at another time than its end or its grace's end (BRIEF, rule 2)."""
+    closed = (
+        Term.select(Term.closed_at)
+        .where(
+            (Term.profile == profile)
+            & (Term.closed_at.is_null(False))
+            & (Term.closed_at != Term.ends_at)
+            & (Term.closed_at < Term.ends_at + core.GRACE_MS)
+        )
+        .tuples()
+    )
+    today = times.local_day(now, company.time_zone)
+    if any(times.local_day(at, company.time_zone) == today for (at,) in cast("Iterable[tuple[int]]", closed)):
+        raise BadInput(f"{profile.name} was changed today ({today}, {company.time_zone}): once a day is enough")
+
+
+def _running(profile: Any) -> Any:
+    return Term.get_or_none((Term.profile == profile) & Term.closed_at.is_null())
+
+
+def _open_profile(name: str) -> Any:
+    row = profile_row(name)
+    if row.status == "archived":
+        raise BadInput(f"the profile {name!r} was deleted")
+    return row
+
+
+def _prices(company: Any) -> Prices:
+    row = PriceList.get_or_none(PriceList.company == company)
+    return Prices(
+        company.name,
+        company.currency,
+        row.channel_micros if row else core.USUAL_CHANNEL_MICROS,
+        row.bundle_micros if row else core.USUAL_BUNDLE_MICROS,
+    )
+
+
+def _subscription(profile: Any, *, refund: int = 0, charged: int = 0) -> Subscription:
+    row = Profile.get_by_id(profile.id)
+    term = _running(row)
+    company = Company.get_by_id(row.company_id)
+    bundle = term_account(term.id, "bundle") if term else ""
+    return Subscription(
+        profile=row.name,
+        currency=company.currency,
+        status=row.status,
+        channels=row.channels,
+        bundles=term.bundles if term else 0,
+        bundle_seconds_left=ledger.balances([bundle])[bundle] if term else 0,
+        starts_at=term.starts_at if term else None,
+        ends_at=term.ends_at if term else None,
+        renews=bool(term and term.renews),
+        term_price_micros=term.price_micros + term.bundles_price_micros if term else 0,
+        refund_micros=refund,
+        charged_micros=charged,
+    )
