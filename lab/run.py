@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from connector import cli
 from connector.billing import calls
 from connector.billing.store import Store
+from connector.cli.calls import print_cdrs
 from lab import demo, far_end, process, sample
 from lab.errors import LabError
 from lab.instance import PROJECT, Instance, write_private
@@ -292,7 +292,7 @@ def _get(url: str) -> dict[str, object] | None:
 def _show_cdrs(folder: Path) -> None:
     if not process.waited(lambda: len(_newest(folder)) == 2 and not _live(folder), 5):
         raise LabError("the two calls left no CDRs: " + str(folder / "log" / "connector.log"))
-    cli.print_cdrs(_newest(folder))
+    print_cdrs(_newest(folder))
 
 
 def _newest(folder: Path) -> list[calls.CdrView]:

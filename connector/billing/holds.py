@@ -11,14 +11,19 @@ from typing import Any
 
 from connector.billing import credit, decks, ledger
 from connector.billing.models import Company, Hold, Limits, Term
-from connector.billing.store import insert, one, rows, run
+from connector.billing.named import company_row, profile_row
+from connector.billing.store import insert, one, reading, rows, run
 from connector.core import admission, destinations, holds, rating, refusals, times
 from connector.core.admission import Pace
 from connector.core.holds import Funds, Slicing
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
+from connector.core.numbers import e164
 from connector.core.plans import DAY_MS
 from connector.core.rating import Rate, Rated
 from connector.core.refusals import Refusal
+from connector.errors import BadInput, NotFound
+
+LONGEST_PRICED_MS = 31 * DAY_MS
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,73 @@ def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
     # Its bundles may be used up or, in grace, over: then the company pays all the same (BRIEF, rule 8).
     payer = "company" if limits_of(profile.id).uses_company_balance else "bundle"
     return Offer(in_use[0], rate, payer, term.id if at < term.ends_at else None)
+
+
+@dataclass(frozen=True)
+class PriceView:
+    """What a call would cost. `refusal` is why it would be refused, None if it would not; money in micros.
+
+    `payer` pays the `paid_s` seconds: profile, company, or bundle if none are left to pay.
+    """
+
+    number: str
+    currency: str
+    prefix: str
+    name: str
+    deck: int
+    price_per_minute_micros: int
+    connection_fee_micros: int
+    increments: str
+    duration_ms: int
+    billed_s: int
+    bundle_s: int
+    paid_s: int
+    price_micros: int
+    payer: str
+    refusal: str | None
+
+
+def price(number: str, duration_ms: int, at: int, profile: str | None, company: str | None) -> PriceView:
+    """Rate a call that never was. BadInput, or NotFound if there is no rate for the number."""
+    called = e164(number)
+    if called is None:
+        raise BadInput(f"{number[:40]!r} is no number in international form, as +442079460001 is")
+    if not 0 <= duration_ms <= LONGEST_PRICED_MS:
+        raise BadInput(f"a call of {duration_ms} ms: it is 0 to {LONGEST_PRICED_MS} ms long")
+    with reading():
+        row = profile_row(profile) if profile is not None else None
+        owner = Company.get_by_id(row.company_id) if row is not None else company_row(company)
+        in_use = decks.current(owner.id, at)
+        rate = in_use[1].rate(called, at) if in_use else None
+        if in_use is None or rate is None:
+            raise NotFound(f"there is no rate for {called}: a call to it is refused ({refusals.NO_RATE.code})")
+        offered = offer(row, called, at) if row is not None else Offer(in_use[0], rate, "profile", None)
+        assert isinstance(offered, Offer)
+        rated = rating.rated(rate, duration_ms, free_bundle_s(offered.term))
+        refusal = None
+        if row is not None:
+            refusal = admission.may_carry(row.status) or may_dial(row, called, rate, at)
+            if refusal is None and offered.payer == "bundle" and rated.paid_s:
+                refusal = refusals.NO_CREDIT
+        elif not destinations.may_be_dialled(called, rate.kind, []):
+            refusal = refusals.DESTINATION_BLOCKED
+        return PriceView(
+            number=called,
+            currency=owner.currency,
+            prefix=rate.prefix,
+            name=rate.name,
+            deck=in_use[0],
+            price_per_minute_micros=rate.price_per_minute_micros,
+            connection_fee_micros=rate.connection_fee_micros,
+            increments=rating.increments_text(rate.increments),
+            duration_ms=duration_ms,
+            billed_s=rated.billed_s,
+            bundle_s=rated.bundle_s,
+            paid_s=rated.paid_s,
+            price_micros=rated.price_micros,
+            payer=offered.payer if rated.paid_s or not rated.bundle_s else "bundle",
+            refusal=refusal.code if refusal else None,
+        )
 
 
 def may_dial(profile: Any, called: str, rate: Rate, at: int) -> Refusal | None:

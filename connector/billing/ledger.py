@@ -134,6 +134,12 @@ def entries(limit: int, company: str | None = None) -> list[EntryView]:
         return [_view(row) for row in found.order_by(Entry.id.desc()).limit(limit)]
 
 
+def last_number(company: int) -> int:
+    """The number of a company's last entry; 0 if it has none."""
+    with reading():
+        return _head(company)[0]
+
+
 def accounts(company: str | None = None) -> dict[str, int]:
     """Every account's balance, by name."""
     with reading():

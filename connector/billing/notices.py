@@ -26,6 +26,12 @@ def tell(company: int, profile: int | None, kind: str, key: str, text: str, at: 
     return True
 
 
+def count() -> int:
+    """How many notices there are."""
+    with reading():
+        return int(Notice.select().count())
+
+
 def newest(limit: int, company: str | None = None) -> list[NoticeView]:
     """The newest `limit` notices, newest first."""
     with reading():

@@ -43,6 +43,16 @@ class ProfileView:
 
 
 @dataclass(frozen=True)
+class CompanyView:
+    """A company: its currency, and the time zone of its calendar days."""
+
+    id: int
+    name: str
+    currency: str
+    time_zone: str
+
+
+@dataclass(frozen=True)
 class Credentials:
     """What a PBX signs in with. The password is known here and now, and never again."""
 
@@ -63,10 +73,12 @@ def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
         Company.create(name=name, currency=currency, time_zone=time_zone, created_at=now)
 
 
-def companies() -> list[str]:
-    """The names of all companies, oldest first."""
+def company_views() -> list[CompanyView]:
+    """All companies, oldest first."""
     with reading():
-        return [row.name for row in Company.select().order_by(Company.id)]
+        return [
+            CompanyView(row.id, row.name, row.currency, row.time_zone) for row in Company.select().order_by(Company.id)
+        ]
 
 
 def create_profile(name: str, channels: int, realm: str, now: int, company: str | None = None) -> Credentials:
@@ -133,9 +145,10 @@ def move_trunk(name: str, host: str, port: int) -> None:
 
 
 def list_profiles() -> list[ProfileView]:
-    """All profiles, by company and name."""
+    """All profiles that were not deleted, by company and name."""
     with reading():
-        rows = Profile.select(Profile, Company).join(Company).order_by(Company.name, Profile.name)
+        rows = Profile.select(Profile, Company).join(Company).where(Profile.status != "archived")
+        rows = rows.order_by(Company.name, Profile.name)
         counted = Call.select(Call.profile, fn.COUNT(Call.id)).group_by(Call.profile).tuples()
         in_use = dict(cast("Iterable[tuple[int, int]]", counted))
         numbers: dict[int, list[str]] = {}

@@ -72,6 +72,11 @@ class Store:
         if any(row.path is None for row in rows):
             raise StoreUnavailable(f"the store {self.path} is newer than this program")
 
+    def copy_to(self, path: Path) -> None:
+        """Make a whole copy, as the store is at one moment, while others go on writing to it."""
+        with unavailable_if_broken(self.path):
+            self.db.execute_sql("VACUUM INTO ?", (str(path),))  # type: ignore[no-untyped-call]
+
     def close(self) -> None:
         """Close this thread's connection."""
         self.db.close()

@@ -1,0 +1,80 @@
+"""The command line: tables for people, `--json` for programs, one line for what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from connector import doctor, service
+from connector.cli import calls, money, output, profiles, rates, subscriptions
+from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
+from connector.errors import ConnectorError
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Prepaid SIP profiles for Asterisk.")
+app.add_typer(calls.app)
+app.add_typer(calls.cdr_app, name="cdr")
+app.add_typer(profiles.app, name="profile")
+app.add_typer(money.company_app, name="company")
+app.add_typer(money.credit_app, name="credit")
+app.add_typer(money.ledger_app, name="ledger")
+app.add_typer(subscriptions.channels_app, name="channels")
+app.add_typer(subscriptions.bundles_app, name="bundles")
+app.add_typer(subscriptions.app)
+app.add_typer(rates.app, name="rates")
+
+
+def main() -> None:
+    """The entry point: an error of ours is one line and exit status 1."""
+    try:
+        app()
+    except ConnectorError as error:
+        errors.print(Text.assemble(("error: ", "red"), plain(str(error))), soft_wrap=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output left
+        sys.stderr.close()
+        sys.exit(1)
+
+
+@app.callback()
+def options(
+    settings: Annotated[
+        Path | None, typer.Option("--config", help="The settings file; else $CONNECTOR_CONFIG, else the usual places.")
+    ] = None,
+) -> None:
+    """Which settings file."""
+    settings_path[0] = settings
+
+
+@app.command()
+def serve(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False) -> None:
+    """Run the connector until it is stopped."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    asyncio.run(service.serve(output.settings()))
+
+
+@app.command("doctor")
+def doctor_command(as_json: AsJson = False) -> None:
+    """Look at everything the connector needs, and say what to do about what is wrong. Exit status 1 if anything is."""
+    found = asyncio.run(doctor.examine(output.settings()))
+    if as_json:
+        print_json([asdict(check) for check in found])
+    else:
+        signs = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "wrong": "[red]wrong[/red]"}
+        table = Table("Check", "", "Found", "What to do", title="Doctor")
+        for check in found:
+            table.add_row(check.name, signs[check.state], plain(check.found), plain(check.advice))
+        console.print(table)
+    if any(check.state == "wrong" for check in found):
+        raise typer.Exit(1)

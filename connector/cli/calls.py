@@ -1,0 +1,111 @@
+"""`connector calls` and `connector cdr`: what goes on, what became of it, and why it cost what it did."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from connector.billing import calls
+from connector.billing.calls import CdrView, LiveCall
+from connector.cli.output import AsJson, as_dict, console, open_store, plain, print_json, print_many, print_one
+from connector.core.money import decimal
+from connector.core.times import iso
+
+app = typer.Typer()
+cdr_app = typer.Typer(no_args_is_help=True, help="What became of each call.")
+
+
+@app.command("calls")
+def live(as_json: AsJson = False) -> None:
+    """The calls that are up now."""
+    open_store()
+    found = calls.live()
+    if as_json:
+        print_json([as_dict(call) for call in found])
+        return
+    print_many(
+        f"{len(found)} live calls (times are UTC)",
+        ("Profile", "Way", "From", "To", "Trunk", "Started", "Answered"),
+        [_live_row(call) for call in found],
+        "No call is up.",
+        may_shrink=("Trunk", "From", "Profile"),
+    )
+
+
+@cdr_app.command("list")
+def cdr_list(
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, the newest first.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """The newest calls."""
+    open_store()
+    found = calls.cdrs(limit)
+    if as_json:
+        print_json([as_dict(cdr) for cdr in found])
+        return
+    print_cdrs(found)
+
+
+@cdr_app.command("show")
+def cdr_show(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """One call, with everything that is known of it, by its ID or the beginning of it."""
+    open_store()
+    print_one(as_dict(calls.cdr(cdr_id)), as_json)
+
+
+def print_cdrs(found: list[CdrView]) -> None:
+    """CDRs as a table that fits a terminal of 80 columns; `cdr show` takes the ID as it stands here."""
+    print_many(
+        "Calls (times are UTC)",
+        ("Ended", "Profile", "Way", "From", "To", "Talked", "Price", "Ending", "ID"),
+        [
+            (
+                (iso(c.ended_at) or "")[11:19],
+                c.profile or "-",
+                c.direction,
+                c.caller_id[:14],
+                (c.called or c.dialled)[:16],
+                f"{c.duration_ms / 1000:.3f} s",
+                "-" if c.price_micros is None else decimal(c.price_micros),
+                c.refusal or c.ending,
+                c.id[:8],
+            )
+            for c in found
+        ],
+        "No call yet.",
+        may_shrink=("Profile", "From", "To"),
+    )
+
+
+def _live_row(call: LiveCall) -> tuple[str, ...]:
+    answered = (iso(call.answered_at) or "")[11:19] or "ringing"
+    return (
+        call.profile,
+        call.direction,
+        call.caller_id,
+        call.called,
+        call.trunk,
+        (iso(call.started_at) or "")[11:19],
+        answered,
+    )
+
+
+@cdr_app.command("explain")
+def cdr_explain(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Why a call cost what it did: rate, blocks, bundle, rounding, and every movement of money, worked out again."""
+    open_store()
+    found = as_dict(calls.explain(cdr_id))
+    if as_json:
+        print_json(found)
+        return
+    entries = found.pop("entries")
+    print_one(found, as_json=False)
+    table = Table(
+        "Entry", "At", "What", "Account", "Gains", title="In the ledger (millionths of the currency, or seconds)"
+    )
+    for entry in entries:
+        for account, amount in entry["postings"].items():
+            table.add_row(str(entry["number"]), entry["at"], plain(entry["about"]), plain(account), str(amount))
+    console.print(table)

@@ -1,0 +1,119 @@
+"""What the commands print: tables for people, JSON for programs; and where they find settings and store."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from connector import config
+from connector.billing.store import Store
+from connector.clock import SystemClock
+from connector.core.money import decimal, minor_digits
+from connector.core.times import iso
+
+console = Console()
+errors = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Company = Annotated[str | None, typer.Option(help="Which company, if there are several.")]
+Key = Annotated[
+    str | None,
+    typer.Option(help="A word for this very movement: said again with the same word, it is not made twice."),
+]
+# An amount or a number that begins with "-" is a wrong amount, not an option.
+NUMBERS = {"ignore_unknown_options": True}
+settings_path: list[Path | None] = [None]
+
+
+def now() -> int:
+    """The time of the command, in milliseconds."""
+    return SystemClock().now_ms()
+
+
+def key_or_new(key: str | None) -> str:
+    """The idempotency key that was given, or a new one, before anything is tried."""
+    return key or uuid.uuid4().hex
+
+
+def settings() -> config.Settings:
+    """The settings that the command was told to use, or the usual ones."""
+    return config.read(settings_path[0] or config.default_path())
+
+
+def open_store() -> config.Settings:
+    """Open the store, if it is there and of this program's version."""
+    found = settings()
+    Store(found.store.path).check()
+    return found
+
+
+def as_dict(view: Any) -> dict[str, Any]:
+    """A view for programs: its instants as ISO 8601, in UTC, to the millisecond."""
+    fields: dict[str, Any] = _timed(asdict(view))
+    return fields
+
+
+def _timed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: iso(item) if (key.endswith("_at") or key == "at") and isinstance(item, int) else _timed(item)
+            for key, item in value.items()
+        }
+    return [_timed(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def print_json(value: Any) -> None:
+    """One JSON value."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_one(fields: dict[str, Any], as_json: bool) -> None:
+    """One thing: its fields. For people, sums of money are in the currency if `currency` is among the fields."""
+    if as_json:
+        print_json(fields)
+        return
+    table = Table(show_header=False)
+    currency = fields.get("currency")
+    for key, value in fields.items():
+        if key.endswith("_micros") and isinstance(value, int) and currency:
+            key, value = key.removesuffix("_micros"), money(value, currency)
+        shown = " ".join(map(str, value)) if isinstance(value, list | tuple) else "-" if value is None else str(value)
+        table.add_row(key.replace("_", " "), plain(shown))
+    console.print(table)
+
+
+def print_many(
+    title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str, *, may_shrink: tuple[str, ...] = ()
+) -> None:
+    """A table on the terminal. Where it is too narrow, the columns of `may_shrink` give way first."""
+    if not rows:
+        console.print(empty)
+        return
+    table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for number, head in enumerate(heads):
+        widest = max(len(head), *(len(row[number]) for row in rows))
+        table.add_column(head, no_wrap=True, min_width=3 if head in may_shrink else widest)
+    for row in rows:
+        table.add_row(*(plain(cell) for cell in row))
+    console.print(table)
+
+
+def money(micros: int, currency: str) -> str:
+    """A sum for a person."""
+    return f"{decimal(micros, minor_digits(currency))} {currency}"
+
+
+def plain(text: str) -> Text:
+    """Text that may come from the network: no markup of ours and no control characters of theirs reach the terminal."""
+    return Text("".join(char if char.isprintable() else "?" for char in text))
