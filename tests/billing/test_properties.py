@@ -1,0 +1,162 @@
+"""Any order of anything: entries balance, nothing is negative, every hold is resolved once."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+
+from connector.billing import calls, credit, decks, ledger, limits, plans, profiles
+from connector.billing.store import Store
+from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.holds import Slicing
+from connector.core.money import MICROS
+from connector.core.plans import DAY_MS
+from connector.errors import BadInput, NotFound
+from tests.conftest import DECK, NOW
+
+NUMBERS = ("+442079460001", "+447700900123", "+12125550100", "+331234567890", "+551112345678", "+449012345678")
+sums = st.integers(1, 60 * MICROS)
+profile_names = st.sampled_from(["office", "warehouse"])
+
+
+class Company(RuleBasedStateMachine):
+    """One company with two profiles, and everything that can happen to it."""
+
+    live = Bundle("live")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory(prefix="connector-property-")
+        self.store = Store(Path(self.folder.name) / "connector.db")
+        self.store.migrate()
+        self.now = NOW
+        self.usernames: dict[str, str] = {}
+        self.ended: dict[str, int | None] = {}
+        self.offered = 0
+
+    @initialize(money=st.integers(30, 4_000))
+    def begin(self, money: int) -> None:
+        """Money, rates, two profiles."""
+        profiles.create_company("Acme", "GBP", "Europe/London", NOW)
+        profiles.create_trunk("carrier", "127.0.0.1", 5070, NOW)
+        decks.load(DECK, "rates", NOW)
+        credit.top_up(money * MICROS, "first", NOW)
+        for name, channels in (("office", 3), ("warehouse", 1)):
+            self.usernames[name] = profiles.create_profile(name, channels, "asterisk", NOW).username
+
+    def tried(self, function: Any, *args: Any, **more: Any) -> None:
+        """Do something that may be refused, twice if it has a key: refused, it changes nothing."""
+        before = ledger.accounts()
+        try:
+            function(*args, **more)
+        except (BadInput, NotFound):
+            assert ledger.accounts() == before
+
+    @rule(target=live, name=profile_names, number=st.sampled_from(NUMBERS), slice_s=st.sampled_from([1, 10, 60, 600]))
+    def offer(self, name: str, number: str, slice_s: int) -> Any:
+        """A call out comes to the gate."""
+        self.offered += 1
+        attempt = Attempt(
+            uuid.uuid4().hex, Direction.OUT, "A", self.usernames[name], number, "1", self.now, self.now + 1
+        )
+        got = calls.admit(attempt, "node", Slicing(slice_s))
+        return (got.call_id, self.now, got.guard_s) if isinstance(got, Admitted) else multiple()
+
+    @rule(call=live, times=st.integers(1, 3), stale=st.booleans())
+    def extend(self, call: tuple[str, int, int], times: int, stale: bool) -> None:
+        """It talks on; a request may come again, or late."""
+        held = call[2]
+        for _ in range(times):
+            got = calls.extend(call[0], held, self.now)
+            held = held if stale or got is None else got
+
+    @rule(call=live)
+    def answer(self, call: tuple[str, int, int]) -> None:
+        """It is answered; the event may come more than once."""
+        calls.answered(call[0], self.now, "B")
+        calls.answered(call[0], self.now + 5, "B")
+
+    @rule(call=consumes(live), answered=st.booleans(), ms=st.integers(-1_000, 900_000), again=st.booleans())
+    def end(self, call: tuple[str, int, int], answered: bool, ms: int, again: bool) -> None:
+        """It ends: talked, unanswered, or with a clock that went back; the event may come twice."""
+        progress = Progress("A")
+        progress.answered_at = self.now if answered else None
+        progress.leg_ended("A", self.now + ms, 16)
+        for _ in range(1 + again):
+            calls.ended(call[0], progress, self.now)
+        price = calls.cdr(call[0]).price_micros
+        assert self.ended.setdefault(call[0], price) == price
+
+    @rule(micros=sums, key=st.sampled_from("abcdef"))
+    def top_up(self, micros: int, key: str) -> None:
+        """Money comes, perhaps with a key that was used."""
+        self.tried(credit.top_up, micros, key, self.now)
+
+    @rule(name=profile_names, micros=sums, key=st.sampled_from("abcdef"), back=st.booleans())
+    def allocate(self, name: str, micros: int, key: str, back: bool) -> None:
+        """Credit is given and taken back."""
+        self.tried(credit.take_back if back else credit.add, name, micros, key, self.now)
+
+    @rule(name=profile_names, amount=sums, threshold=sums)
+    def recharge(self, name: str, amount: int, threshold: int) -> None:
+        """Auto-recharge is set."""
+        self.tried(credit.set_recharge, name, amount, threshold, 5 * amount, self.now)
+
+    @rule(name=profile_names, channels=st.integers(0, 5), bundles=st.integers(0, 4))
+    def change(self, name: str, channels: int, bundles: int) -> None:
+        """A subscription is bought or changed."""
+        self.tried(plans.change, name, channels, bundles, self.now)
+        self.tried(plans.buy, name, channels, bundles, self.now)
+
+    @rule(name=profile_names, uses=st.booleans(), most=st.none() | sums)
+    def limit(self, name: str, uses: bool, most: int | None) -> None:
+        """Limits are set."""
+        self.tried(limits.change, name, {"uses_company_balance": uses, "day_micros": most}, [], [])
+
+    @rule(name=profile_names)
+    def cancel(self, name: str) -> None:
+        """A subscription is cancelled."""
+        self.tried(plans.cancel, name, self.now)
+
+    @rule(name=profile_names)
+    def delete(self, name: str) -> None:
+        """A profile is deleted, with calls up, and another of its name is made."""
+        self.tried(plans.delete_profile, name, self.now)
+        self.usernames[name] = profiles.create_profile(name, 0, "asterisk", self.now).username
+
+    @rule(ms=st.sampled_from([1, 60_000, 3_600_000, DAY_MS, 3 * DAY_MS, 30 * DAY_MS, 31 * DAY_MS]))
+    def wait(self, ms: int) -> None:
+        """Time goes by, and what is due is done."""
+        self.now += ms
+        plans.renew_due(self.now)
+        ledger.close_months(self.now)
+
+    @invariant()
+    def adds_up(self) -> None:
+        """Every balance is its postings', nothing is negative, what is held is what the live calls hold."""
+        assert ledger.verify().problems == []
+
+    def teardown(self) -> None:
+        """Every call ends: nothing is held any more, and each call offered has one CDR."""
+        for call in calls.live():
+            progress = Progress("A")
+            progress.leg_ended("A", self.now, 16)
+            calls.ended(call.id, progress, self.now)
+        held = {name: balance for name, balance in ledger.accounts().items() if name.endswith("held")}
+        assert not any(held.values()), held
+        assert len(calls.cdrs(100_000)) == self.offered
+        self.adds_up()
+        self.store.close()
+        self.folder.cleanup()
+
+
+TestCompany = Company.TestCase
+TestCompany.settings = settings(
+    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+)
