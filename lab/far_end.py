@@ -11,6 +11,9 @@ NUMBERS = {
     "unavailable": "+442079460005",
     "hangs_up": "+442079460006",
     "rings_briefly": "+442079460007",
+    "answers_late": "+442079460008",
+    # 555-01xx: kept for fiction in the United States.
+    "answered_us": "+12125550123",
 }
 
 

@@ -93,12 +93,12 @@ class Bench:
 
     def live(self, profile: int | None = None) -> int:
         """How many calls the store holds, of all profiles or of one."""
-        found = self._ask_store(calls.live)
+        found = self.in_store(calls.live)
         return sum(1 for call in found if profile is None or call.profile == self.profiles[profile].name)
 
     def answered(self) -> int:
         """How many of them have been answered."""
-        return sum(1 for call in self._ask_store(calls.live) if call.answered_at is not None)
+        return sum(1 for call in self.in_store(calls.live) if call.answered_at is not None)
 
     def close(self) -> None:
         """End the lab."""
@@ -137,7 +137,7 @@ class Bench:
         """A scenario begins: nothing may be up, and CDRs are counted from here."""
         outcome = Outcome(name)
         self.settle(outcome, "at the beginning")
-        self._seen = {cdr.id for cdr in self._ask_store(lambda: calls.cdrs(1_000_000))}
+        self._seen = {cdr.id for cdr in self.in_store(lambda: calls.cdrs(1_000_000))}
         outcome.took_s = -time.monotonic()
         return outcome
 
@@ -151,7 +151,7 @@ class Bench:
 
     def new_cdrs(self) -> list[CdrView]:
         """The CDRs since the scenario began."""
-        return [cdr for cdr in self._ask_store(lambda: calls.cdrs(1_000_000)) if cdr.id not in self._seen]
+        return [cdr for cdr in self.in_store(lambda: calls.cdrs(1_000_000)) if cdr.id not in self._seen]
 
     def settle(self, outcome: Outcome, when: str) -> None:
         """Wait until no call and no leg is left, and note a problem if some stay."""
@@ -163,7 +163,8 @@ class Bench:
         if not process.waited(condition, limit_s, 0.1):
             outcome.problems.append(f"not within {limit_s:.0f} s: {what}")
 
-    def _ask_store(self, question: Callable[[], T]) -> T:
+    def in_store(self, question: Callable[[], T]) -> T:
+        """Ask something of the lab's store, or do something in it, beside the connector that runs."""
         store = Store(self.instance.folder / "connector.db")
         try:
             return question()

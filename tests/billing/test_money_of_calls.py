@@ -8,7 +8,7 @@ import pytest
 
 from connector.billing import calls, credit, decks, holds, ledger, limits, notices, plans
 from connector.billing.profiles import Credentials
-from connector.core.calls import Admitted
+from connector.core.calls import Admitted, Direction
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
@@ -90,7 +90,7 @@ def test_a_call_is_never_charged_past_its_hold(office: Credentials) -> None:
 def test_calls_in_are_free_and_need_no_credit(office: Credentials) -> None:
     """They take a channel and nothing else."""
     leave(0)
-    got = calls.admit(attempt("carrier", "+442079460100", calls.Direction.IN), NODE, SLICES)
+    got = calls.admit(attempt("carrier", "+442079460100", Direction.IN), NODE, SLICES)
     assert isinstance(got, Admitted)
     assert got.guard_s == SLICES.longest_s
     assert calls.answered(got.call_id, NOW, None, SLICES) is None

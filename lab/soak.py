@@ -1,0 +1,187 @@
+"""Many processes, one store, random kill -9: nothing oversold, nothing lost, everything adds up.
+
+`make soak SECONDS=600` runs it for long, `make test` for a minute. The workers do what a busy company does, each with its
+own random numbers from one printed seed; the parent kills them in the midst of it and audits the books meanwhile.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import tempfile
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from connector.billing import calls, credit, decks, ledger, plans, profiles
+from connector.billing.store import Store, reading, rows
+from connector.clock import SystemClock
+from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.holds import Slicing
+from connector.core.money import MICROS
+from connector.errors import BadInput, NotFound, StoreUnavailable
+
+WORKERS = 3
+CHANNELS = 40
+NUMBERS = ("+442079460001", "+447700900123", "+12125550100", "+331234567890")
+KILL_EVERY_S = 0.4
+AUDIT_EVERY_S = 3.0
+
+
+@dataclass
+class Soaked:
+    """What a soak did and found; `problems` is empty if all that must hold did hold."""
+
+    seed: int
+    seconds: int
+    kills: int = 0
+    audits: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soaked:
+    """Run it. The seed makes the workers' choices come again; when they are killed is the machine's own chance."""
+    found = Soaked(random.SystemRandom().randrange(1 << 32) if seed is None else seed, seconds)
+    chance = random.Random(found.seed)
+    with tempfile.TemporaryDirectory(prefix="connector-soak-") as folder:
+        path = Path(folder) / "connector.db"
+        store = Store(path)
+        store.migrate()
+        _prepare()
+        store.close()  # the workers open it themselves; a connection does not cross a fork
+        context = multiprocessing.get_context("spawn")
+        running: list[SpawnProcess] = []
+
+        def start() -> None:
+            worker = context.Process(target=work, args=(path, chance.randrange(1 << 32)), daemon=True)
+            worker.start()
+            running.append(worker)
+
+        try:
+            for _ in range(workers):
+                start()
+            _disturb(found, running, start, seconds, chance)
+        finally:
+            for worker in running:
+                worker.kill()
+                worker.join()
+        _settle(found)
+        store.close()
+    return found
+
+
+def work(path: Path, seed: int) -> None:
+    """One worker, until it is killed: calls, money, subscriptions, in any order."""
+    chance = random.Random(seed)
+    store = Store(path)
+    clock = SystemClock()
+    mine: list[tuple[str, int]] = []
+    names = [view.name for view in profiles.list_profiles()]
+    usernames = {view.name: view.username for view in profiles.list_profiles()}
+    while True:
+        try:
+            _step(chance, clock.now_ms(), mine, chance.choice(names), usernames)
+        except (BadInput, NotFound, StoreUnavailable):
+            continue  # refused, or the store was busy: nothing happened
+        except KeyboardInterrupt:
+            break
+    store.close()
+
+
+def _step(chance: random.Random, now: int, mine: list[tuple[str, int]], name: str, usernames: dict[str, str]) -> None:
+    what = chance.random()
+    if what < 0.35 or not mine:
+        attempt = Attempt(uuid.uuid4().hex, Direction.OUT, "A", usernames[name], chance.choice(NUMBERS), "1", now, now)
+        got = calls.admit(attempt, "soak", Slicing(chance.choice([5, 60, 600])))
+        if isinstance(got, Admitted):
+            mine.append((got.call_id, got.guard_s))
+    elif what < 0.50:
+        number = chance.randrange(len(mine))
+        call, held_s = mine[number]
+        mine[number] = (call, calls.extend(call, held_s, now) or held_s)
+    elif what < 0.60:
+        calls.answered(chance.choice(mine)[0], now, "B")
+    elif what < 0.90:
+        call, held_s = mine.pop(chance.randrange(len(mine)))
+        progress = Progress("A")
+        progress.answered_at = now if chance.random() < 0.7 else None
+        progress.leg_ended("A", now + chance.randrange(held_s * 1_100), 16)
+        for _ in range(chance.choice([1, 1, 2])):
+            calls.ended(call, progress, now)
+    elif what < 0.94:
+        (credit.add if chance.random() < 0.5 else credit.take_back)(
+            name, chance.randrange(1, MICROS), uuid.uuid4().hex, now
+        )
+    elif what < 0.96:
+        credit.top_up(chance.randrange(1, MICROS), f"soak-{chance.randrange(50)}-{chance.randrange(2)}", now)
+    elif what < 0.98:
+        plans.change(
+            name, chance.randrange(CHANNELS // 2, CHANNELS), chance.randrange(3), now + chance.randrange(10**10)
+        )
+    else:
+        plans.renew_due(now + chance.randrange(10**9))
+
+
+def _prepare() -> None:
+    now = SystemClock().now_ms()
+    profiles.create_company("Soak", "GBP", "Europe/London", now)
+    profiles.create_trunk("carrier", "127.0.0.1", 5070, now)
+    decks.load(decks.SAMPLE.read_text(), "sample", now)
+    credit.top_up(1_000_000 * MICROS, "first", now)
+    for name in ("office", "warehouse"):
+        profiles.create_profile(name, CHANNELS, "asterisk", now)
+        credit.add(name, 2 * MICROS, name, now)  # little enough to run out again and again
+    credit.set_recharge("office", MICROS, MICROS // 2, None, now)
+
+
+def _disturb(found: Soaked, running: list[SpawnProcess], start: object, seconds: int, chance: random.Random) -> None:
+    """Kill a worker now and then, start another, and look into the books."""
+    end = time.monotonic() + seconds
+    audit_at = time.monotonic() + AUDIT_EVERY_S
+    while time.monotonic() < end and not found.problems:
+        time.sleep(chance.uniform(0.5, 1.5) * KILL_EVERY_S)  # the span itself: work goes on meanwhile
+        if chance.random() < 0.5:
+            victim = running.pop(chance.randrange(len(running)))
+            if victim.exitcode is not None:
+                found.problems.append(f"a worker ended by itself ({victim.exitcode})")
+            os.kill(victim.pid or 0, signal.SIGKILL)
+            victim.join()
+            found.kills += 1
+            start()  # type: ignore[operator]
+        if time.monotonic() >= audit_at:
+            _audit(found)
+            audit_at = time.monotonic() + AUDIT_EVERY_S
+
+
+def _audit(found: Soaked) -> None:
+    found.audits += 1
+    found.problems += ledger.verify().problems
+    over = "SELECT profile_id, slot FROM call JOIN profile ON profile.id = profile_id GROUP BY 1, 2 HAVING COUNT(*) > 1"
+    with reading():
+        found.problems += [f"profile {profile}: slot {slot} is taken twice" for profile, slot in rows(over)]
+
+
+def _settle(found: Soaked) -> None:
+    """End what was up, and look into the books for the last time."""
+    now = SystemClock().now_ms()
+    for call in calls.live():
+        progress = Progress("A")
+        progress.leg_ended("A", now, 16, seen=False)
+        calls.ended(call.id, progress, now)
+    _audit(found)
+    held = {name: balance for name, balance in ledger.accounts().items() if name.endswith("held") and balance}
+    if held:
+        found.problems.append(f"no call is up, and still held: {held}")
+    with reading():
+        kinds = rows("SELECT kind, COUNT(*) FROM entry GROUP BY kind")
+        endings = rows("SELECT COALESCE(refusal, ending), COUNT(*) FROM cdr GROUP BY 1")
+        settled = "SELECT COUNT(*) FROM hold"
+        if rows(settled) != [(0,)]:
+            found.problems.append("a hold without a call is left")
+    found.counts = dict(sorted(Counter(dict([*kinds, *endings])).items()))
