@@ -1,9 +1,10 @@
 # Everything a person or a machine starts here. `make run` and `make test` set up what they need.
 
 PORT_BASE ?= 15060
+SECONDS ?= 600
 PY := .venv/bin/python
 
-.PHONY: help run start stop test load check lock clean
+.PHONY: help run start stop test load soak check lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -25,6 +26,9 @@ test: .venv/ready  ## everything, on a real Asterisk
 
 load: .venv/ready  ## the 300-channel limit, with progress, a table and var/load.json
 	@$(PY) -m lab load
+
+soak: .venv/ready  ## many processes on one store, killed at random: SECONDS=600, SEED=n
+	@$(PY) -m lab soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 check: .venv/ready  ## style and types only
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

@@ -11,6 +11,7 @@ import typer
 
 from lab import load as lab_load
 from lab import run as lab_run
+from lab import soak as lab_soak
 from lab import testing
 from lab.errors import LabError
 
@@ -41,6 +42,23 @@ def stop(folder: Folder = lab_run.VAR) -> None:
 def load(times: Annotated[int, typer.Option(min=1, max=100, help="How many times over.")] = 1) -> None:
     """Prove the 300-channel limit on a lab of its own."""
     if not lab_load.run_all(times):
+        raise typer.Exit(1)
+
+
+@app.command()
+def soak(
+    seconds: Annotated[int, typer.Option(min=1, max=86_400, help="How long.")] = 600,
+    seed: Annotated[int | None, typer.Option(help="The seed of an earlier run.")] = None,
+) -> None:
+    """Many processes on one store, killed at random; then the books."""
+    found = lab_soak.soak(seconds, seed)
+    print(f"{found.kills} kills, {found.audits} audits")
+    for what, count in found.counts.items():
+        print(f"{count:>9} {what}")
+    for problem in found.problems:
+        print(f"problem: {problem}")
+    print(f"seed {found.seed}: " + ("nothing oversold, nothing lost" if not found.problems else "failed"))
+    if found.problems:
         raise typer.Exit(1)
 
 

@@ -1,7 +1,8 @@
 """Many processes, one store, random kill -9: nothing oversold, nothing lost, everything adds up.
 
-`make soak SECONDS=600` runs it for long, `make test` for a minute. The workers do what a busy company does, each with its
-own random numbers from one printed seed; the parent kills them in the midst of it and audits the books meanwhile.
+`make soak SECONDS=600` runs it for long, `make test` for a minute. The workers do what a busy company does, each with
+its own random numbers from one printed seed; the parent kills them in the midst of it, ends the calls they leave behind,
+and audits the books meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -59,9 +61,12 @@ def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soake
         running: list[SpawnProcess] = []
 
         def start() -> None:
-            worker = context.Process(target=work, args=(path, chance.randrange(1 << 32)), daemon=True)
+            name = f"worker-{found.kills + len(running)}"
+            worker = context.Process(target=work, args=(path, name, chance.randrange(1 << 32)), name=name, daemon=True)
             worker.start()
             running.append(worker)
+
+        print(f"soak: seed {found.seed}, {seconds} s, {workers} workers", flush=True)
 
         try:
             for _ in range(workers):
@@ -76,7 +81,7 @@ def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soake
     return found
 
 
-def work(path: Path, seed: int) -> None:
+def work(path: Path, node: str, seed: int) -> None:
     """One worker, until it is killed: calls, money, subscriptions, in any order."""
     chance = random.Random(seed)
     store = Store(path)
@@ -86,7 +91,7 @@ def work(path: Path, seed: int) -> None:
     usernames = {view.name: view.username for view in profiles.list_profiles()}
     while True:
         try:
-            _step(chance, clock.now_ms(), mine, chance.choice(names), usernames)
+            _step(chance, clock.now_ms(), mine, chance.choice(names), usernames, node)
         except (BadInput, NotFound, StoreUnavailable):
             continue  # refused, or the store was busy: nothing happened
         except KeyboardInterrupt:
@@ -94,11 +99,13 @@ def work(path: Path, seed: int) -> None:
     store.close()
 
 
-def _step(chance: random.Random, now: int, mine: list[tuple[str, int]], name: str, usernames: dict[str, str]) -> None:
+def _step(
+    chance: random.Random, now: int, mine: list[tuple[str, int]], name: str, usernames: dict[str, str], node: str
+) -> None:
     what = chance.random()
     if what < 0.35 or not mine:
         attempt = Attempt(uuid.uuid4().hex, Direction.OUT, "A", usernames[name], chance.choice(NUMBERS), "1", now, now)
-        got = calls.admit(attempt, "soak", Slicing(chance.choice([5, 60, 600])))
+        got = calls.admit(attempt, node, Slicing(chance.choice([5, 60, 600])))
         if isinstance(got, Admitted):
             mine.append((got.call_id, got.guard_s))
     elif what < 0.50:
@@ -115,15 +122,13 @@ def _step(chance: random.Random, now: int, mine: list[tuple[str, int]], name: st
         for _ in range(chance.choice([1, 1, 2])):
             calls.ended(call, progress, now)
     elif what < 0.94:
-        (credit.add if chance.random() < 0.5 else credit.take_back)(
-            name, chance.randrange(1, MICROS), uuid.uuid4().hex, now
-        )
+        move = credit.add if chance.random() < 0.5 else credit.take_back
+        move(name, chance.randrange(1, MICROS), uuid.uuid4().hex, now)
     elif what < 0.96:
         credit.top_up(chance.randrange(1, MICROS), f"soak-{chance.randrange(50)}-{chance.randrange(2)}", now)
     elif what < 0.98:
-        plans.change(
-            name, chance.randrange(CHANNELS // 2, CHANNELS), chance.randrange(3), now + chance.randrange(10**10)
-        )
+        channels, bundles = chance.randrange(CHANNELS // 2, CHANNELS), chance.randrange(3)
+        plans.change(name, channels, bundles, now + chance.randrange(10**10))
     else:
         plans.renew_due(now + chance.randrange(10**9))
 
@@ -140,7 +145,9 @@ def _prepare() -> None:
     credit.set_recharge("office", MICROS, MICROS // 2, None, now)
 
 
-def _disturb(found: Soaked, running: list[SpawnProcess], start: object, seconds: int, chance: random.Random) -> None:
+def _disturb(
+    found: Soaked, running: list[SpawnProcess], start: Callable[[], None], seconds: int, chance: random.Random
+) -> None:
     """Kill a worker now and then, start another, and look into the books."""
     end = time.monotonic() + seconds
     audit_at = time.monotonic() + AUDIT_EVERY_S
@@ -153,10 +160,21 @@ def _disturb(found: Soaked, running: list[SpawnProcess], start: object, seconds:
             os.kill(victim.pid or 0, signal.SIGKILL)
             victim.join()
             found.kills += 1
-            start()  # type: ignore[operator]
+            _end_calls(victim.name)
+            start()
         if time.monotonic() >= audit_at:
             _audit(found)
             audit_at = time.monotonic() + AUDIT_EVERY_S
+
+
+def _end_calls(node: str | None) -> None:
+    """What a connector does with rows whose legs are gone."""
+    now = SystemClock().now_ms()
+    for call in calls.live(node):
+        progress = Progress("A")
+        progress.answered_at = call.answered_at
+        progress.leg_ended("A", now, 16, seen=False)
+        calls.ended(call.id, progress, now)
 
 
 def _audit(found: Soaked) -> None:
@@ -169,11 +187,7 @@ def _audit(found: Soaked) -> None:
 
 def _settle(found: Soaked) -> None:
     """End what was up, and look into the books for the last time."""
-    now = SystemClock().now_ms()
-    for call in calls.live():
-        progress = Progress("A")
-        progress.leg_ended("A", now, 16, seen=False)
-        calls.ended(call.id, progress, now)
+    _end_calls(None)
     _audit(found)
     held = {name: balance for name, balance in ledger.accounts().items() if name.endswith("held") and balance}
     if held:
