@@ -1,8 +1,8 @@
 """Many processes, one store, random kill -9: nothing oversold, nothing lost, everything adds up.
 
 `make soak SECONDS=600` runs it for long, `make test` for a minute. The workers do what a busy company does, each with
-its own random numbers from one printed seed; the parent kills them in the midst of it, ends the calls they leave behind,
-and audits the books meanwhile.
+its own random numbers from one printed seed; the parent kills them in the midst of it, ends the calls they leave, and
+audits the books meanwhile.
 """
 
 from __future__ import annotations
@@ -174,7 +174,12 @@ def _end_calls(node: str | None) -> None:
         progress = Progress("A")
         progress.answered_at = call.answered_at
         progress.leg_ended("A", now, 16, seen=False)
-        calls.ended(call.id, progress, now)
+        while True:  # the workers are at it all the time, and SQLite has no queue: as the connector does, insist
+            try:
+                calls.ended(call.id, progress, now)
+                break
+            except StoreUnavailable:
+                continue
 
 
 def _audit(found: Soaked) -> None:
