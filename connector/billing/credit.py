@@ -154,7 +154,7 @@ def _recharged(profile: Any, company: Any, now: int) -> int:
         .tuples()
     )
     ((total,),) = cast("Iterable[tuple[int | None]]", rows)
-    return total or 0
+    return int(total or 0)
 
 
 def _open_profile(name: str) -> Profile:

@@ -205,7 +205,14 @@ def _open_accounts(company: int, lines: tuple[core.Posting, ...]) -> None:
     have = dict(found)
     for line in lines:
         if line.account not in have:
-            insert(Account, name=line.account, company_id=company, asset=core.asset(line.account), balance=0)
+            insert(
+                Account,
+                name=line.account,
+                company_id=company,
+                purpose=core.purpose(line.account),
+                asset=core.asset(line.account),
+                balance=0,
+            )
     for line in lines:
         left = have.get(line.account, 0) + line.amount
         if left < 0 and core.purpose(line.account) not in core.SOURCES:
@@ -263,7 +270,7 @@ def _close_month(company: int, name: str, month: str, zone: str, now: int) -> Cl
         until_at=until,
         last_number=number,
         last_hash=last_hash,
-        balances=json.dumps(dict(cast("Iterable[tuple[str, int]]", found)), sort_keys=True),
+        balances=json.dumps({name: int(amount) for name, amount in cast("Iterable[Any]", found)}, sort_keys=True),
         closed_at=now,
     )
     return _closing_view(made, name)

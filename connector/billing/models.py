@@ -163,10 +163,11 @@ class Account(Table):
     name = TextField(primary_key=True)
     company = ForeignKeyField(Company)
     company_id: int
+    purpose = TextField()
     asset = TextField(constraints=[Check("asset IN ('money', 'seconds')")])
     balance = BigIntegerField(
         constraints=[
-            Check("balance >= 0 OR name LIKE '%:outside' OR name LIKE '%:seconds_sold'"),
+            Check("balance >= 0 OR purpose IN ('outside', 'seconds_sold')"),
             Check("balance BETWEEN -4000000000000000000 AND 4000000000000000000"),
         ]
     )

@@ -98,23 +98,32 @@ def writing() -> Iterator[None]:
     It takes the write lock at once: a transaction that reads first and writes later fails on SQLite, however long it
     would have waited. Raises StoreUnavailable; nothing is written then.
     """
-    with unavailable_if_broken(database.database), database.atomic("IMMEDIATE"):
+    with unavailable_if_broken(_name()), _atomic("IMMEDIATE"):
         yield
 
 
 @contextmanager
 def reading() -> Iterator[None]:
     """One transaction that only reads: all of it sees the same moment. Raises StoreUnavailable."""
-    with unavailable_if_broken(database.database), database.atomic("DEFERRED"):
+    with unavailable_if_broken(_name()), _atomic("DEFERRED"):
         yield
 
 
 @contextmanager
 def trying() -> Iterator[None]:
     """One transaction whose changes are seen in it, and taken back at its end: what would be, without its being so."""
-    with unavailable_if_broken(database.database), database.atomic("IMMEDIATE") as transaction:
+    with unavailable_if_broken(_name()), _atomic("IMMEDIATE") as transaction:
         yield
         transaction.rollback()
+
+
+def _name() -> str:
+    return str(database.obj.database)
+
+
+def _atomic(kind: str) -> Any:
+    """A transaction; how it begins has a name on SQLite only."""
+    return database.atomic(kind) if isinstance(database.obj, peewee.SqliteDatabase) else database.atomic()
 
 
 # What follows is for the path of every call. Peewee takes 0.3 ms to word a statement, and an admission has a dozen of

@@ -11,6 +11,7 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Model,
+    SqliteDatabase,
     TextField,
 )
 from playhouse.migrate import SchemaMigrator
@@ -22,6 +23,18 @@ WHEN NEW.slot > (SELECT channels FROM profile WHERE id = NEW.profile_id)
 BEGIN
     SELECT RAISE(ABORT, 'more channels than the profile has');
 END
+"""
+
+
+NOT_OVERSOLD_ON_POSTGRESQL = """
+CREATE FUNCTION call_not_oversold() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.slot > (SELECT channels FROM profile WHERE id = NEW.profile_id) THEN
+        RAISE EXCEPTION 'more channels than the profile has';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER call_not_oversold BEFORE INSERT ON call FOR EACH ROW EXECUTE FUNCTION call_not_oversold()
 """
 
 
@@ -122,4 +135,5 @@ TABLES = (Company, Profile, Trunk, Number, Call, Cdr)
 def up(migrator: SchemaMigrator, db: Database) -> None:
     with db.bind_ctx(TABLES):
         db.create_tables(TABLES, safe=False)
-    db.execute_sql(NOT_OVERSOLD)  # type: ignore[no-untyped-call]
+    guard = NOT_OVERSOLD if isinstance(db, SqliteDatabase) else NOT_OVERSOLD_ON_POSTGRESQL
+    db.execute_sql(guard)  # type: ignore[no-untyped-call]

@@ -16,16 +16,32 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Model,
+    SqliteDatabase,
     TextField,
 )
 from playhouse.migrate import SchemaMigrator
 
-# The balance of an account is the sum of its postings, by the store's own hand: nobody else writes it.
+# Each guard in both dialects. The balance of an account is the sum of its postings, by the store's own hand.
 POSTED = """
 CREATE TRIGGER posting_moves_balance AFTER INSERT ON posting
 BEGIN
     UPDATE account SET balance = balance + NEW.amount WHERE name = NEW.account_id;
 END
+"""
+POSTED_ON_POSTGRESQL = """
+CREATE FUNCTION posting_moves_balance() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE account SET balance = balance + NEW.amount WHERE name = NEW.account_id;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER posting_moves_balance AFTER INSERT ON posting FOR EACH ROW EXECUTE FUNCTION posting_moves_balance();
+CREATE FUNCTION ledger_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the ledger is append only';
+END $$;
+"""
+APPEND_ONLY_ON_POSTGRESQL = """
+CREATE TRIGGER {table}_no_{action} BEFORE {action} ON {table} FOR EACH ROW EXECUTE FUNCTION ledger_is_append_only()
 """
 APPEND_ONLY = """
 CREATE TRIGGER {table}_no_{action} BEFORE {action} ON {table}
@@ -69,10 +85,11 @@ class PriceList(Table):
 class Account(Table):
     name = TextField(primary_key=True)
     company = ForeignKeyField(Company)
+    purpose = TextField()
     asset = TextField(constraints=[Check("asset IN ('money', 'seconds')")])
     balance = BigIntegerField(
         constraints=[
-            Check("balance >= 0 OR name LIKE '%:outside' OR name LIKE '%:seconds_sold'"),
+            Check("balance >= 0 OR purpose IN ('outside', 'seconds_sold')"),
             Check("balance BETWEEN -4000000000000000000 AND 4000000000000000000"),
         ]
     )
@@ -233,10 +250,12 @@ TABLES = (
 def up(migrator: SchemaMigrator, db: Database) -> None:
     with db.bind_ctx([*OLD, *TABLES]):
         db.create_tables(TABLES, safe=False)
-    db.execute_sql(POSTED)  # type: ignore[no-untyped-call]
+    sqlite = isinstance(db, SqliteDatabase)
+    db.execute_sql(POSTED if sqlite else POSTED_ON_POSTGRESQL)  # type: ignore[no-untyped-call]
+    guard = APPEND_ONLY if sqlite else APPEND_ONLY_ON_POSTGRESQL
     for table in ("entry", "posting"):
         for action in ("update", "delete"):
-            db.execute_sql(APPEND_ONLY.format(table=table, action=action))  # type: ignore[no-untyped-call]
+            db.execute_sql(guard.format(table=table, action=action))  # type: ignore[no-untyped-call]
     # Spending in the last day, attempts in the last hour: asked at every call of a profile with such a limit.
     db.execute_sql("CREATE INDEX cdr_profile_ended ON cdr (profile_id, ended_at)")  # type: ignore[no-untyped-call]
     db.execute_sql("CREATE INDEX cdr_profile_started ON cdr (profile_id, started_at)")  # type: ignore[no-untyped-call]

@@ -1,0 +1,117 @@
+"""A PostgreSQL of a test's own: Debian's programs, in a folder, on a Unix socket, gone afterwards.
+
+Where the machine has none, Debian's packages are fetched and unpacked into `.asterisk/postgresql`; nothing is
+installed. It refuses to run as root, so root hands it to nobody.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import process
+from lab.errors import LabError
+
+_PACKAGES = """
+postgresql-15 libpq5 libxml2 libicu72 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1
+libldap-2.5-0 libsasl2-2
+""".split()
+_NOBODY = 65534
+START_LIMIT_S = 20
+# A socket's path has 107 characters at most: not in a test's own deep folder. And others must be able to enter.
+_SHORT = Path("/tmp")
+
+
+@contextmanager
+def running(home: Path) -> Iterator[str]:
+    """Run one; the folder of its socket. Its superuser is `lab`, its database `postgres`; nobody needs a password."""
+    programs = _programs(home)
+    folder = Path(tempfile.mkdtemp(prefix="connector-pg-", dir=_SHORT))
+    data = folder / "data"
+    _hand_over(folder)
+    try:
+        made = _call(
+            programs, "initdb", "-D", str(data), "-U", "lab", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
+        )
+        output, _ = made.communicate(timeout=60)
+        if made.returncode != 0:
+            raise LabError(f"initdb failed: {output.decode(errors='replace').strip().splitlines()[-1:]}")
+        server = _call(
+            programs, "postgres", "-D", str(data), "-k", str(folder),
+            "-c", "listen_addresses=", "-c", "jit=off", "-c", "shared_buffers=16MB", "-c", f"log_directory={folder}",
+        )  # fmt: skip
+        try:
+            socket = folder / ".s.PGSQL.5432"
+            if not process.waited(lambda: server.poll() is not None or _accepts(data, socket), START_LIMIT_S, 0.02):
+                raise LabError(f"PostgreSQL is not ready within {START_LIMIT_S} s")
+            if server.poll() is not None:
+                raise LabError("PostgreSQL ended at its start")
+            yield str(folder)
+        finally:
+            server.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
+            server.communicate(timeout=30)
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=False)
+
+
+def _accepts(data: Path, socket: Path) -> bool:
+    """Its pid file says `ready` in its last line when it takes connections."""
+    try:
+        return socket.exists() and (data / "postmaster.pid").read_text().splitlines()[-1].strip() == "ready"
+    except (OSError, IndexError):
+        return False
+
+
+def _programs(home: Path) -> Path:
+    """The folder of initdb and postgres: the system's, or one unpacked into `home`."""
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    if system:
+        return system[-1].parent
+    unpacked = sorted(home.glob("usr/lib/postgresql/*/bin/postgres"))
+    return (unpacked or [_unpack(home)])[-1].parent
+
+
+def _unpack(home: Path) -> Path:
+    """Fetch Debian's packages and unpack them; whole or not at all."""
+    making = home.with_name(home.name + ".making")
+    subprocess.run(["rm", "-rf", str(making)], check=True)
+    (making / "debs").mkdir(parents=True)
+    fetch = ["apt-get", "download", "-q", *_PACKAGES]
+    if subprocess.run(fetch, cwd=making / "debs", capture_output=True, check=False).returncode != 0:
+        subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=False)
+        ran = subprocess.run(fetch, cwd=making / "debs", capture_output=True, text=True, check=False)
+        if ran.returncode != 0:
+            raise LabError(f"PostgreSQL's packages cannot be had: {ran.stderr.strip().splitlines()[-1:]}")
+    for package in sorted((making / "debs").glob("*.deb")):
+        subprocess.run(["dpkg-deb", "-x", str(package), str(making)], check=True)
+    for path in [making, *making.rglob("*")]:
+        if path.is_dir() and not path.is_symlink():
+            path.chmod(0o755)
+    subprocess.run(["rm", "-rf", str(making / "debs")], check=True)
+    making.rename(home)
+    found = sorted(home.glob("usr/lib/postgresql/*/bin/postgres"))
+    if not found:
+        raise LabError(f"{home} has no PostgreSQL in it: remove it and try again")
+    return found[-1]
+
+
+def _call(programs: Path, name: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start one of its programs as somebody who is not root, ended with us."""
+    root = programs.parents[4]
+    libraries = f"{root}/usr/lib/x86_64-linux-gnu:{root}/lib/x86_64-linux-gnu"
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    if root != Path("/"):
+        environment["LD_LIBRARY_PATH"] = libraries
+    nobody = (f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups") if os.getuid() == 0 else ()
+    command = ["setpriv", *nobody, "--pdeathsig=INT", str(programs / name), *words]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
+
+
+def _hand_over(folder: Path) -> None:
+    if os.getuid() == 0:
+        os.chown(folder, _NOBODY, _NOBODY)
