@@ -13,8 +13,8 @@ from connector.core.ledger import company_account
 from connector.core.money import shown
 from connector.core.plans import DAY_MS
 
-# Between the instants at which a term ends: daily notices in grace, months to close.
-STEP_MS = 3_600_000
+# At least so often, besides the instants at which something is due: there may be a month to close.
+STEP_MS = DAY_MS
 
 
 @dataclass(frozen=True)

@@ -169,10 +169,10 @@ def verify() -> Report:
 def close_months(now: int) -> list[ClosingView]:
     """Close every month that is over in its company's time zone, one transaction each; what was closed now."""
     with reading():
-        companies = [(row.id, row.name, row.time_zone, _first_at(row.id)) for row in Company.select()]
+        companies = [(row.id, row.name, row.time_zone, _first_open_at(row.id)) for row in Company.select()]
     closed = []
-    for company, name, zone, first_at in companies:
-        month = times.local_month(first_at, zone) if first_at is not None else times.local_month(now, zone)
+    for company, name, zone, open_at in companies:
+        month = times.local_month(now if open_at is None else open_at, zone)
         while times.month_start(times.next_month(month), zone) <= now:
             with writing():
                 view = _close_month(company, name, month, zone, now)
@@ -244,9 +244,13 @@ def _closed_until(company: int) -> int:
     return int(until or 0)
 
 
-def _first_at(company: int) -> int | None:
-    row = Entry.select(Entry.at).where((Entry.company == company) & (Entry.number == 1)).tuples().first()
-    return int(row[0]) if row else None
+def _first_open_at(company: int) -> int | None:
+    """The first instant that is in no closed month; None for a company without entries."""
+    until = _closed_until(company)
+    if until:
+        return until
+    ((first,),) = rows("SELECT MIN(at) FROM entry WHERE company_id = ? AND number = 1", company)
+    return None if first is None else int(first)
 
 
 def _close_month(company: int, name: str, month: str, zone: str, now: int) -> ClosingView | None:

@@ -14,7 +14,7 @@ from typing import Any, cast
 from connector.billing import ledger, notices
 from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
 from connector.billing.named import company_row, profile_row
-from connector.billing.store import reading, trying, writing
+from connector.billing.store import reading, rows, trying, writing
 from connector.core import plans as core
 from connector.core import times
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
@@ -192,11 +192,12 @@ def renew_due(now: int) -> int:
 
 
 def next_due(now: int) -> int | None:
-    """When the next term ends, after `now`; None if none runs."""
+    """When there is next something to renew, remind of or end, after `now`; None if nothing runs."""
     with reading():
-        rows = Term.select(Term.ends_at).where(Term.closed_at.is_null() & (Term.ends_at > now))
-        row = rows.order_by(Term.ends_at).limit(1).tuples().first()
-        return int(row[0]) if row else None
+        ends = rows("SELECT ends_at FROM term WHERE closed_at IS NULL")
+    # One that is over and not renewed is in grace: there is a notice for each day of it.
+    instants = [end if end > now else end + ((now - end) // core.DAY_MS + 1) * core.DAY_MS for (end,) in ends]
+    return min(instants, default=None)
 
 
 def begin(profile: Any, channels: int, bundles: int, now: int) -> int:

@@ -10,7 +10,7 @@ import pytest
 
 from connector.ari_app import app as app_module
 from connector.ari_app.app import ConnectorApp
-from connector.billing import calls
+from connector.billing import calls, credit
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.core.calls import Progress
@@ -18,6 +18,8 @@ from connector.core.holds import Slicing
 from connector.errors import AmiUnavailable, StoreUnavailable
 from tests.conftest import FixedClock
 
+# 10 ms after the offer, by Asterisk's clock.
+ANSWERED = 1_795_000_000_010
 AT = "2026-11-18T11:06:40.%03d+0000"
 
 
@@ -72,6 +74,7 @@ async def app(
 ) -> AsyncIterator[ConnectorApp]:
     """The application, ready."""
     monkeypatch.setattr(app_module, "STORE_RETRY_S", 0.01)
+    monkeypatch.setattr(app_module, "PAY_EVERY_S", 0.01)
     made = ConnectorApp(asterisk, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
     made.ready.set()
     yield made
@@ -223,3 +226,68 @@ async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office:
     assert (first.duration_ms, second.duration_ms) == (80, 50)
     assert (first.other_leg, second.gate_leg, second.other_leg) == ("B", "B", "C")
     assert second.started_at - first.started_at == 20
+
+
+async def talking(app: ConnectorApp, office: Credentials) -> None:
+    """A call that was answered 10 ms after its offer."""
+    app.event(offer(office.username))
+    app.event(dial("A", "B", 5))
+    app.event(about("ChannelStateChange", "A", 10))
+    await until(lambda: any(call.answered_at for call in calls.live()))
+
+
+async def test_asterisks_timers_are_what_is_held(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """Both legs' from the answer on; moved when more is held, ten seconds before the end; and only for what is held."""
+    clock.now = ANSWERED
+    await talking(app, office)
+    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    paying = asyncio.create_task(app.keep_paid())
+    clock.now = ANSWERED + 51_000
+    await until(lambda: timers.set == {"A": 120_000 - 51_000, "B": 120_500 - 51_000})
+    assert calls.live()[0].held_s == 120
+    leave_nothing()
+    clock.now = ANSWERED + 111_000
+    await until(lambda: all(call.warned for call in app.ongoing))
+    assert timers.set["A"] == 120_000 - 51_000
+    paying.cancel()
+
+
+async def test_a_timer_that_cannot_be_moved_is_tried_again(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """While AMI is away the call would end at what it had; nothing is charged for what it did not get."""
+    clock.now = ANSWERED
+    timers.away = True
+    await talking(app, office)
+    paying = asyncio.create_task(app.keep_paid())
+    await asyncio.sleep(0.05)
+    assert timers.set == {}
+    timers.away = False
+    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    paying.cancel()
+
+
+async def test_an_adopted_call_has_its_timers_set_again(
+    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """What Asterisk's timer was set to, nobody knows after a restart: it is set to what is held."""
+    clock.now = ANSWERED
+    await talking(app, office)
+    await until(lambda: timers.set != {})
+    await app.close()
+    timers.set.clear()
+    asterisk.alive = {"A": "Up", "B": "Up"}
+    clock.now = ANSWERED + 5_000
+    second = ConnectorApp(asterisk, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
+    await second._reconcile()
+    paying = asyncio.create_task(second.keep_paid())
+    await until(lambda: timers.set == {"A": 55_000, "B": 55_500})
+    paying.cancel()
+    await second.close()
+
+
+def leave_nothing() -> None:
+    """Take all free credit back."""
+    credit.take_back("office", credit.credit("office", 0).available_micros, "all", 0)
