@@ -70,6 +70,7 @@ def run(store: Path, days: int, now: int) -> Journey:
             return _forward(days, now)
         finally:
             opened.close()
+            Store(store)  # the program's own store is the open one again
 
 
 def _forward(days: int, now: int) -> Journey:

@@ -17,7 +17,6 @@ def test_95_days_are_three_renewals(office: Credentials, store: Store) -> None:
     plans.change("office", 10, 2, NOW)
     before, entries = ledger.accounts(), ledger.last_number(1)
     journey = timemachine.run(store.path, 95, NOW)
-    Store(store.path)
     assert (ledger.accounts(), ledger.last_number(1)) == (before, entries)
     price = 10 * 6_950_000 + 2 * 45 * MICROS
     paid = [day for day in journey.days if any(step.kind == "subscription" for step in day.steps)]
@@ -32,7 +31,6 @@ def test_money_that_ends_is_seen_coming(office: Credentials, store: Store) -> No
     """Grace, a notice a day, and then nothing more: what would be told is told now."""
     credit.add("office", credit.balance().available_micros - 3 * 6_950_000, "rest", NOW)
     journey = timemachine.run(store.path, 95, NOW)
-    Store(store.path)
     assert len([day for day in journey.days if any(step.kind == "subscription" for step in day.steps)]) == 1
     assert [notice.text.rpartition("; ")[2][:7] for notice in journey.notices] == ["it goes"] * 3 + ["it is i"]
     assert journey.balances == {"Acme": "0.00 GBP"}
@@ -44,7 +42,6 @@ def test_leap_days_and_summer_time_move_no_term(company: str, store: Store) -> N
     start = from_asterisk("2028-02-15T23:30:00.000+0000")
     profiles.create_profile("leap", 1, "asterisk", start)
     journey = timemachine.run(store.path, 270, start)
-    Store(store.path)
     at = [step.at for day in journey.days for step in day.steps if step.kind == "subscription"]
     assert at == [start + n * 30 * DAY_MS for n in range(1, 10)]
     # From 23:30 to 00:30 by London's clock when summer time begins, and back when it ends.

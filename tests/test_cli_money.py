@@ -1,0 +1,201 @@
+"""The commands that move money, as a person and as a program use them, on a store without an Asterisk."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector import cli
+from connector.billing import calls, credit
+from connector.billing.models import database
+from connector.billing.profiles import Credentials
+from connector.billing.store import Store
+from tests.billing.test_calls import admitted, finish
+from tests.billing.test_ledger import tampered
+from tests.conftest import DECK, NOW
+
+SETTINGS = """\
+node = "node"
+[store]
+path = "{path}"
+[ari]
+user = "a"
+password = "b"
+[ami]
+user = "a"
+password = "b"
+[sip]
+generated = "/nowhere"
+[web]
+port = 1
+token = "t"
+"""
+
+
+class Command:
+    """The command line, in this process (a new one takes a second to begin), with settings of its own."""
+
+    def __init__(self, settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.settings = settings
+        self.monkeypatch = monkeypatch
+        self.capsys = capsys
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        """Run it; what it printed, or what it complained of if it should fail."""
+        self.monkeypatch.setattr(sys, "argv", ["connector", "--config", str(self.settings), *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        database.close()
+        said = self.capsys.readouterr()
+        assert (ended.value.code or 0) == status, said
+        assert "Traceback" not in said.out + said.err
+        return said.out if status == 0 or not said.err else said.err
+
+    def json(self, *words: str, status: int = 0) -> Any:
+        """Run it with --json; the value it printed."""
+        return json.loads(self(*words, "--json", status=status))
+
+
+@pytest.fixture
+def connector(
+    store: Store,
+    office: Credentials,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """The command, for a company with a profile."""
+    settings = tmp_path / "connector.toml"
+    settings.write_text(SETTINGS.format(path=store.path))
+    return Command(settings, monkeypatch, capsys)
+
+
+def test_an_owner_buys_and_pays(connector: Command, store: Store) -> None:
+    """Top up, buy, give, take back, recharge, change, cancel, delete; and the books add up."""
+    assert connector.json("company", "topup", "100.50", "--key", "K")["available_micros"] == 10_069_650_000
+    assert connector.json("company", "topup", "100.50", "--key", "K")["available_micros"] == 10_069_650_000
+    assert "used before" in connector("company", "topup", "7", "--key", "K", status=1)
+    connector.json("profile", "create", "desk")
+    assert connector.json("channels", "buy", "desk", "105", "--bundles", "2")["channels"] == 110
+    assert connector.json("channels", "show", "desk")["bundle_seconds_left"] == 600_000
+    asked = connector.json("channels", "change", "desk", "20", "--bundles", "0", "--dry-run")
+    assert asked["channels"] == 20
+    assert connector.json("channels", "show", "desk")["channels"] == 110
+    assert "lower the bundles" in connector("channels", "change", "desk", "1", status=1)
+    assert connector.json("channels", "change", "desk", "20", "--bundles", "0")["charged_micros"] == 139_000_000
+    assert "once a day" in connector("bundles", "buy", "desk", "1", status=1)
+    assert connector.json("credit", "add", "desk", "5")["available_micros"] == 5_000_000
+    assert connector.json("credit", "take-back", "desk", "2.5")["available_micros"] == 2_500_000
+    got = connector.json(
+        "credit", "auto-recharge", "desk", "--amount", "10", "--threshold", "3", "--monthly-limit", "50"
+    )
+    assert (got["available_micros"], got["recharged_micros"]) == (12_500_000, 10_000_000)
+    assert connector.json("credit", "auto-recharge", "desk", "--off")["recharge_amount_micros"] is None
+    assert connector.json("channels", "cancel", "desk", "--yes")["status"] == "cancelling"
+    assert connector.json("profile", "limits", "desk", "--per-day", "3", "--block", "+33")["day_micros"] == 3_000_000
+    assert connector.json("profile", "limits", "desk", "--per-day", "none", "--forget", "+33")["blocked"] == []
+    assert connector.json("profile", "delete", "desk", "--yes")["credit_micros"] == 12_500_000
+    assert connector.json("ledger", "verify")["ok"] is True
+    assert "it adds up" in connector("ledger", "verify")
+    assert connector.json("ledger", "balances")["profile:2:credit"] == 0
+    assert connector.json("ledger", "entries", "--limit", "1")[0]["kind"] == "delete"
+    assert connector.json("company", "prices", "--bundle", "40")["bundle_micros"] == 40_000_000
+    assert len(connector.json("timemachine", "--days", "40")["days"]) == 1
+
+
+WRONG = """
+company topup NaN                              -> no sum of money
+company topup 1e309                            -> no sum of money
+company topup -5                               -> no sum of money
+company topup 1000000000000000000              -> no sum of money
+company topup 0.0000001                        -> no sum of money
+company topup 0                                -> no sum of money
+credit add office 999999                       -> are needed
+credit add nobody 1                            -> no profile
+credit take-back office 10.000001              -> are needed
+credit auto-recharge office --amount 5         -> needs both
+credit auto-recharge office                    -> say --amount
+credit auto-recharge office --amount NaN --threshold 1 -> no sum of money
+channels change office 301                     -> 1 to 300
+channels change office -5                      -> 1 to 300
+channels change office 0                       -> 1 to 300
+channels change office 1000000000000000000     -> 1 to 300
+channels buy office 5                          -> has a subscription
+bundles buy office 4                           -> never more bundles
+bundles buy office -1                          -> cannot be sold
+channels advise --erlangs NaN                  -> no plain decimal
+channels advise --erlangs 1e309                -> no plain decimal
+channels advise --erlangs 5 --blocking 0       -> a share
+channels advise --employees 0                  -> the table is for
+channels advise --profile office               -> no calls yet
+channels advise                                -> say one of
+rates price 12 --ms 1                          -> no number
+rates price +442079460001 --ms -1              -> ms long
+rates price +442079460001 --ms 1000000000000000000 -> ms long
+rates price +551112345678 --ms 1               -> no rate
+rates load /nowhere/deck.csv                   -> cannot be read
+profile limits office --per-day NaN            -> no sum of money
+profile limits office --calls-per-second 0     -> no number of calls
+profile limits office --allow 44               -> no prefix
+profile create huge --channels 301             -> 1 to 300
+profile create dear --channels 300 --company Other -> no company
+cdr explain nothing                            -> no CDR
+company create Acme --currency GBP --time-zone Europe/London -> already
+company create B --currency pounds --time-zone Europe/London -> no currency
+company create B --currency GBP --time-zone Mars -> no time zone
+"""
+
+
+def test_bad_input_is_one_clear_line_and_changes_nothing(connector: Command, store: Store) -> None:
+    """Each of them, and afterwards everything is as it was."""
+    before = connector("ledger", "balances")
+    shown = connector.json("channels", "show", "office")
+    for line in WRONG.strip().splitlines():
+        words, said = line.split(" -> ")
+        told = connector(*words.split(), status=1)
+        assert said in told, (line, told)
+        assert len(told.strip().splitlines()) <= 3, told
+    assert connector("ledger", "balances") == before
+    assert connector.json("channels", "show", "office") == shown
+
+
+def test_a_deck_is_loaded_whole_or_not_at_all(connector: Command, tmp_path: Path) -> None:
+    """The difference first, then the deck; with a broken line 150,000 nothing; with bytes that are no text nothing."""
+    file = tmp_path / "deck.csv"
+    file.write_text(DECK.replace("0.023", "0.03"))
+    assert connector.json("rates", "load", str(file), "--dry-run")["dearer"] == 1
+    assert len(connector.json("rates", "list")) == 1
+    assert connector.json("rates", "load", str(file))["rates"] == 5
+    lines = [f"{1_000_000 + n},Place,0.01,0,30/6,2026-01-01,standard" for n in range(200_000)]
+    lines[149_998] = "1149998,Place,0.01,0,30/6,2026-13-01,standard"
+    file.write_text(DECK.splitlines()[0] + "\n" + "\n".join(lines))
+    assert "line 150000: '2026-13-01' is no date" in connector("rates", "load", str(file), status=1)
+    file.write_bytes(b"prefix,name,price_per_minute\n44,\xff\xfe,1\n")
+    assert "is not UTF-8" in connector("rates", "load", str(file), status=1)
+    assert len(connector.json("rates", "list")) == 2
+
+
+def test_a_charge_is_explained(connector: Command, office: Credentials) -> None:
+    """Prefix, deck, blocks, rounding, postings; to a person and to a program."""
+    call = admitted(office.username)
+    finish(call.call_id, answered_at=NOW, ended_at=NOW + 61_000)
+    told = connector.json("cdr", "explain", call.call_id[:8])
+    assert (told["price_micros"], told["recomputed_micros"], told["agrees"]) == (23_000, 23_000, True)
+    assert told["entries"][-1]["postings"]["company:1:usage"] == 23_000
+    assert "are 66 s in blocks of 30/6" in " ".join(
+        connector("cdr", "explain", call.call_id[:8]).replace("│", "").split()
+    )
+    assert calls.explain(call.call_id).deck_version == told["deck_version"]
+
+
+def test_a_tampered_ledger_fails_the_command(connector: Command, store: Store) -> None:
+    """`ok` is false, the exit status is 1, and the row is named."""
+    credit.add("office", 1, "x", NOW)
+    tampered(store, "UPDATE posting SET amount = amount * 2 WHERE id > 2")
+    report = connector.json("ledger", "verify", status=1)
+    assert report["ok"] is False
+    assert any("the hash is not theirs" in problem for problem in report["problems"])
