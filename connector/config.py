@@ -67,9 +67,12 @@ class CallSettings(_Section):
 
     `slice_s`: a call out is paid ahead in slices so long. A long slice costs fewer writes and lets calls go on for
     longer while the connector is dead; a short one binds less credit: more calls share a thin balance to its end.
+
+    `warning_s`: so long before a call ends for want of money, its caller hears a tone; 0 for none.
     """
 
     longest_s: Annotated[int, Field(ge=1, le=86_400)] = 14_400
+    warning_s: Annotated[int, Field(ge=0, le=60)] = 0
     slice_s: Annotated[int, Field(ge=1, le=3_600)] = 60
 
 

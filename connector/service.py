@@ -51,7 +51,7 @@ async def serve(settings: Settings) -> None:
         clock = SystemClock()
         ami = AmiLink(settings.ami)
         slicing = Slicing(settings.calls.slice_s, settings.calls.longest_s)
-        app = ConnectorApp(client, clock, settings.node, slicing, ami)
+        app = ConnectorApp(client, clock, settings.node, slicing, ami, settings.calls.warning_s * 1000)
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
         tasks = [

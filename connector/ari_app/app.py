@@ -46,6 +46,10 @@ PAY_AGAIN_MS = 2_000
 # A call is paid further when less than this is left of its hold, or a third of a slice if that is less: time enough to
 # ask a slow store twice, and little enough not to bind credit for long.
 PAY_AHEAD_MS = 10_000
+# The leg that whispers the warning comes to the application too, with this word. "!" plays a tone once.
+WARNING = "warning"
+WARNING_TONE = "tone:!1400/500"
+WARNING_LASTS_S = 1.0
 # The dialled leg's timer ends a little after the gate leg's, whose end says in the dialplan that the call was cut off.
 OTHER_LEG_LATER_MS = 500
 
@@ -63,12 +67,15 @@ class LegTimer(Protocol):
 class ConnectorApp:
     """The listener on Asterisk's websocket."""
 
-    def __init__(self, client: AriClient, clock: Clock, node: str, slicing: Slicing, timer: LegTimer) -> None:
+    def __init__(
+        self, client: AriClient, clock: Clock, node: str, slicing: Slicing, timer: LegTimer, warning_ms: int = 0
+    ) -> None:
         self.client = client
         self.clock = clock
         self.node = node
         self.slicing = slicing
         self.timer = timer
+        self.warning_ms = warning_ms
         self.ready = asyncio.Event()
         self.ongoing = OngoingCalls()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,6 +112,9 @@ class ConnectorApp:
             ahead_ms = min(PAY_AHEAD_MS, self.slicing.slice_s * 1000 // 3)
             due = [call for call in self.ongoing if call.pays_next(now, ahead_ms)]
             await asyncio.gather(*(self._pay(call) for call in due))
+            for call in [call for call in self.ongoing if call.warns_next(now, self.warning_ms)]:
+                call.warned = True
+                self._start(self._warn(call))
 
     def disconnected(self, reason: str) -> None:
         """Nothing is known from here on, so nothing is admitted; what is up stays up."""
@@ -163,6 +173,8 @@ class ConnectorApp:
     def _offered(self, event: CallOffered) -> None:
         if self.ongoing.knows(event):
             return
+        if event.args == (WARNING,):
+            return
         direction, source = (*event.args, "", "")[:2]
         if direction not in ("in", "out"):
             log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
@@ -189,6 +201,8 @@ class ConnectorApp:
             await self._send_on(attempt.gate_leg, [], "connector-refuse", str(decided.cause))
             return
         await self._send_on(attempt.gate_leg, self._variables(decided, attempt), *_target(decided, attempt))
+        for other in self.ongoing.of_leg(attempt.gate_leg):
+            other.timer_s = None  # the dialplan sets the leg's timer for this call: the other's may be shorter
         await self._follow(call)
 
     async def _decide(self, attempt: Attempt) -> Admitted | Refusal:
@@ -275,9 +289,9 @@ class ConnectorApp:
                 held_s = await self.store(calls.extend, call.call_id, call.held_s, now, self.slicing)
                 if held_s == call.held_s:
                     call.pay_again_at = now + PAY_AGAIN_MS  # a top-up may come in time
-                    if not call.warned:
-                        call.warned = True
+                    if not call.last_slice:
                         log.info("call %s: there is money for %d s and no more", call.call_id, held_s)
+                call.last_slice = held_s == call.held_s
                 call.held_s = held_s
         except StoreUnavailable as error:
             log.error("a call cannot be paid further, and ends at what is held for it: %s", error)
@@ -290,14 +304,34 @@ class ConnectorApp:
         held_s, progress = call.held_s, call.progress
         if held_s is None or progress.answered_at is None:
             return
-        left_ms = max(1, progress.answered_at + held_s * 1000 - self.clock.now_ms())
-        legs = {leg: left_ms + (0 if leg == progress.gate_leg else OTHER_LEG_LATER_MS) for leg in set(progress.up)}
+        now = self.clock.now_ms()
+        legs = {
+            leg: max(1, self._paid_until(leg) - now) + (0 if leg == progress.gate_leg else OTHER_LEG_LATER_MS)
+            for leg in set(progress.up)
+        }
         try:
             await asyncio.gather(*(self.timer.end_leg_in(leg, ms) for leg, ms in legs.items()))
         except AsteriskError as error:
             log.warning("the timer of call %s is not moved yet: %s", call.call_id, error)
             return
         call.timer_s = held_s
+
+    async def _warn(self, call: OngoingCall) -> None:
+        """A tone into the ear of who called: the money ends. It is whispered, for the call is not in Stasis."""
+        channels = self.client.channels
+        try:
+            whisper = await channels.snoopChannel(
+                channelId=call.progress.gate_leg, whisper="out", app=self.client.settings.app, appArgs=WARNING
+            )
+            await channels.play(channelId=whisper["id"], media=WARNING_TONE)
+            await asyncio.sleep(WARNING_LASTS_S)
+            await channels.hangup(channelId=whisper["id"])
+        except AsteriskError as error:
+            log.info("call %s ends without its warning tone: %s", call.call_id, error)
+
+    def _paid_until(self, leg: str) -> int:
+        """A leg ends with the first of its calls whose money does."""
+        return min(call.paid_until for call in self.ongoing.of_leg(leg) if call.paid_until is not None)
 
     async def _insist(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         while True:

@@ -37,7 +37,9 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
         "continueInDialplan": ("POST", "/channels/{channelId}/continue"),
         "hangup": ("DELETE", "/channels/{channelId}"),
         "list": ("GET", "/channels"),
+        "play": ("POST", "/channels/{channelId}/play"),
         "setChannelVar": ("POST", "/channels/{channelId}/variable"),
+        "snoopChannel": ("POST", "/channels/{channelId}/snoop"),
     },
 }
 

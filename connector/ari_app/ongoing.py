@@ -30,7 +30,19 @@ class OngoingCall:
         self.held_s: int | None = None
         self.timer_s: int | None = None
         self.pay_again_at = 0
+        self.last_slice = False
         self.warned = False
+
+    @property
+    def paid_until(self) -> int | None:
+        """When what is held for it is talked; None before its answer, and for a call that costs nothing."""
+        answered_at = self.progress.answered_at
+        return None if answered_at is None or self.held_s is None else answered_at + self.held_s * 1000
+
+    def warns_next(self, now: int, ahead_ms: int) -> bool:
+        """Whether its caller is to be told that the money ends: once, and only in the slice that is the last."""
+        until = self.paid_until
+        return self.last_slice and not self.warned and until is not None and 0 < until - now <= ahead_ms
 
     def pays_next(self, now: int, ahead_ms: int) -> bool:
         """Whether it is time to hold more for the call, or its timer is not yet where it belongs."""
@@ -82,6 +94,10 @@ class OngoingCalls:
         """Put an event into the mailbox of every call that has the leg."""
         for call in self._by_leg.get(event.leg, ()):
             call.mailbox.put_nowait(event)
+
+    def of_leg(self, leg: str) -> list[OngoingCall]:
+        """The calls that a leg belongs to: two, after a transfer."""
+        return list(self._by_leg.get(leg, ()))
 
     def dialled(self, event: LegDialled) -> None:
         """A leg comes to the call of the leg that dials it: to the later one, if after a transfer it has two."""

@@ -249,7 +249,7 @@ async def test_asterisks_timers_are_what_is_held(
     assert calls.live()[0].held_s == 120
     leave_nothing()
     clock.now = ANSWERED + 111_000
-    await until(lambda: all(call.warned for call in app.ongoing))
+    await until(lambda: all(call.last_slice for call in app.ongoing))
     assert timers.set["A"] == 120_000 - 51_000
     paying.cancel()
 
@@ -286,6 +286,23 @@ async def test_an_adopted_call_has_its_timers_set_again(
     await until(lambda: timers.set == {"A": 55_000, "B": 55_500})
     paying.cancel()
     await second.close()
+
+
+async def test_a_leg_of_two_calls_ends_with_the_first_whose_money_does(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """After a transfer the carrier's leg belongs to two calls: its timer is the shorter one's, whoever set it last."""
+    clock.now = ANSWERED
+    await talking(app, office)
+    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    clock.now = ANSWERED + 10
+    app.event(offer(office.username, "B", 20, "Up"))
+    app.event(about("ChannelDestroyed", "A", 21, cause=16))
+    await until(lambda: len(calls.live()) == 2)
+    app.event(dial("B", "C", 25))
+    app.event(about("ChannelStateChange", "C", 40))
+    await until(lambda: "C" in timers.set)
+    assert (timers.set["B"], timers.set["C"]) == (59_990, 60_020 + 500)
 
 
 def leave_nothing() -> None:

@@ -128,7 +128,7 @@ def small_slices(by_the_second: Bench) -> Iterator[Bench]:
     """The lab, with calls paid ahead by three seconds."""
     path = by_the_second.instance.settings_path
     usual = path.read_text()
-    path.write_text(usual + "\n[calls]\nslice_s = 3\n")
+    path.write_text(usual + "\n[calls]\nslice_s = 3\nwarning_s = 3\n")
     by_the_second.supervisor.restart("connector")
     assert process.waited(by_the_second.supervisor.ready, 15)
     yield by_the_second
@@ -152,6 +152,20 @@ def test_ten_calls_share_one_balance_exactly(small_slices: Bench) -> None:
         assert cdr.duration_ms >= 3_000
     left = bench.in_store(lambda: credit.credit(who.username, now()))
     assert (left.available_micros, left.held_micros) == (0, 0)
+
+
+def test_a_tone_warns_of_the_end(small_slices: Bench) -> None:
+    """Three seconds before the money ends, a tone is whispered to the caller, who talks on to the paid second."""
+    bench = small_slices
+    who = purse(bench, 7)
+    outcome = bench.begin("warning tone")
+    run = caller(bench, who).start()
+    bench.until(outcome, "a tone is whispered", lambda: any("Snoop/" in leg["name"] for leg in bench.legs()), 9)
+    assert run.wait(20).successful == 1
+    (cdr,) = bench.end(outcome)
+    assert outcome.problems == []
+    assert (cdr.ending, cdr.price_micros) == ("cut_off", 7 * SECOND)
+    assert 7_000 <= cdr.duration_ms < 8_000
 
 
 def drain(username: str, leave_s: int) -> None:
