@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 CONFIG_EVERY_S = 2.0
 RENEW_EVERY_S = 2.0
-DECKS_EVERY_S = 1.0
+READ_EVERY_S = 1.0
 PAGE_CDRS = 50
 
 
@@ -60,7 +60,7 @@ async def serve(settings: Settings) -> None:
             asyncio.create_task(app.keep_paid(), name="pay"),
             asyncio.create_task(_keep_applied(settings, app, ami), name="config"),
             asyncio.create_task(_keep_renewed(app, clock), name="renewals"),
-            asyncio.create_task(_keep_decks(clock), name="decks"),
+            asyncio.create_task(_keep_read(clock), name="read"),
         ]
         log.info("started: node %s, store %s", settings.node, settings.store.path)
         try:
@@ -126,31 +126,34 @@ async def _web(settings: Settings, app: ConnectorApp) -> web.AppRunner:
 
 
 async def _keep_renewed(app: ConnectorApp, clock: SystemClock) -> None:
-    """Renew what ends, remind of what cannot be paid, close months that are over."""
+    """Renew what ends, remind of what cannot be paid."""
     while True:
         try:
-            now = clock.now_ms()
-            done = await app.store(plans.renew_due, now)
+            done = await app.store(plans.renew_due, clock.now_ms())
             if done:
                 log.info("renewals: %d terms were due", done)
-            for closing in await app.store(ledger.close_months, now):
-                log.info("ledger: %s of %s is closed", closing.month, closing.company)
-        except StoreUnavailable as error:
+        except ConnectorError as error:
             log.error("renewals wait: %s", error)
         await asyncio.sleep(RENEW_EVERY_S)
 
 
-async def _keep_decks(clock: SystemClock) -> None:
-    """Have the decks that come into use in memory before they do. On a thread of its own: a big one takes seconds."""
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decks") as reader:
+async def _keep_read(clock: SystemClock) -> None:
+    """What takes seconds of reading has a thread of its own, so that no call waits for it.
+
+    The decks that come into use are in memory before they do, and months that are over are added up and closed.
+    """
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader") as reader:
         while True:
             try:
-                read = await asyncio.get_running_loop().run_in_executor(reader, decks.preload, clock.now_ms())
+                read = await loop.run_in_executor(reader, decks.preload, clock.now_ms())
                 if read:
                     log.info("rate decks: %d read", read)
-            except StoreUnavailable as error:
-                log.error("rate decks: %s", error)
-            await asyncio.sleep(DECKS_EVERY_S)
+                for closing in await loop.run_in_executor(reader, ledger.close_months, clock.now_ms()):
+                    log.info("ledger: %s of %s is closed", closing.month, closing.company)
+            except ConnectorError as error:
+                log.error("rate decks and closings wait: %s", error)
+            await asyncio.sleep(READ_EVERY_S)
 
 
 async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> None:

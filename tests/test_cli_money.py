@@ -119,6 +119,9 @@ credit add nobody 1                            -> no profile
 credit take-back office 10.000001              -> are needed
 credit auto-recharge office --amount 5         -> needs both
 credit auto-recharge office                    -> say --amount
+credit auto-recharge office --amount 5 --threshold 1 --monthly-limit= -> no sum of money
+credit add office 1 --key=                     -> a key has
+ledger entries --company nope                  -> no company
 credit auto-recharge office --amount NaN --threshold 1 -> no sum of money
 channels change office 301                     -> 1 to 300
 channels change office -5                      -> 1 to 300
@@ -159,6 +162,8 @@ def test_bad_input_is_one_clear_line_and_changes_nothing(connector: Command, sto
         told = connector(*words.split(), status=1)
         assert said in told, (line, told)
         assert len(told.strip().splitlines()) <= 3, told
+    for typed in (("credit", "show", chr(0xDCFF)), ("cdr", "show", "ab" + chr(0xDCFF)), ("rates", "load", "\x1b[2J")):
+        assert "cannot be printed" in connector(*typed, status=1)
     assert connector("ledger", "balances") == before
     assert connector.json("channels", "show", "office") == shown
 

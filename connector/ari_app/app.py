@@ -34,6 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
+MOST_ASTRAY_MS = 300_000
 READY_LIMIT_S = 1.5
 GATE_LIMIT_MS = 8000
 STORE_RETRY_S = 1.0
@@ -110,8 +111,9 @@ class ConnectorApp:
             await asyncio.sleep(PAY_EVERY_S)
             now = self.clock.now_ms()
             ahead_ms = min(PAY_AHEAD_MS, self.slicing.slice_s * 1000 // 3)
-            due = [call for call in self.ongoing if call.pays_next(now, ahead_ms)]
-            await asyncio.gather(*(self._pay(call) for call in due))
+            for call in [call for call in self.ongoing if call.pays_next(now, ahead_ms)]:
+                call.paying = True  # each on its own: one that waits for AMI does not keep the others waiting
+                self._start(self._pay(call))
             for call in [call for call in self.ongoing if call.warns_next(now, self.warning_ms)]:
                 call.warned = True
                 self._start(self._warn(call))
@@ -168,7 +170,7 @@ class ConnectorApp:
         for row in await self.store(calls.live, self.node):
             if row.id not in self.ongoing:
                 self._adopt(row)
-        await reconcile(self.ongoing, self.client, self.clock)
+        await reconcile(self.ongoing, self.client)
 
     def _offered(self, event: CallOffered) -> None:
         if self.ongoing.knows(event):
@@ -179,6 +181,9 @@ class ConnectorApp:
         if direction not in ("in", "out"):
             log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
             return
+        # An event's time goes into the books, where one that is far off the clock would stay for good.
+        now = self.clock.now_ms()
+        at = event.at if abs(event.at - now) <= MOST_ASTRAY_MS else now
         attempt = Attempt(
             call_id=uuid.uuid4().hex,
             direction=Direction(direction),
@@ -186,8 +191,8 @@ class ConnectorApp:
             source=source,
             dialled=event.dialled,
             caller_id=event.caller_id,
-            started_at=event.at if event.up else event.created_at,
-            asked_at=event.at,
+            started_at=at if event.up else min(event.created_at, at),
+            asked_at=at,
             transferred=event.up,
         )
         call = self.ongoing.add(attempt.call_id, Progress(event.leg, transferred=event.up), event.at)
@@ -284,6 +289,12 @@ class ConnectorApp:
     async def _pay(self, call: OngoingCall) -> None:
         """One slice more, and then the timer. In this order: should we die between, the call ends at what it had."""
         try:
+            await self._pay_once(call)
+        finally:
+            call.paying = False
+
+    async def _pay_once(self, call: OngoingCall) -> None:
+        try:
             if call.held_s is not None and call.timer_s == call.held_s:
                 now = self.clock.now_ms()
                 held_s = await self.store(calls.extend, call.call_id, call.held_s, now, self.slicing)
@@ -306,15 +317,16 @@ class ConnectorApp:
             return
         now = self.clock.now_ms()
         legs = {
-            leg: max(1, self._paid_until(leg) - now) + (0 if leg == progress.gate_leg else OTHER_LEG_LATER_MS)
+            leg: self._paid_ms(leg, now) + (0 if leg == progress.gate_leg else OTHER_LEG_LATER_MS)
             for leg in set(progress.up)
         }
         try:
-            await asyncio.gather(*(self.timer.end_leg_in(leg, ms) for leg, ms in legs.items()))
+            there = await asyncio.gather(*(self.timer.end_leg_in(leg, ms) for leg, ms in legs.items()))
         except AsteriskError as error:
             log.warning("the timer of call %s is not moved yet: %s", call.call_id, error)
             return
         call.timer_s = held_s
+        call.gone = not any(there)  # its end is not told yet, for the websocket is away: it needs no more money
 
     async def _warn(self, call: OngoingCall) -> None:
         """A tone into the ear of who called: the money ends. It is whispered, for the call is not in Stasis."""
@@ -329,9 +341,17 @@ class ConnectorApp:
         except AsteriskError as error:
             log.info("call %s ends without its warning tone: %s", call.call_id, error)
 
-    def _paid_until(self, leg: str) -> int:
-        """A leg ends with the first of its calls whose money does."""
-        return min(call.paid_until for call in self.ongoing.of_leg(leg) if call.paid_until is not None)
+    def _paid_ms(self, leg: str, now: int) -> int:
+        """How long a leg may talk on: it ends with the first of its calls whose money does.
+
+        Never longer than was ever held, should the clock have been stepped back.
+        """
+        left = [
+            min(call.paid_until - now, (call.held_s or 0) * 1000)
+            for call in self.ongoing.of_leg(leg)
+            if call.paid_until is not None
+        ]
+        return max(1, min(left, default=1))
 
     async def _insist(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         while True:

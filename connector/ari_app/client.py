@@ -35,6 +35,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "channels": {
         "continueInDialplan": ("POST", "/channels/{channelId}/continue"),
+        "getChannelVar": ("GET", "/channels/{channelId}/variable"),
         "hangup": ("DELETE", "/channels/{channelId}"),
         "list": ("GET", "/channels"),
         "play": ("POST", "/channels/{channelId}/play"),

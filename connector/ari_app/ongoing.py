@@ -31,6 +31,8 @@ class OngoingCall:
         self.timer_s: int | None = None
         self.pay_again_at = 0
         self.last_slice = False
+        self.paying = False
+        self.gone = False
         self.warned = False
 
     @property
@@ -46,11 +48,11 @@ class OngoingCall:
 
     def pays_next(self, now: int, ahead_ms: int) -> bool:
         """Whether it is time to hold more for the call, or its timer is not yet where it belongs."""
-        if self.held_s is None or self.progress.answered_at is None or self.progress.over:
+        if self.held_s is None or self.paid_until is None or self.progress.over or self.paying or self.gone:
             return False
         if self.timer_s != self.held_s:
             return True
-        return now >= self.pay_again_at and self.progress.answered_at + self.held_s * 1000 - now < ahead_ms
+        return now >= self.pay_again_at and self.paid_until - now < ahead_ms
 
 
 class OngoingCalls:

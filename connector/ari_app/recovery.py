@@ -10,10 +10,10 @@ from connector.ari_app import events
 from connector.ari_app.client import AriClient
 from connector.ari_app.events import LegFoundUp, LegLost
 from connector.ari_app.ongoing import OngoingCalls
-from connector.clock import Clock
+from connector.errors import AriRefused
 
 
-async def reconcile(ongoing: OngoingCalls, client: AriClient, clock: Clock) -> None:
+async def reconcile(ongoing: OngoingCalls, client: AriClient) -> None:
     """Hold the calls in memory against the legs that Asterisk has, and put what was missed into their mailboxes.
 
     A leg that is gone was last known alive when its call was; one that is up may have been answered unseen. Raises
@@ -26,5 +26,18 @@ async def reconcile(ongoing: OngoingCalls, client: AriClient, clock: Clock) -> N
         for leg in legs:
             if leg not in alive:
                 call.mailbox.put_nowait(LegLost(leg, call.seen_at))
-            elif alive[leg].up:
-                call.mailbox.put_nowait(LegFoundUp(leg, clock.now_ms()))
+            elif alive[leg].up and call.progress.answered_at is None:
+                call.mailbox.put_nowait(LegFoundUp(leg, await _answered_at(client, leg, call.seen_at)))
+
+
+async def _answered_at(client: AriClient, leg: str, seen_at: int) -> int:
+    """When a leg was answered that nobody saw answered: Asterisk's own CDR knows.
+
+    If it does not, when the call was last known alive: too early rather than too late, for its money runs from there.
+    """
+    try:
+        answer = await client.channels.getChannelVar(channelId=leg, variable="CDR(answer,u)")
+        seconds, _, micros = answer["value"].partition(".")
+        return int(seconds) * 1000 + int(micros[:3].ljust(3, "0"))
+    except (AriRefused, ValueError, KeyError):
+        return seen_at

@@ -199,7 +199,8 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             return
         profile = one(Profile, "id = ?", row.profile_id)
         ended_at = at if progress.ended_at is None else progress.ended_at
-        charge = holds.settle(row, profile, progress.duration_ms, ended_at)
+        # The books' time is not ahead of ours, whatever an event says.
+        charge = holds.settle(row, profile, progress.duration_ms, min(ended_at, at))
         run("DELETE FROM call WHERE id = ?", call_id)
         insert(
             Cdr,

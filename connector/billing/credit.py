@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
-
-from peewee import fn
+from typing import Any
 
 from connector.billing import ledger, notices
-from connector.billing.models import Company, Entry, Posting, Profile, Recharge
+from connector.billing.models import Company, Profile, Recharge
 from connector.billing.named import company_row, profile_row
-from connector.billing.store import one, reading, writing
+from connector.billing.store import one, reading, rows, writing
 from connector.core import times
 from connector.core.ledger import company_account, moved, profile_account
 from connector.core.money import shown
@@ -97,7 +94,7 @@ def set_recharge(profile: str, amount: int, threshold: int, monthly_limit: int |
         Recharge.create(
             profile=row, amount_micros=amount, threshold_micros=threshold, monthly_limit_micros=monthly_limit
         )
-        recharge_if_low(row, f"set:{now}", now)
+        recharge_if_low(row, f"set:{row.id}:{now}", now)
         return _credit(row, now)
 
 
@@ -116,7 +113,7 @@ def recharge_if_low(profile: Any, cause: str, now: int) -> None:
     cannot pay, or the month's limit is reached, its people are told, once a day.
     """
     setting = one(Recharge, "profile_id = ?", profile.id)
-    if setting is None:
+    if setting is None or ledger.entered(f"recharge:{cause}"):
         return
     target = profile_account(profile.id, "credit")
     source = company_account(profile.company_id, "balance")
@@ -142,18 +139,11 @@ def recharge_if_low(profile: Any, cause: str, now: int) -> None:
 def _recharged(profile: Any, company: Any, now: int) -> int:
     """What recharges have brought the profile in this calendar month."""
     since = times.month_start(times.local_month(now, company.time_zone), company.time_zone)
-    rows = (
-        Posting.select(fn.SUM(Posting.amount))
-        .join(Entry)
-        .where(
-            (Entry.company == company)
-            & (Entry.kind == "recharge")
-            & (Entry.at >= since)
-            & (Posting.account == profile_account(profile.id, "credit"))
-        )
-        .tuples()
+    sql = (
+        "SELECT SUM(posting.amount) FROM entry JOIN posting ON posting.entry_id = entry.id"
+        " WHERE entry.company_id = ? AND entry.kind = 'recharge' AND entry.at >= ? AND posting.account_id = ?"
     )
-    ((total,),) = cast("Iterable[tuple[int | None]]", rows)
+    ((total,),) = rows(sql, company.id, since, profile_account(profile.id, "credit"))
     return int(total or 0)
 
 

@@ -19,7 +19,7 @@ from connector.billing.store import reading, writing
 from connector.core import decks as core
 from connector.core.decks import Difference, RateDeck
 from connector.core.rating import Rate
-from connector.errors import NotFound
+from connector.errors import NotFound, StoreUnavailable
 
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
 SAMPLE = Path(__file__).parent / "sample-rates.csv"
@@ -128,7 +128,10 @@ def _deck(deck: int, version: str) -> RateDeck:
     found = _memory.get(version)
     if found is None:
         row = Deck.get_by_id(deck)
-        found = _memory[version] = core.parse(zlib.decompress(bytes(row.content)).decode())
+        found = core.parse(zlib.decompress(bytes(row.content)).decode())
+        if found.version != version:
+            raise StoreUnavailable(f"rate deck {deck} was changed in the store: nothing is rated by it")
+        _memory[version] = found
     return found
 
 

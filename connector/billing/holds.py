@@ -177,6 +177,8 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
     """One slice more for a live call, as far as its payer's money goes; the seconds held afterwards."""
     rate = ledger.pinned_rate(row)
     before = _held(row)
+    if profile.status == "archived":
+        return before.seconds  # it was deleted: its calls talk what they hold
     key = f"call:{row.call_id}:hold:{before.seconds}+"
     if row.payer == "profile":
         credit.recharge_if_low(profile, key, at)
@@ -257,8 +259,6 @@ def _settling(row: Any, profile: Any, held: holds.Hold, rated: Rated, at: int) -
     postings = []
     if held.micros:
         source, free = _money_accounts(row, profile)
-        if row.payer == "profile" and profile.status == "archived":
-            free = company_account(company, "balance")  # its credit went back to the company
         postings += moved(rated.price_micros, source, company_account(company, "usage"))
         postings += moved(held.micros - rated.price_micros, source, free)
     if held.bundle_s:
@@ -298,7 +298,10 @@ def _moved_either_way(amount: int, source: str, target: str) -> list[Posting]:
 def _money_accounts(row: Any, profile: Any) -> tuple[str, str]:
     """The held and the free account of who pays."""
     if row.payer == "profile":
-        return profile_account(profile.id, "credit_held"), profile_account(profile.id, "credit")
+        held = profile_account(profile.id, "credit_held")
+        if profile.status == "archived":  # its credit went back to the company, and so does what its calls leave
+            return held, company_account(profile.company_id, "balance")
+        return held, profile_account(profile.id, "credit")
     return company_account(profile.company_id, "held"), company_account(profile.company_id, "balance")
 
 

@@ -7,18 +7,20 @@ everything up again.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from peewee import fn
-
-from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile
+from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
+from connector.billing.named import company_row
 from connector.billing.store import insert, one, reading, rows, triggers, writing
 from connector.core import ledger as core
 from connector.core import rating, times
 from connector.core.money import shown
+from connector.core.plans import BUNDLE_SECONDS
 from connector.errors import BadInput, InsufficientFunds, KeyReused
 
 MOST_PROBLEMS = 50
@@ -130,7 +132,7 @@ def entries(limit: int, company: str | None = None) -> list[EntryView]:
     with reading():
         found = Entry.select().join(Company)
         if company is not None:
-            found = found.where(Company.name == company)
+            found = found.where(Entry.company == company_row(company))
         return [_view(row) for row in found.order_by(Entry.id.desc()).limit(limit)]
 
 
@@ -145,7 +147,7 @@ def accounts(company: str | None = None) -> dict[str, int]:
     with reading():
         found = Account.select(Account.name, Account.balance).join(Company)
         if company is not None:
-            found = found.where(Company.name == company)
+            found = found.where(Account.company == company_row(company))
         return dict(cast("Iterable[tuple[str, int]]", found.order_by(Account.name).tuples()))
 
 
@@ -162,22 +164,40 @@ def verify() -> Report:
             report.wrong(f"{stray} postings belong to no entry of a company")
         _verify_holds(sums, report)
         _verify_charges(report)
+        _verify_terms(report)
+        _verify_decks(report)
         _verify_guards(report)
     return report
 
 
 def close_months(now: int) -> list[ClosingView]:
-    """Close every month that is over in its company's time zone, one transaction each; what was closed now."""
+    """Close every month that is over in its company's time zone; what was closed now.
+
+    A month is added up from the closing before it, reading only; then it is written in a transaction of its own, unless
+    an entry came meanwhile that belongs to it: then the next time.
+    """
     with reading():
         companies = [(row.id, row.name, row.time_zone, _first_open_at(row.id)) for row in Company.select()]
     closed = []
     for company, name, zone, open_at in companies:
         month = times.local_month(now if open_at is None else open_at, zone)
         while times.month_start(times.next_month(month), zone) <= now:
+            until = times.month_start(times.next_month(month), zone)
+            with reading():
+                number, last_hash, sums = _sums(company, until)
             with writing():
-                view = _close_month(company, name, month, zone, now)
-            if view is not None:
-                closed.append(view)
+                if _last_before(company, until)[0] != number or _closed_until(company) >= until:
+                    break
+                made = Closing.create(
+                    company=company,
+                    month=month,
+                    until_at=until,
+                    last_number=number,
+                    last_hash=last_hash,
+                    balances=json.dumps(sums, sort_keys=True),
+                    closed_at=now,
+                )
+                closed.append(_closing_view(made, name))
             month = times.next_month(month)
     return closed
 
@@ -187,7 +207,7 @@ def closings(company: str | None = None) -> list[ClosingView]:
     with reading():
         found = Closing.select(Closing, Company).join(Company)
         if company is not None:
-            found = found.where(Company.name == company)
+            found = found.where(Closing.company == company_row(company))
         return [_closing_view(row, row.company.name) for row in found.order_by(Closing.company, Closing.month)]
 
 
@@ -253,31 +273,25 @@ def _first_open_at(company: int) -> int | None:
     return None if first is None else int(first)
 
 
-def _close_month(company: int, name: str, month: str, zone: str, now: int) -> ClosingView | None:
-    """None if it is closed already."""
-    if Closing.select().where((Closing.company == company) & (Closing.month == month)).exists():
-        return None
-    until = times.month_start(times.next_month(month), zone)
-    found = (
-        Posting.select(Posting.account, fn.SUM(Posting.amount))
-        .join(Entry)
-        .where((Entry.company == company) & (Entry.at < until))
-        .group_by(Posting.account)
-        .order_by(Posting.account)
-        .tuples()
+def _last_before(company: int, until: int) -> tuple[int, str]:
+    """The number and hash of a company's last entry before an instant. Numbers and times grow together."""
+    sql = "SELECT number, hash FROM entry WHERE company_id = ? AND at < ? ORDER BY number DESC LIMIT 1"
+    found = rows(sql, company, until)
+    return (found[0][0], found[0][1]) if found else (0, core.GENESIS)
+
+
+def _sums(company: int, until: int) -> tuple[int, str, dict[str, int]]:
+    """The last entry of a company before an instant, its hash, and every balance then."""
+    number, last_hash = _last_before(company, until)
+    before = one(Closing, "company_id = ? ORDER BY id DESC", company)
+    sums: dict[str, int] = json.loads(before.balances) if before else {}
+    sql = (
+        "SELECT posting.account_id, SUM(posting.amount) FROM entry JOIN posting ON posting.entry_id = entry.id"
+        " WHERE entry.company_id = ? AND entry.number > ? AND entry.number <= ? GROUP BY posting.account_id"
     )
-    last = Entry.select(Entry.number, Entry.hash).where((Entry.company == company) & (Entry.at < until))
-    number, last_hash = last.order_by(Entry.number.desc()).limit(1).tuples().first() or (0, core.GENESIS)
-    made = Closing.create(
-        company=company,
-        month=month,
-        until_at=until,
-        last_number=number,
-        last_hash=last_hash,
-        balances=json.dumps({name: int(amount) for name, amount in cast("Iterable[Any]", found)}, sort_keys=True),
-        closed_at=now,
-    )
-    return _closing_view(made, name)
+    for account, amount in rows(sql, company, before.last_number if before else 0, number):
+        sums[account] = sums.get(account, 0) + int(amount)
+    return number, last_hash, sums
 
 
 def _view(row: Any) -> EntryView:
@@ -323,7 +337,11 @@ def _as_entry(row: tuple[Any, ...], lines: list[core.Posting]) -> core.Entry:
 
 def _verify_chain(company: Any, sums: dict[str, int], report: Report) -> None:
     previous, number, last_at = core.GENESIS, 0, 0
-    closed = {row.last_number: row for row in Closing.select().where(Closing.company == company)}
+    closed: dict[int, list[Any]] = {}
+    for row in Closing.select().where(Closing.company == company).order_by(Closing.id):
+        closed.setdefault(row.last_number, []).append(row)
+    for row in closed.pop(0, []):
+        _verify_closing(row, company, core.GENESIS, {}, report)
     for entry, found in _chain(company.id):
         number += 1
         where = f"{company.name}, entry {entry.number} ({entry.key})"
@@ -336,13 +354,12 @@ def _verify_chain(company: Any, sums: dict[str, int], report: Report) -> None:
             report.wrong(f"{where}: it is older than the entry before it")
         _verify_entry(entry, where, sums, report)
         previous, last_at = found, entry.at
-        if entry.number in closed:
-            _verify_closing(closed.pop(entry.number), company, found, sums, report)
+        for row in closed.pop(entry.number, []):
+            _verify_closing(row, company, found, sums, report)
         report.entries += 1
         report.postings += len(entry.postings)
-    for row in closed.values():
-        if row.last_number:
-            report.wrong(f"{company.name}, closing of {row.month}: its last entry {row.last_number} is not there")
+    for row in (row for left in closed.values() for row in left):
+        report.wrong(f"{company.name}, closing of {row.month}: its last entry {row.last_number} is not there")
     report.heads[company.name] = previous
 
 
@@ -368,11 +385,17 @@ def _verify_closing(row: Any, company: Any, found: str, sums: dict[str, int], re
 
 
 def _verify_balances(sums: dict[str, int], report: Report) -> int:
-    found = list(cast("Iterable[tuple[str, int]]", Account.select(Account.name, Account.balance).tuples()))
-    for name, balance in found:
+    found = rows("SELECT name, company_id, purpose, asset, balance FROM account")
+    for name, company, purpose, asset, balance in found:
         if balance != sums.get(name, 0):
             report.wrong(f"{name}: the balance is {balance}, its postings add up to {sums.get(name, 0)}")
-    for name in sums.keys() - {name for name, _ in found}:
+        try:
+            right = (purpose, asset) == (core.purpose(name), core.asset(name))
+        except KeyError:
+            right = False
+        if not right or (name.startswith("company:") and not name.startswith(f"company:{company}:")):
+            report.wrong(f"{name}: it is not the account that its name says")
+    for name in sums.keys() - {row[0] for row in found}:
         report.wrong(f"{name}: there are postings, and no account")
     return len(found)
 
@@ -450,9 +473,48 @@ def pinned_rate(row: Any) -> rating.Rate:
     )
 
 
+def _verify_terms(report: Report) -> None:
+    """What was paid for a term is what its row says; a profile has the channels of its running term."""
+    sql = (
+        "SELECT entry.key, posting.account_id, posting.amount FROM entry JOIN posting ON posting.entry_id = entry.id"
+        " WHERE entry.kind IN ('subscription', 'number fee')"
+    )
+    paid: dict[str, dict[str, int]] = {}
+    for key, account, amount in rows(sql):
+        paid.setdefault(key, {})[core.purpose(account)] = amount
+    for row in Term.select():
+        lines = paid.pop(f"term:{row.id}:begin", {})
+        fee = lines.get("number_fees" if row.number_id else "subscription", 0)
+        sold = (fee, lines.get("bundles", 0), lines.get("bundle", 0))
+        if sold != (row.price_micros, row.bundles_price_micros, row.bundles * BUNDLE_SECONDS):
+            report.wrong(f"term {row.id}: the ledger has it at other figures than its row")
+    for key in paid:
+        report.wrong(f"{key}: there is no such term")
+    sql = "SELECT name FROM profile JOIN term ON term.profile_id = profile.id WHERE closed_at IS NULL"
+    for (name,) in rows(f"{sql} AND profile.channels <> term.channels"):
+        report.wrong(f"profile {name}: it does not have the channels of its term")
+
+
+def _verify_decks(report: Report) -> None:
+    """Every deck is the text that its version is the hash of."""
+    for deck, version, content in rows("SELECT id, version, content FROM deck"):
+        try:
+            right = hashlib.sha256(zlib.decompress(bytes(content))).hexdigest() == version
+        except zlib.error:
+            right = False
+        if not right:
+            report.wrong(f"rate deck {deck}: it was changed: its version is not the hash of its text")
+
+
 def _verify_guards(report: Report) -> None:
-    """The store's own guards are still in their places."""
-    wanted = {f"{table}_no_{action}" for table in ("entry", "posting") for action in ("update", "delete")}
-    missing = (wanted | {"posting_moves_balance", "call_not_oversold"}) - triggers()
-    for name in sorted(missing):
-        report.wrong(f"the trigger {name} was taken out of the store")
+    """The store's own guards are still in their places, and still do what they did."""
+    guarded = [f"{table}_no_{action}" for table in ("entry", "posting") for action in ("update", "delete")]
+    wanted = dict.fromkeys(guarded, "append only")
+    wanted["posting_moves_balance"] = "balance + NEW.amount"
+    wanted["call_not_oversold"] = "more channels than the profile has"
+    there = triggers()
+    for name, words in sorted(wanted.items()):
+        if name not in there:
+            report.wrong(f"the trigger {name} was taken out of the store")
+        elif words not in there[name]:
+            report.wrong(f"the trigger {name} was replaced by another")

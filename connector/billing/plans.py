@@ -92,7 +92,8 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
         _once_a_day(row, company, now)
         refund = _refund(term, company, now)
         _close(term, now)
-        charged = begin(row, wanted, wanted_bundles, now)
+        # In grace the days since its end were not paid: the new term begins there (rule 3: no drift).
+        charged = begin(row, wanted, wanted_bundles, now, start=min(now, term.ends_at))
         return _subscription(row, refund=refund, charged=charged)
 
 
@@ -200,10 +201,10 @@ def next_due(now: int) -> int | None:
     return min(instants, default=None)
 
 
-def begin(profile: Any, channels: int, bundles: int, now: int) -> int:
+def begin(profile: Any, channels: int, bundles: int, now: int, start: int | None = None) -> int:
     """Begin a term of channels and bundles and pay it, in the caller's transaction; what was paid, in micros."""
     sold = core.channels_sold(channels)
-    term = _begin(profile, sold, core.bundles_sold(bundles, sold), now, now)
+    term = _begin(profile, sold, core.bundles_sold(bundles, sold), now if start is None else start, now)
     status = "active" if profile.status in ("inactive", "cancelling") else profile.status
     Profile.update(channels=sold, status=status).where(Profile.id == profile.id).execute()
     return int(term.price_micros + term.bundles_price_micros)
@@ -265,19 +266,19 @@ def _renew(term_id: int, now: int) -> int:
             term = Term.get_by_id(term_id)
             if term.closed_at is not None or term.ends_at > now:
                 return done
-            following = _renew_once(term, now)
-            done += 1
+            following, news = _renew_once(term, now)
+            done += news
         if following is None:
             return done
         term_id = following
 
 
-def _renew_once(term: Any, now: int) -> int | None:
-    """Renew a term that is over, or remind, or end it; the id of the term that follows, None if none does."""
+def _renew_once(term: Any, now: int) -> tuple[int | None, bool]:
+    """Renew a term that is over, or remind, or end it; the term that follows, if one does, and whether it is news."""
     subject: Any = Profile.get_by_id(term.profile_id) if term.profile_id else Number.get_by_id(term.number_id)
     if not term.renews:
         _end(term, subject, term.ends_at)
-        return None
+        return None, True
     company = Company.get_by_id(term.company_id)
     price = _next_price(term, company)
     balance = company_account(company.id, "balance")
@@ -285,8 +286,8 @@ def _renew_once(term: Any, now: int) -> int | None:
     if have >= price:
         _close(term, term.ends_at)
         if term.profile_id:
-            return int(_begin(subject, term.channels, term.bundles, term.ends_at, now).id)
-        return int(_begin_number(subject, term.price_micros, term.periods, term.ends_at, now).id)
+            return int(_begin(subject, term.channels, term.bundles, term.ends_at, now).id), True
+        return int(_begin_number(subject, term.price_micros, term.periods, term.ends_at, now).id), True
     _expire_seconds(term, now)
     name = subject.name if term.profile_id else subject.e164
     text = (
@@ -296,13 +297,10 @@ def _renew_once(term: Any, now: int) -> int | None:
     if now >= term.ends_at + core.GRACE_MS:
         _end(term, subject, term.ends_at + core.GRACE_MS)
         notices.tell(company.id, term.profile_id, "ended", f"ended:{term.id}", f"{text}; it is inactive now", now)
-    else:
-        day = (now - term.ends_at) // core.DAY_MS
-        until = times.iso(term.ends_at + core.GRACE_MS)
-        notices.tell(
-            company.id, term.profile_id, "grace", f"grace:{term.id}:{day}", f"{text}; it goes on until {until}", now
-        )
-    return None
+        return None, True
+    day = (now - term.ends_at) // core.DAY_MS
+    told = f"{text}; it goes on until {times.iso(term.ends_at + core.GRACE_MS)}"
+    return None, notices.tell(company.id, term.profile_id, "grace", f"grace:{term.id}:{day}", told, now)
 
 
 def _next_price(term: Any, company: Any) -> int:

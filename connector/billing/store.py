@@ -157,11 +157,11 @@ def _worded(sql: str) -> str:
     return sql if database.obj.param == "?" else sql.replace("?", database.obj.param)
 
 
-def triggers() -> set[str]:
-    """The names of the triggers that the open store has."""
+def triggers() -> dict[str, str]:
+    """The triggers that the open store has, by name, and what they do."""
     sql = (
-        "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
         if isinstance(database.obj, peewee.SqliteDatabase)
-        else "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        else "SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal"
     )
-    return {name for (name,) in database.execute_sql(sql)}
+    return dict(rows(sql))

@@ -16,7 +16,7 @@ from rich.text import Text
 from connector import doctor, service
 from connector.cli import calls, money, output, profiles, rates, subscriptions
 from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
-from connector.errors import ConnectorError
+from connector.errors import BadInput, ConnectorError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Prepaid SIP profiles for Asterisk.")
 app.add_typer(calls.app)
@@ -34,6 +34,8 @@ app.add_typer(rates.app, name="rates")
 def main() -> None:
     """The entry point: an error of ours is one line and exit status 1."""
     try:
+        if any(not word.isprintable() for word in sys.argv):  # bytes that are no UTF-8 among them
+            raise BadInput("what was typed has characters that cannot be printed")
         app()
     except ConnectorError as error:
         errors.print(Text.assemble(("error: ", "red"), plain(str(error))), soft_wrap=True)

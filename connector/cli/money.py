@@ -109,7 +109,7 @@ def credit_auto_recharge(
     if not off and (amount_ is None or threshold is None):
         raise BadInput("a recharge needs both --amount and --threshold")
     sums = [
-        amount(text, what) if text else None
+        amount(text, what) if text is not None else None
         for text, what in ((amount_, "the amount"), (threshold, "the threshold"), (monthly_limit, "the monthly limit"))
     ]
     open_store()

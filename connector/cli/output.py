@@ -21,6 +21,7 @@ from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.core.money import decimal, minor_digits
 from connector.core.times import iso
+from connector.errors import BadInput
 
 console = Console()
 errors = Console(stderr=True)
@@ -33,6 +34,7 @@ Key = Annotated[
 ]
 # An amount or a number that begins with "-" is a wrong amount, not an option.
 NUMBERS = {"ignore_unknown_options": True}
+MOST_KEY = 100
 settings_path: list[Path | None] = [None]
 
 
@@ -42,8 +44,12 @@ def now() -> int:
 
 
 def key_or_new(key: str | None) -> str:
-    """The idempotency key that was given, or a new one, before anything is tried."""
-    return key or uuid.uuid4().hex
+    """The idempotency key that was given, or a new one, before anything is tried. BadInput if it is unfit."""
+    if key is None:
+        return uuid.uuid4().hex
+    if not 1 <= len(key) <= MOST_KEY or not key.isprintable():
+        raise BadInput(f"a key has 1 to {MOST_KEY} printable characters")
+    return key
 
 
 def settings() -> config.Settings:

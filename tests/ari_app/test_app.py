@@ -15,7 +15,7 @@ from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.core.calls import Progress
 from connector.core.holds import Slicing
-from connector.errors import AmiUnavailable, StoreUnavailable
+from connector.errors import AmiUnavailable, AriRefused, StoreUnavailable
 from tests.conftest import FixedClock
 
 # 10 ms after the offer, by Asterisk's clock.
@@ -35,6 +35,9 @@ class PlayedAsterisk:
         def call(**parameters: Any) -> asyncio.Future[Any]:
             self.asked.append((operation, parameters))
             answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            if operation == "getChannelVar":
+                answer.set_exception(AriRefused(404, "no such variable"))
+                return answer
             answer.set_result([{"id": leg, "state": state} for leg, state in self.alive.items()])
             return answer
 
@@ -254,6 +257,30 @@ async def test_asterisks_timers_are_what_is_held(
     paying.cancel()
 
 
+async def test_an_answer_that_nobody_saw_gives_no_time_away(
+    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """Found up after a silence: the money runs from when the call was last known alive, not from when it was found."""
+    clock.now = ANSWERED
+    app.event(offer(office.username))
+    app.event(dial("A", "B", 5))
+    await until(lambda: any(call.other_leg for call in calls.live()))
+    asterisk.alive = {"A": "Up", "B": "Up"}
+    clock.now = ANSWERED + 55_000
+    await app._reconcile()
+    await until(lambda: timers.set != {})
+    assert 4_900 <= timers.set["A"] <= 5_000
+
+
+async def test_a_clock_that_is_stepped_back_gives_no_time_away(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """No timer is ever longer than what is held."""
+    clock.now = ANSWERED - 250_000
+    await talking(app, office)
+    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+
+
 async def test_a_timer_that_cannot_be_moved_is_tried_again(
     app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
@@ -302,7 +329,7 @@ async def test_a_leg_of_two_calls_ends_with_the_first_whose_money_does(
     app.event(dial("B", "C", 25))
     app.event(about("ChannelStateChange", "C", 40))
     await until(lambda: "C" in timers.set)
-    assert (timers.set["B"], timers.set["C"]) == (59_990, 60_020 + 500)
+    assert (timers.set["B"], timers.set["C"]) == (59_990, 60_500)
 
 
 def leave_nothing() -> None:

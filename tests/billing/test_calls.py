@@ -41,7 +41,7 @@ def finish(call_id: str, leg: str = "A", answered_at: int | None = NOW + 10, end
     progress = Progress(leg)
     progress.answered_at = answered_at
     progress.leg_ended(leg, ended_at, 16)
-    calls.ended(call_id, progress, NOW)
+    calls.ended(call_id, progress, max(NOW, ended_at))
 
 
 def test_an_admitted_call_is_a_row_that_is_the_channel(office: Credentials) -> None:

@@ -113,10 +113,20 @@ def test_the_store_itself_refuses(statement: str, said: str, used: Store) -> Non
         ("UPDATE cdr SET price_micros = 1 WHERE price_micros > 0", "does not follow from what it shows"),
         ("UPDATE cdr SET duration_ms = 1 WHERE price_micros > 0", "does not follow from what it shows"),
         ("DELETE FROM charge", "for a call that has no charge"),
+        ("UPDATE closing SET balances = '{}' WHERE month = '2026-11'", "closing of 2026-11: it does not agree"),
+        ("UPDATE closing SET balances = '{}' WHERE month = '2026-12'", "closing of 2026-12: it does not agree"),
+        ("UPDATE term SET price_micros = price_micros * 100", "at other figures than its row"),
+        ("UPDATE profile SET channels = 300", "does not have the channels of its term"),
+        (
+            "UPDATE account SET purpose = 'outside' WHERE name = 'profile:1:credit'",
+            "not the account that its name says",
+        ),
+        ("UPDATE deck SET version = 'x'", "its version is not the hash"),
     ],
 )
 def test_a_tampered_row_is_found(statement: str, said: str, used: Store) -> None:
     """Whatever was changed behind the program's back, `verify` says so."""
+    ledger.close_months(NOW + 62 * DAY_MS)
     assert ledger.verify().ok
     tampered(used, statement)
     report = ledger.verify()
@@ -133,7 +143,12 @@ def test_entries_that_were_taken_away_are_found(used: Store) -> None:
     opened.execute("DROP TRIGGER posting_no_update")
     opened.commit()
     opened.close()
-    assert any("posting_no_update" in problem for problem in ledger.verify().problems)
+    assert any("posting_no_update was taken" in problem for problem in ledger.verify().problems)
+    opened = raw(used)
+    opened.execute("CREATE TRIGGER posting_no_update BEFORE UPDATE ON posting BEGIN SELECT 1; END")
+    opened.commit()
+    opened.close()
+    assert any("posting_no_update was replaced" in problem for problem in ledger.verify().problems)
 
 
 def test_an_entry_that_does_not_balance_is_a_defect(company: str) -> None:

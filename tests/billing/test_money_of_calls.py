@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ SLICES = Slicing(slice_s=30)
 
 def leave(micros: int) -> None:
     """Leave the profile so much free credit."""
-    credit.take_back("office", credit.credit("office", NOW).available_micros - micros, f"leave-{micros}", NOW)
+    credit.take_back("office", credit.credit("office", NOW).available_micros - micros, uuid.uuid4().hex, NOW)
 
 
 def begin(office: Credentials, number: str = "+442079460001", slicing: Slicing = SLICES) -> Any:
@@ -221,6 +222,33 @@ def test_the_rate_at_the_answer_is_the_calls(office: Credentials) -> None:
     finish(call.call_id, answered_at=NOW + 200, ended_at=NOW + 1_000)
     told = calls.explain(call.call_id)
     assert (told.price_micros, told.deck_name) == (23_000, "dearer")
+
+
+def test_a_deleted_profiles_calls_give_back_to_the_company(office: Credentials) -> None:
+    """Deleted while it rings, answered at a lower rate: nothing stays behind in an account that nobody can reach."""
+    call = begin(office, "+331234567890")
+    plans.delete_profile("office", NOW)
+    decks.load(DECK.replace("33,France,0.1,", "33,France,0.01,"), "cheaper", NOW, after_ms=100)
+    assert calls.answered(call.call_id, NOW + 200, None, SLICES) == 30
+    assert calls.extend(call.call_id, 30, NOW + 300, SLICES) == 30
+    finish(call.call_id, answered_at=NOW + 200, ended_at=NOW + 1_000)
+    assert {name: left for name, left in ledger.accounts().items() if name.startswith("profile")} == {
+        "profile:1:credit": 0, "profile:1:credit_held": 0,
+    }  # fmt: skip
+
+
+def test_a_recharge_that_is_changed_in_mid_call_disturbs_no_call(office: Credentials) -> None:
+    """The same cause brings one recharge, whatever its amount is by then."""
+    limits.change("office", {"call_micros": 11_500}, [], [])
+    call = begin(office)
+    leave(0)
+    credit.set_recharge("office", 100, 100, None, NOW)
+    credit.stop_recharge("office", NOW)
+    leave(50)
+    for amount in (10, 20, 30):
+        credit.set_recharge("office", amount, 30, None, NOW)
+        leave(5)
+        assert calls.extend(call.call_id, 30, NOW, SLICES) == 30
 
 
 def test_a_deck_comes_into_use_at_its_time(office: Credentials) -> None:

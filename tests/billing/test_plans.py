@@ -145,6 +145,16 @@ def test_grace_is_three_days_with_a_notice_a_day(office: Credentials) -> None:
         assert one(Term, "closed_at IS NULL") is None
 
 
+def test_a_change_in_grace_pays_the_days_of_grace(office: Credentials) -> None:
+    """The new term begins where the last one ended: three free days could be had each month otherwise."""
+    profiles.create_profile("other", 1, "asterisk", NOW)
+    leave(0)
+    plans.renew_due(NOW + TERM_MS + 2 * DAY_MS)
+    credit.take_back("office", 100 * MICROS, "back", NOW)
+    got = plans.change("office", 4, None, NOW + TERM_MS + 2 * DAY_MS)
+    assert (got.starts_at, got.refund_micros, got.charged_micros) == (NOW + TERM_MS, 0, 4 * CHANNEL)
+
+
 def test_prices_are_those_of_the_day_the_term_begins(office: Credentials) -> None:
     """A new price counts from the next term on; what runs was paid."""
     plans.set_prices(7 * MICROS, None)

@@ -106,7 +106,10 @@ class Entry(Table):
     hash = TextField()
 
     class Meta:
-        indexes = ((("company", "number"), True),)
+        indexes = (
+            (("company", "number"), True),
+            SQL("CREATE INDEX entry_recharges ON entry (company_id, at) WHERE kind = 'recharge'"),
+        )
 
 
 class Posting(Table):
