@@ -347,11 +347,14 @@ class ConnectorApp:
         Never longer than was ever held, should the clock have been stepped back.
         """
         left = [
-            min(call.paid_until - now, (call.held_s or 0) * 1000)
+            min(call.paid_until - now, (call.held_s or 0) * 1000, self._longest_ms(call, now))
             for call in self.ongoing.of_leg(leg)
             if call.paid_until is not None
         ]
         return max(1, min(left, default=1))
+
+    def _longest_ms(self, call: OngoingCall, now: int) -> int:
+        return (call.progress.answered_at or now) + self.slicing.longest_s * 1000 - now
 
     async def _insist(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         while True:

@@ -134,7 +134,8 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL) -> Admitted | 
         )
         if hold is not None:
             holds.keep(hold)
-        guard_s = slicing.longest_s if hold is None else hold.seconds
+        # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
+        guard_s = slicing.longest_s if hold is None else min(hold.seconds, slicing.longest_s)
         return Admitted(attempt.call_id, route.profile.username, route.called, route.endpoint, guard_s)
 
 

@@ -49,7 +49,7 @@ def load(text: str, name: str, now: int, company: str | None = None, *, after_ms
 
     The first deck of a company is in use at once.
     """
-    deck = core.parse(text)
+    deck = _parsed(text)
     with writing():
         owner = company_row(company)
         first = not Deck.select().where(Deck.company == owner).exists()
@@ -62,13 +62,12 @@ def load(text: str, name: str, now: int, company: str | None = None, *, after_ms
             loaded_at=now,
             in_use_at=now if first else now + after_ms,
         )
-        _memory[deck.version] = deck
         return _view(row, owner.name)
 
 
 def compare(text: str, now: int, company: str | None = None) -> Difference:
     """What `load` would change, without changing it. BadInput as `load`."""
-    deck = core.parse(text)
+    deck = _parsed(text)
     with reading():
         in_use = current(company_row(company).id, now)
         return core.difference(in_use[1] if in_use else None, deck, now)
@@ -122,6 +121,15 @@ def preload(at: int) -> int:
     for version in _memory.keys() - wanted.keys():
         del _memory[version]
     return len(new)
+
+
+def _parsed(text: str) -> RateDeck:
+    """A deck from its text; one that was just compared is not read again."""
+    found = _memory.get(core.version_of(text))
+    if found is None:
+        found = core.parse(text)
+        _memory[found.version] = found
+    return found
 
 
 def _deck(deck: int, version: str) -> RateDeck:

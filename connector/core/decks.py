@@ -94,7 +94,12 @@ def parse(text: str) -> RateDeck:
         raise BadInput("the rate deck was not taken: " + "; ".join(errors) + more)
     if not rates:
         raise BadInput("the rate deck was not taken: it has no rates")
-    return RateDeck(rates, hashlib.sha256(text.encode()).hexdigest())
+    return RateDeck(rates, version_of(text))
+
+
+def version_of(text: str) -> str:
+    """The version of the deck that a text is: its SHA-256."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def difference(old: RateDeck | None, new: RateDeck, at: int) -> Difference:
