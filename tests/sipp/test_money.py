@@ -177,8 +177,8 @@ def drain(username: str, leave_s: int) -> None:
         got = calls.admit(attempt, "books", Slicing(seconds, 86_400))
         assert isinstance(got, Admitted)
         progress = Progress("none")
-        progress.answered_at = at
-        progress.leg_ended("none", at + seconds * 1000, 16)
+        progress.answered_at = at - seconds * 1000
+        progress.leg_ended("none", at, 16)
         calls.ended(call_id, progress, at)
 
 
