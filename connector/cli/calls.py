@@ -59,7 +59,7 @@ def print_cdrs(found: list[CdrView]) -> None:
     """CDRs as a table that fits a terminal of 80 columns; `cdr show` takes the ID as it stands here."""
     print_many(
         "Calls (times are UTC)",
-        ("Ended", "Profile", "Way", "From", "To", "Talked", "Price", "Ending", "ID"),
+        ("Ended", "Profile", "Way", "From", "To", "Talked s", "Price", "Ending", "ID"),
         [
             (
                 (iso(c.ended_at) or "")[11:19],
@@ -67,7 +67,7 @@ def print_cdrs(found: list[CdrView]) -> None:
                 c.direction,
                 c.caller_id[:14],
                 (c.called or c.dialled)[:16],
-                f"{c.duration_ms / 1000:.3f} s",
+                f"{c.duration_ms / 1000:.1f}",
                 "-" if c.price_micros is None else decimal(c.price_micros),
                 c.refusal or c.ending,
                 c.id[:8],
@@ -75,7 +75,7 @@ def print_cdrs(found: list[CdrView]) -> None:
             for c in found
         ],
         "No call yet.",
-        may_shrink=("Profile", "From", "To"),
+        may_shrink=("From", "Profile", "To"),
     )
 
 

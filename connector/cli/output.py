@@ -35,6 +35,7 @@ Key = Annotated[
 # An amount or a number that begins with "-" is a wrong amount, not an option.
 NUMBERS = {"ignore_unknown_options": True}
 MOST_KEY = 100
+LEAST_WIDTH = 3
 settings_path: list[Path | None] = [None]
 
 
@@ -102,14 +103,21 @@ def print_one(fields: dict[str, Any], as_json: bool) -> None:
 def print_many(
     title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], empty: str, *, may_shrink: tuple[str, ...] = ()
 ) -> None:
-    """A table on the terminal. Where it is too narrow, the columns of `may_shrink` give way first."""
+    """A table on the terminal. Where it is too narrow, the columns of `may_shrink` give way, in their order."""
     if not rows:
         console.print(empty)
         return
     table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for number, head in enumerate(heads):
-        widest = max(len(head), *(len(row[number]) for row in rows))
-        table.add_column(head, no_wrap=True, min_width=3 if head in may_shrink else widest)
+    widths = [max(len(head), *(len(row[number]) for row in rows)) for number, head in enumerate(heads)]
+    # Rich takes from every column alike when they are too wide together, even from an ID: here only some give way.
+    excess = sum(widths) + 2 * len(widths) + 1 - console.width  # a space on either side of each
+    for number in sorted(range(len(heads)), key=lambda n: may_shrink.index(heads[n]) if heads[n] in may_shrink else 99):
+        if heads[number] in may_shrink and excess > 0:
+            given = min(excess, max(0, widths[number] - LEAST_WIDTH))
+            widths[number] -= given
+            excess -= given
+    for head, width in zip(heads, widths, strict=True):
+        table.add_column(head, no_wrap=True, width=width)
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
     console.print(table)
