@@ -11,7 +11,8 @@ import http.client
 import json
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -99,6 +100,21 @@ class Bench:
     def answered(self) -> int:
         """How many of them have been answered."""
         return sum(1 for call in self.in_store(calls.live) if call.answered_at is not None)
+
+    @contextmanager
+    def with_settings(self, more: str) -> Iterator[None]:
+        """The connector restarted with more settings, and afterwards with the usual ones. LabError if it stays away."""
+        path = self.instance.settings_path
+        usual = path.read_text()
+        self._restarted_with(usual + more)
+        yield
+        self._restarted_with(usual)
+
+    def _restarted_with(self, settings: str) -> None:
+        self.instance.settings_path.write_text(settings)
+        self.supervisor.restart("connector")
+        if not process.waited(self.supervisor.ready, 15):
+            raise LabError("the connector is not ready within 15 s of its restart")
 
     def close(self) -> None:
         """End the lab."""

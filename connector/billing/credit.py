@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import ledger, notices
-from connector.billing.models import Company, Profile, Recharge
-from connector.billing.named import company_row, profile_row
+from connector.billing.models import Company, Recharge
+from connector.billing.named import company_row, open_profile_row, profile_row
 from connector.billing.store import one, reading, rows, writing
 from connector.core import times
 from connector.core.ledger import company_account, moved, profile_account
@@ -57,7 +57,7 @@ def balance(company: str | None = None) -> Balance:
 def add(profile: str, micros: int, key: str, now: int) -> Credit:
     """Move money from the company's balance to a profile's credit. The same `key` again changes nothing."""
     with writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         source, target = company_account(row.company_id, "balance"), profile_account(row.id, "credit")
         about = f"credit for {row.name}"
         ledger.post(row.company_id, f"add:{key}", "add", now, moved(micros, source, target), about)
@@ -67,7 +67,7 @@ def add(profile: str, micros: int, key: str, now: int) -> Credit:
 def take_back(profile: str, micros: int, key: str, now: int) -> Credit:
     """Move free credit back to the company; what calls hold stays. The same `key` again changes nothing."""
     with writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         source, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
         about = f"credit taken back from {row.name}"
         ledger.post(row.company_id, f"take-back:{key}", "take-back", now, moved(micros, source, target), about)
@@ -89,7 +89,7 @@ def set_recharge(profile: str, amount: int, threshold: int, monthly_limit: int |
     if monthly_limit is not None and monthly_limit < amount:
         raise BadInput("the monthly limit is less than one recharge")
     with writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         Recharge.delete().where(Recharge.profile == row).execute()
         Recharge.create(
             profile=row, amount_micros=amount, threshold_micros=threshold, monthly_limit_micros=monthly_limit
@@ -145,13 +145,6 @@ def _recharged(profile: Any, company: Any, now: int) -> int:
     )
     ((total,),) = rows(sql, company.id, since, profile_account(profile.id, "credit"))
     return int(total or 0)
-
-
-def _open_profile(name: str) -> Profile:
-    row = profile_row(name)
-    if row.status == "archived":
-        raise BadInput(f"the profile {name!r} was deleted")
-    return row
 
 
 def _balance(row: Any) -> Balance:

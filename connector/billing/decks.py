@@ -19,7 +19,7 @@ from connector.billing.store import reading, writing
 from connector.core import decks as core
 from connector.core.decks import Difference, RateDeck
 from connector.core.rating import Rate
-from connector.errors import NotFound, StoreUnavailable
+from connector.errors import StoreUnavailable
 
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
 SAMPLE = Path(__file__).parent / "sample-rates.csv"
@@ -82,17 +82,11 @@ def current(company: int, at: int) -> tuple[int, RateDeck] | None:
     return (found[0][0], _deck(*found[0])) if found else None
 
 
-def find(number: str, at: int, company: str | None = None) -> tuple[DeckView, Rate]:
-    """The rate of an E.164 number, and the deck it stands in. NotFound if there is no deck, or no rate in it."""
-    with reading():
-        owner = company_row(company)
-        in_use = current(owner.id, at)
-        if in_use is None:
-            raise NotFound(f"{owner.name} has no rate deck yet: 'connector rates load FILE' loads one")
-        rate = in_use[1].rate(number, at)
-        if rate is None:
-            raise NotFound(f"there is no rate for {number}: a call to it is refused (no_rate)")
-        return _view(Deck.get_by_id(in_use[0]), owner.name), rate
+def rate_of(company: int, called: str, at: int) -> tuple[int, Rate] | None:
+    """The rate of an E.164 number at an instant, with the id of the deck in use, in the caller's transaction."""
+    in_use = current(company, at)
+    rate = in_use[1].rate(called, at) if in_use else None
+    return (in_use[0], rate) if in_use and rate else None
 
 
 def list_decks(company: str | None = None) -> list[DeckView]:

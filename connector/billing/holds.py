@@ -49,16 +49,15 @@ class Begun:
 
 def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
     """The rate of a number for a profile at an instant, and who pays; NO_RATE if there is none."""
-    in_use = decks.current(profile.company_id, at)
-    rate = in_use[1].rate(called, at) if in_use else None
-    if in_use is None or rate is None:
+    found = decks.rate_of(profile.company_id, called, at)
+    if found is None:
         return refusals.NO_RATE
     term = _bundle_term(profile) if destinations.in_us(called) else None
     if term is None:
-        return Offer(in_use[0], rate, "profile", None)
+        return Offer(*found, "profile", None)
     # Its bundles may be used up or, in grace, over: then the company pays all the same (BRIEF, rule 8).
     payer = "company" if limits_of(profile.id).uses_company_balance else "bundle"
-    return Offer(in_use[0], rate, payer, term.id if at < term.ends_at else None)
+    return Offer(*found, payer, term.id if at < term.ends_at else None)
 
 
 @dataclass(frozen=True)
@@ -95,12 +94,11 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
     with reading():
         row = profile_row(profile) if profile is not None else None
         owner = Company.get_by_id(row.company_id) if row is not None else company_row(company)
-        in_use = decks.current(owner.id, at)
-        rate = in_use[1].rate(called, at) if in_use else None
-        if in_use is None or rate is None:
+        found = decks.rate_of(owner.id, called, at)
+        offered = offer(row, called, at) if row is not None else found and Offer(*found, "profile", None)
+        if not isinstance(offered, Offer):
             raise NotFound(f"there is no rate for {called}: a call to it is refused ({refusals.NO_RATE.code})")
-        offered = offer(row, called, at) if row is not None else Offer(in_use[0], rate, "profile", None)
-        assert isinstance(offered, Offer)
+        rate = offered.rate
         rated = rating.rated(rate, duration_ms, free_bundle_s(offered.term))
         refusal = None
         if row is not None:
@@ -114,7 +112,7 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
             currency=owner.currency,
             prefix=rate.prefix,
             name=rate.name,
-            deck=in_use[0],
+            deck=offered.deck,
             price_per_minute_micros=rate.price_per_minute_micros,
             connection_fee_micros=rate.connection_fee_micros,
             increments=rating.increments_text(rate.increments),
@@ -123,7 +121,7 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
             bundle_s=rated.bundle_s,
             paid_s=rated.paid_s,
             price_micros=rated.price_micros,
-            payer=offered.payer if rated.paid_s or not rated.bundle_s else "bundle",
+            payer=_paid_by(offered.payer, rated),
             refusal=refusal.code if refusal else None,
         )
 
@@ -192,13 +190,12 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
 
 def repin(row: Any, profile: Any, called: str, slicing: Slicing, at: int) -> int:
     """At the answer: the rate that is in force now is the call's, for good (BRIEF, rule 6); the seconds held then."""
-    in_use = decks.current(profile.company_id, at)
-    rate = in_use[1].rate(called, at) if in_use else None
+    found = decks.rate_of(profile.company_id, called, at)
     before = _held(row)
-    if in_use is None or rate is None or _pinned(0, rate) == _pinned(0, ledger.pinned_rate(row)):
+    if found is None or _pinned(0, found[1]) == _pinned(0, ledger.pinned_rate(row)):
         return before.seconds
-    after = holds.repinned(before, rate)
-    for name, value in _pinned(in_use[0], rate).items():
+    after = holds.repinned(before, found[1])
+    for name, value in _pinned(*found).items():
         setattr(row, name, value)
     _change(row, profile, before, after, at)
     return extend(row, profile, slicing, at) if after.seconds < before.seconds else after.seconds
@@ -217,7 +214,7 @@ def settle(call: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any]
     run("DELETE FROM hold WHERE call_id = ?", call.id)
     return {
         "cdr_id": call.id,
-        "payer": row.payer if rated.paid_s or not rated.bundle_s else "bundle",
+        "payer": _paid_by(row.payer, rated),
         "term_id": row.term_id,
         "held_bundle_s": held.bundle_s,
         "held_paid_s": held.paid_s,
@@ -350,6 +347,11 @@ def _admitted_since(profile: Any, since: int, called: str | None = None) -> int:
 def _bundle_term(profile: Any) -> Term | None:
     """The profile's running term, if bundles were sold with it."""
     return one(Term, "profile_id = ? AND closed_at IS NULL AND bundles > 0", profile.id)
+
+
+def _paid_by(payer: str, rated: Rated) -> str:
+    """Who paid; the bundle, if it left nothing to pay."""
+    return payer if rated.paid_s or not rated.bundle_s else "bundle"
 
 
 def _held(row: Any) -> holds.Hold:

@@ -24,3 +24,11 @@ def profile_row(name: str) -> Profile:
     if len(rows) > 1:
         raise BadInput(f"several companies have a profile {name!r}: give its username")
     return rows[0]
+
+
+def open_profile_row(name: str) -> Profile:
+    """A profile that was not deleted, as `profile_row`; BadInput if it was."""
+    row = profile_row(name)
+    if row.status == "archived":
+        raise BadInput(f"the profile {name!r} was deleted")
+    return row

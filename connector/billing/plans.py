@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from connector.billing import ledger, notices
 from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
-from connector.billing.named import company_row, profile_row
+from connector.billing.named import company_row, open_profile_row, profile_row
 from connector.billing.store import reading, rows, trying, writing
 from connector.core import plans as core
 from connector.core import times
@@ -66,7 +66,7 @@ class Deleted:
 def buy(profile: str, channels: int, bundles: int, now: int) -> Subscription:
     """The first subscription of a profile, or one after the last has ended. BadInput, or InsufficientFunds."""
     with writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         if _running(row) is not None:
             raise BadInput(f"{row.name} has a subscription: 'connector channels change' changes it")
         charged = begin(row, channels, bundles, now)
@@ -80,7 +80,7 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
     InsufficientFunds.
     """
     with trying() if dry_run else writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         term = _running(row)
         if term is None:
             raise BadInput(f"{row.name} has no subscription: 'connector channels buy' buys one")
@@ -100,7 +100,7 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
 def cancel(profile: str, now: int) -> Subscription:
     """Do not renew: the subscription runs to the end of its term, which was paid. BadInput if there is none."""
     with writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         term = _running(row)
         if term is None or not term.renews:
             raise BadInput(f"{row.name} has no subscription that renews")
@@ -163,7 +163,7 @@ def delete_profile(profile: str, now: int) -> Deleted:
     running term is not given back (docs/decisions/0008).
     """
     with writing():
-        row = _open_profile(profile)
+        row = open_profile_row(profile)
         company = Company.get_by_id(row.company_id)
         term = _running(row)
         if term is not None:
@@ -377,13 +377,6 @@ def _once_a_day(profile: Any, company: Any, now: int) -> None:
 
 def _running(profile: Any) -> Any:
     return Term.get_or_none((Term.profile == profile) & Term.closed_at.is_null())
-
-
-def _open_profile(name: str) -> Any:
-    row = profile_row(name)
-    if row.status == "archived":
-        raise BadInput(f"the profile {name!r} was deleted")
-    return row
 
 
 def _prices(company: Any) -> Prices:

@@ -19,7 +19,7 @@ from rich.text import Text
 from connector import config
 from connector.billing.store import Store
 from connector.clock import SystemClock
-from connector.core.money import decimal, minor_digits
+from connector.core import money
 from connector.core.times import iso
 from connector.errors import BadInput
 
@@ -94,9 +94,9 @@ def print_one(fields: dict[str, Any], as_json: bool) -> None:
     currency = fields.get("currency")
     for key, value in fields.items():
         if key.endswith("_micros") and isinstance(value, int) and currency:
-            key, value = key.removesuffix("_micros"), money(value, currency)
-        shown = " ".join(map(str, value)) if isinstance(value, list | tuple) else "-" if value is None else str(value)
-        table.add_row(key.replace("_", " "), plain(shown))
+            key, value = key.removesuffix("_micros"), money.shown(value, currency)
+        text = " ".join(map(str, value)) if isinstance(value, list | tuple) else "-" if value is None else str(value)
+        table.add_row(key.replace("_", " "), plain(text))
     console.print(table)
 
 
@@ -111,21 +111,15 @@ def print_many(
     widths = [max(len(head), *(len(row[number]) for row in rows)) for number, head in enumerate(heads)]
     # Rich takes from every column alike when they are too wide together, even from an ID: here only some give way.
     excess = sum(widths) + 2 * len(widths) + 1 - console.width  # a space on either side of each
-    for number in sorted(range(len(heads)), key=lambda n: may_shrink.index(heads[n]) if heads[n] in may_shrink else 99):
-        if heads[number] in may_shrink and excess > 0:
-            given = min(excess, max(0, widths[number] - LEAST_WIDTH))
-            widths[number] -= given
-            excess -= given
+    for number in (heads.index(head) for head in may_shrink):
+        given = max(0, min(excess, widths[number] - LEAST_WIDTH))
+        widths[number] -= given
+        excess -= given
     for head, width in zip(heads, widths, strict=True):
         table.add_column(head, no_wrap=True, width=width)
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
     console.print(table)
-
-
-def money(micros: int, currency: str) -> str:
-    """A sum for a person."""
-    return f"{decimal(micros, minor_digits(currency))} {currency}"
 
 
 def plain(text: str) -> Text:

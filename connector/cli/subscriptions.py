@@ -12,6 +12,7 @@ from connector.billing import plans, traffic
 from connector.cli import output
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_one
 from connector.core import advice
+from connector.core.money import shown
 from connector.errors import BadInput
 
 app = typer.Typer()
@@ -109,7 +110,7 @@ def time_machine(
         output.print_json(as_dict(journey))
         return
     rows = [
-        (day.day, day.company, step.kind, output.money(step.balance_micros, day.currency), step.about)
+        (day.day, day.company, step.kind, shown(step.balance_micros, day.currency), step.about)
         for day in journey.days
         for step in day.steps
     ]

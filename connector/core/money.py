@@ -39,12 +39,6 @@ def minor_unit(currency: str) -> int:
     return int(10 ** (6 - minor_digits(currency)))
 
 
-def rounded_to_minor(micros: int, currency: str) -> int:
-    """Half up to the currency's minor unit."""
-    unit = minor_unit(currency)
-    return divided_half_up(micros, unit) * unit
-
-
 def amount(text: str, what: str = "the amount", *, zero: bool = False) -> int:
     """`12.50` in micros. BadInput unless it is plain decimal digits, more than nothing, at most 10^9, to 10^-6."""
     found = _AMOUNT.fullmatch(text.strip())

@@ -69,15 +69,8 @@ def test_asterisks_own_journal_agrees_with_the_books(bench: Bench) -> None:
 @pytest.fixture
 def short_calls(bench: Bench) -> Iterator[Bench]:
     """The lab with calls that may last three seconds."""
-    path = bench.instance.settings_path
-    usual = path.read_text()
-    path.write_text(usual + "\n[calls]\nlongest_s = 3\n")
-    bench.supervisor.restart("connector")
-    assert process.waited(bench.supervisor.ready, 15)
-    yield bench
-    path.write_text(usual)
-    bench.supervisor.restart("connector")
-    assert process.waited(bench.supervisor.ready, 15)
+    with bench.with_settings("\n[calls]\nlongest_s = 3\n"):
+        yield bench
 
 
 def test_a_call_is_cut_off_by_asterisk_when_its_time_is_up(short_calls: Bench) -> None:

@@ -126,15 +126,8 @@ def test_the_cut_off_is_asterisks_own(number: str, by_the_second: Bench) -> None
 @pytest.fixture
 def small_slices(by_the_second: Bench) -> Iterator[Bench]:
     """The lab, with calls paid ahead by three seconds."""
-    path = by_the_second.instance.settings_path
-    usual = path.read_text()
-    path.write_text(usual + "\n[calls]\nslice_s = 3\nwarning_s = 3\n")
-    by_the_second.supervisor.restart("connector")
-    assert process.waited(by_the_second.supervisor.ready, 15)
-    yield by_the_second
-    path.write_text(usual)
-    by_the_second.supervisor.restart("connector")
-    assert process.waited(by_the_second.supervisor.ready, 15)
+    with by_the_second.with_settings("\n[calls]\nslice_s = 3\nwarning_s = 3\n"):
+        yield by_the_second
 
 
 def test_ten_calls_share_one_balance_exactly(small_slices: Bench) -> None:
