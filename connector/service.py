@@ -27,6 +27,7 @@ from connector.config import Settings
 from connector.core.holds import Slicing
 from connector.errors import AmiUnavailable, ConfigRefused, ConnectorError, SettingsError, StoreUnavailable
 from connector.web.server import Overview, make_app
+from connector.writer import Writer
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ async def serve(settings: Settings) -> None:
         clock = SystemClock()
         ami = AmiLink(settings.ami)
         slicing = Slicing(settings.calls.slice_s, settings.calls.longest_s)
-        app = ConnectorApp(client, clock, settings.node, slicing, ami, settings.calls.warning_s * 1000)
+        writer = Writer()
+        app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, settings.calls.warning_s * 1000)
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
         tasks = [
@@ -72,6 +74,7 @@ async def serve(settings: Settings) -> None:
             agi.close()
             await runner.cleanup()
             await app.close()
+            writer.close()
             store.close()
         log.info("stopped; calls in progress go on in Asterisk")
 
@@ -129,7 +132,9 @@ async def _keep_renewed(app: ConnectorApp, clock: SystemClock) -> None:
     """Renew what ends, remind of what cannot be paid."""
     while True:
         try:
-            done = await app.store(plans.renew_due, clock.now_ms())
+            done = 0
+            for term in await app.store(plans.due, clock.now_ms()):  # one by one: calls get their turn between two
+                done += await app.store(plans.renew, term, clock.now_ms())
             if done:
                 log.info("renewals: %d terms were due", done)
         except ConnectorError as error:

@@ -8,11 +8,9 @@ decision the dialplan has the call again: should we die, it goes on, and its gua
 from __future__ import annotations
 
 import asyncio
-import functools
 import logging
 import uuid
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from connector.ari_app import events
@@ -65,13 +63,28 @@ class LegTimer(Protocol):
         """
 
 
+class StoreDoor(Protocol):
+    """Runs billing functions where they disturb no event; connector.writer does."""
+
+    async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run one billing function; what it returns or raises."""
+
+
 class ConnectorApp:
     """The listener on Asterisk's websocket."""
 
     def __init__(
-        self, client: AriClient, clock: Clock, node: str, slicing: Slicing, timer: LegTimer, warning_ms: int = 0
+        self,
+        client: AriClient,
+        store: StoreDoor,
+        clock: Clock,
+        node: str,
+        slicing: Slicing,
+        timer: LegTimer,
+        warning_ms: int = 0,
     ) -> None:
         self.client = client
+        self.store = store
         self.clock = clock
         self.node = node
         self.slicing = slicing
@@ -80,14 +93,6 @@ class ConnectorApp:
         self.ready = asyncio.Event()
         self.ongoing = OngoingCalls()
         self._tasks: set[asyncio.Task[None]] = set()
-        # One thread writes: SQLite has one writer anyhow, and the order of a call's writes is kept.
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-
-    async def store(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run one billing function on the writer's thread."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._writer, functools.partial(function, *args, **kwargs)
-        )
 
     async def connected(self) -> None:
         """The stream is open: say what we want to hear, learn which calls are up, and only then admit."""
@@ -164,7 +169,6 @@ class ConnectorApp:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._writer.shutdown(wait=True)
 
     async def _reconcile(self) -> None:
         for row in await self.store(calls.live, self.node):

@@ -103,9 +103,12 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL) -> Admitted | 
     """Give the call a channel of its profile and hold its first slice, or refuse it; one transaction.
 
     Admitted: a row of `call` is the channel, and what it costs is held. Refused: a row of `cdr` says why.
-    StoreUnavailable: neither. What is decided is on the disk when this returns.
+    StoreUnavailable: neither, as far as anybody knows. Asked again, after an answer that was lost, it says the same.
     """
     with writing():
+        before = _decided(attempt.call_id, slicing)
+        if before is not None:
+            return before
         route = _route_out(attempt) if attempt.direction is Direction.OUT else _route_in(attempt)
         slot = route.refusal or _take_slot(route)
         if isinstance(slot, Refusal):
@@ -134,15 +137,24 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL) -> Admitted | 
         )
         if hold is not None:
             holds.keep(hold)
-        # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
-        guard_s = slicing.longest_s if hold is None else min(hold.seconds, slicing.longest_s)
-        return Admitted(attempt.call_id, route.profile.username, route.called, route.endpoint, guard_s)
+        held_s = None if hold is None else hold.seconds
+        return _admitted(attempt.call_id, route.profile, route.called, route.endpoint, held_s, slicing)
 
 
 def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
-    """Record a refusal that was decided without the store's help."""
+    """Record a refusal that was decided without the store's help; again changes nothing.
+
+    Should the store have admitted the call, and its answer been lost, then the channel and the hold are given back.
+    """
     with writing():
-        _refuse(attempt, node, why, _Route())
+        row = one(Call, "id = ?", attempt.call_id)
+        if row is not None:
+            charge = _free(row, row.profile, 0, attempt.asked_at)
+            _refuse(attempt, node, why, _Route(row.profile, row.trunk, row.called), price_micros=0)
+            if charge is not None:
+                insert(Charge, **charge)
+        elif _decided(attempt.call_id, _USUAL) is None:
+            _refuse(attempt, node, why, _Route())
 
 
 def dialled(call_id: str, leg: str) -> None:
@@ -201,8 +213,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
         profile = one(Profile, "id = ?", row.profile_id)
         ended_at = at if progress.ended_at is None else progress.ended_at
         # The books' time is not ahead of ours, whatever an event says.
-        charge = holds.settle(row, profile, progress.duration_ms, min(ended_at, at))
-        run("DELETE FROM call WHERE id = ?", call_id)
+        charge = _free(row, profile, progress.duration_ms, min(ended_at, at))
         insert(
             Cdr,
             id=row.id,
@@ -323,6 +334,26 @@ class _Route:
     refusal: Refusal | None = None
 
 
+def _admitted(call_id: str, profile: Any, called: str, endpoint: str, held_s: int | None, slicing: Slicing) -> Admitted:
+    # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
+    guard_s = slicing.longest_s if held_s is None else min(held_s, slicing.longest_s)
+    return Admitted(call_id, profile.username, called, endpoint, guard_s)
+
+
+def _decided(call_id: str, slicing: Slicing) -> Admitted | Refusal | None:
+    """What was decided of a call before, if its answer was lost."""
+    row = one(Call, "id = ?", call_id)
+    if row is not None:
+        hold = one(Hold, "call_id = ?", call_id)
+        held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
+        endpoint = row.trunk.name if row.direction == Direction.OUT.value else row.profile.username
+        return _admitted(call_id, row.profile, row.called, endpoint, held_s, slicing)
+    refused = rows("SELECT refusal FROM cdr WHERE id = ?", call_id)
+    if not refused:
+        return None
+    return refusals.BY_CODE[refused[0][0]]
+
+
 def _route_out(attempt: Attempt) -> _Route:
     profile = one(Profile, "username = ?", attempt.source)
     if profile is None:
@@ -369,7 +400,14 @@ def _take_slot(route: _Route) -> int | Refusal:
     return admission.take_slot(route.profile.channels, taken)
 
 
-def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route) -> Refusal:
+def _free(row: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any] | None:
+    """Charge what was talked, void the rest, free the channel; the columns of the charge, None for a call in."""
+    charge = holds.settle(row, profile, duration_ms, at)
+    run("DELETE FROM call WHERE id = ?", row.id)
+    return charge
+
+
+def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route, price_micros: int | None = None) -> Refusal:
     insert(
         Cdr,
         id=attempt.call_id,
@@ -387,6 +425,7 @@ def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route) -> Refusal
         cause=why.cause,
         ending=Ending.REFUSED.value,
         refusal=why.code,
+        price_micros=price_micros,
     )
     return why
 

@@ -184,12 +184,14 @@ def delete_profile(profile: str, now: int) -> Deleted:
 
 def renew_due(now: int) -> int:
     """Renew, remind or end every term whose end has come, one transaction each; how many things were done."""
+    return sum(renew(term, now) for term in due(now))
+
+
+def due(now: int) -> list[int]:
+    """The terms whose end has come, the oldest first; those in grace stay among them."""
     with reading():
-        due = (
-            Term.select(Term.id).where(Term.closed_at.is_null() & (Term.ends_at <= now)).order_by(Term.ends_at, Term.id)
-        )
-        terms = [term for (term,) in cast("Iterable[tuple[int]]", due.tuples())]
-    return sum(_renew(term, now) for term in terms)
+        found = rows("SELECT id FROM term WHERE closed_at IS NULL AND ends_at <= ? ORDER BY ends_at, id", now)
+        return [term for (term,) in found]
 
 
 def next_due(now: int) -> int | None:
@@ -258,7 +260,7 @@ def _begin_number(number: Any, price: int, periods: int, start: int, now: int) -
     return term
 
 
-def _renew(term_id: int, now: int) -> int:
+def renew(term_id: int, now: int) -> int:
     """Everything that is due of one term and those that follow it; how many things were done."""
     done = 0
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from connector.billing.store import Store
 from connector.core.calls import Progress
 from connector.core.holds import Slicing
 from connector.errors import AmiUnavailable, AriRefused, StoreUnavailable
+from connector.writer import Writer
 from tests.conftest import FixedClock
 
 # 10 ms after the offer, by Asterisk's clock.
@@ -68,6 +69,14 @@ def timers() -> PlayedTimers:
 
 
 @pytest.fixture
+def writer() -> Iterator[Writer]:
+    """The store's own thread."""
+    made = Writer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
 async def asterisk() -> PlayedAsterisk:
     """An Asterisk played by the test."""
     return PlayedAsterisk()
@@ -75,12 +84,12 @@ async def asterisk() -> PlayedAsterisk:
 
 @pytest.fixture
 async def app(
-    asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+    asterisk: PlayedAsterisk, writer: Writer, timers: PlayedTimers, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[ConnectorApp]:
     """The application, ready."""
     monkeypatch.setattr(app_module, "STORE_RETRY_S", 0.01)
     monkeypatch.setattr(app_module, "PAY_EVERY_S", 0.01)
-    made = ConnectorApp(asterisk, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
+    made = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
     made.ready.set()
     yield made
     await made.close()
@@ -299,7 +308,12 @@ async def test_a_timer_that_cannot_be_moved_is_tried_again(
 
 
 async def test_an_adopted_call_has_its_timers_set_again(
-    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
+    app: ConnectorApp,
+    asterisk: PlayedAsterisk,
+    writer: Writer,
+    timers: PlayedTimers,
+    clock: FixedClock,
+    office: Credentials,
 ) -> None:
     """What Asterisk's timer was set to, nobody knows after a restart: it is set to what is held."""
     clock.now = ANSWERED
@@ -309,7 +323,7 @@ async def test_an_adopted_call_has_its_timers_set_again(
     timers.set.clear()
     asterisk.alive = {"A": "Up", "B": "Up"}
     clock.now = ANSWERED + 5_000
-    second = ConnectorApp(asterisk, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
+    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
     await second._reconcile()
     paying = asyncio.create_task(second.keep_paid())
     await until(lambda: timers.set == {"A": 55_000, "B": 55_500})

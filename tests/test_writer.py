@@ -1,0 +1,139 @@
+"""The writer: what shares a commit is as if each had its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+
+import peewee
+import pytest
+
+from connector.billing import calls, credit
+from connector.billing import store as store_module
+from connector.billing.profiles import Credentials
+from connector.billing.store import Store, run
+from connector.core import refusals
+from connector.core.calls import Admitted, Attempt, Direction
+from connector.core.refusals import Refusal
+from connector.errors import InsufficientFunds, StoreUnavailable
+from connector.writer import Writer
+from tests.conftest import NOW
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    """A writer of its own."""
+    made = Writer()
+    yield made
+    made.close()
+
+
+def attempt(office: Credentials, name: str) -> Attempt:
+    """A call out that asks to be admitted."""
+    return Attempt(name, Direction.OUT, f"leg-{name}", office.username, "+442079460001", "1", NOW, NOW)
+
+
+async def asked_together(writer: Writer, *jobs: Callable[[], object]) -> list[object]:
+    """The answers to jobs that all waited for the same commit."""
+    began, gate = threading.Event(), threading.Event()
+
+    def waits() -> None:
+        began.set()
+        gate.wait(10)
+
+    first = asyncio.create_task(writer(waits))
+    await asyncio.to_thread(began.wait, 10)
+    waiting = [asyncio.create_task(writer(job)) for job in jobs]
+    await asyncio.sleep(0)
+    gate.set()
+    await first
+    return list(await asyncio.gather(*waiting, return_exceptions=True))
+
+
+async def test_what_waits_shares_a_commit_and_each_gets_its_own_answer(
+    writer: Writer, office: Credentials, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three channels, four calls at once: one transaction, three admitted, one refused; a bad request harms nobody."""
+    begun = []
+    real = store_module._atomic
+
+    def counted(kind: str) -> object:
+        begun.append(store.db.transaction_depth())
+        return real(kind)
+
+    monkeypatch.setattr(store_module, "_atomic", counted)
+    answers = await asked_together(
+        writer,
+        *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "abc"],
+        lambda: credit.take_back("office", 10**15, "more than there is", NOW),
+        lambda: calls.admit(attempt(office, "d"), "node"),
+    )
+    assert [type(answer) for answer in answers] == [Admitted, Admitted, Admitted, InsufficientFunds, Refusal]
+    assert begun.count(0) == 1
+    assert len(calls.live()) == 3
+
+
+async def test_a_broken_store_is_told_to_whom_it_broke_for(writer: Writer, office: Credentials, store: Store) -> None:
+    """One function finds the store broken: the others are done all the same, each in its own transaction."""
+
+    def broken() -> None:
+        with store_module.writing():
+            run("INSERT INTO no_such_table VALUES (1)")
+
+    answers = await asked_together(
+        writer,
+        lambda: calls.admit(attempt(office, "a"), "node"),
+        broken,
+        lambda: calls.admit(attempt(office, "b"), "node"),
+    )
+    assert [type(answer) for answer in answers] == [Admitted, StoreUnavailable, Admitted]
+    assert {call.id for call in calls.live()} == {"a", "b"}
+
+
+async def test_a_locked_store_is_waited_for_once(writer: Writer, office: Credentials, store: Store) -> None:
+    """While another holds the lock, all who wait are told together, not one after the other."""
+    other = peewee.SqliteDatabase(str(store.path))
+    other.execute_sql("BEGIN IMMEDIATE")  # type: ignore[no-untyped-call]
+    began = asyncio.get_running_loop().time()
+    answers = await asked_together(writer, *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "abc"])
+    other.close()
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+    assert asyncio.get_running_loop().time() - began < 3
+    assert calls.live() == []
+
+
+async def test_commit_done_answer_lost(
+    writer: Writer, office: Credentials, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit stands and its answer is lost: asked again the store says the same, and nothing is done twice."""
+    commit = store.db.commit
+    lost: list[int] = []
+
+    def losing() -> None:
+        commit()
+        if not lost:
+            lost.append(1)
+            raise StoreUnavailable("the answer is lost")
+
+    monkeypatch.setattr(store.db, "commit", losing)
+    answers = await asked_together(writer, *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "abcd"])
+    assert [type(answer) for answer in answers] == [Admitted, Admitted, Admitted, Refusal]
+    assert len(lost) == 1
+    assert len(calls.live()) == 3
+    assert [cdr.refusal for cdr in calls.cdrs(10)] == ["channels_full"]
+
+
+def test_who_was_told_no_while_the_store_said_yes_has_no_channel(office: Credentials) -> None:
+    """The answer `admitted` was lost and the caller was refused: the channel is free, the hold void, one CDR."""
+    free = credit.credit("office", NOW).available_micros
+    asked = attempt(office, "a")
+    assert isinstance(calls.admit(asked, "node"), Admitted)
+    for _ in range(2):
+        calls.refuse(asked, "node", refusals.STORE_UNAVAILABLE)
+    assert calls.live() == []
+    assert [(cdr.ending, cdr.refusal, cdr.price_micros) for cdr in calls.cdrs(10)] == [
+        ("refused", "store_unavailable", 0)
+    ]
+    assert credit.credit("office", NOW).available_micros == free
+    assert calls.admit(asked, "node") == refusals.STORE_UNAVAILABLE
