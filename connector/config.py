@@ -62,6 +62,14 @@ class SipSettings(_Section):
     generated: Path
 
 
+class JournalSettings(_Section):
+    """Where Asterisk writes about its legs, by asterisk-conf/cel_custom.conf: calls whose end was not heard are settled
+    from there.
+    """
+
+    path: Path = Path("/var/log/asterisk/cel-custom/connector.csv")
+
+
 class CallSettings(_Section):
     """`longest_s`: Asterisk itself ends a call then, whether we live or not.
 
@@ -108,6 +116,7 @@ class Settings(_Section):
     web: WebSettings
     fastagi: FastAgiSettings = FastAgiSettings()
     calls: CallSettings = CallSettings()
+    journal: JournalSettings = JournalSettings()
 
 
 def default_path() -> Path:

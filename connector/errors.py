@@ -66,6 +66,10 @@ class AriRefused(AsteriskError):
         self.status = status
 
 
+class JournalUnavailable(AsteriskError):
+    """What Asterisk wrote about its legs cannot be read now: nothing may be concluded."""
+
+
 class AmiUnavailable(AsteriskError):
     """The manager interface cannot be asked."""
 

@@ -20,6 +20,7 @@ from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
+from connector.ari_app.journal import CelFile
 from connector.billing import calls, decks, ledger, plans, profiles
 from connector.billing.store import Store
 from connector.clock import SystemClock
@@ -53,7 +54,9 @@ async def serve(settings: Settings) -> None:
         ami = AmiLink(settings.ami)
         slicing = Slicing(settings.calls.slice_s, settings.calls.longest_s)
         writer = Writer()
-        app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, settings.calls.warning_s * 1000)
+        journal = CelFile(settings.journal.path)
+        warning_ms = settings.calls.warning_s * 1000
+        app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
         tasks = [

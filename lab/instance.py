@@ -201,6 +201,9 @@ host = "{HOST}"
 port = {self.ports.sip}
 generated = "{self.generated}"
 
+[journal]
+path = "{self.folder / "asterisk" / "log" / "cel-custom" / "connector.csv"}"
+
 [fastagi]
 host = "{HOST}"
 port = {self.ports.fastagi}

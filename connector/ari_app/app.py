@@ -16,8 +16,9 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
 from connector.ari_app.events import CallOffered, CutOff, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
+from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
-from connector.ari_app.recovery import reconcile
+from connector.ari_app.recovery import Recovery
 from connector.billing import calls
 from connector.clock import Clock
 from connector.core import refusals
@@ -39,7 +40,7 @@ STORE_RETRY_S = 1.0
 # Two connectors that both come back at once would take the application from each other for ever.
 REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
-SEEN_EVERY_S = 5.0
+LOOK_EVERY_S = 5.0
 PAY_EVERY_S = 0.5
 PAY_AGAIN_MS = 2_000
 # A call is paid further when less than this is left of its hold, or a third of a slice if that is less: time enough to
@@ -81,6 +82,7 @@ class ConnectorApp:
         node: str,
         slicing: Slicing,
         timer: LegTimer,
+        journal: Journal,
         warning_ms: int = 0,
     ) -> None:
         self.client = client
@@ -92,6 +94,7 @@ class ConnectorApp:
         self.warning_ms = warning_ms
         self.ready = asyncio.Event()
         self.ongoing = OngoingCalls()
+        self.recovery = Recovery(self.ongoing, client, journal, self._in_books)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self) -> None:
@@ -107,8 +110,8 @@ class ConnectorApp:
             self.ready.set()
             log.info("ready: %d calls are up", len(self.ongoing))
         while True:
-            await asyncio.sleep(SEEN_EVERY_S)
-            await self._note_seen()
+            await asyncio.sleep(LOOK_EVERY_S)
+            await self._look()
 
     async def keep_paid(self) -> None:
         """For ever: pay talking calls ahead, slice by slice, and move Asterisk's timer with what is held."""
@@ -154,7 +157,7 @@ class ConnectorApp:
         if row.other_leg:
             progress.leg_dialled(row.other_leg)
         progress.answered_at = row.answered_at
-        call = self.ongoing.add(row.id, progress, row.seen_at)
+        call = self.ongoing.add(row.id, progress, row.seen_at, row.started_at, row.epoch)
         if row.answered_at is not None:
             call.held_s = row.held_s  # its timer is set again at once: what it was set to nobody knows
         call.task = self._start(self._guarded(call, self._follow(call)))
@@ -174,7 +177,7 @@ class ConnectorApp:
         for row in await self.store(calls.live, self.node):
             if row.id not in self.ongoing:
                 self._adopt(row)
-        await reconcile(self.ongoing, self.client)
+        await self.recovery.after_silence()
 
     def _offered(self, event: CallOffered) -> None:
         if self.ongoing.knows(event):
@@ -199,11 +202,14 @@ class ConnectorApp:
             asked_at=at,
             transferred=event.up,
         )
-        call = self.ongoing.add(attempt.call_id, Progress(event.leg, transferred=event.up), event.at)
+        call = self.ongoing.add(
+            attempt.call_id, Progress(event.leg, transferred=event.up), event.at, attempt.started_at
+        )
         call.task = self._start(self._guarded(call, self._carry(call, attempt)))
 
     async def _carry(self, call: OngoingCall, attempt: Attempt) -> None:
         decided = await self._decide(attempt)
+        call.epoch = self.recovery.epoch
         if isinstance(decided, Refusal):
             log.info("refused %s %s: %s", attempt.direction, attempt.gate_leg, decided.code)
             self.ongoing.remove(call)
@@ -231,7 +237,7 @@ class ConnectorApp:
         if self.clock.now_ms() - attempt.asked_at > GATE_LIMIT_MS:
             calls.refuse(attempt, self.node, refusals.NOT_READY)
             return refusals.NOT_READY
-        return calls.admit(attempt, self.node, self.slicing)
+        return calls.admit(attempt, self.node, self.slicing, self.recovery.epoch)
 
     async def _refuse_unasked(self, attempt: Attempt, why: Refusal) -> Refusal:
         try:
@@ -368,16 +374,20 @@ class ConnectorApp:
                 log.error("the store did not take what happened to a call, trying again: %s", error)
                 await asyncio.sleep(STORE_RETRY_S)
 
-    async def _note_seen(self) -> None:
-        """While the stream is open, every call in memory is known alive."""
+    async def _in_books(self, call_id: str) -> bool:
+        return await self.store(calls.is_live, call_id)
+
+    async def _look(self) -> None:
+        """Which calls are alive, by Asterisk's own word; what it knows and we did not hear is told meanwhile."""
         now = self.clock.now_ms()
-        alive = list(self.ongoing)
         try:
+            alive = await self.recovery.look()
             await self.store(calls.seen, [call.call_id for call in alive], now)
-        except StoreUnavailable as error:
+        except (AsteriskError, StoreUnavailable) as error:
             log.error("cannot note which calls are alive: %s", error)
+            return
         for call in alive:
-            call.seen_at = now
+            call.seen_at = max(call.seen_at, now)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -16,11 +16,13 @@ class OngoingCall:
     """One call: what is known of it, when it was last known alive, and the events that wait for it.
 
     `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
-    what Asterisk's timer was set to last.
+    what Asterisk's timer was set to last. `epoch`: when the Asterisk that has its legs was started; 0 if not known yet.
     """
 
-    def __init__(self, call_id: str, progress: Progress, seen_at: int) -> None:
+    def __init__(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> None:
         self.call_id = call_id
+        self.began_at = began_at
+        self.epoch = epoch
         self.legs = list(progress.legs)  # those that were told of, which `progress` may still have to hear
         self.progress = progress
         self.offered_at = seen_at
@@ -71,9 +73,13 @@ class OngoingCalls:
     def __iter__(self) -> Iterator[OngoingCall]:
         return iter(list(self._by_id.values()))
 
-    def add(self, call_id: str, progress: Progress, seen_at: int) -> OngoingCall:
+    def get(self, call_id: str) -> OngoingCall | None:
+        """The call of an id."""
+        return self._by_id.get(call_id)
+
+    def add(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> OngoingCall:
         """Remember a call and the legs it has."""
-        call = OngoingCall(call_id, progress, seen_at)
+        call = OngoingCall(call_id, progress, seen_at, began_at, epoch)
         self._by_id[call_id] = call
         for leg in call.legs:
             self._by_leg.setdefault(leg, []).append(call)

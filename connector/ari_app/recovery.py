@@ -1,43 +1,190 @@
-"""What is found after a silence: at start, and whenever the websocket was gone.
+"""What is found after a silence, and looked for all the while: at start, whenever the websocket was gone, and every few
+seconds, for an event may be lost on an open one too.
 
-The event stream is open before Asterisk is asked what is alive, so nothing can happen between the two unseen. If
-Asterisk cannot be asked, the error goes up: nothing is admitted and nothing is ended then.
+The event stream is open before Asterisk is asked what is alive, so nothing can happen between the two unseen. A leg
+that is gone unheard has its story in Asterisk's own journal, and its call is told it as if it were heard now. If
+Asterisk or the journal cannot be asked, the error goes up: nothing is admitted and nothing is ended then.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
-from connector.ari_app.events import LegFoundUp, LegLost
-from connector.ari_app.ongoing import OngoingCalls
+from connector.ari_app.events import CutOff, Leg, LegAnswered, LegDialled, LegEnded, LegEvent, LegFoundUp, LegLost
+from connector.ari_app.journal import Journal, LegStory
+from connector.ari_app.ongoing import OngoingCall, OngoingCalls
+from connector.core.calls import TIMER_CAUSE
+from connector.core.times import from_asterisk
 from connector.errors import AriRefused
 
+log = logging.getLogger(__name__)
 
-async def reconcile(ongoing: OngoingCalls, client: AriClient) -> None:
-    """Hold the calls in memory against the legs that Asterisk has, and put what was missed into their mailboxes.
+# Asterisk writes its journal a moment after the fact, and an event of the fact may be under way.
+JOURNAL_LATE_S = 0.5
+_TIMES = 4
 
-    A leg that is gone was last known alive when its call was; one that is up may have been answered unseen. Raises
-    AsteriskError.
+
+class Recovery:
+    """Holds the calls in memory against what Asterisk has. Raises AsteriskError or StoreUnavailable where it cannot.
+
+    `in_books` says whether a call has a row. `epoch`: when the Asterisk that was asked last had started, in
+    milliseconds; 0 before it was asked.
     """
-    # Taken before Asterisk is asked: a leg that comes while it answers is missing from the answer, and alive.
-    known = [(call, set(call.progress.up)) for call in ongoing]
-    alive = events.legs(await client.channels.list())
-    for call, legs in known:
+
+    def __init__(
+        self,
+        ongoing: OngoingCalls,
+        client: AriClient,
+        journal: Journal,
+        in_books: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self.ongoing = ongoing
+        self.client = client
+        self.journal = journal
+        self.in_books = in_books
+        self.epoch = 0
+        self._suspects: set[tuple[str, str]] = set()
+        self._strangers: set[str] = set()
+
+    async def after_silence(self) -> None:
+        """Tell every call what it missed, and end legs of ours that are in no book."""
+        known = [(call, set(call.progress.up)) for call in self.ongoing]
+        started = from_asterisk((await self.client.asterisk.getInfo())["status"]["startup_time"])
+        if self.epoch and started != self.epoch:
+            log.warning("Asterisk was started anew: the calls of before are gone")
+        self.epoch = started
+        alive = await self._alive()
+        self._strangers.clear()
+        await self._adopt_strangers(alive)
+        await self._tell_gone(
+            [(call, {leg for leg in legs if self._is_gone(call, leg, alive)}) for call, legs in known]
+        )
+        for call, legs in known:
+            if call.progress.answered_at is None:
+                await self._tell_up(call, [alive[leg] for leg in legs if not self._is_gone(call, leg, alive)])
+        self._suspects.clear()
+
+    async def look(self) -> list[OngoingCall]:
+        """Compare once more; the calls that are known alive. What is amiss twice is no event under way: it is told."""
+        known = [(call, set(call.progress.up)) for call in self.ongoing]
+        alive = await self._alive()
+        await self._adopt_strangers(alive)
+        suspects, gone = set(), []
+        for call, legs in known:
+            missing = {leg for leg in legs if leg not in alive}
+            suspects |= {(call.call_id, leg) for leg in missing}
+            gone.append((call, {leg for leg in missing if (call.call_id, leg) in self._suspects}))
+            unheard = [alive[leg] for leg in legs - missing if call.progress.answered_at is None and alive[leg].up]
+            suspects |= {(call.call_id, f"{leg.id} up") for leg in unheard}
+            await self._tell_up(call, [leg for leg in unheard if (call.call_id, f"{leg.id} up") in self._suspects])
+        self._suspects = suspects
+        await self._tell_gone(gone)
+        return [call for call, legs in known if any(leg in alive for leg in legs)]
+
+    async def _alive(self) -> dict[str, Leg]:
+        return events.legs(await self.client.channels.list())
+
+    def _is_gone(self, call: OngoingCall, leg: str, alive: dict[str, Leg]) -> bool:
+        """No leg outlives its Asterisk."""
+        return leg not in alive or call.epoch not in (0, self.epoch)
+
+    async def _adopt_strangers(self, alive: dict[str, Leg]) -> None:
+        """A leg that no call knows, and that passed our gate, belongs to a call of the books, or it is ended."""
+        self._strangers &= set(alive)
+        for leg in alive:
+            if leg in self._strangers or self.ongoing.of_leg(leg):
+                continue
+            call_id = await self._variable(leg, "CONNECTOR_CALL")
+            call = self.ongoing.get(call_id)
+            if call is not None:
+                self.ongoing.dialled(LegDialled(call.progress.gate_leg, leg, call.seen_at))
+            elif call_id and not await self.in_books(call_id):
+                log.error("leg %s is of call %s, which is not in the books: it is ended", leg, call_id)
+                await self._end(leg)
+            elif not call_id:
+                self._strangers.add(leg)
+
+    async def _end(self, leg: str) -> None:
+        try:
+            await self.client.channels.hangup(channelId=leg)
+        except AriRefused as error:
+            log.info("leg %s is gone already: %s", leg, error)
+
+    async def _tell_up(self, call: OngoingCall, legs: list[Leg]) -> None:
+        """A leg that is up may have been answered unheard."""
         for leg in legs:
-            if leg not in alive:
-                call.mailbox.put_nowait(LegLost(leg, call.seen_at))
-            elif alive[leg].up and call.progress.answered_at is None:
-                call.mailbox.put_nowait(LegFoundUp(leg, await _answered_at(client, leg, call.seen_at)))
+            if leg.up:
+                call.mailbox.put_nowait(LegFoundUp(leg.id, await self._answered_at(leg.id, call.seen_at)))
 
+    async def _answered_at(self, leg: str, seen_at: int) -> int:
+        """When a leg was answered that nobody saw answered: Asterisk's own CDR knows.
 
-async def _answered_at(client: AriClient, leg: str, seen_at: int) -> int:
-    """When a leg was answered that nobody saw answered: Asterisk's own CDR knows.
-
-    If it does not, when the call was last known alive: too early rather than too late, for its money runs from there.
-    """
-    try:
-        answer = await client.channels.getChannelVar(channelId=leg, variable="CDR(answer,u)")
-        seconds, _, micros = answer["value"].partition(".")
+        If it does not, when the call was last known alive: too early rather than too late, for its money runs from
+        there.
+        """
+        seconds, _, micros = (await self._variable(leg, "CDR(answer,u)")).partition(".")
+        if not (seconds.isdecimal() and micros.isdecimal()) or seconds == "0":
+            return seen_at
         return int(seconds) * 1000 + int(micros[:3].ljust(3, "0"))
-    except (AriRefused, ValueError, KeyError):
-        return seen_at
+
+    async def _variable(self, leg: str, name: str) -> str:
+        """A channel variable, "" if the leg has none of that name or is gone."""
+        try:
+            answer = await self.client.channels.getChannelVar(channelId=leg, variable=name)
+        except AriRefused:
+            return ""
+        return str(answer.get("value") or "")
+
+    async def _tell_gone(self, gone: list[tuple[OngoingCall, set[str]]]) -> None:
+        """Legs that are gone: their ends from the journal, else that they are lost."""
+        gone = [(call, legs) for call, legs in gone if legs]
+        if not gone:
+            return
+        since = min(call.began_at for call, _ in gone)
+        stories: dict[str, LegStory] = {}
+        for _ in range(_TIMES):
+            stories = await self.journal.stories({leg for _, legs in gone for leg in legs}, since, self.epoch)
+            if not any(_unwritten(call, legs, stories, self.epoch) for call, legs in gone):
+                break
+            await asyncio.sleep(JOURNAL_LATE_S)
+        for call, legs in gone:
+            for event in _missed(call, legs & call.progress.up, stories):
+                if isinstance(event, LegDialled):
+                    self.ongoing.dialled(event)
+                else:
+                    call.mailbox.put_nowait(event)
+
+
+def _unwritten(call: OngoingCall, legs: set[str], stories: dict[str, LegStory], epoch: int) -> bool:
+    """Whether the end of a leg may still come: the Asterisk that had it lives, and its call has not heard of it."""
+    return call.epoch in (0, epoch) and any(
+        leg in call.progress.up and (leg not in stories or stories[leg].ended_at is None) for leg in legs
+    )
+
+
+def _missed(call: OngoingCall, gone: set[str], stories: dict[str, LegStory]) -> list[LegEvent]:
+    """What a call did not hear of the legs that are gone, and of those that they dialled unheard, in order."""
+    gate_leg = call.progress.gate_leg
+    missed: list[tuple[int, int, LegEvent]] = []
+    told = [stories[leg] for leg in gone if leg in stories]
+    if gate_leg in gone:
+        for story in stories.values():
+            if story.linked_to == gate_leg and story.leg not in call.legs:
+                missed.append((story.began_at, 0, LegDialled(gate_leg, story.leg, story.began_at)))
+                told.append(story)
+    for story in told:
+        if story.answered_at is not None:
+            missed.append((story.answered_at, 1, LegAnswered(story.leg, story.answered_at)))
+        if story.ended_at is None:
+            missed.append((story.alive_at, 2, LegLost(story.leg, max(story.alive_at, call.seen_at))))
+            continue
+        if story.leg == gate_leg and story.cause == TIMER_CAUSE:
+            missed.append((story.ended_at, 2, CutOff(story.leg, story.ended_at)))
+        missed.append((story.ended_at, 3, LegEnded(story.leg, story.ended_at, story.cause)))
+    for leg in gone - set(stories):
+        missed.append((call.seen_at, 2, LegLost(leg, call.seen_at)))
+    return [event for _, _, event in sorted(missed, key=lambda one: one[:2])]

@@ -25,9 +25,13 @@ _USUAL = Slicing()
 
 @dataclass(frozen=True)
 class LiveCall:
-    """A call that has its channel right now. `held_s`: paid ahead for so long from its answer; None if it is free."""
+    """A call that has its channel right now. `held_s`: paid ahead for so long from its answer; None if it is free.
+
+    `epoch`: when the Asterisk that has its legs was started; 0 if that is not known.
+    """
 
     id: str
+    epoch: int
     profile: str
     direction: str
     caller_id: str
@@ -99,8 +103,10 @@ class Explanation:
     entries: list[EntryView]
 
 
-def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL) -> Admitted | Refusal:
+def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0) -> Admitted | Refusal:
     """Give the call a channel of its profile and hold its first slice, or refuse it; one transaction.
+
+    `epoch`: when the node's Asterisk was started, in milliseconds; none of its calls outlives it.
 
     Admitted: a row of `call` is the channel, and what it costs is held. Refused: a row of `cdr` says why.
     StoreUnavailable: neither, as far as anybody knows. Asked again, after an answer that was lost, it says the same.
@@ -123,6 +129,7 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL) -> Admitted | 
             Call,
             id=attempt.call_id,
             node=node,
+            epoch=epoch,
             profile_id=route.profile.id,
             slot=slot,
             direction=attempt.direction.value,
@@ -248,6 +255,7 @@ def live(node: str | None = None) -> list[LiveCall]:
         return [
             LiveCall(
                 id=row.id,
+                epoch=row.epoch,
                 profile=row.profile.name,
                 direction=row.direction,
                 caller_id=row.caller_id,
@@ -264,6 +272,12 @@ def live(node: str | None = None) -> list[LiveCall]:
             )
             for row in found.order_by(Call.started_at, Call.id)
         ]
+
+
+def is_live(call_id: str) -> bool:
+    """Whether the call has its row, and so its channel."""
+    with reading():
+        return bool(rows("SELECT 1 FROM call WHERE id = ?", call_id))
 
 
 def cdrs(limit: int) -> list[CdrView]:

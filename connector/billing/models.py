@@ -87,11 +87,13 @@ class Call(Table):
     """A live call: the row is the channel in use, and it goes when the call ends. There is no counter that could leak.
 
     `slot` says which of the profile's channels it is: unique per profile, and a trigger refuses a slot above the number
-    bought, so that the store itself cannot be oversold. `seen_at` is the last moment the call was known alive.
+    bought, so that the store itself cannot be oversold. `seen_at` is the last moment the call was known alive; `epoch`
+    is when its node's Asterisk had started, which it cannot outlive.
     """
 
     id = TextField(primary_key=True)
     node = TextField()
+    epoch = BigIntegerField()
     profile = ForeignKeyField(Profile)
     profile_id: int
     slot = IntegerField(constraints=[Check("slot BETWEEN 1 AND 300")])

@@ -64,10 +64,12 @@ class Admitted:
     guard_s: int
 
 
+# The cause that the dialplan hangs up with when a leg's time ran out: 102, recovery on timer expiry.
+TIMER_CAUSE = 102
 # Q.850 causes that say more than "it failed" about a call that nobody answered.
 _BUSY = {17}
 # 0, 16, 26, 127: the caller gave up before anybody answered. 18, 19: the far side let it ring. 102: a timer ran out.
-_NO_ANSWER = {0, 16, 18, 19, 26, 102, 127}
+_NO_ANSWER = {0, 16, 18, 19, 26, TIMER_CAUSE, 127}
 
 
 @dataclass

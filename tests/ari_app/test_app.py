@@ -3,130 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from connector.ari_app import app as app_module
 from connector.ari_app.app import ConnectorApp
 from connector.billing import calls, credit
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.core.calls import Progress
 from connector.core.holds import Slicing
-from connector.errors import AmiUnavailable, AriRefused, StoreUnavailable
+from connector.errors import StoreUnavailable
 from connector.writer import Writer
+from tests.ari_app.conftest import (
+    ANSWERED,
+    PlayedAsterisk,
+    PlayedJournal,
+    PlayedTimers,
+    about,
+    booked,
+    dial,
+    offer,
+    talking,
+    until,
+)
 from tests.conftest import FixedClock
-
-# 10 ms after the offer, by Asterisk's clock.
-ANSWERED = 1_795_000_000_010
-AT = "2026-11-18T11:06:40.%03d+0000"
-
-
-class PlayedAsterisk:
-    """The client's resources, answering what the test says; `asked` is what was asked."""
-
-    def __init__(self) -> None:
-        self.channels = self.applications = self
-        self.alive: dict[str, str] = {}
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-
-    def __getattr__(self, operation: str) -> Any:
-        def call(**parameters: Any) -> asyncio.Future[Any]:
-            self.asked.append((operation, parameters))
-            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-            if operation == "getChannelVar":
-                answer.set_exception(AriRefused(404, "no such variable"))
-                return answer
-            answer.set_result([{"id": leg, "state": state} for leg, state in self.alive.items()])
-            return answer
-
-        return call
-
-
-class PlayedTimers:
-    """Asterisk's absolute timeouts, as they were set: leg -> milliseconds."""
-
-    def __init__(self) -> None:
-        self.set: dict[str, int] = {}
-        self.away = False
-        self.refused = 0
-
-    async def end_leg_in(self, leg: str, ms: int) -> bool:
-        """Set one."""
-        if self.away:
-            self.refused += 1
-            raise AmiUnavailable("AMI is not connected")
-        self.set[leg] = ms
-        return True
-
-
-@pytest.fixture
-def timers() -> PlayedTimers:
-    """Asterisk's timers, played by the test."""
-    return PlayedTimers()
-
-
-@pytest.fixture
-def writer() -> Iterator[Writer]:
-    """The store's own thread."""
-    made = Writer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
-async def asterisk() -> PlayedAsterisk:
-    """An Asterisk played by the test."""
-    return PlayedAsterisk()
-
-
-@pytest.fixture
-async def app(
-    asterisk: PlayedAsterisk, writer: Writer, timers: PlayedTimers, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[ConnectorApp]:
-    """The application, ready."""
-    monkeypatch.setattr(app_module, "STORE_RETRY_S", 0.01)
-    monkeypatch.setattr(app_module, "PAY_EVERY_S", 0.01)
-    made = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
-    made.ready.set()
-    yield made
-    await made.close()
-
-
-def offer(username: str, leg: str = "A", at: int = 0, state: str = "Ring") -> dict[str, Any]:
-    """A call at the gate."""
-    return {
-        "type": "StasisStart", "timestamp": AT % at, "args": ["out", username],
-        "channel": {"id": leg, "state": state, "caller": {"number": "1"}, "dialplan": {"exten": "+442079460001"},
-                    "creationtime": AT % 0},
-    }  # fmt: skip
-
-
-def about(kind: str, leg: str, at: int, **more: Any) -> dict[str, Any]:
-    """An event about one leg."""
-    return {"type": kind, "timestamp": AT % at, "channel": {"id": leg, "state": "Up"}, **more}
-
-
-def dial(caller: str, peer: str, at: int) -> dict[str, Any]:
-    """One leg dials another."""
-    return {"type": "Dial", "timestamp": AT % at, "caller": {"id": caller}, "peer": {"id": peer}}
-
-
-async def until(condition: Any) -> None:
-    """Wait for a condition, two seconds at most."""
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not come")
-
-
-async def booked(count: int) -> list[calls.CdrView]:
-    """The CDRs, when there are so many."""
-    await until(lambda: len(calls.cdrs(100)) == count)
-    return calls.cdrs(100)
 
 
 async def test_events_may_come_twice(app: ConnectorApp, office: Credentials) -> None:
@@ -242,14 +143,6 @@ async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office:
     assert second.started_at - first.started_at == 20
 
 
-async def talking(app: ConnectorApp, office: Credentials) -> None:
-    """A call that was answered 10 ms after its offer."""
-    app.event(offer(office.username))
-    app.event(dial("A", "B", 5))
-    app.event(about("ChannelStateChange", "A", 10))
-    await until(lambda: any(call.answered_at for call in calls.live()))
-
-
 async def test_asterisks_timers_are_what_is_held(
     app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
@@ -312,6 +205,7 @@ async def test_an_adopted_call_has_its_timers_set_again(
     asterisk: PlayedAsterisk,
     writer: Writer,
     timers: PlayedTimers,
+    journal: PlayedJournal,
     clock: FixedClock,
     office: Credentials,
 ) -> None:
@@ -323,7 +217,7 @@ async def test_an_adopted_call_has_its_timers_set_again(
     timers.set.clear()
     asterisk.alive = {"A": "Up", "B": "Up"}
     clock.now = ANSWERED + 5_000
-    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers)  # type: ignore[arg-type]
+    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers, journal)  # type: ignore[arg-type]
     await second._reconcile()
     paying = asyncio.create_task(second.keep_paid())
     await until(lambda: timers.set == {"A": 55_000, "B": 55_500})

@@ -40,19 +40,22 @@ def test_with_the_connector_killed_calls_go_on_and_new_ones_are_refused(bench: B
     assert [cdr.duration_ms for cdr in cdrs if not 14_500 < cdr.duration_ms < 16_500] == []
 
 
-def test_calls_that_ended_while_the_connector_was_dead_leave_the_store(bench: Bench) -> None:
-    """Nobody saw their end: they are closed at the last moment they were known alive, and say `estimated`."""
-    outcome = bench.begin("ended unseen")
-    held = bench.caller("hold-and-refuse/caller.xml", 5, 20, hold_s=2).start()
+def test_calls_that_ended_while_the_connector_was_dead_are_settled_from_asterisks_journal(bench: Bench) -> None:
+    """Nobody heard their end, and some nobody heard answered: Asterisk wrote it all down, to the millisecond."""
+    outcome = bench.begin("ended unheard")
+    held = bench.caller("hold-and-refuse/caller.xml", 5, 20, hold_s=3).start()
     bench.until(outcome, "five calls are up", lambda: bench.answered() == 5, 5)
+    late = bench.caller("hold-and-refuse/caller.xml", 2, 20, "answers_late", hold_s=2).start()
+    bench.until(outcome, "two more ring", lambda: bench.live() == 7, 5)
     os.kill(bench.supervisor.pid("connector"), signal.SIGKILL)
-    assert held.wait(30).successful == 5
-    assert bench.live() == 5
+    assert (held.wait(30).successful, late.wait(30).successful) == (5, 2)
+    assert bench.live() == 7
     assert ready_again(bench)
     cdrs = bench.end(outcome)
     assert outcome.problems == []
-    assert [cdr.ending for cdr in cdrs] == ["estimated"] * 5
-    assert all(0 <= cdr.duration_ms <= 3_000 for cdr in cdrs)
+    assert [(cdr.ending, cdr.cause) for cdr in cdrs] == [("ok", 16)] * 7
+    assert all(cdr.other_leg for cdr in cdrs)
+    assert sorted(round(cdr.duration_ms / 1000) for cdr in cdrs) == [2, 2, 3, 3, 3, 3, 3]
 
 
 def test_a_connector_that_is_silent_admits_nothing(bench: Bench) -> None:

@@ -1,0 +1,169 @@
+"""An Asterisk played by the tests: its answers, timers and journal; and its events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from connector.ari_app import app as app_module
+from connector.ari_app import recovery
+from connector.ari_app.app import ConnectorApp
+from connector.ari_app.journal import LegStory
+from connector.billing import calls
+from connector.billing.profiles import Credentials
+from connector.core.holds import Slicing
+from connector.errors import AmiUnavailable, AriRefused
+from connector.writer import Writer
+from tests.conftest import FixedClock
+
+# 10 ms after the offer, by Asterisk's clock.
+ANSWERED = 1_795_000_000_010
+AT = "2026-11-18T11:06:40.%03d+0000"
+
+
+class PlayedAsterisk:
+    """The client's resources, answering what the test says; `asked` is what was asked."""
+
+    def __init__(self) -> None:
+        self.channels = self.applications = self.asterisk = self
+        self.started = 0
+        self.alive: dict[str, str] = {}
+        self.variables: dict[tuple[str, str], str] = {}
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**parameters: Any) -> asyncio.Future[Any]:
+            self.asked.append((operation, parameters))
+            answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            if operation == "getChannelVar":
+                name = (parameters["channelId"], parameters["variable"])
+                if name in self.variables:
+                    answer.set_result({"value": self.variables[name]})
+                else:
+                    answer.set_exception(AriRefused(404, "no such variable"))
+                return answer
+            if operation == "getInfo":
+                answer.set_result({"status": {"startup_time": AT % self.started}})
+                return answer
+            answer.set_result([{"id": leg, "state": state} for leg, state in self.alive.items()])
+            return answer
+
+        return call
+
+
+class PlayedTimers:
+    """Asterisk's absolute timeouts, as they were set: leg -> milliseconds."""
+
+    def __init__(self) -> None:
+        self.set: dict[str, int] = {}
+        self.away = False
+        self.refused = 0
+
+    async def end_leg_in(self, leg: str, ms: int) -> bool:
+        """Set one."""
+        if self.away:
+            self.refused += 1
+            raise AmiUnavailable("AMI is not connected")
+        self.set[leg] = ms
+        return True
+
+
+class PlayedJournal:
+    """Asterisk's journal: `written` is what it knows."""
+
+    def __init__(self) -> None:
+        self.written: dict[str, LegStory] = {}
+
+    async def stories(self, legs: set[str], since: int, epoch: int) -> dict[str, LegStory]:
+        """What is written of them."""
+        return {leg: story for leg, story in self.written.items() if {leg, story.linked_to} & legs}
+
+
+@pytest.fixture
+def journal(monkeypatch: pytest.MonkeyPatch) -> PlayedJournal:
+    """Asterisk's journal, played by the test."""
+    monkeypatch.setattr(recovery, "JOURNAL_LATE_S", 0.01)
+    return PlayedJournal()
+
+
+@pytest.fixture
+def timers() -> PlayedTimers:
+    """Asterisk's timers, played by the test."""
+    return PlayedTimers()
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    """The store's own thread."""
+    made = Writer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def asterisk() -> PlayedAsterisk:
+    """An Asterisk played by the test."""
+    return PlayedAsterisk()
+
+
+@pytest.fixture
+async def app(
+    asterisk: PlayedAsterisk,
+    writer: Writer,
+    timers: PlayedTimers,
+    journal: PlayedJournal,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[ConnectorApp]:
+    """The application, ready."""
+    monkeypatch.setattr(app_module, "STORE_RETRY_S", 0.01)
+    monkeypatch.setattr(app_module, "PAY_EVERY_S", 0.01)
+    made = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers, journal)  # type: ignore[arg-type]
+    made.ready.set()
+    yield made
+    await made.close()
+
+
+def offer(username: str, leg: str = "A", at: int = 0, state: str = "Ring") -> dict[str, Any]:
+    """A call at the gate."""
+    return {
+        "type": "StasisStart", "timestamp": AT % at, "args": ["out", username],
+        "channel": {"id": leg, "state": state, "caller": {"number": "1"}, "dialplan": {"exten": "+442079460001"},
+                    "creationtime": AT % 0},
+    }  # fmt: skip
+
+
+def about(kind: str, leg: str, at: int, **more: Any) -> dict[str, Any]:
+    """An event about one leg."""
+    return {"type": kind, "timestamp": AT % at, "channel": {"id": leg, "state": "Up"}, **more}
+
+
+def dial(caller: str, peer: str, at: int) -> dict[str, Any]:
+    """One leg dials another."""
+    return {"type": "Dial", "timestamp": AT % at, "caller": {"id": caller}, "peer": {"id": peer}}
+
+
+async def until(condition: Any) -> None:
+    """Wait for a condition, two seconds at most."""
+    for _ in range(400):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come")
+
+
+async def booked(count: int) -> list[calls.CdrView]:
+    """The CDRs, when there are so many."""
+    await until(lambda: len(calls.cdrs(100)) == count)
+    return calls.cdrs(100)
+
+
+async def talking(app: ConnectorApp, office: Credentials) -> None:
+    """A call that was answered 10 ms after its offer."""
+    app.event(offer(office.username))
+    app.event(dial("A", "B", 5))
+    app.event(about("ChannelStateChange", "A", 10))
+    await until(lambda: any(call.answered_at for call in calls.live()))
