@@ -10,7 +10,10 @@ class Clock(Protocol):
     """Tells the time."""
 
     def now_ms(self) -> int:
-        """Milliseconds since 1970 UTC."""
+        """Milliseconds since 1970 UTC. Somebody may set it, forward or back."""
+
+    def running_ms(self) -> int:
+        """Milliseconds since some moment, which nobody can set."""
 
 
 class SystemClock:
@@ -19,3 +22,7 @@ class SystemClock:
     def now_ms(self) -> int:
         """Milliseconds since 1970 UTC, by the machine."""
         return time.time_ns() // 1_000_000
+
+    def running_ms(self) -> int:
+        """Milliseconds since the machine was started."""
+        return time.monotonic_ns() // 1_000_000

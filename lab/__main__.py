@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress, TextColumn
 
 from lab import load as lab_load
 from lab import run as lab_run
 from lab import soak as lab_soak
 from lab import testing
 from lab.errors import LabError
+from lab.sim import run as lab_sim
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 Folder = Annotated[Path, typer.Option(help="Where it lives.", hidden=True)]
@@ -59,6 +61,33 @@ def soak(
         print(f"problem: {problem}")
     print(f"seed {found.seed}: " + ("nothing oversold, nothing lost" if not found.problems else "failed"))
     if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sim(
+    seed: Annotated[int | None, typer.Option(help="Repeat this one; else many.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=10_000_000, help="How many seeds, if none is named.")] = 1_000,
+    first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    calls: Annotated[int, typer.Option(min=1, max=1_000, help="How many calls each.")] = lab_sim.CALLS,
+) -> None:
+    """Connector, store, Asterisk and clock in one process and in virtual time, with faults at every await."""
+    if seed is not None:
+        found = lab_sim.repeat(seed, calls)
+    else:
+        found = lab_sim.Simulated()
+        with Progress(*Progress.get_default_columns(), TextColumn("{task.fields[failed]} failed")) as bar:
+            task = bar.add_task("seeds", total=count, failed=0)
+            for found in lab_sim.sweep(first, count, calls):
+                bar.update(task, completed=found.seeds, failed=len(found.failed))
+    for story in found.failures[: lab_sim.MOST_EXPLAINED]:
+        print(story)
+    print(
+        f"{found.seeds} seeds, {found.hours:.1f} virtual hours, {found.calls} calls, {found.faults} faults"
+        f" in {found.took_s:.0f} s: "
+        + (f"seeds {found.failed} failed" if found.failed else "nothing lost, nothing twice")
+    )
+    if found.failed:
         raise typer.Exit(1)
 
 

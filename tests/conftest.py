@@ -35,10 +35,15 @@ class FixedClock:
 
     def __init__(self, now: int = NOW) -> None:
         self.now = now
+        self.set_by = 0
 
     def now_ms(self) -> int:
         """The time it was told."""
         return self.now
+
+    def running_ms(self) -> int:
+        """Nobody sets it by surprise, unless `set_by` says so."""
+        return self.now - self.set_by
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
-from connector.ari_app.events import CallOffered, CutOff, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
+from connector.ari_app.events import CallOffered, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
 from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import Recovery
@@ -37,6 +37,8 @@ MOST_ASTRAY_MS = 300_000
 READY_LIMIT_S = 1.5
 GATE_LIMIT_MS = 8000
 STORE_RETRY_S = 1.0
+# What is more than a clock that is kept right does by itself.
+CLOCK_STEP_MS = 1_000
 # Two connectors that both come back at once would take the application from each other for ever.
 REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
@@ -95,6 +97,7 @@ class ConnectorApp:
         self.ready = asyncio.Event()
         self.ongoing = OngoingCalls()
         self.recovery = Recovery(self.ongoing, client, journal, self._in_books)
+        self._set_by = clock.now_ms() - clock.running_ms()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self) -> None:
@@ -117,6 +120,7 @@ class ConnectorApp:
         """For ever: pay talking calls ahead, slice by slice, and move Asterisk's timer with what is held."""
         while True:
             await asyncio.sleep(PAY_EVERY_S)
+            self._look_at_the_clock()
             now = self.clock.now_ms()
             ahead_ms = min(PAY_AHEAD_MS, self.slicing.slice_s * 1000 // 3)
             for call in [call for call in self.ongoing if call.pays_next(now, ahead_ms)]:
@@ -136,6 +140,7 @@ class ConnectorApp:
 
     def event(self, message: dict[str, Any]) -> None:
         """Sort one event into the mailboxes it concerns."""
+        self._look_at_the_clock()
         try:
             event = events.parse(message)
         except (KeyError, ValueError, TypeError):
@@ -158,6 +163,13 @@ class ConnectorApp:
             progress.leg_dialled(row.other_leg)
         progress.answered_at = row.answered_at
         call = self.ongoing.add(row.id, progress, row.seen_at, row.started_at, row.epoch)
+        call.decided = True
+        now = self.clock.now_ms()
+        if row.answered_at is not None and row.seen_at > now:
+            # How long it has talked is not known: what is known is kept, and it gets no more.
+            log.error("call %s is of the future, for the clock was set back meanwhile: it is ended", row.id)
+            call.clock_stepped(now - row.seen_at)
+            self._start(self._end(progress.gate_leg))
         if row.answered_at is not None:
             call.held_s = row.held_s  # its timer is set again at once: what it was set to nobody knows
         call.task = self._start(self._guarded(call, self._follow(call)))
@@ -209,7 +221,7 @@ class ConnectorApp:
 
     async def _carry(self, call: OngoingCall, attempt: Attempt) -> None:
         decided = await self._decide(attempt)
-        call.epoch = self.recovery.epoch
+        call.epoch, call.decided = self.recovery.epoch, True
         if isinstance(decided, Refusal):
             log.info("refused %s %s: %s", attempt.direction, attempt.gate_leg, decided.code)
             self.ongoing.remove(call)
@@ -282,19 +294,21 @@ class ConnectorApp:
                 if progress.leg_dialled(event.leg):
                     await self._insist(calls.dialled, call.call_id, event.leg)
             elif isinstance(event, LegAnswered | LegFoundUp):
-                if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
-                    call.held_s = await self._insist(
-                        calls.answered, call.call_id, event.at, progress.other_leg, self.slicing
-                    )
-                    await self._set_timers(call)
+                await self._answered(call, event)
             elif isinstance(event, LegEnded):
+                if event.up and progress.answers(event.leg):
+                    await self._answered(call, await self.recovery.missed_answer(call, event.leg))
                 progress.leg_ended(event.leg, event.at, event.cause)
             elif isinstance(event, LegLost):
                 progress.leg_ended(event.leg, event.at, None, seen=False)
-            elif isinstance(event, CutOff):
-                progress.cut_off = True
         await self._insist(calls.ended, call.call_id, progress, self.clock.now_ms())
         self.ongoing.remove(call)  # only now: while its row is there, a call without a place in memory would be adopted
+
+    async def _answered(self, call: OngoingCall, event: LegAnswered | LegFoundUp) -> None:
+        progress = call.progress
+        if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
+            call.held_s = await self._insist(calls.answered, call.call_id, event.at, progress.other_leg, self.slicing)
+            await self._set_timers(call)
 
     async def _pay(self, call: OngoingCall) -> None:
         """One slice more, and then the timer. In this order: should we die between, the call ends at what it had."""
@@ -373,6 +387,24 @@ class ConnectorApp:
             except StoreUnavailable as error:
                 log.error("the store did not take what happened to a call, trying again: %s", error)
                 await asyncio.sleep(STORE_RETRY_S)
+
+    def _look_at_the_clock(self) -> None:
+        """Has somebody set it? Asterisk's timers go by it: set back, calls would talk on beyond what is paid."""
+        set_by = self.clock.now_ms() - self.clock.running_ms()
+        step_ms, self._set_by = set_by - self._set_by, set_by
+        if abs(step_ms) < CLOCK_STEP_MS:
+            return
+        log.error("the clock was set by %.1f s: calls keep their length, their timers are set again", step_ms / 1000)
+        for call in self.ongoing:
+            call.clock_stepped(step_ms)
+        times = {call.call_id: (call.progress.answered_at, call.seen_at) for call in self.ongoing}
+        self._start(self._insist(calls.clock_stepped, times))
+
+    async def _end(self, leg: str) -> None:
+        try:
+            await self.client.channels.hangup(channelId=leg)
+        except AsteriskError as error:
+            log.info("leg %s is not ended by us: %s", leg, error)
 
     async def _in_books(self, call_id: str) -> bool:
         return await self.store(calls.is_live, call_id)

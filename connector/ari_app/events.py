@@ -9,7 +9,7 @@ from typing import Any
 from connector.core.times import from_asterisk
 
 # Asterisk sends 82 events a call to an application that listens to everything; these are the ones that are used.
-KINDS = ("StasisStart", "Dial", "ChannelStateChange", "ChannelDestroyed", "ChannelUserevent", "ApplicationReplaced")
+KINDS = ("StasisStart", "Dial", "ChannelStateChange", "ChannelDestroyed", "ApplicationReplaced")
 # The filter holds back the answers to our requests too, unless they are named (measured on 22.10.1).
 FILTER = {"allowed": [{"type": kind} for kind in (*KINDS, "RESTResponse")]}
 
@@ -49,19 +49,12 @@ class LegAnswered:
 
 @dataclass(frozen=True)
 class LegEnded:
-    """A leg is gone. `cause` is Q.850."""
+    """A leg is gone. `cause` is Q.850; `up`: it had been answered."""
 
     leg: str
     at: int
     cause: int
-
-
-@dataclass(frozen=True)
-class CutOff:
-    """The dialplan says that a leg's time ran out."""
-
-    leg: str
-    at: int
+    up: bool
 
 
 @dataclass(frozen=True)
@@ -85,7 +78,7 @@ class ApplicationReplaced:
     """Another connector took the application: this one hears nothing more."""
 
 
-LegEvent = LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp | CutOff
+LegEvent = LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp
 Event = CallOffered | LegEvent | ApplicationReplaced
 
 
@@ -116,9 +109,7 @@ def parse(message: dict[str, Any]) -> Event | None:
         )
     if kind == "ChannelStateChange":
         return LegAnswered(leg, at) if channel["state"] == "Up" else None
-    if kind == "ChannelDestroyed":
-        return LegEnded(leg, at, int(message["cause"]))
-    return CutOff(leg, at) if message["eventname"] == "ConnectorCutOff" else None
+    return LegEnded(leg, at, int(message["cause"]), channel["state"] == "Up")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ class OngoingCall:
     """One call: what is known of it, when it was last known alive, and the events that wait for it.
 
     `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
-    what Asterisk's timer was set to last. `epoch`: when the Asterisk that has its legs was started; 0 if not known yet.
+    what Asterisk's timer was set to last. `decided`: the gate has its answer, or should have. `epoch`: when the
+    Asterisk that has its legs was started; 0 if not known yet.
     """
 
     def __init__(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> None:
@@ -35,7 +36,16 @@ class OngoingCall:
         self.last_slice = False
         self.paying = False
         self.gone = False
+        self.decided = False
         self.warned = False
+
+    def clock_stepped(self, step_ms: int) -> None:
+        """The clock was set: what was noted by it moves along, and Asterisk's timers, which go by it, are set again."""
+        self.progress.clock_stepped(step_ms)
+        self.seen_at += step_ms
+        self.began_at += min(step_ms, 0)
+        self.pay_again_at = 0
+        self.timer_s = None
 
     @property
     def paid_until(self) -> int | None:

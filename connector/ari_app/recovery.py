@@ -14,12 +14,12 @@ from collections.abc import Awaitable, Callable
 
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
-from connector.ari_app.events import CutOff, Leg, LegAnswered, LegDialled, LegEnded, LegEvent, LegFoundUp, LegLost
+from connector.ari_app.events import Leg, LegAnswered, LegDialled, LegEnded, LegEvent, LegFoundUp, LegLost
 from connector.ari_app.journal import Journal, LegStory
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
-from connector.core.calls import TIMER_CAUSE
+from connector.core.refusals import NOT_READY
 from connector.core.times import from_asterisk
-from connector.errors import AriRefused
+from connector.errors import AriRefused, AsteriskError
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Recovery:
         alive = await self._alive()
         self._strangers.clear()
         await self._adopt_strangers(alive)
+        await self._refuse_forgotten()
         await self._tell_gone(
             [(call, {leg for leg in legs if self._is_gone(call, leg, alive)}) for call, legs in known]
         )
@@ -85,6 +86,17 @@ class Recovery:
         await self._tell_gone(gone)
         return [call for call, legs in known if any(leg in alive for leg in legs)]
 
+    async def missed_answer(self, call: OngoingCall, leg: str) -> LegAnswered | LegFoundUp:
+        """When a leg was answered that was up at its end, and nobody heard it answered."""
+        try:
+            story = (await self.journal.stories({leg}, call.began_at, self.epoch)).get(leg)
+        except AsteriskError as error:
+            log.error("when leg %s was answered is not known: %s", leg, error)
+            story = None
+        if story is None or story.answered_at is None:
+            return LegFoundUp(leg, call.seen_at)
+        return LegAnswered(leg, story.answered_at)
+
     async def _alive(self) -> dict[str, Leg]:
         return events.legs(await self.client.channels.list())
 
@@ -107,6 +119,19 @@ class Recovery:
                 await self._end(leg)
             elif not call_id:
                 self._strangers.add(leg)
+
+    async def _refuse_forgotten(self) -> None:
+        """Who still stands at the gate from before the silence hears no answer any more: refused now, not by and by."""
+        application = await self.client.applications.get(applicationName=self.client.settings.app)
+        for leg in application["channel_ids"]:
+            if all(call.decided for call in self.ongoing.of_leg(leg)):
+                log.warning("leg %s was left at the gate: it is refused", leg)
+                try:
+                    await self.client.channels.continueInDialplan(
+                        channelId=leg, context="connector-refuse", extension=str(NOT_READY.cause), priority=1
+                    )
+                except AriRefused as error:
+                    log.info("leg %s is gone already: %s", leg, error)
 
     async def _end(self, leg: str) -> None:
         try:
@@ -182,9 +207,8 @@ def _missed(call: OngoingCall, gone: set[str], stories: dict[str, LegStory]) -> 
         if story.ended_at is None:
             missed.append((story.alive_at, 2, LegLost(story.leg, max(story.alive_at, call.seen_at))))
             continue
-        if story.leg == gate_leg and story.cause == TIMER_CAUSE:
-            missed.append((story.ended_at, 2, CutOff(story.leg, story.ended_at)))
-        missed.append((story.ended_at, 3, LegEnded(story.leg, story.ended_at, story.cause)))
+        up = story.answered_at is not None
+        missed.append((story.ended_at, 3, LegEnded(story.leg, story.ended_at, story.cause, up)))
     for leg in gone - set(stories):
         missed.append((call.seen_at, 2, LegLost(leg, call.seen_at)))
     return [event for _, _, event in sorted(missed, key=lambda one: one[:2])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -205,7 +205,16 @@ def seen(call_ids: Sequence[str], at: int) -> None:
     """These calls were known alive at `at`: the last thing that is known of them should nobody see their end."""
     with writing():
         for start in range(0, len(call_ids), 500):  # well below SQLite's limit on bound values
-            Call.update(seen_at=at).where(Call.id.in_(call_ids[start : start + 500]) & (Call.seen_at < at)).execute()
+            some = call_ids[start : start + 500]
+            marks = ", ".join("?" * len(some))
+            run(f"UPDATE call SET seen_at = ? WHERE seen_at < ? AND id IN ({marks})", at, at, *some)
+
+
+def clock_stepped(times: Mapping[str, tuple[int | None, int]]) -> None:
+    """The clock was set: when these calls were answered, and last seen, by the clock as it is now."""
+    with writing():
+        for call_id, (answered_at, seen_at) in times.items():
+            run("UPDATE call SET answered_at = ?, seen_at = ? WHERE id = ?", answered_at, seen_at, call_id)
 
 
 def ended(call_id: str, progress: Progress, at: int) -> None:
@@ -238,7 +247,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             ended_at=ended_at,
             duration_ms=progress.duration_ms,
             cause=progress.cause or 0,
-            ending=progress.ending.value,
+            ending=_ending(progress, charge).value,
             price_micros=charge["price_micros"] if charge else 0,
         )
         if charge is not None:
@@ -419,6 +428,14 @@ def _free(row: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any] |
     charge = holds.settle(row, profile, duration_ms, at)
     run("DELETE FROM call WHERE id = ?", row.id)
     return charge
+
+
+def _ending(progress: Progress, charge: dict[str, Any] | None) -> Ending:
+    """How it ended; who talked all that was held was cut off, whichever leg's timer it was."""
+    if progress.ending is Ending.OK and charge is not None:
+        held_s = charge["held_bundle_s"] + charge["held_paid_s"]
+        return Ending.CUT_OFF if progress.duration_ms >= held_s * 1000 else Ending.OK
+    return progress.ending
 
 
 def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route, price_micros: int | None = None) -> Refusal:

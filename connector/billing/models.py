@@ -93,7 +93,6 @@ class Call(Table):
 
     id = TextField(primary_key=True)
     node = TextField()
-    epoch = BigIntegerField()
     profile = ForeignKeyField(Profile)
     profile_id: int
     slot = IntegerField(constraints=[Check("slot BETWEEN 1 AND 300")])
@@ -109,6 +108,7 @@ class Call(Table):
     started_at = BigIntegerField()
     answered_at = BigIntegerField(null=True)
     seen_at = BigIntegerField()
+    epoch = BigIntegerField(constraints=[SQL("DEFAULT 0")])
 
     class Meta:
         indexes = ((("profile", "slot"), True),)

@@ -20,6 +20,8 @@ from connector.errors import StoreUnavailable
 
 M = TypeVar("M", bound=peewee.Model)
 
+# SQLite's name for a store that is gone with its connection.
+IN_MEMORY = Path(":memory:")
 FIRST_WHOLE_WAL = (3, 51, 3)
 # Below the gate's timeout: a call that waits for a locked store is refused, not forgotten.
 BUSY_LIMIT_S = 2
@@ -56,8 +58,8 @@ class Store:
     def migrate(self) -> list[str]:
         """Bring the schema up to date, making the store if it is not there; the names of what was applied."""
         with unavailable_if_broken(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if not self.path.exists():
+            if self.path != IN_MEMORY:
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.path.touch(mode=0o600)
             return list(Runner(self.db, str(_MIGRATIONS)).up())
 

@@ -87,7 +87,6 @@ class Progress:
     answered_at: int | None = None
     ended_at: int | None = None
     cause: int | None = None
-    cut_off: bool = False
     estimated: bool = False
 
     def __post_init__(self) -> None:
@@ -101,13 +100,17 @@ class Progress:
         self.up.add(leg)
         return True
 
+    def answers(self, leg: str) -> bool:
+        """Whether this leg's answer would be the call's, and the call has none yet."""
+        return self.answered_at is None and leg in self.legs and (leg == self.gate_leg) is not self.transferred
+
     def leg_answered(self, leg: str, at: int, *, seen: bool = True) -> bool:
         """A leg was answered; True the first time that this answers the call.
 
         It is the gate leg's answer that counts: another leg's is the carrier's, not yet the call's. Of a transferred
         call, it is that of a leg that was dialled. `seen=False`: nobody saw it, and `at` is when it was found up.
         """
-        if self.answered_at is not None or leg not in self.legs or (leg == self.gate_leg) is self.transferred:
+        if not self.answers(leg):
             return False
         self.answered_at = at
         self.estimated = self.estimated or not seen
@@ -122,6 +125,13 @@ class Progress:
         self.estimated = self.estimated or not seen
         if leg == self.gate_leg:
             self.cause = cause
+
+    def clock_stepped(self, step_ms: int) -> None:
+        """The clock was set while the call lasted: its answer is as long ago as it was."""
+        if self.answered_at is not None:
+            self.answered_at += step_ms
+        if self.ended_at is not None:
+            self.ended_at += step_ms
 
     @property
     def over(self) -> bool:
@@ -145,10 +155,8 @@ class Progress:
         """How the call ended."""
         if self.estimated:
             return Ending.ESTIMATED
-        if self.cut_off:
-            return Ending.CUT_OFF
         if self.answered_at is not None:
-            return Ending.OK
+            return Ending.CUT_OFF if self.cause == TIMER_CAUSE else Ending.OK
         if self.cause in _BUSY:
             return Ending.BUSY
         return Ending.NO_ANSWER if self.cause in _NO_ANSWER else Ending.FAILED

@@ -30,6 +30,9 @@ class PlayedAsterisk:
     def __init__(self) -> None:
         self.channels = self.applications = self.asterisk = self
         self.started = 0
+        self.at_the_gate: list[str] = []
+        self.settings = self
+        self.app = "connector"
         self.alive: dict[str, str] = {}
         self.variables: dict[tuple[str, str], str] = {}
         self.asked: list[tuple[str, dict[str, Any]]] = []
@@ -47,6 +50,9 @@ class PlayedAsterisk:
                 return answer
             if operation == "getInfo":
                 answer.set_result({"status": {"startup_time": AT % self.started}})
+                return answer
+            if operation == "get":
+                answer.set_result({"channel_ids": self.at_the_gate})
                 return answer
             answer.set_result([{"id": leg, "state": state} for leg, state in self.alive.items()])
             return answer
@@ -138,7 +144,8 @@ def offer(username: str, leg: str = "A", at: int = 0, state: str = "Ring") -> di
 
 def about(kind: str, leg: str, at: int, **more: Any) -> dict[str, Any]:
     """An event about one leg."""
-    return {"type": kind, "timestamp": AT % at, "channel": {"id": leg, "state": "Up"}, **more}
+    state = more.pop("state", "Up" if kind == "ChannelStateChange" else "Ring")
+    return {"type": kind, "timestamp": AT % at, "channel": {"id": leg, "state": state}, **more}
 
 
 def dial(caller: str, peer: str, at: int) -> dict[str, Any]:

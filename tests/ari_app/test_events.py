@@ -34,10 +34,10 @@ def test_a_leg_that_answers_and_one_that_rings() -> None:
 
 
 def test_a_leg_that_ends() -> None:
-    """With its Q.850 cause."""
-    assert events.parse(event("ChannelDestroyed", cause=17, cause_txt="User busy")) == events.LegEnded(
-        "lab-1.0", MS, 17
-    )
+    """With its Q.850 cause, and whether it had been answered."""
+    busy = events.parse(event("ChannelDestroyed", "Ring", cause=17, cause_txt="User busy"))
+    talked = events.parse(event("ChannelDestroyed", "Up", cause=16, cause_txt="Normal Clearing"))
+    assert (busy, talked) == (events.LegEnded("lab-1.0", MS, 17, False), events.LegEnded("lab-1.0", MS, 16, True))
 
 
 def test_a_leg_that_is_dialled() -> None:
@@ -47,12 +47,6 @@ def test_a_leg_that_is_dialled() -> None:
     assert events.parse(message) == events.LegDialled("lab-1.0", "lab-1.1", MS)
     del message["caller"]
     assert events.parse(message) is None
-
-
-def test_a_call_that_was_cut_off() -> None:
-    """Our dialplan's own event, and nobody else's."""
-    assert events.parse(event("ChannelUserevent", eventname="ConnectorCutOff")) == events.CutOff("lab-1.0", MS)
-    assert events.parse(event("ChannelUserevent", eventname="SomethingElse")) is None
 
 
 def test_what_does_not_concern_us_is_nothing() -> None:

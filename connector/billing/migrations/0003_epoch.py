@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from peewee import Database
+from peewee import Database, SqliteDatabase
 from playhouse.migrate import SchemaMigrator
 
 
 def up(migrator: SchemaMigrator, db: Database) -> None:
-    db.execute_sql("ALTER TABLE call ADD COLUMN epoch BIGINT NOT NULL DEFAULT 0")  # type: ignore[no-untyped-call]
+    kind = "INTEGER" if isinstance(db, SqliteDatabase) else "BIGINT"
+    db.execute_sql(f'ALTER TABLE "call" ADD COLUMN "epoch" {kind} NOT NULL DEFAULT 0')  # type: ignore[no-untyped-call]
