@@ -4,7 +4,7 @@ PORT_BASE ?= 15060
 SECONDS ?= 600
 PY := .venv/bin/python
 
-.PHONY: help run start stop test load soak sim check lock clean
+.PHONY: help run start stop test load soak chaos sim check lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ load: .venv/ready  ## the 300-channel limit, with progress, a table and var/load
 
 soak: .venv/ready  ## many processes on one store, killed at random: SECONDS=600, SEED=n
 	@$(PY) -m lab soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+chaos: .venv/ready  ## break everything once under calls, with a table of what must hold
+	@$(PY) -m lab chaos
 
 sim: .venv/ready  ## a thousand runs in virtual time with faults at every await: SEED=n repeats one, COUNT=n
 	@$(PY) -m lab sim $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))

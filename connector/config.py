@@ -52,7 +52,8 @@ class AmiSettings(_Section):
 class SipSettings(_Section):
     """Where Asterisk's SIP transport is, and what the generated objects need to know of it.
 
-    `host` also goes into SDP as the media address. `generated` is the folder that pjsip.conf includes.
+    `host` also goes into SDP as the media address. `generated` is the folder that pjsip.conf includes. A call that gets
+    no media for `rtp_timeout_s` is ended, for its other side is gone without a word; 0: never.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +61,7 @@ class SipSettings(_Section):
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "asterisk"
     transport: Name = "connector-udp"
     generated: Path
+    rtp_timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 300
 
 
 class JournalSettings(_Section):

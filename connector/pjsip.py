@@ -22,10 +22,11 @@ _REALM = re.compile(r"[A-Za-z0-9._-]{1,60}")
 
 @dataclass(frozen=True)
 class Local:
-    """What all objects share: our transport's name, and the address for media."""
+    """What all objects share: our transport's name, the address for media, and how long a call may be without any."""
 
     transport: str
     media_address: str
+    rtp_timeout_s: int
 
 
 def render(accounts: Sequence[SipAccount], carriers: Sequence[CarrierTrunk], local: Local) -> str:
@@ -111,7 +112,10 @@ disallow = all
 allow = alaw,ulaw
 ; Media stays with Asterisk: it is the one who ends the call when the money ends.
 direct_media = no
-allow_subscribe = no"""
+allow_subscribe = no
+; A side that is gone without a BYE sends no media either: then the call ends, and costs no more.
+rtp_timeout = {int(local.rtp_timeout_s)}
+rtp_timeout_hold = {int(local.rtp_timeout_s)}"""
 
 
 def _fit(pattern: re.Pattern[str], value: str, what: str) -> str:

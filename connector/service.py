@@ -167,7 +167,7 @@ async def _keep_read(clock: SystemClock) -> None:
 async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> None:
     """Keep Asterisk's pjsip objects those of the store: a profile made by the command line is known in seconds."""
     path = settings.sip.generated / pjsip.FILE_NAME
-    local = pjsip.Local(settings.sip.transport, settings.sip.host)
+    local = pjsip.Local(settings.sip.transport, settings.sip.host, settings.sip.rtp_timeout_s)
     done = refused = told = ""
     while True:
         try:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, TextColumn
 
+from lab import chaos as lab_chaos
 from lab import load as lab_load
 from lab import run as lab_run
 from lab import soak as lab_soak
@@ -61,6 +62,13 @@ def soak(
         print(f"problem: {problem}")
     print(f"seed {found.seed}: " + ("nothing oversold, nothing lost" if not found.problems else "failed"))
     if found.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def chaos() -> None:
+    """Break one thing after the other under calls; what has to hold, and whether it did."""
+    if not lab_chaos.run_all():
         raise typer.Exit(1)
 
 

@@ -107,10 +107,18 @@ class Instance:
         """Start the carrier and PBX."""
         return self._start_asterisk("far-end")
 
+    @property
+    def fault_path(self) -> Path:
+        """While this file is there, the connector has the fault that it names (lab/faulty.py)."""
+        return self.folder / "fault"
+
     def start_connector(self) -> subprocess.Popen[bytes]:
-        """Start `connector serve`."""
-        command = [sys.executable, "-m", "connector", "--config", str(self.settings_path), "serve"]
-        return process.start(command, self.folder / "log" / "connector.log")
+        """Start `connector serve`; the one with faults built in, if the lab is for those."""
+        module = "lab.faulty" if (self.folder / "faulty").exists() else "connector"
+        command = [sys.executable, "-m", module, "--config", str(self.settings_path), "serve"]
+        return process.start(
+            command, self.folder / "log" / "connector.log", env={"CONNECTOR_FAULT": str(self.fault_path)}
+        )
 
     def why(self, name: str) -> str:
         """What a part said, for an error message: Asterisk's first error since it started if it told one."""

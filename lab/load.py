@@ -27,8 +27,9 @@ from connector.core import refusals
 from lab import process, sipp
 from lab.errors import LabError
 from lab.far_end import NUMBERS
-from lab.instance import Instance, remove
+from lab.instance import Instance, remove, write_private
 from lab.ports import HOST, Ports
+from lab.proxy import Proxy
 from lab.root import Program, find_asterisk, find_sipp
 from lab.run import ASTERISK_HOME, VAR, Supervisor
 from lab.sample import SampleProfile
@@ -102,13 +103,59 @@ class Bench:
         return sum(1 for call in self.in_store(calls.live) if call.answered_at is not None)
 
     @contextmanager
-    def with_settings(self, more: str) -> Iterator[None]:
-        """The connector restarted with more settings, and afterwards with the usual ones. LabError if it stays away."""
+    def with_settings(self, more: str, *, after: str = "") -> Iterator[None]:
+        """The connector restarted with more settings, at the end or right after a line, and afterwards with the usual.
+
+        LabError if it stays away.
+        """
         path = self.instance.settings_path
         usual = path.read_text()
-        self._restarted_with(usual + more)
-        yield
-        self._restarted_with(usual)
+        try:
+            self._restarted_with(usual.replace(after, after + more) if after else usual + more)
+            yield
+        finally:
+            self._restarted_with(usual)
+
+    @contextmanager
+    def faulty(self, fault: str = "") -> Iterator[None]:
+        """The connector that can have faults (lab/faulty.py), and at once has this one; afterwards the usual one."""
+        mark = self.instance.folder / "faulty"
+        mark.touch()
+        usual = self.instance.settings_path.read_text()
+        try:
+            self._restarted_with(usual)
+            self.fault(fault)
+            yield
+        finally:
+            self.fault("")
+            mark.unlink()
+            self._restarted_with(usual)
+
+    def fault(self, name: str) -> None:
+        """From now on this goes wrong; "" for nothing."""
+        path = self.instance.fault_path
+        if name:
+            write_private(path, name)
+        else:
+            path.unlink(missing_ok=True)
+
+    @contextmanager
+    def proxied(self) -> Iterator[Proxy]:
+        """The connector with a proxy between it and ARI."""
+        usual = self.instance.settings_path.read_text()
+        proxy = Proxy(self.instance.ports.ari)
+        try:
+            self._restarted_with(usual.replace(f"port = {self.instance.ports.ari}\n", f"port = {proxy.port}\n"))
+            yield proxy
+        finally:
+            proxy.close()
+            self._restarted_with(usual)
+
+    def restored(self, limit_s: float = 15) -> bool:
+        """Start again what died, and wait until calls are decided; whether they are, in time."""
+        return process.waited(lambda: bool(self.supervisor.tend()) or self.supervisor.ready(), limit_s, 0.2) and (
+            process.waited(self.supervisor.ready, limit_s, 0.1)
+        )
 
     def _restarted_with(self, settings: str) -> None:
         self.instance.settings_path.write_text(settings)

@@ -89,6 +89,10 @@ class Supervisor:
         part.wait()
         self._start(name)
 
+    def healthy(self) -> bool:
+        """Whether the connector decides calls."""
+        return health(self.instance)
+
     def ready(self) -> bool:
         """Whether calls are decided and every PBX is registered."""
         return health(self.instance) and all(

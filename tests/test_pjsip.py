@@ -8,7 +8,7 @@ from connector import pjsip
 from connector.core.sip import CarrierTrunk, SipAccount
 from connector.errors import BadInput
 
-LOCAL = pjsip.Local("connector-udp", "127.0.0.1")
+LOCAL = pjsip.Local("connector-udp", "127.0.0.1", 300)
 ACCOUNT = SipAccount("pabc", "asterisk", "0" * 32)
 CARRIER = CarrierTrunk("carrier", "192.0.2.1", 5070)
 

@@ -20,7 +20,6 @@ from lab import process, sipp
 from lab.far_end import NUMBERS
 from lab.load import LIMIT, Bench
 from lab.sample import COMPANY
-from tests.sipp.test_failures import ready_again
 
 # A second costs a thousandth, and is the step: what is held and what is talked can be counted in seconds.
 BY_THE_SECOND = "prefix,name,price_per_minute,increments\n44,by the second,0.06,1/1\n1,by the second,0.06,1/1\n"
@@ -115,7 +114,7 @@ def test_the_cut_off_is_asterisks_own(number: str, by_the_second: Bench) -> None
     os.kill(bench.supervisor.pid("connector"), signal.SIGKILL)
     assert run.wait(20).successful == 1
     assert process.waited(lambda: not bench.legs(), 5, 0.1)
-    assert ready_again(bench)
+    assert bench.restored()
     (cdr,) = bench.end(outcome)
     assert outcome.problems == []
     assert 5_000 <= by_the_journal(bench, cdr) < 6_000

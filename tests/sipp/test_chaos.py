@@ -1,0 +1,16 @@
+"""What happens to calls when a part dies: it fails closed, what was up goes on, and each call is billed once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lab import chaos
+from lab.load import Bench, Outcome
+
+
+@pytest.mark.parametrize("fault", chaos.QUICK, ids=lambda fault: fault.__name__)
+def test_what_must_hold_holds(fault: Callable[[Bench], Outcome], bench: Bench) -> None:
+    """The docstring of each fault in lab/chaos.py says what; `make chaos` shows it as a table, long ones too."""
+    assert chaos.played(bench, fault).problems == []
