@@ -1,4 +1,4 @@
-"""A thin ARI client: one websocket for events and for REST requests (Asterisk 22), which comes back by itself.
+"""A thin ARI client: a websocket for events and REST requests (Asterisk 22), which comes back by itself; lists by HTTP.
 
 Resources and operations have the names of ari-py, which are Asterisk's own (rest-api/*.json; a test compares them):
 `client.channels.continueInDialplan(channelId=..., context=...)`. Why not one of the libraries: docs/decisions/0001.
@@ -44,6 +44,9 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
 }
 
+# Answers that grow with the calls come by HTTP: Asterisk copies a websocket message onto the stack of a thread that
+# has 496 kB, and "list all channels" with some 700 of them kills it (res_http_websocket.c, ast_alloca; 22.10.1).
+BY_HTTP = {("GET", "/channels")}
 REQUEST_LIMIT_S = 5.0
 # A websocket that is silently dropped is not noticed by itself: Asterisk has to answer a ping this often.
 # The answer may take half of it: a machine that stands still for a moment is no lost connection.
@@ -72,6 +75,7 @@ class AriClient:
     def __init__(self, settings: AriSettings) -> None:
         self.settings = settings
         self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._ids = itertools.count(1)
         self._pause_s = 0.0
@@ -88,7 +92,11 @@ class AriClient:
     async def run(self, listener: Listener) -> None:
         """Keep the websocket open for ever, with growing pauses between failed tries."""
         retry_s = FIRST_RETRY_S
-        async with aiohttp.ClientSession() as session:
+        connections = aiohttp.TCPConnector(
+            force_close=True
+        )  # Asterisk closes one that is idle, in the midst of a request
+        async with aiohttp.ClientSession(connector=connections, headers=self._sign_in()) as session:
+            self._session = session
             while True:
                 try:
                     async with self._connect(session) as socket:
@@ -107,8 +115,11 @@ class AriClient:
     def request(self, method: str, path: str, query: dict[str, str], body: Any = None) -> asyncio.Future[Any]:
         """Send one REST request over the websocket, now; the future brings the answer's JSON (None if it has none).
 
-        Requests go out in the order of these calls. The future raises AriRefused or AriUnavailable.
+        Requests go out in the order of these calls, but for those in BY_HTTP. The future raises AriRefused or
+        AriUnavailable.
         """
+        if (method, path) in BY_HTTP:
+            return asyncio.ensure_future(self._ask_by_http(method, path))
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._socket is None:
             answer.set_exception(AriUnavailable("Asterisk is not connected"))
@@ -128,11 +139,26 @@ class AriClient:
         answer.add_done_callback(lambda _: limit.cancel())
         return answer
 
+    async def _ask_by_http(self, method: str, path: str) -> Any:
+        if self._session is None or self._socket is None:
+            raise AriUnavailable("Asterisk is not connected")
+        url = f"{self.settings.url}{path}"
+        try:
+            async with self._session.request(method, url, timeout=aiohttp.ClientTimeout(REQUEST_LIMIT_S)) as answer:
+                if answer.status >= 400:
+                    raise AriRefused(answer.status, path.lstrip("/"))
+                return await answer.json()
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            raise AriUnavailable(f"no answer from Asterisk to {method} {path}: {error!r}") from error
+
+    def _sign_in(self) -> dict[str, str]:
+        word = aiohttp.encode_basic_auth(self.settings.user, self.settings.password.get_secret_value())
+        return {"Authorization": word}
+
     def _connect(self, session: aiohttp.ClientSession) -> Any:
         settings = self.settings
         return session.ws_connect(
             f"{settings.url}/events?{urlencode({'app': settings.app, 'subscribeAll': 'true'})}",
-            headers={"Authorization": aiohttp.encode_basic_auth(settings.user, settings.password.get_secret_value())},
             heartbeat=HEARTBEAT_S,
             max_msg_size=MOST_BYTES,
             timeout=aiohttp.ClientWSTimeout(ws_close=2),
