@@ -356,6 +356,39 @@ def profile_deleted(bench: Bench) -> Outcome:
     return outcome
 
 
+def overloaded(bench: Bench, seconds: int = 120) -> Outcome:
+    """Ten times what 300 channels carry: refusals within 1 s, memory flat, exact to the end, normal again in 10 s."""
+    rate, hold_s = 60, 50  # 3,000 erlangs
+    outcome = bench.begin(f"ten times the load for {seconds} s")
+    timed = {"rtd": ' start_rtd="1"'}
+    run = bench.caller("overload/caller.xml", rate * seconds, rate, hold_s=hold_s, limit=20_000, words=timed).start()
+    process.waited(lambda: len(bench.legs()) > LIMIT, 20)
+    process.waited(lambda: run.child.poll() is not None, hold_s + 5, 1)  # all calls of the first round have ended once
+    before = {name: _memory_mb(bench, name) for name in ("connector", "asterisk")}
+    most = 0
+    while run.progress().get("OutgoingCall(C)", 0) < rate * seconds and run.child.poll() is None:
+        most = max(most, bench.live())
+        time.sleep(1)  # the rhythm of the looking
+    after = {name: _memory_mb(bench, name) for name in before}
+    began = time.monotonic()
+    quick = bench.caller(HOLD, 1, 1, profile=1).start().wait(20)
+    outcome.check("a call of another profile right after, answered", quick.counts.get("answered"), 1)
+    _within(outcome, "it was done", began, SERVING_AGAIN_S)
+    result = run.wait(hold_s + 60)
+    outcome.check("answered or refused", result.successful, rate * seconds)
+    outcome.check("live calls at most", most <= LIMIT, True)
+    took = run.progress()
+    slow = sum(took.get(f"ResponseTimeRepartition1_{over}(C)", 0) for over in ("<2000", "<5000", ">=5000"))
+    outcome.check("refusals that took more than 1 s", slow, 0)
+    outcome.figures |= {"refusals in 100 ms": took.get("ResponseTimeRepartition1_<100(C)"), "MB": (before, after)}
+    for name, usual in before.items():
+        outcome.check(f"memory of {name}, a quarter more", after[name] <= usual * 1.25 + 10, True)
+    cdrs = bench.end(outcome)
+    outcome.check("CDRs", len(cdrs), rate * seconds + 1)
+    outcome.check("CDRs of talk", sum(1 for cdr in cdrs if cdr.ending == "ok"), result.counts.get("answered", 0) + 1)
+    return outcome
+
+
 QUICK: tuple[Callable[[Bench], Outcome], ...] = (
     connector_killed,
     killed_between_commit_and_answer,
@@ -380,6 +413,7 @@ LONG: tuple[Callable[[Bench], Outcome], ...] = (
     fsync_error,
     no_descriptors,
     reload_with_300,
+    overloaded,
 )
 
 
@@ -438,6 +472,12 @@ def _leaving() -> Credentials:
     made = profiles.create_profile(name, 1, "asterisk", _now(), COMPANY)
     credit.add(made.username, MICROS, name, _now())
     return made
+
+
+def _memory_mb(bench: Bench, name: str) -> int:
+    status = Path(f"/proc/{bench.supervisor.pid(name)}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) // 1024
 
 
 def _holds() -> int:

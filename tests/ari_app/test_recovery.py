@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.journal import LegStory
 from connector.billing import calls
@@ -14,12 +16,15 @@ from tests.ari_app.conftest import (
     PlayedAsterisk,
     PlayedJournal,
     PlayedTimers,
+    about,
     booked,
     offer,
     talking,
     until,
 )
 from tests.conftest import FixedClock
+
+HOUR_MS = 3_600_000
 
 
 def written(leg: str, ended: int | None, cause: int = 16, answered: int | None = None) -> LegStory:
@@ -163,4 +168,67 @@ async def test_no_leg_outlives_its_asterisk(
     await second._reconcile()
     (cdr,) = await booked(1)
     assert cdr.ending == "estimated"
+    await second.close()
+
+
+async def test_an_answer_that_was_lost_is_told_by_the_end(
+    app: ConnectorApp, journal: PlayedJournal, clock: FixedClock, office: Credentials
+) -> None:
+    """The event of the answer is lost and the call is short: it was up at its end, and the journal says since when."""
+    clock.now = ANSWERED + 4_000
+    app.event(offer(office.username))
+    await until(lambda: len(calls.live()) == 1)
+    journal.written = {"A": written("A", 3_000, answered=500)}
+    app.event(about("ChannelDestroyed", "A", 999, cause=16, state="Up"))
+    (cdr,) = await booked(1)
+    assert (cdr.ending, cdr.answered_at, cdr.price_micros) == ("ok", ANSWERED + 500, 11_500)
+
+
+async def test_who_was_left_at_the_gate_is_refused(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials
+) -> None:
+    """After a silence nobody answers who still stands there: refused at once. Who is being decided is left alone."""
+    asterisk.alive = {"A": "Ring", "X": "Ring"}
+    app.ready.clear()
+    app.event(offer(office.username))
+    asterisk.at_the_gate = ["A", "X"]
+    await app._reconcile()
+    refused = [how["channelId"] for what, how in asterisk.asked if what == "continueInDialplan"]
+    assert refused == ["X"]
+
+
+async def test_a_clock_that_is_set_changes_no_calls_length(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """Set back by an hour in mid-call: the timers are set again, the row moves along, the call is as long as it was."""
+    clock.now = ANSWERED
+    await talking(app, office)
+    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    timers.set.clear()
+    clock.now += 5_000 - HOUR_MS
+    clock.set_by = -HOUR_MS
+    paying = asyncio.create_task(app.keep_paid())
+    await until(lambda: timers.set == {"A": 55_000, "B": 55_500})
+    paying.cancel()
+    await until(lambda: calls.live()[0].answered_at == ANSWERED - HOUR_MS)
+
+
+async def test_a_call_of_the_future_is_ended(
+    app: ConnectorApp,
+    asterisk: PlayedAsterisk,
+    writer: Writer,
+    timers: PlayedTimers,
+    journal: PlayedJournal,
+    clock: FixedClock,
+    office: Credentials,
+) -> None:
+    """The clock was set back while we were dead: how long the call has talked nobody knows, and it gets no more."""
+    clock.now = ANSWERED
+    await talking(app, office)
+    await app.close()
+    clock.now -= HOUR_MS
+    asterisk.alive = {"A": "Up", "B": "Up"}
+    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers, journal)  # type: ignore[arg-type]
+    await second._reconcile()
+    await until(lambda: ("hangup", {"channelId": "A"}) in asterisk.asked)
     await second.close()
