@@ -8,10 +8,10 @@ import fcntl
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -21,7 +21,7 @@ from connector.ami import AmiLink
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
-from connector.billing import calls, decks, ledger, plans, profiles
+from connector.billing import calls, decks, ledger, plans, profiles, restored
 from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.config import Settings
@@ -37,6 +37,7 @@ T = TypeVar("T")
 CONFIG_EVERY_S = 2.0
 RENEW_EVERY_S = 2.0
 READ_EVERY_S = 1.0
+LOOK_EVERY_S = 2.0
 PAGE_CDRS = 50
 
 
@@ -45,7 +46,7 @@ async def serve(settings: Settings) -> None:
 
     Raises ConnectorError, in one line, if it cannot begin.
     """
-    with _alone(settings.store.path):
+    with alone(settings.store.path):
         store = Store(settings.store.path)
         for name in store.migrate():
             log.info("store: migration %s applied", name)
@@ -59,14 +60,17 @@ async def serve(settings: Settings) -> None:
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
-        tasks = [
-            asyncio.create_task(client.run(app), name="ARI"),
-            asyncio.create_task(ami.run(), name="AMI"),
-            asyncio.create_task(app.keep_paid(), name="pay"),
-            asyncio.create_task(_keep_applied(settings, app, ami), name="config"),
-            asyncio.create_task(_keep_renewed(app, clock), name="renewals"),
-            asyncio.create_task(_keep_read(clock), name="read"),
-        ]
+        looked_at = asyncio.Event()
+        work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "ARI": lambda: client.run(app),
+            "AMI": ami.run,
+            "pay": app.keep_paid,
+            "config": lambda: _keep_applied(settings, app, ami),
+            "renewals": lambda: _keep_renewed(app, clock),
+            "read": lambda: _keep_read(clock),
+        }
+        tasks = [asyncio.create_task(_once(looked_at, begin), name=name) for name, begin in work.items()]
+        tasks.append(asyncio.create_task(_wait_for_a_look(app, looked_at), name="restored"))
         log.info("started: node %s, store %s", settings.node, settings.store.path)
         try:
             await _until_stopped(tasks)
@@ -83,7 +87,7 @@ async def serve(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def _alone(store: Path) -> Iterator[None]:
+def alone(store: Path) -> Iterator[None]:
     """One connector a store on this machine: a second would take the application from the first."""
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with store.with_suffix(".lock").open("w") as lock:
@@ -94,6 +98,27 @@ def _alone(store: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+async def _wait_for_a_look(app: ConnectorApp, looked_at: asyncio.Event) -> None:
+    """A store that came back from a backup charges nothing, and admits nothing, before somebody has looked at it."""
+    told = False
+    while True:
+        try:
+            if not await app.store(restored.is_restored):
+                looked_at.set()
+                await asyncio.Event().wait()
+            if not told:
+                log.error("the store came from a backup: nothing is admitted until 'connector reconcile --done'")
+                told = True
+        except StoreUnavailable as error:
+            log.error("whether the store was restored is not known: %s", error)
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _once(looked_at: asyncio.Event, begin: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    await looked_at.wait()
+    await begin()
 
 
 async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:

@@ -364,7 +364,16 @@ class Charge(Table):
     price_micros = BigIntegerField()
 
 
+class Restored(Table):
+    """One row while the store waits to be looked at after a restore: where its books end, and when it was restored."""
+
+    id = IntegerField(primary_key=True, constraints=[Check("id = 1")])
+    books_end_at = BigIntegerField()
+    restored_at = BigIntegerField()
+
+
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
     PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, Recharge, Term, Notice, Hold, Charge,
+    Restored,
 )  # fmt: skip

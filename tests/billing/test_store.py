@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from peewee import SqliteDatabase
 
+from connector.billing import calls, ledger
 from connector.billing import store as store_module
 from connector.billing.models import TABLES, database
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.errors import StoreUnavailable
+
+NEWEST = sorted(path.stem for path in (Path(ledger.__file__).parent / "migrations").glob("0*.py"))
 
 
 def test_the_loaded_sqlite_is_one_that_keeps_data_whole_in_wal_mode(store: Store) -> None:
@@ -37,13 +40,47 @@ def schema(path: Path) -> set[str]:
     return {sql for (sql,) in rows if "schema_migration" not in sql and "sqlite_sequence" not in sql}
 
 
-def test_migrations_make_what_the_models_say(store: Store, tmp_path: Path) -> None:
-    """From nothing, the migrations make exactly the models' tables, checks and indexes."""
-    fresh = SqliteDatabase(str(tmp_path / "models.db"))
+def schema_of_models(folder: Path) -> set[str]:
+    """The same of a store that the models make."""
+    path = folder / "models.db"
+    fresh = SqliteDatabase(str(path))
     with fresh.bind_ctx(TABLES):
         fresh.create_tables(TABLES, safe=False)
     fresh.close()
-    assert schema(store.path) == schema(tmp_path / "models.db")
+    return schema(path)
+
+
+def test_migrations_make_what_the_models_say(store: Store, tmp_path: Path) -> None:
+    """From nothing, the migrations make exactly the models' tables, checks and indexes."""
+    assert schema(store.path) == schema_of_models(tmp_path)
+
+
+OLD_STORES = sorted((Path(__file__).parent.parent / "stores").glob("*.sql"))
+
+
+@pytest.mark.parametrize("dump", OLD_STORES, ids=lambda path: path.stem)
+def test_a_store_of_every_earlier_schema_is_brought_up_to_date(dump: Path, tmp_path: Path) -> None:
+    """Made by the program of its time: a call of the past, one that is up, and the books add up as they did."""
+    path = tmp_path / "connector.db"
+    raw = sqlite3.connect(path)
+    raw.executescript(dump.read_text())
+    raw.close()
+    opened = Store(path)
+    with pytest.raises(StoreUnavailable, match="older than this program"):
+        opened.check()
+    assert opened.migrate()[-1] == NEWEST[-1]
+    opened.check()
+    assert schema(path) == schema_of_models(tmp_path)
+    assert ledger.verify().problems == []
+    (live,), (past,) = calls.live(), calls.cdrs(10)
+    assert (live.id, past.id, past.duration_ms) == ("b" * 32, "a" * 32, 61_510)
+    assert live.held_s == (None if dump.stem.startswith("0001") else 60)
+    opened.close()
+
+
+def test_there_is_a_sample_of_every_earlier_schema() -> None:
+    """Whoever adds a migration keeps a store of the schema before it."""
+    assert [path.stem for path in OLD_STORES] == NEWEST[:-1]
 
 
 def test_migrating_twice_changes_nothing(store: Store) -> None:

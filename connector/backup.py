@@ -1,0 +1,166 @@
+"""Backups of the store: whole while calls go on, proven by being opened, and restored without losing what was there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from connector.billing import ledger, restored
+from connector.billing.store import Store, reading, rows
+from connector.core.times import iso
+from connector.errors import BadInput, StoreUnavailable
+
+# The store's own files: SQLite's log and its index belong to it.
+_PARTS = ("", "-wal", "-shm", "-journal")
+
+
+@dataclass(frozen=True)
+class BackupView:
+    """A backup that was opened and verified. `books_end_at` is the last instant that it knows of."""
+
+    path: str
+    bytes: int
+    books_end_at: int
+    entries: int
+    cdrs: int
+    live_calls: int
+    heads: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RestoredView:
+    """A store that came back; what was there before is kept beside it, if there was any."""
+
+    path: str
+    kept: str | None
+    books_end_at: int
+    migrations: list[str]
+
+
+def backup(store: Path, target: Path) -> BackupView:
+    """Copy the store, as it is at one moment, to `target`, and prove the copy: opened, whole, every balance added up.
+
+    The connector may run meanwhile. BadInput if `target` exists; StoreUnavailable, and nothing is left, if the copy
+    cannot be made or proven.
+    """
+    if target.exists():
+        raise BadInput(f"{target} is there already: a backup overwrites nothing")
+    if not target.parent.is_dir():
+        raise BadInput(f"there is no folder {target.parent}")
+    making = target.with_name(f".{target.name}.making")
+    _remove(making)
+    try:
+        Store(store).copy_to(making)
+        making.chmod(0o600)
+        found = _proven(making, target)
+        _synced(making)
+        making.rename(target)
+        _synced(target.parent)
+    except OSError as error:
+        raise StoreUnavailable(f"the backup cannot be written: {error}") from error
+    finally:
+        _remove(making)
+        Store(store)  # the program's own store is the open one again
+    return found
+
+
+def restore(source: Path, store: Path, now: int) -> RestoredView:
+    """Put a backup in the store's place. The connector must not run; what was there is moved aside, never removed.
+
+    The backup is proven and brought up to date first. Until `connector reconcile --done` the store charges nothing by
+    itself. BadInput or StoreUnavailable: nothing has changed.
+    """
+    if not source.is_file():
+        raise BadInput(f"there is no backup {source}")
+    making = store.with_name(f".{store.name}.restoring")
+    _remove(making)
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if source.with_name(source.name + "-wal").exists():
+            raise BadInput(f"{source} is a store in use, not a backup")
+        shutil.copyfile(source, making)
+        making.chmod(0o600)
+        opened = Store(making)
+        migrations = opened.migrate()
+        _proven(making, source)
+        opened = Store(making)
+        restored.mark(now)
+        end = restored.books_end_at()
+        _folded(opened)
+        _synced(making)
+        kept = _moved_aside(store, now)
+        making.rename(store)
+        _synced(store.parent)
+    except OSError as error:
+        raise StoreUnavailable(f"the store cannot be restored: {error}") from error
+    finally:
+        _remove(making)
+    return RestoredView(str(store), str(kept) if kept else None, end, migrations)
+
+
+def _proven(copy: Path, name: Path) -> BackupView:
+    with _opened(copy) as opened:
+        opened.check()
+        with reading():
+            ((word,),) = rows("PRAGMA integrity_check(1)")
+            ((cdrs,),) = rows("SELECT COUNT(*) FROM cdr")
+            ((live,),) = rows("SELECT COUNT(*) FROM call")
+        report = ledger.verify()
+        if word != "ok" or not report.ok:
+            wrong = word if word != "ok" else report.problems[0]
+            raise StoreUnavailable(f"the books in {name} do not add up: {wrong}")
+        return BackupView(
+            path=str(name),
+            bytes=copy.stat().st_size,
+            books_end_at=restored.books_end_at(),
+            entries=report.entries,
+            cdrs=cdrs,
+            live_calls=live,
+            heads=report.heads,
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Store]:
+    opened = Store(path)
+    try:
+        yield opened
+    finally:
+        _folded(opened)
+
+
+def _folded(opened: Store) -> None:
+    """Close it, so that all of it is in the one file."""
+    with reading():
+        pass
+    opened.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[no-untyped-call]
+    opened.close()
+
+
+def _moved_aside(store: Path, now: int) -> Path | None:
+    if not store.exists():
+        return None
+    stamp = (iso(now) or "").replace(":", "").replace("-", "").partition(".")[0]
+    kept = store.with_name(f"{store.name}.before-{stamp}")
+    for part in _PARTS:
+        here = store.with_name(store.name + part)
+        if here.exists():
+            here.rename(kept.with_name(kept.name + part))
+    return kept
+
+
+def _synced(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    for part in _PARTS:
+        path.with_name(path.name + part).unlink(missing_ok=True)

@@ -1,0 +1,174 @@
+"""Backups: whole while calls go on, proven, restored; and a restored store charges nothing before somebody looked."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from connector import backup, service
+from connector.billing import calls, credit, ledger, plans, restored
+from connector.billing.models import database
+from connector.billing.profiles import Credentials
+from connector.billing.store import Store
+from connector.core.calls import Admitted
+from connector.core.plans import DAY_MS
+from connector.errors import BadInput, ConnectorError, SettingsError, StoreUnavailable
+from tests.billing.test_calls import attempt, finish
+from tests.billing.test_ledger import tampered
+from tests.conftest import NOW
+from tests.test_cli_money import Command, connector  # noqa: F401 - a fixture
+
+
+def left_behind(folder: Path) -> list[str]:
+    """Files of a try that did not come to its end."""
+    return [path.name for path in folder.iterdir() if any(word in path.name for word in ("making", "restoring"))]
+
+
+def busy(path: Path, username: str, begun: Event, stop: Event) -> None:
+    """Another process, in which calls come and go."""
+    opened = Store(path)
+    while not stop.is_set():
+        got = calls.admit(attempt(username), "node")
+        if isinstance(got, Admitted):
+            calls.answered(got.call_id, NOW, "B")
+            finish(got.call_id, answered_at=NOW, ended_at=NOW + 1_000)
+            begun.set()
+    opened.close()
+
+
+def test_a_backup_is_whole_while_calls_go_on(office: Credentials, store: Store, tmp_path: Path) -> None:
+    """Calls come and go meanwhile: each backup is of one moment, and adds up."""
+    context = multiprocessing.get_context("spawn")
+    begun, stop = context.Event(), context.Event()
+    working = context.Process(target=busy, args=(store.path, office.username, begun, stop))
+    working.start()
+    try:
+        assert begun.wait(20)
+        found = [backup.backup(store.path, tmp_path / f"{number}.db") for number in range(5)]
+    finally:
+        stop.set()
+        working.join(20)
+    assert working.exitcode == 0
+    assert [view.entries for view in found] == sorted({view.entries for view in found})
+    assert all(Path(view.path).stat().st_mode & 0o777 == 0o600 for view in found)
+    assert left_behind(tmp_path) == []
+
+
+def test_a_restored_store_is_as_it_was_and_charges_nothing(office: Credentials, store: Store, tmp_path: Path) -> None:
+    """A call that was up then is closed without charge when somebody says so; what was there is kept beside it."""
+    got = calls.admit(attempt(office.username), "node")
+    assert isinstance(got, Admitted)
+    calls.answered(got.call_id, NOW, "B")
+    before = ledger.accounts()
+    made = backup.backup(store.path, tmp_path / "kept.db")
+    finish(got.call_id, answered_at=NOW, ended_at=NOW + 90_000)
+    credit.add("office", 1_000_000, "later", NOW)
+    database.close()
+    view = backup.restore(tmp_path / "kept.db", store.path, NOW + 40 * DAY_MS)
+    Store(store.path)
+    assert (ledger.accounts(), restored.is_restored(), view.books_end_at) == (before, True, made.books_end_at)
+    assert view.kept is not None
+    assert Path(view.kept).exists()
+    told = restored.view(NOW + 40 * DAY_MS)
+    assert (told.live_calls, told.held_micros, [term.subject for term in told.terms]) == (1, 23_000, ["office"])
+    assert restored.done(NOW + 40 * DAY_MS) == 1
+    (cdr,) = calls.cdrs(10)
+    assert (cdr.ending, cdr.price_micros, restored.is_restored()) == ("estimated", 0, False)
+    with pytest.raises(BadInput, match="nothing to reconcile"):
+        restored.view(NOW)
+    assert plans.renew_due(NOW + 40 * DAY_MS) == 1
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "a letter", "tampered", "in use", "newer"])
+def test_a_bad_backup_changes_nothing(wrong: str, office: Credentials, store: Store, tmp_path: Path) -> None:
+    """It is no store, does not add up, is in use, or is of a later program: one line, and all is as before."""
+    source = tmp_path / "bad.db"
+    if wrong == "a letter":
+        source.write_text("Dear friend, " * 1000)
+    elif wrong != "nothing":
+        backup.backup(store.path, source)
+        if wrong == "in use":
+            source.with_name("bad.db-wal").write_text("")
+        elif wrong == "newer":
+            newer = Store(source)
+            sql = "INSERT INTO schema_migration (name, applied) VALUES ('9999_x', '2027-01-01')"
+            newer.db.execute_sql(sql)  # type: ignore[no-untyped-call]
+            backup._folded(newer)
+        else:
+            bad = Store(source)
+            backup._folded(bad)
+            tampered(bad, "UPDATE posting SET amount = amount + 1 WHERE id = 1")
+        Store(store.path)
+    before = ledger.accounts()
+    with pytest.raises(ConnectorError):
+        backup.restore(source, store.path, NOW)
+    Store(store.path)
+    assert (ledger.accounts(), restored.is_restored()) == (before, False)
+    assert left_behind(store.path.parent) == []
+    assert list(store.path.parent.glob("*before*")) == []
+
+
+def test_a_backup_overwrites_nothing_and_of_broken_books_there_is_none(
+    office: Credentials, store: Store, tmp_path: Path
+) -> None:
+    """What is there stays; a backup of books that do not add up would be a promise that cannot be kept."""
+    target = tmp_path / "there.db"
+    target.write_text("mine")
+    with pytest.raises(BadInput, match="overwrites nothing"):
+        backup.backup(store.path, target)
+    assert target.read_text() == "mine"
+    tampered(store, "UPDATE account SET balance = balance + 1 WHERE name = 'company:1:balance'")
+    with pytest.raises(StoreUnavailable, match="do not add up"):
+        backup.backup(store.path, tmp_path / "new.db")
+    assert not (tmp_path / "new.db").exists()
+    assert left_behind(tmp_path) == []
+
+
+def test_the_command(connector: Command, store: Store, tmp_path: Path) -> None:  # noqa: F811
+    """Backup, restore, look, go on; while a connector runs there is no restore."""
+    made = connector.json("backup", str(tmp_path / "kept.db"))
+    assert (made["books_end_at"], made["live_calls"]) == ("2026-11-18T11:06:40.000Z", 0)
+    with service.alone(store.path):
+        assert "already runs" in connector("restore", str(tmp_path / "kept.db"), status=1)
+    assert "nothing by itself" in connector("restore", str(tmp_path / "kept.db"))
+    assert "The books end at 2026-11-18T11:06:40.000Z" in connector("reconcile")
+    assert connector.json("reconcile")["live_calls"] == 0
+    assert connector.json("reconcile", "--done")["calls_closed_without_charge"] == 0
+    assert "nothing to reconcile" in connector("reconcile", status=1)
+    assert connector.json("ledger", "verify")["ok"]
+
+
+async def test_nothing_begins_before_somebody_has_looked(office: Credentials) -> None:
+    """The parts that admit, renew and pay wait; when it is done they begin by themselves."""
+    restored.mark(NOW)
+    begun = asyncio.Event()
+    looked_at = asyncio.Event()
+
+    async def part() -> None:
+        begun.set()
+
+    class App:
+        async def store(self, function: object, *args: object) -> object:
+            """Run it here."""
+            return function(*args)  # type: ignore[operator]
+
+    tasks = [
+        asyncio.create_task(service._once(looked_at, part)),
+        asyncio.create_task(service._wait_for_a_look(App(), looked_at)),  # type: ignore[arg-type]
+    ]
+    await asyncio.sleep(0.05)
+    assert not begun.is_set()
+    restored.done(NOW)
+    await asyncio.wait_for(begun.wait(), 5)
+    for task in tasks:
+        task.cancel()
+
+
+def test_only_one_may_run(store: Store) -> None:
+    """A second connector, or a restore beside one, is refused in one line."""
+    with service.alone(store.path), pytest.raises(SettingsError, match="already runs"), service.alone(store.path):
+        pass
