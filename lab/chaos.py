@@ -419,6 +419,7 @@ LONG: tuple[Callable[[Bench], Outcome], ...] = (
 
 def played(bench: Bench, fault: Callable[[Bench], Outcome]) -> Outcome:
     """One fault, and what has to hold after each of them."""
+    bench.supervisor.forgive()
     try:
         outcome = fault(bench)
     except LabError as error:

@@ -82,6 +82,10 @@ class Supervisor:
             self._restart(name, self._parts[name].returncode)
         return dead
 
+    def forgive(self) -> None:
+        """Whoever kills on purpose says so: those deaths were no sign of a part that cannot live."""
+        self._deaths.clear()
+
     def restart(self, name: str) -> None:
         """End one part and start it again."""
         part = self._parts[name]
