@@ -13,6 +13,7 @@ import aiohttp
 
 from connector import pjsip
 from connector.ami import AmiLink
+from connector.ari_app import journal
 from connector.billing import store as store_module
 from connector.billing.store import Store
 from connector.config import Settings
@@ -64,7 +65,27 @@ async def examine(settings: Settings) -> list[Check]:
         await _web(settings),
         await _port("FastAGI", settings.fastagi.host, settings.fastagi.port),
         _sip(settings),
+        _journal(settings),
     ]
+
+
+def _journal(settings: Settings) -> Check:
+    """Asterisk's journal, from which calls are settled whose end was not heard."""
+    path = settings.journal.path
+    advice = (
+        "let Asterisk write it (asterisk-conf/cel.conf and cel_custom.conf) where journal.path says, readable by us"
+    )
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 4096))
+            last = file.read().decode(errors="replace").splitlines(keepends=True)[-1:]
+    except FileNotFoundError:
+        return Check("journal", "warning", f"{path} is not there: no call yet, or another path", advice)
+    except OSError as error:
+        return Check("journal", "wrong", f"{path} cannot be read: {error.strerror}", advice)
+    if last and journal.time_of(last[0]) is None:
+        return Check("journal", "wrong", f"{path} is not written as cel_custom.conf says", advice)
+    return Check("journal", "ok", str(path))
 
 
 def _store(settings: Settings) -> Check:

@@ -69,7 +69,7 @@ class Run:
         for left in self.folder.glob("*"):
             left.unlink()
         filled = self.folder / self.scenario.name
-        filled.write_text(_filled(self.scenario, self.words))
+        filled.write_bytes(_filled(self.scenario, self.words).encode(errors="surrogateescape"))
         command = [*self.program.command, "-sf", str(filled), "-i", HOST, "-nostdin"]
         command += ["-p", str(self.port or free_udp_port())]
         if self.media_port:

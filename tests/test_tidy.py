@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "apply": set(),
     "ami": set(),
     "writer": {"billing"},
-    "doctor": {"core", "billing", "ami", "pjsip"},
+    "doctor": {"core", "billing", "ami", "ari_app", "pjsip"},
     "service": {"core", "billing", "ari_app", "agi", "web", "ami", "apply", "pjsip", "writer"},
     "timemachine": {"core", "billing"},
     "backup": {"core", "billing"},

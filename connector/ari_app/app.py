@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, Protocol, TypeVar
 
@@ -37,6 +38,7 @@ MOST_ASTRAY_MS = 300_000
 READY_LIMIT_S = 1.5
 GATE_LIMIT_MS = 8000
 STORE_RETRY_S = 1.0
+SAY_AGAIN_MS = 5_000
 # What is more than a clock that is kept right does by itself.
 CLOCK_STEP_MS = 1_000
 # Two connectors that both come back at once would take the application from each other for ever.
@@ -98,6 +100,9 @@ class ConnectorApp:
         self.ongoing = OngoingCalls()
         self.recovery = Recovery(self.ongoing, client, journal, self._in_books)
         self._set_by = clock.now_ms() - clock.running_ms()
+        self._to_refuse: deque[Attempt] = deque()
+        self._said_at: dict[str, int] = {}
+        self._fallen: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self) -> None:
@@ -162,14 +167,16 @@ class ConnectorApp:
         if row.other_leg:
             progress.leg_dialled(row.other_leg)
         progress.answered_at = row.answered_at
-        call = self.ongoing.add(row.id, progress, row.seen_at, row.started_at, row.epoch)
+        began_at = min(row.started_at, row.answered_at or row.started_at, row.seen_at)  # a clock may have been set back
+        call = self.ongoing.add(row.id, progress, row.seen_at, began_at, row.epoch)
         call.decided = True
         now = self.clock.now_ms()
         if row.answered_at is not None and row.seen_at > now:
             # How long it has talked is not known: what is known is kept, and it gets no more.
             log.error("call %s is of the future, for the clock was set back meanwhile: it is ended", row.id)
             call.clock_stepped(now - row.seen_at)
-            self._start(self._end(progress.gate_leg))
+            for leg in progress.up:
+                self._start(self._end(leg))
         if row.answered_at is not None:
             call.held_s = row.held_s  # its timer is set again at once: what it was set to nobody knows
         call.task = self._start(self._guarded(call, self._follow(call)))
@@ -240,9 +247,24 @@ class ConnectorApp:
         try:
             return await self.store(self._admit, attempt)
         except StoreUnavailable as error:
-            log.error("refused: %s", error)
-            self._start(self._insist(calls.refuse, attempt, self.node, refusals.STORE_UNAVAILABLE))
+            self._say("refused, for the store takes nothing: %s", error)
+            self._to_refuse.append(attempt)
+            if len(self._to_refuse) == 1:
+                self._start(self._record_refusals())
             return refusals.STORE_UNAVAILABLE
+
+    async def _record_refusals(self) -> None:
+        """Those that the store did not take, one after the other, when it takes them again."""
+        while self._to_refuse:
+            await self._insist(calls.refuse, self._to_refuse[0], self.node, refusals.STORE_UNAVAILABLE)
+            self._to_refuse.popleft()
+
+    def _say(self, text: str, error: Exception) -> None:
+        """What goes wrong for many calls at once is said once in a while, not once a call."""
+        now = self.clock.running_ms()
+        if now - self._said_at.get(text, -SAY_AGAIN_MS) >= SAY_AGAIN_MS:
+            self._said_at[text] = now
+            log.error(text, error)
 
     def _admit(self, attempt: Attempt) -> Admitted | Refusal:
         """On the writer's thread. Whoever waited longer than the gate lets them is gone, and must not get a channel."""
@@ -255,7 +277,7 @@ class ConnectorApp:
         try:
             await self.store(calls.refuse, attempt, self.node, why)
         except StoreUnavailable as error:
-            log.error("a refusal could not be recorded: %s", error)
+            self._say("a refusal could not be recorded: %s", error)
         return why
 
     def _variables(self, admitted: Admitted, attempt: Attempt) -> list[tuple[str, str]]:
@@ -289,7 +311,6 @@ class ConnectorApp:
         progress = call.progress
         while not progress.over:
             event = await call.mailbox.get()
-            call.seen_at = max(call.seen_at, event.at)
             if isinstance(event, LegDialled):
                 if progress.leg_dialled(event.leg):
                     await self._insist(calls.dialled, call.call_id, event.leg)
@@ -301,6 +322,7 @@ class ConnectorApp:
                 progress.leg_ended(event.leg, event.at, event.cause)
             elif isinstance(event, LegLost):
                 progress.leg_ended(event.leg, event.at, None, seen=False)
+            call.seen_at = max(call.seen_at, event.at)
         await self._insist(calls.ended, call.call_id, progress, self.clock.now_ms())
         self.ongoing.remove(call)  # only now: while its row is there, a call without a place in memory would be adopted
 
@@ -329,7 +351,7 @@ class ConnectorApp:
                 call.last_slice = held_s == call.held_s
                 call.held_s = held_s
         except StoreUnavailable as error:
-            log.error("a call cannot be paid further, and ends at what is held for it: %s", error)
+            self._say("calls cannot be paid further, and end at what is held for them: %s", error)
             return
         if call.timer_s != call.held_s:
             await self._set_timers(call)
@@ -347,7 +369,7 @@ class ConnectorApp:
         try:
             there = await asyncio.gather(*(self.timer.end_leg_in(leg, ms) for leg, ms in legs.items()))
         except AsteriskError as error:
-            log.warning("the timer of call %s is not moved yet: %s", call.call_id, error)
+            self._say("timers are not moved yet: %s", error)
             return
         call.timer_s = held_s
         call.gone = not any(there)  # its end is not told yet, for the websocket is away: it needs no more money
@@ -385,8 +407,17 @@ class ConnectorApp:
             try:
                 return await self.store(function, *args, **kwargs)
             except StoreUnavailable as error:
-                log.error("the store did not take what happened to a call, trying again: %s", error)
+                self._say("the store did not take what happened to a call, trying again: %s", error)
                 await asyncio.sleep(STORE_RETRY_S)
+
+    async def _take_up_fallen(self) -> None:
+        """A row that no call in memory has, now and at the last look: a defect of ours dropped it."""
+        missing = {call_id for call_id in await self.store(calls.live_ids, self.node) if call_id not in self.ongoing}
+        if missing & self._fallen:
+            for row in await self.store(calls.live, self.node):
+                if row.id in missing & self._fallen and row.id not in self.ongoing:
+                    self._adopt(row)
+        self._fallen = missing
 
     def _look_at_the_clock(self) -> None:
         """Has somebody set it? Asterisk's timers go by it: set back, calls would talk on beyond what is paid."""
@@ -413,6 +444,7 @@ class ConnectorApp:
         """Which calls are alive, by Asterisk's own word; what it knows and we did not hear is told meanwhile."""
         now = self.clock.now_ms()
         try:
+            await self._take_up_fallen()
             alive = await self.recovery.look()
             await self.store(calls.seen, [call.call_id for call in alive], now)
         except (AsteriskError, StoreUnavailable) as error:
@@ -439,11 +471,6 @@ class ConnectorApp:
         except Exception:
             log.exception("call %s fell out of our hands: a defect of the connector; taking it up again", call.call_id)
             self.ongoing.remove(call)
-            await asyncio.sleep(STORE_RETRY_S)
-            try:
-                await self._reconcile()
-            except (AsteriskError, StoreUnavailable) as error:
-                log.warning("it is taken up at the next connection: %s", error)
 
 
 def _target(admitted: Admitted, attempt: Attempt) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import asyncio
 import csv
 import json
 import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +28,13 @@ _LONGEST_LINE = 4096
 
 @dataclass
 class LegStory:
-    """What the journal knows of one leg. `linked_to`: the first leg of its conversation, itself if it was that.
+    """What the journal knows of one leg. `call_id`: the call that it was dialled for; "" if it was not dialled for one.
 
     `alive_at`: the last moment at which the journal proves that the leg was there. `cause` is Q.850.
     """
 
     leg: str
-    linked_to: str
+    call_id: str
     began_at: int
     alive_at: int
     answered_at: int | None = None
@@ -44,8 +45,8 @@ class LegStory:
 class Journal(Protocol):
     """Where recovery asks what it did not hear."""
 
-    async def stories(self, legs: set[str], since: int, epoch: int) -> dict[str, LegStory]:
-        """What is written since `since` of these legs, and of those that are linked to one of them, by leg.
+    async def stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
+        """What is written since `since` of these legs, and of those that were dialled for these calls, by leg.
 
         `epoch` is when Asterisk started last: whoever was there before is not there since. JournalUnavailable if it
         cannot be read now; a journal that is not there knows nothing.
@@ -58,50 +59,55 @@ class CelFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    async def stories(self, legs: set[str], since: int, epoch: int) -> dict[str, LegStory]:
+    async def stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         """As Journal has it."""
-        return await asyncio.to_thread(self._stories, legs, since, epoch)
+        return await asyncio.to_thread(self._stories, legs, call_ids, since, epoch)
 
-    def _stories(self, legs: set[str], since: int, epoch: int) -> dict[str, LegStory]:
+    def _stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         try:
-            return read_stories(self._lines(since - SLACK_MS), legs, epoch)
-        except (FileNotFoundError, PermissionError) as error:
+            return read_stories(self._lines(since - SLACK_MS), legs, call_ids, epoch)
+        except FileNotFoundError as error:
             log.error("Asterisk's journal cannot be read, so ends that nobody saw are estimated: %s", error)
             return {}
         except OSError as error:
             raise JournalUnavailable(f"Asterisk's journal cannot be read: {error}") from error
 
     def _lines(self, since: int) -> Iterator[str]:
-        rotated = [path for path in self.path.parent.glob(f"{self.path.name}.*") if path.suffix[1:].isdigit()]
+        name = re.compile(re.escape(self.path.name) + r"[.-]\d+")
+        rotated = [path for path in self.path.parent.iterdir() if name.fullmatch(path.name)]
         recent = [path for path in rotated if path.stat().st_mtime * 1000 >= since]
-        for path in [*sorted(recent, key=lambda path: path.stat().st_mtime), self.path]:
+        files = sorted(recent, key=lambda path: path.stat().st_mtime)
+        if self.path.exists() or not files:  # Asterisk makes it again with the first line after it was rotated
+            files.append(self.path)
+        for path in files:
             with path.open("rb") as file:
                 _seek(file, path.stat().st_size, since)
                 for line in file:
                     yield line.decode(errors="replace")
 
 
-def read_stories(lines: Iterator[str], legs: set[str], epoch: int) -> dict[str, LegStory]:
-    """The stories that lines of the journal tell of some legs and those linked to them. Torn lines are passed over."""
+def read_stories(lines: Iterator[str], legs: set[str], call_ids: set[str], epoch: int) -> dict[str, LegStory]:
+    """The stories that lines tell of some legs, and of those dialled for some calls. Torn lines are passed over."""
     found: dict[str, LegStory] = {}
     standing: list[LegStory] = []
     last = 0
     for line in lines:
-        at = _time(line)
-        parts = line.split('"', 9)
-        if at is None or len(parts) < 9:
+        at = time_of(line)
+        parts = line.split('"', 11)
+        if at is None or len(parts) < 11:
             continue
-        kind, leg, linked_to = parts[1], parts[5], parts[7]
+        kind, leg, call_id = parts[1], parts[5], parts[9]
         # Asterisk was started anew, now or once between: it counts its legs from 0.
         if last < epoch <= at or (kind == "CHAN_START" and leg.endswith(".0")):
             _stood_until(standing, last)
         last = at
-        if leg not in legs and linked_to not in legs:
+        if leg not in legs and call_id not in call_ids:
             continue
         story = found.get(leg)
         if story is None:
-            story = found[leg] = LegStory(leg, linked_to, at, at)
+            story = found[leg] = LegStory(leg, call_id, at, at)
             standing.append(story)
+        story.call_id = story.call_id or call_id
         story.alive_at = max(story.alive_at, at)
         if kind == "ANSWER" and story.answered_at is None:
             story.answered_at = at
@@ -127,7 +133,7 @@ def _seek(file: BinaryIO, size: int, since: int) -> None:
         middle = (low + high) // 2
         file.seek(middle)
         file.readline()  # the rest of a line
-        at = _time(file.readline().decode(errors="replace"))
+        at = time_of(file.readline().decode(errors="replace"))
         if at is not None and at < since:
             low = middle
         else:
@@ -137,8 +143,8 @@ def _seek(file: BinaryIO, size: int, since: int) -> None:
         file.readline()
 
 
-def _time(line: str) -> int | None:
-    """The time of a line in milliseconds; None if it is torn."""
+def time_of(line: str) -> int | None:
+    """The time of a line in milliseconds; None if it is torn, or no line of the journal."""
     parts = line.split('"', 5)
     if len(parts) < 5 or not line.endswith("\n"):
         return None
@@ -150,6 +156,6 @@ def _time(line: str) -> int | None:
 
 def _cause(line: str) -> int:
     try:
-        return int(json.loads(next(csv.reader([line]))[5])["hangupcause"])
+        return int(json.loads(next(csv.reader([line]))[6])["hangupcause"])
     except (ValueError, KeyError, IndexError, TypeError):
         return 0

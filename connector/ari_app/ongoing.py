@@ -121,8 +121,12 @@ class OngoingCalls:
         """A leg comes to the call of the leg that dials it: to the later one, if after a transfer it has two."""
         callers = self._by_leg.get(event.caller_leg)
         if callers and event.leg != event.caller_leg:
-            calls = self._by_leg.setdefault(event.leg, [])
-            if callers[-1] not in calls:
-                calls.append(callers[-1])
-                callers[-1].legs.append(event.leg)
-                callers[-1].mailbox.put_nowait(event)
+            self.attach(callers[-1], event)
+
+    def attach(self, call: OngoingCall, event: LegDialled) -> None:
+        """A leg was dialled for this very call."""
+        calls = self._by_leg.setdefault(event.leg, [])
+        if call not in calls:
+            calls.append(call)
+            call.legs.append(event.leg)
+            call.mailbox.put_nowait(event)

@@ -60,10 +60,9 @@ class Recovery:
         alive = await self._alive()
         self._strangers.clear()
         await self._adopt_strangers(alive)
-        await self._refuse_forgotten()
-        await self._tell_gone(
-            [(call, {leg for leg in legs if self._is_gone(call, leg, alive)}) for call, legs in known]
-        )
+        await self._refuse_forgotten(alive)
+        gone = [(call, {leg for leg in legs if self._is_gone(call, leg, alive)}) for call, legs in known]
+        await self._tell_gone(gone, alive)
         for call, legs in known:
             if call.progress.answered_at is None:
                 await self._tell_up(call, [alive[leg] for leg in legs if not self._is_gone(call, leg, alive)])
@@ -83,19 +82,22 @@ class Recovery:
             suspects |= {(call.call_id, f"{leg.id} up") for leg in unheard}
             await self._tell_up(call, [leg for leg in unheard if (call.call_id, f"{leg.id} up") in self._suspects])
         self._suspects = suspects
-        await self._tell_gone(gone)
+        await self._tell_gone(gone, alive)
         return [call for call, legs in known if any(leg in alive for leg in legs)]
 
     async def missed_answer(self, call: OngoingCall, leg: str) -> LegAnswered | LegFoundUp:
-        """When a leg was answered that was up at its end, and nobody heard it answered."""
+        """When a leg was answered that is up, or was at its end, and that nobody heard answered.
+
+        The journal knows, or Asterisk's CDR of a leg that is still there. If none does: when the call was last known
+        alive, too early rather than too late, for its money runs from there.
+        """
         try:
-            story = (await self.journal.stories({leg}, call.began_at, self.epoch)).get(leg)
+            story = (await self.journal.stories({leg}, set(), call.began_at, self.epoch)).get(leg)
         except AsteriskError as error:
-            log.error("when leg %s was answered is not known: %s", leg, error)
+            log.error("when leg %s was answered is not in the journal: %s", leg, error)
             story = None
-        if story is None or story.answered_at is None:
-            return LegFoundUp(leg, call.seen_at)
-        return LegAnswered(leg, story.answered_at)
+        at = story.answered_at if story is not None and story.answered_at is not None else await self._answered_at(leg)
+        return LegFoundUp(leg, call.seen_at) if at is None else LegAnswered(leg, at)
 
     async def _alive(self) -> dict[str, Leg]:
         return events.legs(await self.client.channels.list())
@@ -113,17 +115,17 @@ class Recovery:
             call_id = await self._variable(leg, "CONNECTOR_CALL")
             call = self.ongoing.get(call_id)
             if call is not None:
-                self.ongoing.dialled(LegDialled(call.progress.gate_leg, leg, call.seen_at))
+                self.ongoing.attach(call, LegDialled(call.progress.gate_leg, leg, call.seen_at))
             elif call_id and not await self.in_books(call_id):
                 log.error("leg %s is of call %s, which is not in the books: it is ended", leg, call_id)
                 await self._end(leg)
             elif not call_id:
                 self._strangers.add(leg)
 
-    async def _refuse_forgotten(self) -> None:
+    async def _refuse_forgotten(self, alive: dict[str, Leg]) -> None:
         """Who still stands at the gate from before the silence hears no answer any more: refused now, not by and by."""
         application = await self.client.applications.get(applicationName=self.client.settings.app)
-        for leg in application["channel_ids"]:
+        for leg in set(application["channel_ids"]) & set(alive):  # it has a pseudo channel for "all" among them
             if all(call.decided for call in self.ongoing.of_leg(leg)):
                 log.warning("leg %s was left at the gate: it is refused", leg)
                 try:
@@ -142,18 +144,14 @@ class Recovery:
     async def _tell_up(self, call: OngoingCall, legs: list[Leg]) -> None:
         """A leg that is up may have been answered unheard."""
         for leg in legs:
-            if leg.up:
-                call.mailbox.put_nowait(LegFoundUp(leg.id, await self._answered_at(leg.id, call.seen_at)))
+            if leg.up and call.progress.answers(leg.id):
+                call.mailbox.put_nowait(await self.missed_answer(call, leg.id))
 
-    async def _answered_at(self, leg: str, seen_at: int) -> int:
-        """When a leg was answered that nobody saw answered: Asterisk's own CDR knows.
-
-        If it does not, when the call was last known alive: too early rather than too late, for its money runs from
-        there.
-        """
+    async def _answered_at(self, leg: str) -> int | None:
+        """When a leg that is up was answered, by Asterisk's own CDR."""
         seconds, _, micros = (await self._variable(leg, "CDR(answer,u)")).partition(".")
         if not (seconds.isdecimal() and micros.isdecimal()) or seconds == "0":
-            return seen_at
+            return None
         return int(seconds) * 1000 + int(micros[:3].ljust(3, "0"))
 
     async def _variable(self, leg: str, name: str) -> str:
@@ -164,7 +162,7 @@ class Recovery:
             return ""
         return str(answer.get("value") or "")
 
-    async def _tell_gone(self, gone: list[tuple[OngoingCall, set[str]]]) -> None:
+    async def _tell_gone(self, gone: list[tuple[OngoingCall, set[str]]], alive: dict[str, Leg]) -> None:
         """Legs that are gone: their ends from the journal, else that they are lost."""
         gone = [(call, legs) for call, legs in gone if legs]
         if not gone:
@@ -172,14 +170,15 @@ class Recovery:
         since = min(call.began_at for call, _ in gone)
         stories: dict[str, LegStory] = {}
         for _ in range(_TIMES):
-            stories = await self.journal.stories({leg for _, legs in gone for leg in legs}, since, self.epoch)
+            ids = {call.call_id for call, _ in gone}
+            stories = await self.journal.stories({leg for _, legs in gone for leg in legs}, ids, since, self.epoch)
             if not any(_unwritten(call, legs, stories, self.epoch) for call, legs in gone):
                 break
             await asyncio.sleep(JOURNAL_LATE_S)
         for call, legs in gone:
-            for event in _missed(call, legs & call.progress.up, stories):
+            for event in _missed(call, legs & call.progress.up, stories, alive):
                 if isinstance(event, LegDialled):
-                    self.ongoing.dialled(event)
+                    self.ongoing.attach(call, event)
                 else:
                     call.mailbox.put_nowait(event)
 
@@ -191,21 +190,20 @@ def _unwritten(call: OngoingCall, legs: set[str], stories: dict[str, LegStory], 
     )
 
 
-def _missed(call: OngoingCall, gone: set[str], stories: dict[str, LegStory]) -> list[LegEvent]:
+def _missed(call: OngoingCall, gone: set[str], stories: dict[str, LegStory], alive: dict[str, Leg]) -> list[LegEvent]:
     """What a call did not hear of the legs that are gone, and of those that they dialled unheard, in order."""
-    gate_leg = call.progress.gate_leg
     missed: list[tuple[int, int, LegEvent]] = []
     told = [stories[leg] for leg in gone if leg in stories]
-    if gate_leg in gone:
-        for story in stories.values():
-            if story.linked_to == gate_leg and story.leg not in call.legs:
-                missed.append((story.began_at, 0, LegDialled(gate_leg, story.leg, story.began_at)))
-                told.append(story)
+    for story in stories.values():
+        if story.call_id == call.call_id and story.leg not in call.legs:
+            missed.append((story.began_at, 0, LegDialled(call.progress.gate_leg, story.leg, story.began_at)))
+            told.append(story)
     for story in told:
         if story.answered_at is not None:
             missed.append((story.answered_at, 1, LegAnswered(story.leg, story.answered_at)))
         if story.ended_at is None:
-            missed.append((story.alive_at, 2, LegLost(story.leg, max(story.alive_at, call.seen_at))))
+            if story.leg not in alive:
+                missed.append((story.alive_at, 2, LegLost(story.leg, max(story.alive_at, call.seen_at))))
             continue
         up = story.answered_at is not None
         missed.append((story.ended_at, 3, LegEnded(story.leg, story.ended_at, story.cause, up)))

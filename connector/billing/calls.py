@@ -214,7 +214,8 @@ def clock_stepped(times: Mapping[str, tuple[int | None, int]]) -> None:
     """The clock was set: when these calls were answered, and last seen, by the clock as it is now."""
     with writing():
         for call_id, (answered_at, seen_at) in times.items():
-            run("UPDATE call SET answered_at = ?, seen_at = ? WHERE id = ?", answered_at, seen_at, call_id)
+            sql = "UPDATE call SET answered_at = COALESCE(?, answered_at), seen_at = ? WHERE id = ?"
+            run(sql, answered_at, seen_at, call_id)
 
 
 def ended(call_id: str, progress: Progress, at: int) -> None:
@@ -281,6 +282,12 @@ def live(node: str | None = None) -> list[LiveCall]:
             )
             for row in found.order_by(Call.started_at, Call.id)
         ]
+
+
+def live_ids(node: str) -> set[str]:
+    """The ids of a node's live calls."""
+    with reading():
+        return {call_id for (call_id,) in rows("SELECT id FROM call WHERE node = ?", node)}
 
 
 def is_live(call_id: str) -> bool:

@@ -111,10 +111,10 @@ class SimAsterisk:
         for leg in list(self.legs.values()):
             self._arm(leg)
 
-    async def stories(self, legs: set[str], since: int, epoch: int) -> dict[str, LegStory]:
+    async def stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         """The journal, as the connector reads it."""
         await asyncio.sleep(self.chance.delay_s(0.05))
-        return read_stories(iter(self.journal), legs, epoch)
+        return read_stories(iter(self.journal), legs, call_ids, epoch)
 
     async def end_leg_in(self, leg: str, ms: int) -> bool:
         """AMI's AbsoluteTimeout."""
@@ -262,9 +262,9 @@ class SimAsterisk:
     def _write(self, kind: str, leg: SimLeg) -> None:
         at = self.wall_ms()
         extra = f'{{""hangupcause"":{leg.cause}}}' if kind == "HANGUP" else ""
-        self.journal.append(
-            f'"{kind}","{at // 1000}.{at % 1000:03d}000","{leg.id}","{leg.linked_to}","PJSIP/sim","{extra}"\n'
-        )
+        written = f"{at // 1000}.{at % 1000:03d}000"
+        call_id = leg.variables.get("CONNECTOR_CALL", "") if leg.linked_to != leg.id else ""
+        self.journal.append(f'"{kind}","{written}","{leg.id}","{leg.linked_to}","{call_id}","PJSIP/sim","{extra}"\n')
 
     def _tell(self, kind: str, leg: SimLeg | None, **more: Any) -> None:
         """An event, to whoever has the websocket. Late ones come after those that follow them."""

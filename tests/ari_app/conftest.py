@@ -83,9 +83,9 @@ class PlayedJournal:
     def __init__(self) -> None:
         self.written: dict[str, LegStory] = {}
 
-    async def stories(self, legs: set[str], since: int, epoch: int) -> dict[str, LegStory]:
+    async def stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         """What is written of them."""
-        return {leg: story for leg, story in self.written.items() if {leg, story.linked_to} & legs}
+        return {leg: story for leg, story in self.written.items() if leg in legs or story.call_id in call_ids}
 
 
 @pytest.fixture

@@ -106,8 +106,10 @@ async def test_a_defect_does_not_lose_a_channel(
     app.event(about("ChannelStateChange", "A", 10))
     await until(lambda: len(app.ongoing) == 0)
     monkeypatch.setattr(Progress, "leg_answered", real)
+    await app._look()
+    await app._look()
     await until(lambda: len(app.ongoing) == 1)
-    app.event(about("ChannelDestroyed", "A", 30, cause=16))
+    app.event(about("ChannelDestroyed", "A", 30, cause=16, state="Up"))
     (cdr,) = await booked(1)
     assert cdr.ending == "estimated"
     assert calls.live() == []

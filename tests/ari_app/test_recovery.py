@@ -27,10 +27,10 @@ from tests.conftest import FixedClock
 HOUR_MS = 3_600_000
 
 
-def written(leg: str, ended: int | None, cause: int = 16, answered: int | None = None) -> LegStory:
+def written(leg: str, ended: int | None, cause: int = 16, answered: int | None = None, call_id: str = "") -> LegStory:
     """What the journal has of a leg of the call; times in milliseconds after its answer."""
     at = [None if after is None else ANSWERED + after for after in (answered, ended)]
-    return LegStory(leg, "A", ANSWERED - 5, ANSWERED + 900, at[0], at[1], cause)
+    return LegStory(leg, call_id, ANSWERED - 5, ANSWERED + 900, at[0], at[1], cause)
 
 
 async def test_an_end_that_nobody_heard_is_in_the_journal(
@@ -51,7 +51,8 @@ async def test_a_whole_call_that_nobody_heard_is_in_the_journal(
     """Only its row was made: the leg it dialled, its answer, that the timer ended it, all are Asterisk's word."""
     app.event(offer(office.username))
     await until(lambda: len(calls.live()) == 1)
-    journal.written = {"A": written("A", 9_000, 102, 0), "B": written("B", 8_900, 16, -3)}
+    call_id = calls.live()[0].id
+    journal.written = {"A": written("A", 9_000, 102, 0), "B": written("B", 8_900, 16, -3, call_id)}
     await app._reconcile()
     (cdr,) = await booked(1)
     assert (cdr.ending, cdr.duration_ms, cdr.other_leg) == ("cut_off", 9_000, "B")
@@ -232,3 +233,24 @@ async def test_a_call_of_the_future_is_ended(
     await second._reconcile()
     await until(lambda: ("hangup", {"channelId": "A"}) in asterisk.asked)
     await second.close()
+
+
+async def test_a_transferred_call_is_settled_from_its_own_legs(
+    app: ConnectorApp, journal: PlayedJournal, clock: FixedClock, office: Credentials
+) -> None:
+    """All legs have one linked id: the second call was answered by the leg that was dialled for it, no other."""
+    clock.now = ANSWERED
+    await talking(app, office)
+    app.event(offer(office.username, "B", 20, "Up"))
+    await until(lambda: len(calls.live()) == 2)
+    first, second = (call.id for call in calls.live())
+    journal.written = {
+        "A": written("A", 30, 16, 0),
+        "B": written("B", 9_000, 16, -3, first),
+        "C": written("C", 9_000, 16, 4_000, second),
+    }
+    await app._reconcile()
+    ended = {cdr.id: cdr for cdr in await booked(2)}
+    lengths = [(ended[call].other_leg, ended[call].duration_ms) for call in (first, second)]
+    assert lengths == [("B", 9_000), ("C", 5_000)]
+    assert {cdr.ending for cdr in ended.values()} == {"ok"}

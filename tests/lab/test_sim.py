@@ -48,10 +48,8 @@ async def blind(*_: Any, **__: Any) -> list[Any]:
 
 
 BROKEN: dict[str, tuple[Any, str, Callable[..., Any]]] = {
-    "who was told no may have a channel": (calls, "refuse", forgetful),
     "nobody looks for events that were lost": (recovery.Recovery, "look", blind),
     "legs that are gone are not looked up": (recovery.Recovery, "_tell_gone", blind),
-    "who stands at the gate after a silence is left there": (recovery.Recovery, "_refuse_forgotten", blind),
     "a missed answer is not missed": (Progress, "answers", lambda *_: False),
     "the clock may be set": (ConnectorApp, "_look_at_the_clock", forgetful),
     "timers are not moved": (ConnectorApp, "_set_timers", blind),
@@ -63,6 +61,14 @@ def test_the_simulator_sees_what_is_broken(what: str, books: Books, monkeypatch:
     """One part of the connector made useless: within some seeds it shows."""
     monkeypatch.setattr(*BROKEN[what])
     assert any(simulate(seed, 12, books).problems for seed in range(200))
+
+
+def test_a_channel_that_nobody_has_is_given_back_in_two_ways(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was told no has no channel: the refusal takes it back, and if it does not, the next look."""
+    monkeypatch.setattr(calls, "refuse", forgetful)
+    assert not any(simulate(seed, 12, books).problems for seed in range(30))
+    monkeypatch.setattr(ConnectorApp, "_take_up_fallen", blind)
+    assert any(simulate(seed, 12, books).problems for seed in range(100))
 
 
 def test_a_failing_seed_is_told_by_its_shortest_list_of_events(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,20 @@ def test_strings_that_mean_something_to_a_dialplan_are_refused(bench: Bench, dia
     assert (cdr.refusal, cdr.profile, cdr.other_leg, cdr.called) == ("number_invalid", "office", None, None)
 
 
+def test_a_call_id_that_is_no_text_is_refused_and_blinds_nobody(bench: Bench) -> None:
+    """A byte that is no UTF-8 would make Asterisk drop the event, and answer "list all channels" with an error."""
+    outcome = bench.begin("hostile Call-ID")
+    profile = bench.profiles[0]
+    row = (profile.username, sipp.authentication(profile.username, profile.password), "+442079460001")
+    words = {"call_id_mark": "\udcffx///"}
+    run = bench.sipp("hostile/caller.xml", row, bench.instance.ports.sip, words=words).start()
+    result = run.wait(20)
+    assert result.successful == 1, result.why()
+    assert bench.ari("/channels") is not None
+    assert bench.end(outcome) == []
+    assert outcome.problems == []
+
+
 def test_a_pbx_may_put_a_callers_number_into_from(bench: Bench) -> None:
     """It is known by the user it authenticates as; the caller's number is in the CDR."""
     outcome = bench.begin("caller id")
