@@ -56,7 +56,8 @@ def backup(store: Path, target: Path) -> BackupView:
     try:
         Store(store).copy_to(making)
         making.chmod(0o600)
-        found = _proven(making, target)
+        with _opened(making) as copy:
+            found = _proven(copy, target)
         _synced(making)
         making.rename(target)
         _synced(target.parent)
@@ -84,13 +85,10 @@ def restore(source: Path, store: Path, now: int) -> RestoredView:
             raise BadInput(f"{source} is a store in use, not a backup")
         shutil.copyfile(source, making)
         making.chmod(0o600)
-        opened = Store(making)
-        migrations = opened.migrate()
-        _proven(making, source)
-        opened = Store(making)
-        restored.mark(now)
-        end = restored.books_end_at()
-        _folded(opened)
+        with _opened(making) as copy:
+            migrations = copy.migrate()
+            proven = _proven(copy, source)
+            restored.mark(now)
         _synced(making)
         kept = _moved_aside(store, now)
         making.rename(store)
@@ -99,46 +97,40 @@ def restore(source: Path, store: Path, now: int) -> RestoredView:
         raise StoreUnavailable(f"the store cannot be restored: {error}") from error
     finally:
         _remove(making)
-    return RestoredView(str(store), str(kept) if kept else None, end, migrations)
+    return RestoredView(str(store), str(kept) if kept else None, proven.books_end_at, migrations)
 
 
-def _proven(copy: Path, name: Path) -> BackupView:
-    with _opened(copy) as opened:
-        opened.check()
-        with reading():
-            ((word,),) = rows("PRAGMA integrity_check(1)")
-            ((cdrs,),) = rows("SELECT COUNT(*) FROM cdr")
-            ((live,),) = rows("SELECT COUNT(*) FROM call")
-        report = ledger.verify()
-        if word != "ok" or not report.ok:
-            wrong = word if word != "ok" else report.problems[0]
-            raise StoreUnavailable(f"the books in {name} do not add up: {wrong}")
-        return BackupView(
-            path=str(name),
-            bytes=copy.stat().st_size,
-            books_end_at=restored.books_end_at(),
-            entries=report.entries,
-            cdrs=cdrs,
-            live_calls=live,
-            heads=report.heads,
-        )
+def _proven(copy: Store, name: Path) -> BackupView:
+    """What the open store holds; StoreUnavailable if it is not whole or does not add up."""
+    copy.check()
+    with reading():
+        ((word,),) = rows("PRAGMA integrity_check(1)")
+        ((cdrs,),) = rows("SELECT COUNT(*) FROM cdr")
+        ((live,),) = rows("SELECT COUNT(*) FROM call")
+    report = ledger.verify()
+    if word != "ok" or not report.ok:
+        wrong = word if word != "ok" else report.problems[0]
+        raise StoreUnavailable(f"the books in {name} do not add up: {wrong}")
+    return BackupView(
+        path=str(name),
+        bytes=copy.path.stat().st_size,
+        books_end_at=restored.books_end_at(),
+        entries=report.entries,
+        cdrs=cdrs,
+        live_calls=live,
+        heads=report.heads,
+    )
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Store]:
+    """Open a copy; if all went well, all of it is in the one file afterwards."""
     opened = Store(path)
     try:
         yield opened
+        opened.fold()
     finally:
-        _folded(opened)
-
-
-def _folded(opened: Store) -> None:
-    """Close it, so that all of it is in the one file."""
-    with reading():
-        pass
-    opened.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[no-untyped-call]
-    opened.close()
+        opened.close()
 
 
 def _moved_aside(store: Path, now: int) -> Path | None:

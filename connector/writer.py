@@ -31,7 +31,6 @@ class _Job:
 
     function: Callable[[], Any]
     answer: asyncio.Future[Any]
-    loop: asyncio.AbstractEventLoop
     value: Any = None
     error: Exception | None = None
 
@@ -66,9 +65,8 @@ class Writer:
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one billing function; what it returns or raises."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[R] = loop.create_future()
-        self._jobs.put(_Job(functools.partial(function, *args, **kwargs), answer, loop))
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(functools.partial(function, *args, **kwargs), answer))
         return await answer
 
     def close(self) -> None:
@@ -118,6 +116,6 @@ def _together(jobs: list[_Job]) -> bool:
 
 def _answer(job: _Job) -> None:
     try:
-        job.loop.call_soon_threadsafe(job.tell)
+        job.answer.get_loop().call_soon_threadsafe(job.tell)
     except RuntimeError:
         return  # its loop is closed: nobody waits

@@ -12,7 +12,8 @@ import resource
 import signal
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import peewee
@@ -26,10 +27,9 @@ from connector.billing.store import reading, rows
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from lab import process, sipp
-from lab.errors import LabError
 from lab.far_end import NUMBERS
 from lab.instance import remove
-from lab.load import LIMIT, PORT_BASE, Bench, Outcome, open_bench
+from lab.load import LIMIT, PORT_BASE, Bench, Outcome, open_bench, tried
 from lab.ports import Ports
 from lab.run import VAR
 from lab.sample import COMPANY
@@ -137,15 +137,11 @@ def both_killed(bench: Bench) -> Outcome:
 def connector_stopped(bench: Bench) -> Outcome:
     """SIGSTOP: new calls are refused by the gate's timeout; awake again, all is as before."""
     outcome = bench.begin("SIGSTOP and SIGCONT of the connector")
-    pid = bench.supervisor.pid("connector")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with _stopped(bench.supervisor.pid("connector")):
         began = time.monotonic()
         refused = bench.caller(HOLD, 3, 10).start().wait(20)
         outcome.check("refused", refused.counts.get("refused"), 3)
         _within(outcome, "they were refused", began, 12)
-    finally:
-        os.kill(pid, signal.SIGCONT)
     outcome.check("serving again", bench.restored(), True)
     bench.settle(outcome, "after it woke")
     _one_more(bench, outcome)
@@ -159,13 +155,9 @@ def asterisk_stopped(bench: Bench) -> Outcome:
     """SIGSTOP of Asterisk: the connector notices and admits nothing; afterwards its calls are as they were."""
     outcome = bench.begin("SIGSTOP and SIGCONT of Asterisk")
     held = _up(bench, outcome, 5, 30)
-    pid = bench.supervisor.pid("asterisk")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with _stopped(bench.supervisor.pid("asterisk")):
         silent = process.waited(lambda: not bench.supervisor.healthy(), 18)
         outcome.check("the connector noticed", silent, True)
-    finally:
-        os.kill(pid, signal.SIGCONT)
     outcome.check("serving again", bench.restored(), True)
     _ended_on_time(bench, outcome, held, 5, 30)
     return outcome
@@ -207,16 +199,14 @@ def websocket_dropped_silently(bench: Bench) -> Outcome:
     with bench.proxied() as proxy:
         held = _up(bench, outcome, 5, 12)
         proxy.silence(True)
-        refused = bench.caller(HOLD, 2, 10).start().wait(20)
-        outcome.check("refused meanwhile", refused.counts.get("refused"), 2)
+        _two_refused(bench, outcome)
         noticed = process.waited(lambda: not bench.supervisor.healthy(), 15)
         outcome.check("noticed", noticed, True)
         outcome.check("calls that ended well", held.wait(30).successful, 5)
         proxy.silence(False)
         proxy.cut()
         outcome.check("serving again", bench.restored(), True)
-        cdrs = [cdr for cdr in bench.end(outcome) if cdr.ending != "refused"]
-        _all_ok(outcome, cdrs, 5, 12)
+        _all_ok(outcome, _talked(bench, outcome), 5, 12)
     return outcome
 
 
@@ -228,14 +218,12 @@ def store_locked(bench: Bench) -> Outcome:
     other.execute_sql("BEGIN IMMEDIATE")  # type: ignore[no-untyped-call]
     began = time.monotonic()
     try:
-        refused = bench.caller(HOLD, 2, 10).start().wait(20)
-        outcome.check("refused meanwhile", refused.counts.get("refused"), 2)
+        _two_refused(bench, outcome)
         outcome.check("calls that ended well", held.wait(30).successful, 5)
         process.waited(lambda: time.monotonic() - began > 5, 6)
     finally:
         other.close()
-    cdrs = [cdr for cdr in bench.end(outcome) if cdr.ending != "refused"]
-    _all_ok(outcome, cdrs, 5, 3)
+    _all_ok(outcome, _talked(bench, outcome), 5, 3)
     _one_more(bench, outcome)
     return outcome
 
@@ -259,17 +247,11 @@ def disk_full(bench: Bench) -> Outcome:
     outcome = bench.begin("disk full")
     held = _up(bench, outcome, 5, 4)
     pid = bench.supervisor.pid("connector")
-    usual = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, usual[1]))
-    try:
-        refused = bench.caller(HOLD, 2, 10).start().wait(20)
-        outcome.check("refused meanwhile", refused.counts.get("refused"), 2)
+    with _limited(pid, resource.RLIMIT_FSIZE, 1):
+        _two_refused(bench, outcome)
         outcome.check("calls that ended well", held.wait(30).successful, 5)
         outcome.check("rows that wait", bench.live() >= 5, True)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, usual)
-    cdrs = [cdr for cdr in bench.end(outcome) if cdr.ending != "refused"]
-    _all_ok(outcome, cdrs, 5, 4)
+    _all_ok(outcome, _talked(bench, outcome), 5, 4)
     _one_more(bench, outcome)
     return outcome
 
@@ -289,12 +271,10 @@ def _commits_fail(bench: Bench, fault: str) -> Outcome:
     with bench.faulty():
         held = _up(bench, outcome, 5, 4)
         bench.fault(fault)
-        refused = bench.caller(HOLD, 2, 10).start().wait(20)
-        outcome.check("refused meanwhile", refused.counts.get("refused"), 2)
+        _two_refused(bench, outcome)
         outcome.check("calls that ended well", held.wait(30).successful, 5)
         bench.fault("")
-        cdrs = [cdr for cdr in bench.end(outcome) if cdr.ending != "refused"]
-        _all_ok(outcome, cdrs, 5, 4)
+        _all_ok(outcome, _talked(bench, outcome), 5, 4)
         _one_more(bench, outcome)
     return outcome
 
@@ -304,13 +284,9 @@ def no_descriptors(bench: Bench) -> Outcome:
     outcome = bench.begin("file descriptors used up")
     held = _up(bench, outcome, 5, 4)
     pid = bench.supervisor.pid("connector")
-    usual = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()), usual[1]))
-    try:
+    with _limited(pid, resource.RLIMIT_NOFILE, sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())):
         _one_more(bench, outcome)
         outcome.check("calls that ended well", held.wait(30).successful, 5)
-    finally:
-        resource.prlimit(pid, resource.RLIMIT_NOFILE, usual)
     _all_ok(outcome, [cdr for cdr in bench.end(outcome) if cdr.duration_ms > 2_000], 5, 4)
     outcome.check("the same process", bench.supervisor.pid("connector"), pid)
     return outcome
@@ -420,10 +396,7 @@ LONG: tuple[Callable[[Bench], Outcome], ...] = (
 def played(bench: Bench, fault: Callable[[Bench], Outcome]) -> Outcome:
     """One fault, and what has to hold after each of them."""
     bench.supervisor.forgive()
-    try:
-        outcome = fault(bench)
-    except LabError as error:
-        outcome = Outcome(fault.__name__, problems=[str(error)])
+    outcome = tried(bench, fault)
     sipp.end_all()
     if not bench.restored():
         outcome.problems.append("the lab is not whole again")
@@ -493,6 +466,37 @@ def _up(bench: Bench, outcome: Outcome, count: int, hold_s: float) -> sipp.Runni
     return held
 
 
+@contextmanager
+def _stopped(pid: int) -> Iterator[None]:
+    """The process stands still."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def _limited(pid: int, what: int, most: int) -> Iterator[None]:
+    """The process may have no more of something; afterwards as much as before."""
+    usual = resource.prlimit(pid, what)
+    resource.prlimit(pid, what, (most, usual[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, what, usual)
+
+
+def _two_refused(bench: Bench, outcome: Outcome) -> None:
+    refused = bench.caller(HOLD, 2, 10).start().wait(20)
+    outcome.check("refused meanwhile", refused.counts.get("refused"), 2)
+
+
+def _talked(bench: Bench, outcome: Outcome) -> list[CdrView]:
+    """The CDRs of the calls that were not refused, when all are over."""
+    return [cdr for cdr in bench.end(outcome) if cdr.ending != "refused"]
+
+
 def _one_more(bench: Bench, outcome: Outcome) -> None:
     more = bench.caller(HOLD, 1, 1).start().wait(20)
     outcome.check("one more call, answered", more.counts.get("answered"), 1)
@@ -505,18 +509,15 @@ def _within(outcome: Outcome, what: str, began: float, limit_s: float) -> None:
         outcome.problems.append(f"{what} in {took:.1f} s, not in {limit_s:.0f}")
 
 
-def _ended_on_time(
-    bench: Bench, outcome: Outcome, held: sipp.Running, count: int, hold_s: float, slack_s: float = 1.5
-) -> None:
+def _ended_on_time(bench: Bench, outcome: Outcome, held: sipp.Running, count: int, hold_s: float) -> None:
     result = held.wait(hold_s + 40)
     outcome.check("calls that ended well", (result.successful, result.counts.get("answered")), (count, count))
-    cdrs = [cdr for cdr in bench.end(outcome) if cdr.ending != "refused"]
-    _all_ok(outcome, cdrs, count, hold_s, slack_s)
+    _all_ok(outcome, _talked(bench, outcome), count, hold_s)
 
 
-def _all_ok(outcome: Outcome, cdrs: list[CdrView], count: int, hold_s: float, slack_s: float = 1.5) -> None:
+def _all_ok(outcome: Outcome, cdrs: list[CdrView], count: int, hold_s: float) -> None:
     """So many CDRs, all `ok`, all as long as the calls were."""
     outcome.check("endings", [cdr.ending for cdr in cdrs], ["ok"] * count)
-    low, high = hold_s * 1000 - 500, (hold_s + slack_s) * 1000
+    low, high = hold_s * 1000 - 500, (hold_s + 1.5) * 1000
     wrong = [cdr.duration_ms for cdr in cdrs if not low <= cdr.duration_ms <= high]
     outcome.check(f"durations that are not {hold_s:.0f} s", wrong, [])

@@ -12,7 +12,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,13 +108,8 @@ class Bench:
 
         LabError if it stays away.
         """
-        path = self.instance.settings_path
-        usual = path.read_text()
-        try:
-            self._restarted_with(usual.replace(after, after + more) if after else usual + more)
+        with self._restarted(lambda usual: usual.replace(after, after + more) if after else usual + more):
             yield
-        finally:
-            self._restarted_with(usual)
 
     @contextmanager
     def faulty(self, fault: str = "") -> Iterator[None]:
@@ -123,13 +118,13 @@ class Bench:
         mark.touch()
         usual = self.instance.settings_path.read_text()
         try:
-            self._restarted_with(usual)
+            self._restart_with(usual)
             self.fault(fault)
             yield
         finally:
             self.fault("")
             mark.unlink()
-            self._restarted_with(usual)
+            self._restart_with(usual)
 
     def fault(self, name: str) -> None:
         """From now on this goes wrong; "" for nothing."""
@@ -142,14 +137,11 @@ class Bench:
     @contextmanager
     def proxied(self) -> Iterator[Proxy]:
         """The connector with a proxy between it and ARI."""
-        usual = self.instance.settings_path.read_text()
-        proxy = Proxy(self.instance.ports.ari)
-        try:
-            self._restarted_with(usual.replace(f"port = {self.instance.ports.ari}\n", f"port = {proxy.port}\n"))
-            yield proxy
-        finally:
-            proxy.close()
-            self._restarted_with(usual)
+        ari = self.instance.ports.ari
+        with closing(Proxy(ari)) as proxy:
+            port = f"port = {proxy.port}\n"
+            with self._restarted(lambda usual: usual.replace(f"port = {ari}\n", port)):
+                yield proxy
 
     def restored(self, limit_s: float = 15) -> bool:
         """Start again what died, and wait until calls are decided; whether they are, in time."""
@@ -157,7 +149,17 @@ class Bench:
             process.waited(self.supervisor.ready, limit_s, 0.1)
         )
 
-    def _restarted_with(self, settings: str) -> None:
+    @contextmanager
+    def _restarted(self, changed: Callable[[str], str]) -> Iterator[None]:
+        path = self.instance.settings_path
+        usual = path.read_text()
+        try:
+            self._restart_with(changed(usual))
+            yield
+        finally:
+            self._restart_with(usual)
+
+    def _restart_with(self, settings: str) -> None:
         self.instance.settings_path.write_text(settings)
         self.supervisor.restart("connector")
         if not process.waited(self.supervisor.ready, 15):
@@ -405,7 +407,7 @@ def run_all(times: int = 1) -> bool:
         for _ in range(times):
             for scenario in SCENARIOS:
                 console.print(f"  {(scenario.__doc__ or scenario.__name__).splitlines()[0]}")
-                outcomes.append(_tried(bench, scenario))
+                outcomes.append(tried(bench, scenario))
     finally:
         bench.close()
     (VAR / "load.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
@@ -417,7 +419,8 @@ def run_all(times: int = 1) -> bool:
     return not any(outcome.problems for outcome in outcomes)
 
 
-def _tried(bench: Bench, scenario: Callable[[Bench], Outcome]) -> Outcome:
+def tried(bench: Bench, scenario: Callable[[Bench], Outcome]) -> Outcome:
+    """Play a scenario; that the lab itself failed is a problem like others."""
     try:
         return scenario(bench)
     except LabError as error:

@@ -12,6 +12,7 @@ from connector.billing import credit, decks, ledger, profiles
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.core.money import MICROS
+from connector.writer import Writer
 from lab import sipp
 from lab.errors import LabError
 from lab.instance import remove
@@ -66,6 +67,14 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def broken_on_purpose(store: Store) -> bool:
     """Whether a test has tampered with the store, and said so."""
     return store.path.with_suffix(".tampered").exists()
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    """The thread that writes to the store."""
+    made = Writer()
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -94,13 +94,12 @@ def test_a_bad_backup_changes_nothing(wrong: str, office: Credentials, store: St
         if wrong == "in use":
             source.with_name("bad.db-wal").write_text("")
         elif wrong == "newer":
-            newer = Store(source)
             sql = "INSERT INTO schema_migration (name, applied) VALUES ('9999_x', '2027-01-01')"
-            newer.db.execute_sql(sql)  # type: ignore[no-untyped-call]
-            backup._folded(newer)
+            with backup._opened(source) as newer:
+                newer.db.execute_sql(sql)  # type: ignore[no-untyped-call]
         else:
-            bad = Store(source)
-            backup._folded(bad)
+            with backup._opened(source) as bad:
+                pass
             tampered(bad, "UPDATE posting SET amount = amount + 1 WHERE id = 1")
         Store(store.path)
     before = ledger.accounts()
@@ -151,16 +150,19 @@ async def test_nothing_begins_before_somebody_has_looked(office: Credentials) ->
     async def part() -> None:
         begun.set()
 
+    asked = asyncio.Event()
+
     class App:
         async def store(self, function: object, *args: object) -> object:
             """Run it here."""
+            asked.set()
             return function(*args)  # type: ignore[operator]
 
     tasks = [
         asyncio.create_task(service._once(looked_at, part)),
         asyncio.create_task(service._wait_for_a_look(App(), looked_at)),  # type: ignore[arg-type]
     ]
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(asked.wait(), 5)
     assert not begun.is_set()
     restored.done(NOW)
     await asyncio.wait_for(begun.wait(), 5)

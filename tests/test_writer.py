@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import peewee
 import pytest
@@ -19,14 +19,6 @@ from connector.core.refusals import Refusal
 from connector.errors import InsufficientFunds, StoreUnavailable
 from connector.writer import Writer
 from tests.conftest import NOW
-
-
-@pytest.fixture
-def writer() -> Iterator[Writer]:
-    """A writer of its own."""
-    made = Writer()
-    yield made
-    made.close()
 
 
 def attempt(office: Credentials, name: str) -> Attempt:

@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
 MOST_ASTRAY_MS = 300_000
+# Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
 READY_LIMIT_S = 1.5
 GATE_LIMIT_MS = 8000
 STORE_RETRY_S = 1.0
@@ -193,10 +193,13 @@ class ConnectorApp:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _reconcile(self) -> None:
-        for row in await self.store(calls.live, self.node):
-            if row.id not in self.ongoing:
-                self._adopt(row)
+        await self._adopt_rows()
         await self.recovery.after_silence()
+
+    async def _adopt_rows(self, only: set[str] | None = None) -> None:
+        for row in await self.store(calls.live, self.node):
+            if row.id not in self.ongoing and (only is None or row.id in only):
+                self._adopt(row)
 
     def _offered(self, event: CallOffered) -> None:
         if self.ongoing.knows(event):
@@ -414,9 +417,7 @@ class ConnectorApp:
         """A row that no call in memory has, now and at the last look: a defect of ours dropped it."""
         missing = {call_id for call_id in await self.store(calls.live_ids, self.node) if call_id not in self.ongoing}
         if missing & self._fallen:
-            for row in await self.store(calls.live, self.node):
-                if row.id in missing & self._fallen and row.id not in self.ongoing:
-                    self._adopt(row)
+            await self._adopt_rows(missing & self._fallen)
         self._fallen = missing
 
     def _look_at_the_clock(self) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from connector.core.times import from_epoch
 from connector.errors import JournalUnavailable
 
 log = logging.getLogger(__name__)
@@ -148,10 +149,7 @@ def time_of(line: str) -> int | None:
     parts = line.split('"', 5)
     if len(parts) < 5 or not line.endswith("\n"):
         return None
-    seconds, _, micros = parts[3].partition(".")
-    if not (seconds.isdecimal() and micros.isdecimal()):
-        return None
-    return int(seconds) * 1000 + int(micros[:3].ljust(3, "0"))
+    return from_epoch(parts[3])
 
 
 def _cause(line: str) -> int:

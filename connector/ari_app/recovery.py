@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
@@ -18,7 +19,7 @@ from connector.ari_app.events import Leg, LegAnswered, LegDialled, LegEnded, Leg
 from connector.ari_app.journal import Journal, LegStory
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.core.refusals import NOT_READY
-from connector.core.times import from_asterisk
+from connector.core.times import from_asterisk, from_epoch
 from connector.errors import AriRefused, AsteriskError
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,10 @@ class Recovery:
         self._strangers.clear()
         await self._adopt_strangers(alive)
         await self._refuse_forgotten(alive)
-        gone = [(call, {leg for leg in legs if self._is_gone(call, leg, alive)}) for call, legs in known]
+        gone = {call: {leg for leg in legs if self._is_gone(call, leg, alive)} for call, legs in known}
         await self._tell_gone(gone, alive)
         for call, legs in known:
-            if call.progress.answered_at is None:
-                await self._tell_up(call, [alive[leg] for leg in legs if not self._is_gone(call, leg, alive)])
+            await self._tell_up(call, [alive[leg] for leg in legs - gone[call]])
         self._suspects.clear()
 
     async def look(self) -> list[OngoingCall]:
@@ -73,12 +73,12 @@ class Recovery:
         known = [(call, set(call.progress.up)) for call in self.ongoing]
         alive = await self._alive()
         await self._adopt_strangers(alive)
-        suspects, gone = set(), []
+        suspects, gone = set(), {}
         for call, legs in known:
             missing = {leg for leg in legs if leg not in alive}
             suspects |= {(call.call_id, leg) for leg in missing}
-            gone.append((call, {leg for leg in missing if (call.call_id, leg) in self._suspects}))
-            unheard = [alive[leg] for leg in legs - missing if call.progress.answered_at is None and alive[leg].up]
+            gone[call] = {leg for leg in missing if (call.call_id, leg) in self._suspects}
+            unheard = [alive[leg] for leg in legs - missing if alive[leg].up and call.progress.answers(leg)]
             suspects |= {(call.call_id, f"{leg.id} up") for leg in unheard}
             await self._tell_up(call, [leg for leg in unheard if (call.call_id, f"{leg.id} up") in self._suspects])
         self._suspects = suspects
@@ -118,7 +118,7 @@ class Recovery:
                 self.ongoing.attach(call, LegDialled(call.progress.gate_leg, leg, call.seen_at))
             elif call_id and not await self.in_books(call_id):
                 log.error("leg %s is of call %s, which is not in the books: it is ended", leg, call_id)
-                await self._end(leg)
+                await _unless_gone(leg, self.client.channels.hangup(channelId=leg))
             elif not call_id:
                 self._strangers.add(leg)
 
@@ -128,18 +128,10 @@ class Recovery:
         for leg in set(application["channel_ids"]) & set(alive):  # it has a pseudo channel for "all" among them
             if all(call.decided for call in self.ongoing.of_leg(leg)):
                 log.warning("leg %s was left at the gate: it is refused", leg)
-                try:
-                    await self.client.channels.continueInDialplan(
-                        channelId=leg, context="connector-refuse", extension=str(NOT_READY.cause), priority=1
-                    )
-                except AriRefused as error:
-                    log.info("leg %s is gone already: %s", leg, error)
-
-    async def _end(self, leg: str) -> None:
-        try:
-            await self.client.channels.hangup(channelId=leg)
-        except AriRefused as error:
-            log.info("leg %s is gone already: %s", leg, error)
+                refusal = self.client.channels.continueInDialplan(
+                    channelId=leg, context="connector-refuse", extension=str(NOT_READY.cause), priority=1
+                )
+                await _unless_gone(leg, refusal)
 
     async def _tell_up(self, call: OngoingCall, legs: list[Leg]) -> None:
         """A leg that is up may have been answered unheard."""
@@ -149,10 +141,7 @@ class Recovery:
 
     async def _answered_at(self, leg: str) -> int | None:
         """When a leg that is up was answered, by Asterisk's own CDR."""
-        seconds, _, micros = (await self._variable(leg, "CDR(answer,u)")).partition(".")
-        if not (seconds.isdecimal() and micros.isdecimal()) or seconds == "0":
-            return None
-        return int(seconds) * 1000 + int(micros[:3].ljust(3, "0"))
+        return from_epoch(await self._variable(leg, "CDR(answer,u)")) or None  # 0 is "not answered"
 
     async def _variable(self, leg: str, name: str) -> str:
         """A channel variable, "" if the leg has none of that name or is gone."""
@@ -162,25 +151,32 @@ class Recovery:
             return ""
         return str(answer.get("value") or "")
 
-    async def _tell_gone(self, gone: list[tuple[OngoingCall, set[str]]], alive: dict[str, Leg]) -> None:
+    async def _tell_gone(self, gone: dict[OngoingCall, set[str]], alive: dict[str, Leg]) -> None:
         """Legs that are gone: their ends from the journal, else that they are lost."""
-        gone = [(call, legs) for call, legs in gone if legs]
+        gone = {call: legs for call, legs in gone.items() if legs}
         if not gone:
             return
-        since = min(call.began_at for call, _ in gone)
+        legs_gone, call_ids = set().union(*gone.values()), {call.call_id for call in gone}
+        since = min(call.began_at for call in gone)
         stories: dict[str, LegStory] = {}
         for _ in range(_TIMES):
-            ids = {call.call_id for call, _ in gone}
-            stories = await self.journal.stories({leg for _, legs in gone for leg in legs}, ids, since, self.epoch)
-            if not any(_unwritten(call, legs, stories, self.epoch) for call, legs in gone):
+            stories = await self.journal.stories(legs_gone, call_ids, since, self.epoch)
+            if not any(_unwritten(call, legs, stories, self.epoch) for call, legs in gone.items()):
                 break
             await asyncio.sleep(JOURNAL_LATE_S)
-        for call, legs in gone:
+        for call, legs in gone.items():
             for event in _missed(call, legs & call.progress.up, stories, alive):
                 if isinstance(event, LegDialled):
                     self.ongoing.attach(call, event)
                 else:
                     call.mailbox.put_nowait(event)
+
+
+async def _unless_gone(leg: str, request: Awaitable[Any]) -> None:
+    try:
+        await request
+    except AriRefused as error:
+        log.info("leg %s is gone already: %s", leg, error)
 
 
 def _unwritten(call: OngoingCall, legs: set[str], stories: dict[str, LegStory], epoch: int) -> bool:

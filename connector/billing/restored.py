@@ -57,9 +57,7 @@ def mark(now: int) -> None:
 def view(now: int) -> ReconcileView:
     """What to look at. BadInput if the store was not restored, or was looked at already."""
     with reading():
-        row = one(Restored, "id = 1")
-        if row is None:
-            raise BadInput("the store was not restored from a backup: there is nothing to reconcile")
+        row = _waiting()
         sql = (
             "SELECT company.name, COALESCE(profile.name, number.e164), term.ends_at,"
             " term.price_micros + term.bundles_price_micros FROM term"
@@ -77,7 +75,8 @@ def done(now: int) -> int:
 
     How many calls were closed. BadInput if there is nothing to reconcile.
     """
-    view(now)
+    with reading():
+        _waiting()
     stale = calls.live()
     for call in stale:
         progress = Progress(call.gate_leg, transferred=call.transferred)
@@ -86,3 +85,10 @@ def done(now: int) -> int:
     with writing():
         run("DELETE FROM restored")
     return len(stale)
+
+
+def _waiting() -> Restored:
+    row = one(Restored, "id = 1")
+    if row is None:
+        raise BadInput("the store was not restored from a backup: there is nothing to reconcile")
+    return row

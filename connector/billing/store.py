@@ -79,6 +79,11 @@ class Store:
         with unavailable_if_broken(self.path):
             self.db.execute_sql("VACUUM INTO ?", (str(path),))  # type: ignore[no-untyped-call]
 
+    def fold(self) -> None:
+        """Bring all of it into the one file."""
+        with unavailable_if_broken(self.path):
+            self.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[no-untyped-call]
+
     def close(self) -> None:
         """Close this thread's connection."""
         self.db.close()

@@ -15,6 +15,14 @@ def from_asterisk(text: str) -> int:
     return whole * 1000 + moment.microsecond // 1000
 
 
+def from_epoch(text: str) -> int | None:
+    """`1795398935.523153`, as in Asterisk's CDR and CEL, in milliseconds, cut down; None if it is something else."""
+    seconds, _, micros = text.partition(".")
+    if not (seconds.isdecimal() and micros.isdecimal()):
+        return None
+    return int(seconds) * 1000 + int(micros[:3].ljust(3, "0"))
+
+
 def iso(at: int | None) -> str | None:
     """Milliseconds as `2026-11-22T19:01:34.123Z`; None stays None."""
     if at is None:

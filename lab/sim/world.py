@@ -214,7 +214,7 @@ class Life:
                 self.closed.clear()
                 self.client.open = True
                 asterisk.dropped = self.cut
-                asterisk.hears = functools.partial(self.hear, object())
+                asterisk.hears = functools.partial(self.hear)
                 greeting = asyncio.ensure_future(self.app.connected())
                 await self.closed.wait()
                 self.client.open = False
@@ -224,7 +224,7 @@ class Life:
             self.app.disconnected("the websocket is gone")
             await asyncio.sleep(FIRST_RETRY_S)
 
-    def hear(self, stream: object, message: dict[str, Any]) -> None:
+    def hear(self, message: dict[str, Any]) -> None:
         """An event comes."""
         if not self.dead:
             self.app.event(message)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -102,14 +102,6 @@ def timers() -> PlayedTimers:
 
 
 @pytest.fixture
-def writer() -> Iterator[Writer]:
-    """The store's own thread."""
-    made = Writer()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 async def asterisk() -> PlayedAsterisk:
     """An Asterisk played by the test."""
     return PlayedAsterisk()
@@ -131,6 +123,14 @@ async def app(
     made.ready.set()
     yield made
     await made.close()
+
+
+async def restarted(app: ConnectorApp) -> ConnectorApp:
+    """Another application in the place of one that was closed, and it has found out what is up."""
+    journal = app.recovery.journal
+    made = ConnectorApp(app.client, app.store, app.clock, app.node, app.slicing, app.timer, journal)
+    await made._reconcile()
+    return made
 
 
 def offer(username: str, leg: str = "A", at: int = 0, state: str = "Ring") -> dict[str, Any]:

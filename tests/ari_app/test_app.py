@@ -12,18 +12,16 @@ from connector.billing import calls, credit
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.core.calls import Progress
-from connector.core.holds import Slicing
 from connector.errors import StoreUnavailable
-from connector.writer import Writer
 from tests.ari_app.conftest import (
     ANSWERED,
     PlayedAsterisk,
-    PlayedJournal,
     PlayedTimers,
     about,
     booked,
     dial,
     offer,
+    restarted,
     talking,
     until,
 )
@@ -203,13 +201,7 @@ async def test_a_timer_that_cannot_be_moved_is_tried_again(
 
 
 async def test_an_adopted_call_has_its_timers_set_again(
-    app: ConnectorApp,
-    asterisk: PlayedAsterisk,
-    writer: Writer,
-    timers: PlayedTimers,
-    journal: PlayedJournal,
-    clock: FixedClock,
-    office: Credentials,
+    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
     """What Asterisk's timer was set to, nobody knows after a restart: it is set to what is held."""
     clock.now = ANSWERED
@@ -219,8 +211,7 @@ async def test_an_adopted_call_has_its_timers_set_again(
     timers.set.clear()
     asterisk.alive = {"A": "Up", "B": "Up"}
     clock.now = ANSWERED + 5_000
-    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers, journal)  # type: ignore[arg-type]
-    await second._reconcile()
+    second = await restarted(app)
     paying = asyncio.create_task(second.keep_paid())
     await until(lambda: timers.set == {"A": 55_000, "B": 55_500})
     paying.cancel()

@@ -9,8 +9,6 @@ from connector.ari_app.journal import LegStory
 from connector.billing import calls
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
-from connector.core.holds import Slicing
-from connector.writer import Writer
 from tests.ari_app.conftest import (
     ANSWERED,
     PlayedAsterisk,
@@ -19,6 +17,7 @@ from tests.ari_app.conftest import (
     about,
     booked,
     offer,
+    restarted,
     talking,
     until,
 )
@@ -150,13 +149,7 @@ async def test_a_leg_that_was_dialled_unheard_is_its_calls(
 
 
 async def test_no_leg_outlives_its_asterisk(
-    app: ConnectorApp,
-    asterisk: PlayedAsterisk,
-    writer: Writer,
-    timers: PlayedTimers,
-    journal: PlayedJournal,
-    clock: FixedClock,
-    office: Credentials,
+    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
     """Asterisk was started anew: a leg of the same name is another one, and the row's call is over."""
     await app._reconcile()
@@ -165,8 +158,7 @@ async def test_no_leg_outlives_its_asterisk(
     await app.close()
     asterisk.alive = {"A": "Up", "B": "Up"}
     asterisk.started = 900
-    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers, journal)  # type: ignore[arg-type]
-    await second._reconcile()
+    second = await restarted(app)
     (cdr,) = await booked(1)
     assert cdr.ending == "estimated"
     await second.close()
@@ -215,13 +207,7 @@ async def test_a_clock_that_is_set_changes_no_calls_length(
 
 
 async def test_a_call_of_the_future_is_ended(
-    app: ConnectorApp,
-    asterisk: PlayedAsterisk,
-    writer: Writer,
-    timers: PlayedTimers,
-    journal: PlayedJournal,
-    clock: FixedClock,
-    office: Credentials,
+    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
     """The clock was set back while we were dead: how long the call has talked nobody knows, and it gets no more."""
     clock.now = ANSWERED
@@ -229,8 +215,7 @@ async def test_a_call_of_the_future_is_ended(
     await app.close()
     clock.now -= HOUR_MS
     asterisk.alive = {"A": "Up", "B": "Up"}
-    second = ConnectorApp(asterisk, writer, clock, "node", Slicing(), timers, journal)  # type: ignore[arg-type]
-    await second._reconcile()
+    second = await restarted(app)
     await until(lambda: ("hangup", {"channelId": "A"}) in asterisk.asked)
     await second.close()
 
