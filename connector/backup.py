@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from connector.billing import ledger, restored
+from connector.billing.sqlite import FileStore
 from connector.billing.store import Store, reading, rows
 from connector.core.times import iso
 from connector.errors import BadInput, StoreUnavailable
@@ -41,7 +43,7 @@ class RestoredView:
     migrations: list[str]
 
 
-def backup(store: Path, target: Path) -> BackupView:
+def backup(store: Store, target: Path) -> BackupView:
     """Copy the store, as it is at one moment, to `target`, and prove the copy: opened, whole, every balance added up.
 
     The connector may run meanwhile. BadInput if `target` exists; StoreUnavailable, and nothing is left, if the copy
@@ -54,7 +56,7 @@ def backup(store: Path, target: Path) -> BackupView:
     making = target.with_name(f".{target.name}.making")
     _remove(making)
     try:
-        Store(store).copy_to(making)
+        store.copy_to(making)
         making.chmod(0o600)
         with _opened(making) as copy:
             found = _proven(copy, target)
@@ -65,42 +67,66 @@ def backup(store: Path, target: Path) -> BackupView:
         raise StoreUnavailable(f"the backup cannot be written: {error}") from error
     finally:
         _remove(making)
-        Store(store)  # the program's own store is the open one again
+        store.open()
     return found
 
 
-def restore(source: Path, store: Path, now: int) -> RestoredView:
+def restore(source: Path, store: Store, now: int) -> RestoredView:
     """Put a backup in the store's place. The connector must not run; what was there is moved aside, never removed.
+
+    A database of PostgreSQL has to be new: it takes over every row. A backup of either goes into either.
 
     The backup is proven and brought up to date first. Until `connector reconcile --done` the store charges nothing by
     itself. BadInput or StoreUnavailable: nothing has changed.
     """
     if not source.is_file():
         raise BadInput(f"there is no backup {source}")
-    making = store.with_name(f".{store.name}.restoring")
-    _remove(making)
     try:
-        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if source.with_name(source.name + "-wal").exists():
             raise BadInput(f"{source} is a store in use, not a backup")
-        shutil.copyfile(source, making)
-        making.chmod(0o600)
-        with _opened(making) as copy:
-            migrations = copy.migrate()
-            proven = _proven(copy, source)
-            restored.mark(now)
-        _synced(making)
-        kept = _moved_aside(store, now)
-        making.rename(store)
-        _synced(store.parent)
+        with _folder_beside(store) as folder:
+            making = folder / "restoring.db"
+            shutil.copyfile(source, making)
+            making.chmod(0o600)
+            with _opened(making) as copy:
+                migrations = copy.migrate()
+                proven = _proven(copy, source)
+                restored.mark(now)
+            kept = _put(making, store, now)
     except OSError as error:
         raise StoreUnavailable(f"the store cannot be restored: {error}") from error
     finally:
-        _remove(making)
-    return RestoredView(str(store), str(kept) if kept else None, proven.books_end_at, migrations)
+        store.open()
+    return RestoredView(store.name, str(kept) if kept else None, proven.books_end_at, migrations)
 
 
-def _proven(copy: Store, name: Path) -> BackupView:
+@contextmanager
+def _folder_beside(store: Store) -> Iterator[Path]:
+    """A folder on the disk of the store, if that is a file; gone afterwards."""
+    beside = store.path.parent if isinstance(store, FileStore) else None
+    if beside is not None:
+        beside.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(prefix=".restoring-", dir=beside) as folder:
+        yield Path(folder)
+
+
+def _put(copy: Path, store: Store, now: int) -> Path | None:
+    """Put a proven copy in the store's place; where what was there is kept."""
+    if not isinstance(store, FileStore):
+        store.migrate()
+        source = FileStore(copy)
+        store.fill_from(source)
+        source.close()
+        store.open()
+        return None
+    _synced(copy)
+    kept = _moved_aside(store.path, now)
+    copy.rename(store.path)
+    _synced(store.path.parent)
+    return kept
+
+
+def _proven(copy: FileStore, name: Path) -> BackupView:
     """What the open store holds; StoreUnavailable if it is not whole or does not add up."""
     copy.check()
     with reading():
@@ -123,9 +149,9 @@ def _proven(copy: Store, name: Path) -> BackupView:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Store]:
+def _opened(path: Path) -> Iterator[FileStore]:
     """Open a copy; if all went well, all of it is in the one file afterwards."""
-    opened = Store(path)
+    opened = FileStore(path)
     try:
         yield opened
         opened.fold()

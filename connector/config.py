@@ -6,8 +6,10 @@ import os
 import tomllib
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from connector.errors import SettingsError
 
@@ -20,9 +22,30 @@ class _Section(BaseModel):
 
 
 class StoreSettings(_Section):
-    """Where the store is."""
+    """Where the store is: `path` of a file for one node, or `url` of a PostgreSQL that several nodes share.
 
-    path: Path
+    `url` is libpq's, without a password: that is `password`, or in libpq's own password file.
+    """
+
+    path: Path | None = None
+    url: Annotated[str, Field(pattern=r"^postgresql://")] | None = None
+    password: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        parts = urlsplit(url)
+        if parts.password is not None or "password" in parse_qs(parts.query):
+            raise PydanticCustomError("url", "the password stands in store.password, not in the URL")
+        return url
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> StoreSettings:
+        if (self.path is None) == (self.url is None):
+            raise PydanticCustomError("store", "it has either a path (SQLite) or a url (PostgreSQL)")
+        return self
 
 
 class AriSettings(_Section):

@@ -8,14 +8,14 @@ import shutil
 import socket
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 
-from connector import pjsip
+from connector import pjsip, stores
 from connector.ami import AmiLink
 from connector.ari_app import journal
-from connector.billing import store as store_module
-from connector.billing.store import Store
+from connector.billing import sqlite
 from connector.config import Settings
 from connector.core.times import from_asterisk
 from connector.errors import AmiUnavailable, StoreUnavailable
@@ -57,8 +57,7 @@ async def examine(settings: Settings) -> list[Check]:
     return [
         Check("settings", "ok", f"node {settings.node}"),
         _store(settings),
-        _sqlite(),
-        _disk(settings),
+        *([_sqlite(), _disk(settings.store.path.parent)] if settings.store.path else []),
         _host_name(),
         *await _ari(settings),
         await _ami(settings),
@@ -90,11 +89,13 @@ def _journal(settings: Settings) -> Check:
 
 def _store(settings: Settings) -> Check:
     try:
-        opened = Store(settings.store.path)
+        opened = stores.opened(settings.store)
         opened.check()
         opened.close()
     except StoreUnavailable as error:
         return Check("store", "wrong", str(error), "start 'connector serve', or mend the path in the settings")
+    if settings.store.path is None:
+        return Check("store", "ok", opened.name)
     mode = settings.store.path.stat().st_mode & 0o777
     if mode & 0o007:
         return Check("store", "warning", f"everybody may open it ({mode:o})", f"chmod 600 {settings.store.path}")
@@ -102,8 +103,8 @@ def _store(settings: Settings) -> Check:
 
 
 def _sqlite() -> Check:
-    version = ".".join(str(part) for part in store_module.sqlite_version())
-    if store_module.journal_mode() == "wal":
+    version = ".".join(str(part) for part in sqlite.sqlite_version())
+    if sqlite.journal_mode() == "wal":
         return Check("SQLite", "ok", f"{version}, WAL")
     return Check(
         "SQLite",
@@ -113,8 +114,7 @@ def _sqlite() -> Check:
     )
 
 
-def _disk(settings: Settings) -> Check:
-    folder = settings.store.path.parent
+def _disk(folder: Path) -> Check:
     try:
         free_mb = shutil.disk_usage(folder).free // 10**6
     except OSError as error:

@@ -7,6 +7,8 @@
      +- NotFound            what was asked for is not there; nothing was changed
      +- SettingsError       connector.toml is missing, unreadable or wrong
      +- StoreUnavailable    the store cannot be read or written now: nothing is admitted
+     |   +- StoreUnreachable    no transaction could even be begun: nothing was written
+     |   +- StoreBusy           another transaction is in the way: nothing was written, and it may be tried at once
      +- AsteriskError
          +- AriUnavailable  Asterisk cannot be asked: unknown, which is not absent
          +- AriRefused      Asterisk answered, and said no (status)
@@ -45,6 +47,14 @@ class SettingsError(ConnectorError):
 
 class StoreUnavailable(ConnectorError):
     """The store cannot be read or written now."""
+
+
+class StoreUnreachable(StoreUnavailable):
+    """No transaction could be begun: nothing was written, and the next one would fare no better."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another transaction is in the way: nothing was written, and the same may be tried again at once."""
 
 
 class AsteriskError(ConnectorError):

@@ -15,18 +15,24 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from connector import apply, pjsip
+from connector import apply, pjsip, stores
 from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
 from connector.billing import calls, decks, ledger, plans, profiles, restored
-from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.holds import Slicing
-from connector.errors import AmiUnavailable, ConfigRefused, ConnectorError, SettingsError, StoreUnavailable
+from connector.errors import (
+    AmiUnavailable,
+    ConfigRefused,
+    ConnectorError,
+    SettingsError,
+    StoreUnavailable,
+    StoreUnreachable,
+)
 from connector.web.server import Overview, make_app
 from connector.writer import Writer
 
@@ -38,6 +44,7 @@ CONFIG_EVERY_S = 2.0
 RENEW_EVERY_S = 2.0
 READ_EVERY_S = 1.0
 LOOK_EVERY_S = 2.0
+OWN_TRIES = 6
 PAGE_CDRS = 50
 
 
@@ -47,14 +54,15 @@ async def serve(settings: Settings) -> None:
     Raises ConnectorError, in one line, if it cannot begin.
     """
     with alone(settings.store.path):
-        store = Store(settings.store.path)
+        store = stores.opened(settings.store)
         for name in store.migrate():
             log.info("store: migration %s applied", name)
         client = AriClient(settings.ari)
         clock = SystemClock()
         ami = AmiLink(settings.ami)
         slicing = Slicing(settings.calls.slice_s, settings.calls.longest_s)
-        writer = Writer()
+        writer = Writer(lambda: store.write_as(settings.node))
+        await _own(writer)
         journal = CelFile(settings.journal.path)
         warning_ms = settings.calls.warning_s * 1000
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
@@ -71,7 +79,7 @@ async def serve(settings: Settings) -> None:
         }
         tasks = [asyncio.create_task(_once(looked_at, begin), name=name) for name, begin in work.items()]
         tasks.append(asyncio.create_task(_wait_for_a_look(app, looked_at), name="restored"))
-        log.info("started: node %s, store %s", settings.node, settings.store.path)
+        log.info("started: node %s, store %s", settings.node, store.name)
         try:
             await _until_stopped(tasks)
         finally:
@@ -87,8 +95,11 @@ async def serve(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def alone(store: Path) -> Iterator[None]:
-    """One connector a store on this machine: a second would take the application from the first."""
+def alone(store: Path | None) -> Iterator[None]:
+    """One connector a file: a second would take the application from the first. A database knows it by itself."""
+    if store is None:
+        yield
+        return
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with store.with_suffix(".lock").open("w") as lock:
         try:
@@ -98,6 +109,22 @@ def alone(store: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+async def _own(writer: Writer) -> None:
+    """The node's name is ours in the store; SettingsError if another connector has it, and keeps it.
+
+    One that was killed has it no longer as soon as the store notices.
+    """
+    for left in range(OWN_TRIES, -1, -1):
+        try:
+            await writer(restored.is_restored)
+        except StoreUnreachable as error:
+            if not left:
+                raise SettingsError(str(error)) from None
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 async def _wait_for_a_look(app: ConnectorApp, looked_at: asyncio.Event) -> None:

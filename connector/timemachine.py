@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.billing import credit, ledger, notices, plans, profiles
+from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.core import times
 from connector.core.ledger import company_account
@@ -59,18 +60,18 @@ class Journey:
     ledger_ok: bool
 
 
-def run(store: Path, days: int, now: int) -> Journey:
+def run(store: Store, days: int, now: int) -> Journey:
     """Run a copy of the store `days` days forward from `now`. The store itself is only read."""
     with tempfile.TemporaryDirectory(prefix="connector-timemachine-") as folder:
         copy = Path(folder) / "connector.db"
-        Store(store).copy_to(copy)
-        opened = Store(copy)
+        store.copy_to(copy)
+        opened = FileStore(copy)
         opened.migrate()
         try:
             return _forward(days, now)
         finally:
             opened.close()
-            Store(store)  # the program's own store is the open one again
+            store.open()
 
 
 def _forward(days: int, now: int) -> Journey:

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from connector.billing.store import writing
-from connector.errors import StoreUnavailable
+from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 # Others who write, the command line and its like, have to get a word in between two commits.
 MOST_TOGETHER = 50
+# Another node has the company, or two got in each other's way: a moment later it is free.
+BUSY_TRIES = 3
 
 
 @dataclass
@@ -53,12 +55,15 @@ class _Job:
 
 
 class Writer:
-    """Runs billing functions on one thread, in the order they came: SQLite has one writer anyhow.
+    """Runs billing functions on one thread, in the order they came: SQLite has one writer anyhow, and on PostgreSQL a
+    node is known by the session it writes in.
 
     What a function did is on the disk before its answer is given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: Callable[[], None] = lambda: None) -> None:
+        """`first` is done on the thread before anything else."""
+        self._first = first
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._thread.start()
@@ -75,6 +80,7 @@ class Writer:
         self._thread.join()
 
     def _work(self) -> None:
+        self._first()
         while (first := self._jobs.get()) is not None:
             together = [first]
             while len(together) < MOST_TOGETHER and not self._jobs.empty():
@@ -89,29 +95,38 @@ class Writer:
 
 
 def _run(jobs: list[_Job]) -> None:
-    if len(jobs) == 1 or not _together(jobs):
-        for job in jobs:
+    """Run them in one transaction if that can be; those that cannot be run in it, each in its own."""
+    left = jobs if len(jobs) == 1 else _together(jobs)
+    for position, job in enumerate(left):
+        for _ in range(BUSY_TRIES):
             job.run()
+            if not isinstance(job.error, StoreBusy):
+                break
+        if isinstance(job.error, StoreUnreachable):  # the next would wait as long, for nothing
+            for other in left[position + 1 :]:
+                other.error = job.error
+            return
 
 
-def _together(jobs: list[_Job]) -> bool:
-    """Run them in one transaction. False: the store is broken for one of them, or for all at the commit, and nothing
-    of it stands as far as anybody knows; each is to be tried in its own.
+def _together(jobs: list[_Job]) -> list[_Job]:
+    """Run them in one transaction; those that are to be run once more, each in its own.
+
+    Those that somebody else's lock kept from it; all, if the store is broken for one of them or at the commit, for then
+    nothing of it stands as far as anybody knows.
     """
-    begun = False
     try:
         with writing():
-            begun = True
             for job in jobs:
                 job.run()
-                if isinstance(job.error, StoreUnavailable):
+                if isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy):
                     raise job.error
-    except StoreUnavailable as error:
-        if begun:
-            return False
-        for job in jobs:  # to wait for a locked store once more for each would be to wait for ever
+    except StoreUnreachable as error:
+        for job in jobs:
             job.error = error
-    return True
+        return []
+    except StoreUnavailable:
+        return jobs
+    return [job for job in jobs if isinstance(job.error, StoreBusy)]
 
 
 def _answer(job: _Job) -> None:

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from connector.billing import calls
 from connector.billing.calls import CdrView
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from connector.core import refusals
 from lab import process, sipp
 from lab.errors import LabError
@@ -230,7 +230,7 @@ class Bench:
 
     def in_store(self, question: Callable[[], T]) -> T:
         """Ask something of the lab's store, or do something in it, beside the connector that runs."""
-        store = Store(self.instance.folder / "connector.db")
+        store = FileStore(self.instance.folder / "connector.db")
         try:
             return question()
         finally:

@@ -28,33 +28,35 @@ _SHORT = Path("/tmp")
 
 
 @contextmanager
-def running(home: Path) -> Iterator[str]:
-    """Run one; the folder of its socket. Its superuser is `lab`, its database `postgres`; nobody needs a password."""
+def running(home: Path, *settings: str) -> Iterator[str]:
+    """Run one, with settings as `fsync=off`; the folder of its socket.
+
+    Its superuser is `lab`, its database `postgres`; nobody needs a password.
+    """
     programs = _programs(home)
     folder = Path(tempfile.mkdtemp(prefix="connector-pg-", dir=_SHORT))
     data = folder / "data"
     _hand_over(folder)
     try:
-        made = _call(
-            programs, "initdb", "-D", str(data), "-U", "lab", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"
-        )
-        output, _ = made.communicate(timeout=60)
-        if made.returncode != 0:
-            raise LabError(f"initdb failed: {output.decode(errors='replace').strip().splitlines()[-1:]}")
+        log = folder / "log"
+        words = ("-D", str(data), "-U", "lab", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        if _call(programs, log, "initdb", *words).wait(60) != 0:
+            raise LabError(f"initdb failed: {_last_line(log)}")
         server = _call(
-            programs, "postgres", "-D", str(data), "-k", str(folder),
+            programs, log, "postgres", "-D", str(data), "-k", str(folder),
             "-c", "listen_addresses=", "-c", "jit=off", "-c", "shared_buffers=16MB", "-c", f"log_directory={folder}",
+            *(word for setting in settings for word in ("-c", setting)),
         )  # fmt: skip
         try:
             socket = folder / ".s.PGSQL.5432"
             if not process.waited(lambda: server.poll() is not None or _accepts(data, socket), START_LIMIT_S, 0.02):
                 raise LabError(f"PostgreSQL is not ready within {START_LIMIT_S} s")
             if server.poll() is not None:
-                raise LabError("PostgreSQL ended at its start")
+                raise LabError(f"PostgreSQL ended at its start: {_last_line(log)}")
             yield str(folder)
         finally:
             server.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
-            server.communicate(timeout=30)
+            server.wait(30)
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=False)
 
@@ -100,8 +102,12 @@ def _unpack(home: Path) -> Path:
     return found[-1]
 
 
-def _call(programs: Path, name: str, *words: str) -> subprocess.Popen[bytes]:
-    """Start one of its programs as somebody who is not root, ended with us."""
+def _last_line(log: Path) -> str:
+    return (log.read_text(errors="replace").splitlines() or ["it said nothing"])[-1]
+
+
+def _call(programs: Path, log: Path, name: str, *words: str) -> subprocess.Popen[bytes]:
+    """Start one of its programs as somebody who is not root, ended with us. What it says is added to a log."""
     root = programs.parents[4]
     libraries = f"{root}/usr/lib/x86_64-linux-gnu:{root}/lib/x86_64-linux-gnu"
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
@@ -109,7 +115,8 @@ def _call(programs: Path, name: str, *words: str) -> subprocess.Popen[bytes]:
         environment["LD_LIBRARY_PATH"] = libraries
     nobody = (f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups") if os.getuid() == 0 else ()
     command = ["setpriv", *nobody, "--pdeathsig=INT", str(programs / name), *words]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/")
+    with log.open("ab") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd="/")
 
 
 def _hand_over(folder: Path) -> None:

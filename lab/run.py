@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 
 from connector.billing import calls
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from connector.cli.calls import print_cdrs
 from lab import demo, far_end, process, sample
 from lab.errors import LabError
@@ -304,7 +304,7 @@ def _show_cdrs(folder: Path) -> None:
 
 
 def _newest(folder: Path) -> list[calls.CdrView]:
-    store = Store(folder / "connector.db")
+    store = FileStore(folder / "connector.db")
     try:
         return calls.cdrs(2)
     finally:
@@ -312,7 +312,7 @@ def _newest(folder: Path) -> list[calls.CdrView]:
 
 
 def _live(folder: Path) -> list[calls.LiveCall]:
-    store = Store(folder / "connector.db")
+    store = FileStore(folder / "connector.db")
     try:
         return calls.live()
     finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.billing import credit, decks, profiles
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from connector.errors import ConnectorError
@@ -50,7 +50,7 @@ def prepare(instance: Instance) -> list[SampleProfile]:
         if not kept.exists():
             for left in path.parent.glob("connector.db*"):
                 left.unlink()
-        store = Store(path)
+        store = FileStore(path)
         store.migrate()
         try:
             if not kept.exists():

@@ -21,7 +21,8 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from connector.billing import calls, credit, decks, ledger, plans, profiles
-from connector.billing.store import Store, reading, rows
+from connector.billing.sqlite import FileStore
+from connector.billing.store import reading, rows
 from connector.clock import SystemClock
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
@@ -53,7 +54,7 @@ def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soake
     chance = random.Random(found.seed)
     with tempfile.TemporaryDirectory(prefix="connector-soak-") as folder:
         path = Path(folder) / "connector.db"
-        store = Store(path)
+        store = FileStore(path)
         store.migrate()
         _prepare()
         store.close()  # the workers open it themselves; a connection does not cross a fork
@@ -84,7 +85,7 @@ def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soake
 def work(path: Path, node: str, seed: int) -> None:
     """One worker, until it is killed: calls, money, subscriptions, in any order."""
     chance = random.Random(seed)
-    store = Store(path)
+    store = FileStore(path)
     clock = SystemClock()
     mine: list[tuple[str, int]] = []
     names = [view.name for view in profiles.list_profiles()]

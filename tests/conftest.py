@@ -5,19 +5,25 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from connector.billing import credit, decks, ledger, profiles
 from connector.billing.profiles import Credentials
+from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.core.money import MICROS
 from connector.writer import Writer
-from lab import sipp
+from lab import postgresql, sipp
 from lab.errors import LabError
 from lab.instance import remove
 from lab.load import Bench, Outcome, open_bench
 from lab.ports import HOST, Ports
+from lab.run import ASTERISK_HOME
+from tests.databases import Databases
+
+S = TypeVar("S", bound=Store)
 
 DECK = """\
 prefix,name,price_per_minute,connection_fee,increments,valid_from,kind
@@ -54,19 +60,30 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store(tmp_path: Path) -> Iterator[FileStore]:
     """An empty store, migrated. After the test its ledger adds up."""
-    opened = Store(tmp_path / "connector.db")
+    opened = FileStore(tmp_path / "connector.db")
     opened.migrate()
+    yield from whole(opened)
+
+
+# The stores that a test has tampered with, by name.
+TAMPERED: set[str] = set()
+
+
+def whole(opened: S) -> Iterator[S]:
+    """A store for a test, after which its ledger adds up, unless it was broken on purpose."""
     yield opened
-    if not broken_on_purpose(opened):
+    if opened.name not in TAMPERED:
         assert ledger.verify().problems == []
     opened.close()
 
 
-def broken_on_purpose(store: Store) -> bool:
-    """Whether a test has tampered with the store, and said so."""
-    return store.path.with_suffix(".tampered").exists()
+@pytest.fixture(scope="session")
+def databases() -> Iterator[Databases]:
+    """Databases of a PostgreSQL of our own, which keeps nothing over a crash and is quick."""
+    with postgresql.running(ASTERISK_HOME / "postgresql", "fsync=off", "full_page_writes=off") as folder:
+        yield Databases(folder)
 
 
 @pytest.fixture
@@ -78,7 +95,7 @@ def writer() -> Iterator[Writer]:
 
 
 @pytest.fixture
-def company(store: Store) -> str:
+def company(store: FileStore) -> str:
     """A company with a trunk named `carrier`, ten thousand pounds, and rates."""
     profiles.create_company("Acme", "GBP", "Europe/London", NOW)
     profiles.create_trunk("carrier", HOST, 5070, NOW)

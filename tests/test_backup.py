@@ -13,7 +13,7 @@ from connector import backup, service
 from connector.billing import calls, credit, ledger, plans, restored
 from connector.billing.models import database
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
 from connector.errors import BadInput, ConnectorError, SettingsError, StoreUnavailable
@@ -30,7 +30,7 @@ def left_behind(folder: Path) -> list[str]:
 
 def busy(path: Path, username: str, begun: Event, stop: Event) -> None:
     """Another process, in which calls come and go."""
-    opened = Store(path)
+    opened = FileStore(path)
     while not stop.is_set():
         got = calls.admit(attempt(username), "node")
         if isinstance(got, Admitted):
@@ -40,7 +40,7 @@ def busy(path: Path, username: str, begun: Event, stop: Event) -> None:
     opened.close()
 
 
-def test_a_backup_is_whole_while_calls_go_on(office: Credentials, store: Store, tmp_path: Path) -> None:
+def test_a_backup_is_whole_while_calls_go_on(office: Credentials, store: FileStore, tmp_path: Path) -> None:
     """Calls come and go meanwhile: each backup is of one moment, and adds up."""
     context = multiprocessing.get_context("spawn")
     begun, stop = context.Event(), context.Event()
@@ -48,7 +48,7 @@ def test_a_backup_is_whole_while_calls_go_on(office: Credentials, store: Store, 
     working.start()
     try:
         assert begun.wait(20)
-        found = [backup.backup(store.path, tmp_path / f"{number}.db") for number in range(5)]
+        found = [backup.backup(store, tmp_path / f"{number}.db") for number in range(5)]
     finally:
         stop.set()
         working.join(20)
@@ -58,18 +58,19 @@ def test_a_backup_is_whole_while_calls_go_on(office: Credentials, store: Store, 
     assert left_behind(tmp_path) == []
 
 
-def test_a_restored_store_is_as_it_was_and_charges_nothing(office: Credentials, store: Store, tmp_path: Path) -> None:
+def test_a_restored_store_is_as_it_was_and_charges_nothing(
+    office: Credentials, store: FileStore, tmp_path: Path
+) -> None:
     """A call that was up then is closed without charge when somebody says so; what was there is kept beside it."""
     got = calls.admit(attempt(office.username), "node")
     assert isinstance(got, Admitted)
     calls.answered(got.call_id, NOW, "B")
     before = ledger.accounts()
-    made = backup.backup(store.path, tmp_path / "kept.db")
+    made = backup.backup(store, tmp_path / "kept.db")
     finish(got.call_id, answered_at=NOW, ended_at=NOW + 90_000)
     credit.add("office", 1_000_000, "later", NOW)
     database.close()
-    view = backup.restore(tmp_path / "kept.db", store.path, NOW + 40 * DAY_MS)
-    Store(store.path)
+    view = backup.restore(tmp_path / "kept.db", store, NOW + 40 * DAY_MS)
     assert (ledger.accounts(), restored.is_restored(), view.books_end_at) == (before, True, made.books_end_at)
     assert view.kept is not None
     assert Path(view.kept).exists()
@@ -84,13 +85,13 @@ def test_a_restored_store_is_as_it_was_and_charges_nothing(office: Credentials, 
 
 
 @pytest.mark.parametrize("wrong", ["nothing", "a letter", "tampered", "in use", "newer"])
-def test_a_bad_backup_changes_nothing(wrong: str, office: Credentials, store: Store, tmp_path: Path) -> None:
+def test_a_bad_backup_changes_nothing(wrong: str, office: Credentials, store: FileStore, tmp_path: Path) -> None:
     """It is no store, does not add up, is in use, or is of a later program: one line, and all is as before."""
     source = tmp_path / "bad.db"
     if wrong == "a letter":
         source.write_text("Dear friend, " * 1000)
     elif wrong != "nothing":
-        backup.backup(store.path, source)
+        backup.backup(store, source)
         if wrong == "in use":
             source.with_name("bad.db-wal").write_text("")
         elif wrong == "newer":
@@ -101,33 +102,31 @@ def test_a_bad_backup_changes_nothing(wrong: str, office: Credentials, store: St
             with backup._opened(source) as bad:
                 pass
             tampered(bad, "UPDATE posting SET amount = amount + 1 WHERE id = 1")
-        Store(store.path)
     before = ledger.accounts()
     with pytest.raises(ConnectorError):
-        backup.restore(source, store.path, NOW)
-    Store(store.path)
+        backup.restore(source, store, NOW)
     assert (ledger.accounts(), restored.is_restored()) == (before, False)
     assert left_behind(store.path.parent) == []
     assert list(store.path.parent.glob("*before*")) == []
 
 
 def test_a_backup_overwrites_nothing_and_of_broken_books_there_is_none(
-    office: Credentials, store: Store, tmp_path: Path
+    office: Credentials, store: FileStore, tmp_path: Path
 ) -> None:
     """What is there stays; a backup of books that do not add up would be a promise that cannot be kept."""
     target = tmp_path / "there.db"
     target.write_text("mine")
     with pytest.raises(BadInput, match="overwrites nothing"):
-        backup.backup(store.path, target)
+        backup.backup(store, target)
     assert target.read_text() == "mine"
     tampered(store, "UPDATE account SET balance = balance + 1 WHERE name = 'company:1:balance'")
     with pytest.raises(StoreUnavailable, match="do not add up"):
-        backup.backup(store.path, tmp_path / "new.db")
+        backup.backup(store, tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()
     assert left_behind(tmp_path) == []
 
 
-def test_the_command(connector: Command, store: Store, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command(connector: Command, store: FileStore, tmp_path: Path) -> None:  # noqa: F811
     """Backup, restore, look, go on; while a connector runs there is no restore."""
     made = connector.json("backup", str(tmp_path / "kept.db"))
     assert (made["books_end_at"], made["live_calls"]) == ("2026-11-18T11:06:40.000Z", 0)
@@ -170,7 +169,7 @@ async def test_nothing_begins_before_somebody_has_looked(office: Credentials) ->
         task.cancel()
 
 
-def test_only_one_may_run(store: Store) -> None:
+def test_only_one_may_run(store: FileStore) -> None:
     """A second connector, or a restore beside one, is refused in one line."""
     with service.alone(store.path), pytest.raises(SettingsError, match="already runs"), service.alone(store.path):
         pass

@@ -13,7 +13,7 @@ from connector import cli
 from connector.billing import calls, credit
 from connector.billing.models import database
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from tests.billing.test_calls import admitted, finish
 from tests.billing.test_ledger import tampered
 from tests.conftest import DECK, NOW
@@ -62,7 +62,7 @@ class Command:
 
 @pytest.fixture
 def connector(
-    store: Store,
+    store: FileStore,
     office: Credentials,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -74,7 +74,7 @@ def connector(
     return Command(settings, monkeypatch, capsys)
 
 
-def test_an_owner_buys_and_pays(connector: Command, store: Store) -> None:
+def test_an_owner_buys_and_pays(connector: Command, store: FileStore) -> None:
     """Top up, buy, give, take back, recharge, change, cancel, delete; and the books add up."""
     assert connector.json("company", "topup", "100.50", "--key", "K")["available_micros"] == 10_069_650_000
     assert connector.json("company", "topup", "100.50", "--key", "K")["available_micros"] == 10_069_650_000
@@ -153,7 +153,7 @@ company create B --currency GBP --time-zone Mars -> no time zone
 """
 
 
-def test_bad_input_is_one_clear_line_and_changes_nothing(connector: Command, store: Store) -> None:
+def test_bad_input_is_one_clear_line_and_changes_nothing(connector: Command, store: FileStore) -> None:
     """Each of them, and afterwards everything is as it was."""
     before = connector("ledger", "balances")
     shown = connector.json("channels", "show", "office")
@@ -197,7 +197,7 @@ def test_a_charge_is_explained(connector: Command, office: Credentials) -> None:
     assert calls.explain(call.call_id).deck_version == told["deck_version"]
 
 
-def test_a_tampered_ledger_fails_the_command(connector: Command, store: Store) -> None:
+def test_a_tampered_ledger_fails_the_command(connector: Command, store: FileStore) -> None:
     """`ok` is false, the exit status is 1, and the row is named."""
     credit.add("office", 1, "x", NOW)
     tampered(store, "UPDATE posting SET amount = amount * 2 WHERE id > 2")

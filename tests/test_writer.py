@@ -12,11 +12,12 @@ import pytest
 from connector.billing import calls, credit
 from connector.billing import store as store_module
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, run
+from connector.billing.sqlite import FileStore
+from connector.billing.store import run
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction
 from connector.core.refusals import Refusal
-from connector.errors import InsufficientFunds, StoreUnavailable
+from connector.errors import InsufficientFunds, StoreUnavailable, StoreUnreachable
 from connector.writer import Writer
 from tests.conftest import NOW
 
@@ -44,17 +45,17 @@ async def asked_together(writer: Writer, *jobs: Callable[[], object]) -> list[ob
 
 
 async def test_what_waits_shares_a_commit_and_each_gets_its_own_answer(
-    writer: Writer, office: Credentials, store: Store, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, office: Credentials, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three channels, four calls at once: one transaction, three admitted, one refused; a bad request harms nobody."""
     begun = []
-    real = store_module._atomic
+    real = store.db.atomic
 
-    def counted(kind: str) -> object:
+    def counted(*kind: str) -> object:
         begun.append(store.db.transaction_depth())
-        return real(kind)
+        return real(*kind)
 
-    monkeypatch.setattr(store_module, "_atomic", counted)
+    monkeypatch.setattr(store.db, "atomic", counted)
     answers = await asked_together(
         writer,
         *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "abc"],
@@ -66,7 +67,9 @@ async def test_what_waits_shares_a_commit_and_each_gets_its_own_answer(
     assert len(calls.live()) == 3
 
 
-async def test_a_broken_store_is_told_to_whom_it_broke_for(writer: Writer, office: Credentials, store: Store) -> None:
+async def test_a_broken_store_is_told_to_whom_it_broke_for(
+    writer: Writer, office: Credentials, store: FileStore
+) -> None:
     """One function finds the store broken: the others are done all the same, each in its own transaction."""
 
     def broken() -> None:
@@ -83,20 +86,20 @@ async def test_a_broken_store_is_told_to_whom_it_broke_for(writer: Writer, offic
     assert {call.id for call in calls.live()} == {"a", "b"}
 
 
-async def test_a_locked_store_is_waited_for_once(writer: Writer, office: Credentials, store: Store) -> None:
+async def test_a_locked_store_is_waited_for_once(writer: Writer, office: Credentials, store: FileStore) -> None:
     """While another holds the lock, all who wait are told together, not one after the other."""
     other = peewee.SqliteDatabase(str(store.path))
     other.execute_sql("BEGIN IMMEDIATE")  # type: ignore[no-untyped-call]
     began = asyncio.get_running_loop().time()
     answers = await asked_together(writer, *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "abc"])
     other.close()
-    assert [type(answer) for answer in answers] == [StoreUnavailable] * 3
+    assert [type(answer) for answer in answers] == [StoreUnreachable] * 3
     assert asyncio.get_running_loop().time() - began < 3
     assert calls.live() == []
 
 
 async def test_commit_done_answer_lost(
-    writer: Writer, office: Credentials, store: Store, monkeypatch: pytest.MonkeyPatch
+    writer: Writer, office: Credentials, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The commit stands and its answer is lost: asked again the store says the same, and nothing is done twice."""
     commit = store.db.commit

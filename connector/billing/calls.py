@@ -12,7 +12,7 @@ from connector.billing import holds, ledger
 from connector.billing.holds import Offer
 from connector.billing.ledger import EntryView
 from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
-from connector.billing.store import insert, one, reading, rows, run, writing
+from connector.billing.store import insert, lock, one, reading, rows, run, writing
 from connector.core import admission, rating, refusals
 from connector.core.calls import Admitted, Attempt, Direction, Ending, Progress
 from connector.core.holds import Slicing
@@ -112,6 +112,7 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
     StoreUnavailable: neither, as far as anybody knows. Asked again, after an answer that was lost, it says the same.
     """
     with writing():
+        _lock_company_of(attempt)
         before = _decided(attempt.call_id, slicing)
         if before is not None:
             return before
@@ -154,6 +155,7 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
     Should the store have admitted the call, and its answer been lost, then the channel and the hold are given back.
     """
     with writing():
+        _lock_company_of(attempt)
         row = one(Call, "id = ?", attempt.call_id)
         if row is not None:
             charge = _free(row, row.profile, 0, attempt.asked_at)
@@ -176,6 +178,7 @@ def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _U
     The seconds that are held for it, from its answer on; None if it costs nothing, or is over.
     """
     with writing():
+        _lock_company(call_id)
         row = one(Call, "id = ?", call_id)
         hold = one(Hold, "call_id = ?", call_id)
         if row is None or row.answered_at is not None:
@@ -192,6 +195,7 @@ def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int
     after an answer that was lost, changes nothing.
     """
     with writing():
+        _lock_company(call_id)
         hold = one(Hold, "call_id = ?", call_id)
         if hold is None:
             return None
@@ -224,6 +228,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
     `at` is used where nobody saw when it ended. A call is never charged past what was held for it.
     """
     with writing():
+        _lock_company(call_id)
         row = one(Call, "id = ?", call_id)
         if row is None:
             return
@@ -362,6 +367,17 @@ class _Route:
     endpoint: str = ""
     offer: Offer | None = None
     refusal: Refusal | None = None
+
+
+def _lock_company_of(attempt: Attempt) -> None:
+    """The company of whoever is at the gate. Nobody else admits in its name, or settles for it, meanwhile."""
+    table, column = ("profile", "username") if attempt.direction is Direction.OUT else ("trunk", "name")
+    lock(f"id = (SELECT company_id FROM {table} WHERE {column} = ?)", attempt.source)
+
+
+def _lock_company(call_id: str) -> None:
+    """The company that a live call is of."""
+    lock("id = (SELECT company_id FROM profile JOIN call ON call.profile_id = profile.id WHERE call.id = ?)", call_id)
 
 
 def _admitted(call_id: str, profile: Any, called: str, endpoint: str, held_s: int | None, slicing: Slicing) -> Admitted:

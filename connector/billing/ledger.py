@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
 from connector.billing.named import company_row
-from connector.billing.store import insert, one, reading, rows, triggers, writing
+from connector.billing.store import insert, lock, locked, one, reading, rows, triggers, writing
 from connector.core import ledger as core
 from connector.core import rating, times
 from connector.core.money import shown
@@ -74,11 +74,14 @@ class ClosingView:
 
 
 def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Posting], about: str) -> bool:
-    """Enter one event, in the caller's transaction; True if it is new, False if the same was entered before.
+    """Enter one event, in the caller's transaction, which has locked the company; True if it is new, False if the same
+    was entered before.
 
     Nothing is entered for no movement. KeyReused if the key was used for something else; InsufficientFunds, with
     nothing changed, if an account would go below zero.
     """
+    if not locked(company):
+        raise AssertionError(f"{key}: money moves while nobody has locked company {company}")
     lines = core.gathered(postings)
     if not core.balanced(lines):
         raise AssertionError(f"{key}: the postings do not balance: {lines}")
@@ -186,6 +189,7 @@ def close_months(now: int) -> list[ClosingView]:
             with reading():
                 number, last_hash, sums = _sums(company, until)
             with writing():
+                lock("id = ?", company)
                 if _last_before(company, until)[0] != number or _closed_until(company) >= until:
                     break
                 made = Closing.create(

@@ -14,7 +14,7 @@ from typing import Any, cast
 from connector.billing import ledger, notices
 from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
 from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import reading, rows, trying, writing
+from connector.billing.store import lock, reading, rows, trying, writing
 from connector.core import plans as core
 from connector.core import times
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
@@ -148,6 +148,7 @@ def subscribe_number(number: str, fee_micros: int, periods: int, now: int) -> in
     if periods not in (1, 3, 12):
         raise BadInput("a number is bought for 1, 3 or 12 terms of 30 days")
     with writing():
+        lock("id = (SELECT company_id FROM number WHERE e164 = ?)", number)
         row = Number.get_or_none(Number.e164 == number)
         if row is None:
             raise NotFound(f"there is no number {number}")
@@ -265,6 +266,7 @@ def renew(term_id: int, now: int) -> int:
     done = 0
     while True:
         with writing():
+            lock("id = (SELECT company_id FROM term WHERE id = ?)", term_id)
             term = Term.get_by_id(term_id)
             if term.closed_at is not None or term.ends_at > now:
                 return done

@@ -1,14 +1,18 @@
-"""Opens the store, brings its schema up to date, and frames every transaction. Knows no table.
+"""The open store: frames every transaction, locks companies, runs SQL as it is. Knows no table but `company`.
 
-SQLite is used in WAL mode with full sync. SQLite 3.7.0 to 3.51.2 can lose commits in that mode when two connections
-write or checkpoint at once ("WAL-reset"), and Debian 12 ships such a one; the locked `pysqlite3` wheel brings a later
-one, and should an older one be loaded all the same, the rollback journal is used (docs/decisions/0002).
+There are two kinds: a file of SQLite (sqlite.py), for one node, and a database of PostgreSQL (postgresql.py), which
+several nodes share. Everything above this module is the same for both.
+
+SQLite lets one write at a time. On PostgreSQL whoever writes to a company locks its row first (`lock`) and keeps it to
+the end of the transaction: so the channels, the credit and the ledger of a company have one writer on either, and what
+a function reads after its lock is what it changes (docs/decisions/0011).
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -16,121 +20,197 @@ import peewee
 from playhouse.migrations import MigrationError, Runner
 
 from connector.billing.models import database
-from connector.errors import StoreUnavailable
+from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 M = TypeVar("M", bound=peewee.Model)
 
-# SQLite's name for a store that is gone with its connection.
-IN_MEMORY = Path(":memory:")
-FIRST_WHOLE_WAL = (3, 51, 3)
-# Below the gate's timeout: a call that waits for a locked store is refused, not forgotten.
+# A call that waits for a locked store, or a locked company, is refused and not forgotten: below the gate's timeout.
 BUSY_LIMIT_S = 2
 _MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-def sqlite_version() -> tuple[int, ...]:
-    """The SQLite that is loaded, which is not always the system's."""
-    picked = vars(peewee)["sqlite3"]  # peewee takes pysqlite3 if it is there, else the standard library's
-    return tuple(picked.sqlite_version_info)
-
-
-def journal_mode() -> str:
-    """The journal mode that keeps data whole on the SQLite that is loaded."""
-    return "wal" if sqlite_version() >= FIRST_WHOLE_WAL else "delete"
+# serialization_failure, deadlock_detected, lock_not_available, unique_violation: somebody else was quicker.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_BUSY = ("40001", "40P01", "55P03", "23505")
 
 
 class Store:
-    """One open store. Peewee keeps a connection per thread; `close` closes the calling thread's."""
+    """One open store. `name` is what people call it. Peewee keeps a connection per thread."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.db = peewee.SqliteDatabase(
-            str(path),
-            pragmas={
-                "journal_mode": journal_mode(),
-                "synchronous": "full",  # a commit that was answered is on the disk
-                "foreign_keys": 1,
-            },
-            timeout=BUSY_LIMIT_S,
-        )
+    def __init__(self, db: peewee.Database, name: str) -> None:
+        self.db = db
+        self.name = name
+        self.open()
+
+    def open(self) -> None:
+        """Make this the store that everything here works on."""
         database.initialize(self.db)
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date, making the store if it is not there; the names of what was applied."""
-        with unavailable_if_broken(self.path):
-            if self.path != IN_MEMORY:
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self.path.touch(mode=0o600)
+        with unavailable_if_broken(self.name):
             return list(Runner(self.db, str(_MIGRATIONS)).up())
 
     def check(self) -> None:
         """Raise StoreUnavailable, in words, if the store is not there or its schema is another one's."""
-        if not self.path.exists():
-            raise StoreUnavailable(f"there is no store at {self.path}: 'connector serve' makes it")
-        with unavailable_if_broken(self.path):
+        with unavailable_if_broken(self.name):
             rows = Runner(self.db, str(_MIGRATIONS)).status()
+        if all(row.applied is None for row in rows):
+            raise StoreUnavailable(f"the store {self.name} is empty: 'connector serve' makes its tables")
         if any(row.applied is None for row in rows):
-            raise StoreUnavailable(f"the store {self.path} is older than this program: 'connector serve' updates it")
+            raise StoreUnavailable(f"the store {self.name} is older than this program: 'connector serve' updates it")
         if any(row.path is None for row in rows):
-            raise StoreUnavailable(f"the store {self.path} is newer than this program")
+            raise StoreUnavailable(f"the store {self.name} is newer than this program")
+
+    def write_as(self, node: str) -> None:
+        """From now on the calling thread writes in a node's name, of which there is one: see the kinds of store."""
 
     def copy_to(self, path: Path) -> None:
-        """Make a whole copy, as the store is at one moment, while others go on writing to it."""
-        with unavailable_if_broken(self.path):
-            self.db.execute_sql("VACUUM INTO ?", (str(path),))  # type: ignore[no-untyped-call]
+        """Make a whole copy, as the store is at one moment, in a file of SQLite, while others go on writing."""
+        raise NotImplementedError
 
-    def fold(self) -> None:
-        """Bring all of it into the one file."""
-        with unavailable_if_broken(self.path):
-            self.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[no-untyped-call]
+    def fill_from(self, source: Store) -> None:
+        """Take over every row of a file of SQLite into a new store. BadInput if there is a company in it."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self.db.close()
+        with suppress(peewee.PeeweeException):  # it may be broken, and then it is closed already
+            self.db.close()
 
 
 @contextmanager
-def unavailable_if_broken(where: Path | str) -> Iterator[None]:
+def unavailable_if_broken(name: object) -> Iterator[None]:
     """Anything the database or the disk says becomes StoreUnavailable, in one line."""
     try:
         yield
     except (peewee.PeeweeException, MigrationError, OSError) as error:
-        raise StoreUnavailable(f"the store {where} cannot be used: {error}") from error
+        raise _unavailable(error, name, begun=True) from error
 
 
 @contextmanager
 def writing() -> Iterator[None]:
-    """One transaction that writes.
+    """One transaction that writes; inside another one, a part of it that stands or falls by itself.
 
-    It takes the write lock at once: a transaction that reads first and writes later fails on SQLite, however long it
-    would have waited. Raises StoreUnavailable; nothing is written then.
+    On SQLite it takes the write lock at once: a transaction that reads first and writes later fails there, however long
+    it would have waited. Raises StoreUnavailable; nothing is written then.
     """
-    with unavailable_if_broken(_name()), _atomic("IMMEDIATE"):
+    with _transaction("IMMEDIATE", "READ COMMITTED"), _locks.frame(writes=True):
         yield
 
 
 @contextmanager
 def reading() -> Iterator[None]:
     """One transaction that only reads: all of it sees the same moment. Raises StoreUnavailable."""
-    with unavailable_if_broken(_name()), _atomic("DEFERRED"):
+    with _transaction("DEFERRED", "REPEATABLE READ, READ ONLY"), _locks.frame(writes=False):
         yield
 
 
 @contextmanager
 def trying() -> Iterator[None]:
     """One transaction whose changes are seen in it, and taken back at its end: what would be, without its being so."""
-    with unavailable_if_broken(_name()), _atomic("IMMEDIATE") as transaction:
+    with _transaction("IMMEDIATE", "READ COMMITTED") as transaction, _locks.frame(writes=True):
         yield
         transaction.rollback()
 
 
-def _name() -> str:
-    return str(database.obj.database)
+def lock(condition: str, *values: Any) -> None:
+    """Let nobody else write to the companies that fit a condition in SQL, until this transaction is over.
+
+    Waits for who has them now. A transaction that has a company already does not wait for another, for that one's owner
+    may wait for the first: StoreBusy, and it is to be tried again by itself. In a transaction that only reads: nothing.
+    """
+    held = _locks.held
+    if held is None:
+        return
+    how = "" if _on_sqlite() else " FOR NO KEY UPDATE" + (" NOWAIT" if held else "")
+    held.update(found for (found,) in rows(f"SELECT id FROM company WHERE {condition}{how}", *values))
 
 
-def _atomic(kind: str) -> Any:
-    """A transaction; how it begins has a name on SQLite only."""
-    return database.atomic(kind) if isinstance(database.obj, peewee.SqliteDatabase) else database.atomic()
+def locked(company: int) -> bool:
+    """Whether this transaction has locked a company."""
+    return company in (_locks.held or ())
+
+
+class _Locks(threading.local):
+    """The companies that this thread's transaction has locked: a set for each frame of it, None where it only reads.
+
+    What a part of a transaction locked is free again if the part is rolled back.
+    """
+
+    def __init__(self) -> None:
+        self._frames: list[set[int] | None] = []
+
+    @property
+    def held(self) -> set[int] | None:
+        return self._frames[-1] if self._frames else None
+
+    @contextmanager
+    def frame(self, *, writes: bool) -> Iterator[None]:
+        outer = self.held
+        inner = set(outer or ()) if writes else None
+        self._frames.append(inner)
+        try:
+            yield
+            if outer is not None:
+                outer |= inner or set()
+        finally:
+            self._frames.pop()
+
+
+_locks = _Locks()
+
+
+@contextmanager
+def _transaction(on_sqlite: str, on_postgresql: str) -> Iterator[Any]:
+    """A transaction, or inside one a savepoint. How it begins is said in the words of either database."""
+    db = database.obj
+    outermost = db.transaction_depth() == 0
+    kind = on_sqlite if _on_sqlite() else on_postgresql
+    begun = False
+    try:
+        with ExitStack() as stack:
+            try:
+                transaction = stack.enter_context(db.atomic(kind))
+            except peewee.PeeweeException:
+                if not outermost or not _dropped_if_broken(db):
+                    raise
+                transaction = stack.enter_context(db.atomic(kind))  # it was the old connection's fault: by a new one
+            begun = True
+            yield transaction
+    except (peewee.PeeweeException, OSError) as error:
+        raise _unavailable(error, name(), begun) from error
+    finally:
+        if outermost:
+            _dropped_if_broken(db)
+
+
+def _dropped_if_broken(db: peewee.Database) -> bool:
+    """Whether the thread's connection was of no use any more; the next transaction makes a new one then."""
+    if db.is_closed() or db.is_connection_usable():
+        return False
+    with suppress(peewee.PeeweeException):
+        db.close()
+    return True
+
+
+def _unavailable(error: Exception, where: object, begun: bool) -> StoreUnavailable:
+    cause: Any = error
+    while isinstance(cause, peewee.PeeweeException) and cause.args and isinstance(cause.args[0], Exception):
+        cause = cause.args[0]  # Peewee wraps what the driver said
+    said = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
+    if not begun:
+        return StoreUnreachable(f"the store {where} cannot be used: {said}")
+    if getattr(cause, "sqlstate", None) in _BUSY:
+        return StoreBusy(f"the store {where} is busy, try again: {said}")
+    return StoreUnavailable(f"the store {where} cannot be used: {said}")
+
+
+def name() -> str:
+    """What people call the store that is open."""
+    return str(getattr(database.obj, "shown_name", database.obj.database))
+
+
+def _on_sqlite() -> bool:
+    return isinstance(database.obj, peewee.SqliteDatabase)
 
 
 # What follows is for the path of every call. Peewee takes 0.3 ms to word a statement, and an admission has a dozen of
@@ -168,7 +248,7 @@ def triggers() -> dict[str, str]:
     """The triggers that the open store has, by name, and what they do."""
     sql = (
         "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        if isinstance(database.obj, peewee.SqliteDatabase)
+        if _on_sqlite()
         else "SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal"
     )
     return dict(rows(sql))

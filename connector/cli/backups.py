@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector import backup, service
+from connector import backup, service, stores
 from connector.billing import restored
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import decimal
@@ -22,16 +22,18 @@ def make(
     as_json: AsJson = False,
 ) -> None:
     """Copy the store, as it is at one moment, while calls go on; the copy is opened and its books are added up."""
-    found = open_store()
-    print_one(as_dict(backup.backup(found.store.path, target)), as_json)
+    print_one(as_dict(backup.backup(open_store(), target)), as_json)
 
 
 @app.command("restore")
 def restore(source: Annotated[Path, typer.Argument(metavar="FILE")], as_json: AsJson = False) -> None:
-    """Put a backup in the store's place. The connector must not run; what was there is kept beside it."""
-    path = settings().store.path
-    with service.alone(path):
-        view = backup.restore(source, path, now())
+    """Put a backup in the store's place. The connector must not run.
+
+    What was there is kept beside it; a PostgreSQL database has to be a new one.
+    """
+    found = settings().store
+    with service.alone(found.path):
+        view = backup.restore(source, stores.opened(found), now())
     print_one(as_dict(view), as_json)
     if not as_json:
         console.print("It charges nothing by itself until 'connector reconcile --done'.")

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from connector import config
+from connector import config, stores
 from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.core import money
@@ -58,11 +58,12 @@ def settings() -> config.Settings:
     return config.read(settings_path[0] or config.default_path())
 
 
-def open_store() -> config.Settings:
+def open_store() -> Store:
     """Open the store, if it is there and of this program's version."""
     found = settings()
-    Store(found.store.path).check()
-    return found
+    opened = stores.opened(found.store)
+    opened.check()
+    return opened
 
 
 def as_dict(view: Any) -> dict[str, Any]:

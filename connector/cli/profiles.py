@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.billing import limits, plans, profiles
-from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one
+from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import amount
 
 app = typer.Typer(no_args_is_help=True, help="SIP profiles.")
@@ -48,8 +48,8 @@ def profile_create(
     as_json: AsJson = False,
 ) -> None:
     """Make a profile. Its password is shown now, and never again."""
-    settings = open_store()
-    made = profiles.create_profile(name, channels, settings.sip.realm, now(), company)
+    open_store()
+    made = profiles.create_profile(name, channels, settings().sip.realm, now(), company)
     print_one(
         {**as_dict(profiles.show_profile(made.username)), "password": made.password, "realm": made.realm}, as_json
     )

@@ -103,7 +103,7 @@ def time_machine(
     days: Annotated[int, typer.Option(min=1, max=4_000, help="How far forward.")] = 95, as_json: AsJson = False
 ) -> None:
     """What would be charged, day by day, if nobody did anything: on a copy, the store itself stays as it is."""
-    store = open_store().store.path
+    store = open_store()
     with console.status(f"going {days} days forward on a copy"):
         journey = timemachine.run(store, days, now())
     if as_json:

@@ -13,7 +13,8 @@ from typing import Any, ParamSpec, TypeVar
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
 from connector.billing import calls, credit, decks, ledger, profiles
-from connector.billing.store import IN_MEMORY, Store, reading, rows
+from connector.billing.sqlite import IN_MEMORY, FileStore
+from connector.billing.store import reading, rows
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
 from connector.errors import ConnectorError, StoreUnavailable
@@ -55,7 +56,7 @@ class Books:
     """A store in memory, and copies of it as it was at the beginning: one a run."""
 
     def __init__(self) -> None:
-        self.store = Store(IN_MEMORY)
+        self.store = FileStore(IN_MEMORY)
         self.store.migrate()
         profiles.create_company("Acme", "GBP", "Europe/London", START_MS)
         profiles.create_trunk("carrier", "127.0.0.1", 5070, START_MS)

@@ -10,7 +10,7 @@ import pytest
 from connector.ari_app.app import ConnectorApp
 from connector.billing import calls, credit
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from connector.core.calls import Progress
 from connector.errors import StoreUnavailable
 from tests.ari_app.conftest import (
@@ -123,7 +123,7 @@ async def test_hang_ups_that_were_heard_are_booked_before_we_stop(app: Connector
     assert cdr.ending == "no_answer"
 
 
-async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office: Credentials, store: Store) -> None:
+async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office: Credentials, store: FileStore) -> None:
     """The carrier's leg of one call is the gate leg of the next: what it dials is the next one's, its end is both's."""
     app.event(offer(office.username))
     app.event(dial("A", "B", 1))

@@ -8,7 +8,7 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.journal import LegStory
 from connector.billing import calls
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from tests.ari_app.conftest import (
     ANSWERED,
     PlayedAsterisk,
@@ -113,7 +113,7 @@ async def test_only_what_is_alive_is_noted_alive(
     assert {call.gate_leg: call.seen_at - ANSWERED for call in calls.live()} == {"A": 3_000, "C": -5}
 
 
-async def test_a_leg_in_no_book_is_ended(app: ConnectorApp, asterisk: PlayedAsterisk, store: Store) -> None:
+async def test_a_leg_in_no_book_is_ended(app: ConnectorApp, asterisk: PlayedAsterisk, store: FileStore) -> None:
     """It passed our gate, and its call is over by the books: it is ended. Other people's legs are left alone."""
     asterisk.alive = {"X": "Up", "Y": "Up"}
     asterisk.variables = {("X", "CONNECTOR_CALL"): "feedbeef"}

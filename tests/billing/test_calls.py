@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import multiprocessing
 import uuid
-from pathlib import Path
 
 import pytest
 
+from connector import stores
 from connector.billing import calls, credit, profiles
 from connector.billing.models import Profile
 from connector.billing.profiles import Credentials
+from connector.billing.sqlite import FileStore
 from connector.billing.store import Store, writing
+from connector.config import StoreSettings
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.money import MICROS
 from connector.core.refusals import Refusal
 from connector.errors import NotFound, StoreUnavailable
+from tests.billing.conftest import ON_SQLITE
 from tests.conftest import NOW
+from tests.databases import place_of
 
 NODE = "node"
 
@@ -164,7 +168,8 @@ def test_what_the_network_sent_is_kept_harmless(office: Credentials) -> None:
     assert cdr.caller_id.isprintable()
 
 
-def test_a_store_that_is_gone_admits_nothing(office: Credentials, store: Store) -> None:
+@ON_SQLITE
+def test_a_store_that_is_gone_admits_nothing(office: Credentials, store: FileStore) -> None:
     """What cannot be written cannot be admitted: the error says so, and nothing is half done."""
     store.close()
     store.path.rename(store.path.with_suffix(".away"))
@@ -176,9 +181,9 @@ def test_a_store_that_is_gone_admits_nothing(office: Credentials, store: Store) 
     assert calls.live() == []
 
 
-def grab(path: Path, username: str, tries: int, answers: multiprocessing.Queue[int]) -> None:
+def grab(place: StoreSettings, username: str, tries: int, answers: multiprocessing.Queue[int]) -> None:
     """One process that wants as many channels as it can get."""
-    Store(path)
+    stores.opened(place)
     answers.put(sum(isinstance(calls.admit(attempt(username), NODE), Admitted) for _ in range(tries)))
 
 
@@ -188,7 +193,7 @@ def test_many_processes_together_get_exactly_the_channels_bought(store: Store, c
     credit.add("office", 100 * MICROS, "first", NOW)
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[int] = context.Queue()
-    workers = [context.Process(target=grab, args=(store.path, made.username, 100, answers)) for _ in range(4)]
+    workers = [context.Process(target=grab, args=(place_of(store), made.username, 100, answers)) for _ in range(4)]
     for worker in workers:
         worker.start()
     assert sum(answers.get(timeout=60) for _ in workers) == 300

@@ -9,36 +9,31 @@ import pytest
 from connector.billing import calls, credit, ledger, plans, profiles
 from connector.billing.models import Company
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, one, writing
+from connector.billing.sqlite import FileStore
+from connector.billing.store import Store, lock, one, writing
 from connector.core.ledger import Posting, balanced, company_account, moved
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
 from connector.errors import InsufficientFunds, KeyReused
+from tests.billing.conftest import ON_SQLITE
 from tests.billing.test_calls import admitted, finish
-from tests.conftest import NOW
+from tests.conftest import NOW, TAMPERED
+from tests.databases import tamper
 
 
 def raw(store: Store) -> sqlite3.Connection:
     """The store's file, as any other program may open it."""
     store.close()
+    assert isinstance(store, FileStore)
     opened = sqlite3.connect(store.path)
     opened.execute("PRAGMA foreign_keys = 1")
     return opened
 
 
 def tampered(store: Store, *statements: str) -> None:
-    """Change the store behind the program's back, its guards taken out and put back."""
-    opened = raw(store)
-    guards = opened.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-    for name, _ in guards:
-        opened.execute(f"DROP TRIGGER {name}")
-    for statement in statements:
-        assert opened.execute(statement).rowcount != 0, statement
-    for _, sql in guards:
-        opened.execute(sql)
-    opened.commit()
-    opened.close()
-    store.path.with_suffix(".tampered").touch()
+    """Change the store behind the program's back."""
+    tamper(store, *statements)
+    TAMPERED.add(store.name)
 
 
 @pytest.fixture
@@ -72,6 +67,7 @@ def test_nothing_goes_below_zero(office: Credentials) -> None:
     assert credit.credit("office", NOW).available_micros == 0
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
@@ -134,6 +130,7 @@ def test_a_tampered_row_is_found(statement: str, said: str, used: Store) -> None
     assert any(said in problem for problem in report.problems), report.problems
 
 
+@ON_SQLITE
 def test_entries_that_were_taken_away_are_found(used: Store) -> None:
     """The last ones too, for the balances remember them; and so is a guard that is gone."""
     tampered(used, "DELETE FROM posting WHERE entry_id = (SELECT MAX(id) FROM entry)",
@@ -157,8 +154,29 @@ def test_an_entry_that_does_not_balance_is_a_defect(company: str) -> None:
     balance, sold = company_account(row.id, "balance"), company_account(row.id, "seconds_sold")
     assert not balanced([Posting(balance, 5), Posting(sold, -5)])
     with pytest.raises(AssertionError, match="do not balance"), writing():
+        lock("id = ?", row.id)
         ledger.post(row.id, "x", "x", NOW, [Posting(balance, 5)], "")
     assert one(Company, "id = ?", row.id) is not None
+
+
+def test_money_does_not_move_in_a_company_that_nobody_has_locked(company: str) -> None:
+    """Two nodes would both be the next entry of its chain: that a lock was forgotten is seen on either store."""
+    row = Company.get()
+    lines = moved(5, company_account(row.id, "outside"), company_account(row.id, "balance"))
+    with pytest.raises(AssertionError, match="nobody has locked"), writing():
+        ledger.post(row.id, "x", "top-up", NOW, lines, "")
+    with writing():
+        with pytest.raises(AssertionError, match="nobody has locked"), writing():
+            raise_after_lock(row.id)
+        with pytest.raises(AssertionError, match="nobody has locked"):  # what was rolled back locks nothing
+            ledger.post(row.id, "x", "top-up", NOW, lines, "")
+    assert ledger.last_number(row.id) == 1
+
+
+def raise_after_lock(company: int) -> None:
+    """A part of a transaction that fails after it has locked a company."""
+    lock("id = ?", company)
+    raise AssertionError("nobody has locked: as far as the rest of it knows")
 
 
 def test_the_ledgers_time_does_not_go_back(company: str) -> None:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import tempfile
 import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 
 from connector.billing import calls, credit, decks, ledger, limits, plans, profiles
+from connector.billing.postgresql import SharedStore
+from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
@@ -19,6 +33,7 @@ from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
 from connector.errors import BadInput, NotFound
 from tests.conftest import DECK, NOW
+from tests.databases import Databases
 
 NUMBERS = ("+442079460001", "+447700900123", "+12125550100", "+331234567890", "+551112345678", "+449012345678")
 sums = st.integers(1, 60 * MICROS)
@@ -30,11 +45,10 @@ class Company(RuleBasedStateMachine):
 
     live = Bundle("live")
 
-    def __init__(self) -> None:
+    def __init__(self, fresh: AbstractContextManager[Store]) -> None:
         super().__init__()
-        self.folder = tempfile.TemporaryDirectory(prefix="connector-property-")
-        self.store = Store(Path(self.folder.name) / "connector.db")
-        self.store.migrate()
+        self.fresh = fresh
+        self.store = fresh.__enter__()
         self.now = NOW
         self.usernames: dict[str, str] = {}
         self.ended: dict[str, int | None] = {}
@@ -153,10 +167,35 @@ class Company(RuleBasedStateMachine):
         assert len(calls.cdrs(100_000)) == self.offered
         self.adds_up()
         self.store.close()
-        self.folder.cleanup()
+        self.fresh.__exit__(None, None, None)
 
 
-TestCompany = Company.TestCase
-TestCompany.settings = settings(
-    max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+@contextmanager
+def new_file() -> Iterator[Store]:
+    """An empty store of SQLite."""
+    with tempfile.TemporaryDirectory(prefix="connector-property-") as folder:
+        store = FileStore(Path(folder) / "connector.db")
+        store.migrate()
+        yield store
+
+
+@contextmanager
+def new_database(databases: Databases) -> Iterator[Store]:
+    """An empty store of PostgreSQL."""
+    with databases.one() as url:
+        yield SharedStore(url)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_whatever_happens_to_a_company_its_books_add_up(kind: str, databases: Databases) -> None:
+    """Calls, money, subscriptions and time, in any order: nothing is lost, made, oversold or below zero."""
+
+    def company() -> Company:
+        return Company(new_file() if kind == "sqlite" else new_database(databases))
+
+    run_state_machine_as_test(
+        cast("type[Company]", company),
+        settings=settings(
+            max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from peewee import SqliteDatabase
 
-from connector.billing import calls, ledger
-from connector.billing import store as store_module
+from connector.billing import calls, ledger, sqlite
 from connector.billing.models import TABLES, database
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
+from connector.billing.sqlite import FileStore
 from connector.errors import StoreUnavailable
+from tests.conftest import whole
 
 NEWEST = sorted(path.stem for path in (Path(ledger.__file__).parent / "migrations").glob("0*.py"))
 
 
-def test_the_loaded_sqlite_is_one_that_keeps_data_whole_in_wal_mode(store: Store) -> None:
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[FileStore]:
+    """An empty store in a file, migrated."""
+    opened = FileStore(tmp_path / "connector.db")
+    opened.migrate()
+    yield from whole(opened)
+
+
+def test_the_loaded_sqlite_is_one_that_keeps_data_whole_in_wal_mode(store: FileStore) -> None:
     """The locked wheel brings SQLite 3.51.3 or later, and WAL with full sync is in use."""
-    assert store_module.sqlite_version() >= store_module.FIRST_WHOLE_WAL
+    assert sqlite.sqlite_version() >= sqlite.FIRST_WHOLE_WAL
     assert store.db.execute_sql("PRAGMA journal_mode").fetchone() == ("wal",)  # type: ignore[no-untyped-call]
     assert store.db.execute_sql("PRAGMA synchronous").fetchone() == (2,)  # type: ignore[no-untyped-call]
     assert store.db.execute_sql("PRAGMA foreign_keys").fetchone() == (1,)  # type: ignore[no-untyped-call]
@@ -28,8 +37,8 @@ def test_the_loaded_sqlite_is_one_that_keeps_data_whole_in_wal_mode(store: Store
 
 def test_an_older_sqlite_gets_the_rollback_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """3.7.0 to 3.51.2 can lose commits in WAL mode (the WAL-reset bug): there it is not used."""
-    monkeypatch.setattr(store_module, "sqlite_version", lambda: (3, 40, 1))
-    assert store_module.journal_mode() == "delete"
+    monkeypatch.setattr(sqlite, "sqlite_version", lambda: (3, 40, 1))
+    assert sqlite.journal_mode() == "delete"
 
 
 def schema(path: Path) -> set[str]:
@@ -50,7 +59,7 @@ def schema_of_models(folder: Path) -> set[str]:
     return schema(path)
 
 
-def test_migrations_make_what_the_models_say(store: Store, tmp_path: Path) -> None:
+def test_migrations_make_what_the_models_say(store: FileStore, tmp_path: Path) -> None:
     """From nothing, the migrations make exactly the models' tables, checks and indexes."""
     assert schema(store.path) == schema_of_models(tmp_path)
 
@@ -65,7 +74,7 @@ def test_a_store_of_every_earlier_schema_is_brought_up_to_date(dump: Path, tmp_p
     raw = sqlite3.connect(path)
     raw.executescript(dump.read_text())
     raw.close()
-    opened = Store(path)
+    opened = FileStore(path)
     with pytest.raises(StoreUnavailable, match="older than this program"):
         opened.check()
     assert opened.migrate()[-1] == NEWEST[-1]
@@ -83,13 +92,13 @@ def test_there_is_a_sample_of_every_earlier_schema() -> None:
     assert [path.stem for path in OLD_STORES] == NEWEST[:-1]
 
 
-def test_migrating_twice_changes_nothing(store: Store) -> None:
+def test_migrating_twice_changes_nothing(store: FileStore) -> None:
     """The second time there is nothing to do."""
     assert store.migrate() == []
     store.check()
 
 
-def test_the_store_itself_cannot_be_oversold(store: Store, office: Credentials) -> None:
+def test_the_store_itself_cannot_be_oversold(store: FileStore, office: Credentials) -> None:
     """A slot above the channels bought, and a slot twice, are refused by the database, whoever asks."""
     store.close()
     raw = sqlite3.connect(store.path)
@@ -110,7 +119,7 @@ def test_the_store_itself_cannot_be_oversold(store: Store, office: Credentials) 
 def test_a_store_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
     """No store, no answer, and none is made by asking."""
     with pytest.raises(StoreUnavailable, match="there is no store"):
-        Store(tmp_path / "none.db").check()
+        FileStore(tmp_path / "none.db").check()
     assert not (tmp_path / "none.db").exists()
 
 
@@ -119,11 +128,11 @@ def test_a_file_that_is_no_store_is_said_to_be_so(tmp_path: Path) -> None:
     path = tmp_path / "connector.db"
     path.write_text("this is no database, it is a letter to a friend. " * 100)
     with pytest.raises(StoreUnavailable, match="cannot be used"):
-        Store(path).migrate()
+        FileStore(path).migrate()
     assert path.read_text().startswith("this is no database")
 
 
-def test_the_store_is_readable_by_its_owner_only(store: Store) -> None:
+def test_the_store_is_readable_by_its_owner_only(store: FileStore) -> None:
     """It holds digests as good as passwords."""
     assert store.path.stat().st_mode & 0o777 == 0o600
     assert database.obj is store.db

@@ -1,0 +1,31 @@
+"""Every test of the billing package runs on both stores: a file of SQLite, and a database of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector.billing.postgresql import SharedStore
+from connector.billing.sqlite import FileStore
+from connector.billing.store import Store
+from tests.conftest import whole
+from tests.databases import Databases
+
+# For what is about one of them only.
+ON_SQLITE = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+ON_POSTGRESQL = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store, migrated. After the test its ledger adds up."""
+    if request.param == "sqlite":
+        opened: Store = FileStore(tmp_path / "connector.db")
+        opened.migrate()
+        yield from whole(opened)
+    else:
+        databases: Databases = request.getfixturevalue("databases")
+        with databases.one() as url:
+            yield from whole(SharedStore(url))

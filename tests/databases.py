@@ -1,0 +1,85 @@
+"""Databases of PostgreSQL for tests: one each, copied from one that is migrated already."""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from connector.billing.postgresql import SharedStore
+from connector.billing.sqlite import FileStore
+from connector.billing.store import Store
+from connector.config import StoreSettings
+
+_TEMPLATE = "migrated"
+
+
+def place_of(store: Store) -> StoreSettings:
+    """Where a store is, for another process or thread that opens it by `connector.stores.opened`."""
+    if isinstance(store, FileStore):
+        return StoreSettings(path=store.path)
+    assert isinstance(store, SharedStore)
+    return StoreSettings(url=store.url)
+
+
+def tamper(store: Store, *statements: str) -> None:
+    """Change a store behind the program's back, its guards taken out and put back."""
+    store.close()
+    if isinstance(store, FileStore):
+        _tamper_file(store, statements)
+        return
+    assert isinstance(store, SharedStore)
+    with psycopg.connect(store.url) as raw:
+        tables = [name for (name,) in raw.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        for table in tables:
+            raw.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER'.encode())
+        for statement in statements:
+            assert raw.execute(statement.encode()).rowcount != 0, statement
+        for table in tables:
+            raw.execute(f'ALTER TABLE "{table}" ENABLE TRIGGER USER'.encode())
+
+
+def _tamper_file(store: FileStore, statements: tuple[str, ...]) -> None:
+    raw = sqlite3.connect(store.path)
+    raw.execute("PRAGMA foreign_keys = 1")
+    guards = raw.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for name, _ in guards:
+        raw.execute(f"DROP TRIGGER {name}")
+    for statement in statements:
+        assert raw.execute(statement).rowcount != 0, statement
+    for _, sql in guards:
+        raw.execute(sql)
+    raw.commit()
+    raw.close()
+
+
+class Databases:
+    """Makes and drops them on a server of the tests' own, which is known by the folder of its socket."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._do(f"CREATE DATABASE {_TEMPLATE}")
+        store = SharedStore(self.url(_TEMPLATE))
+        store.migrate()
+        store.close()
+
+    def url(self, name: str) -> str:
+        """Where a database is."""
+        return f"postgresql://lab@/{name}?host={self.folder}"
+
+    @contextmanager
+    def one(self, *, migrated: bool = True) -> Iterator[str]:
+        """A new database; its URL."""
+        name = f"t{uuid.uuid4().hex}"
+        self._do(f"CREATE DATABASE {name}" + (f" TEMPLATE {_TEMPLATE} STRATEGY file_copy" if migrated else ""))
+        try:
+            yield self.url(name)
+        finally:
+            self._do(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _do(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as admin:
+            admin.execute(statement.encode())
