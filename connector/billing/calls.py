@@ -388,16 +388,16 @@ def _admitted(call_id: str, profile: Any, called: str, endpoint: str, held_s: in
 
 def _decided(call_id: str, slicing: Slicing) -> Admitted | Refusal | None:
     """What was decided of a call before, if its answer was lost."""
+    if not rows("SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?", call_id, call_id):
+        return None
     row = one(Call, "id = ?", call_id)
     if row is not None:
         hold = one(Hold, "call_id = ?", call_id)
         held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
         endpoint = row.trunk.name if row.direction == Direction.OUT.value else row.profile.username
         return _admitted(call_id, row.profile, row.called, endpoint, held_s, slicing)
-    refused = rows("SELECT refusal FROM cdr WHERE id = ?", call_id)
-    if not refused:
-        return None
-    return refusals.BY_CODE[refused[0][0]]
+    ((refused,),) = rows("SELECT refusal FROM cdr WHERE id = ?", call_id)
+    return refusals.BY_CODE[refused]
 
 
 def _route_out(attempt: Attempt) -> _Route:
@@ -424,7 +424,7 @@ def _rate(route: _Route, at: int) -> None:
         route.refusal = offered
         return
     route.offer = offered
-    route.refusal = holds.may_dial(route.profile, route.called, offered.rate, at)
+    route.refusal = holds.may_dial(route.profile, route.called, offered, at)
 
 
 def _route_in(attempt: Attempt) -> _Route:

@@ -106,14 +106,21 @@ def stop_recharge(profile: str, now: int) -> Credit:
         return _credit(row, now)
 
 
-def recharge_if_low(profile: Any, cause: str, now: int) -> None:
-    """In the caller's transaction: one recharge if the free credit is below the threshold.
+def recharge_if_low(profile: Any, cause: str, now: int) -> bool:
+    """In the caller's transaction: one recharge if the free credit is below the threshold; False if none is set.
 
     `cause` is the key of the entry that lowered it: for each cause there is one recharge at most. If the company
     cannot pay, or the month's limit is reached, its people are told, once a day.
     """
     setting = one(Recharge, "profile_id = ?", profile.id)
-    if setting is None or ledger.entered(f"recharge:{cause}"):
+    if setting is None:
+        return False
+    _recharge(profile, setting, cause, now)
+    return True
+
+
+def _recharge(profile: Any, setting: Any, cause: str, now: int) -> None:
+    if ledger.entered(f"recharge:{cause}"):
         return
     target = profile_account(profile.id, "credit")
     source = company_account(profile.company_id, "balance")

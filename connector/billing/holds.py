@@ -6,7 +6,7 @@ admits the call, grows slice by slice, and is resolved once: in the transaction 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from connector.billing import credit, decks, ledger
@@ -30,13 +30,14 @@ LONGEST_PRICED_MS = 31 * DAY_MS
 class Offer:
     """What a call would cost, and who would pay. `payer`: profile, company, or bundle if nobody pays beyond it.
 
-    `term` is the term whose bundles pay first; None if none does.
+    `term` is the term whose bundles pay first; None if none does. `limits` are the profile's.
     """
 
     deck: int
     rate: Rate
     payer: str
     term: int | None
+    limits: admission.Limits = field(default_factory=admission.Limits)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,13 @@ def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
     found = decks.rate_of(profile.company_id, called, at)
     if found is None:
         return refusals.NO_RATE
+    limits = limits_of(profile.id)
     term = _bundle_term(profile) if destinations.in_us(called) else None
     if term is None:
-        return Offer(*found, "profile", None)
+        return Offer(*found, "profile", None, limits)
     # Its bundles may be used up or, in grace, over: then the company pays all the same (BRIEF, rule 8).
-    payer = "company" if limits_of(profile.id).uses_company_balance else "bundle"
-    return Offer(*found, payer, term.id if at < term.ends_at else None)
+    payer = "company" if limits.uses_company_balance else "bundle"
+    return Offer(*found, payer, term.id if at < term.ends_at else None, limits)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
         rated = rating.rated(rate, duration_ms, free_bundle_s(offered.term))
         refusal = None
         if row is not None:
-            refusal = admission.may_carry(row.status) or may_dial(row, called, rate, at)
+            refusal = admission.may_carry(row.status) or may_dial(row, called, offered, at)
             if refusal is None and offered.payer == "bundle" and rated.paid_s:
                 refusal = refusals.NO_CREDIT
         elif not destinations.may_be_dialled(called, rate.kind, []):
@@ -126,9 +128,9 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
         )
 
 
-def may_dial(profile: Any, called: str, rate: Rate, at: int) -> Refusal | None:
+def may_dial(profile: Any, called: str, offered: Offer, at: int) -> Refusal | None:
     """None if the profile may call the number now, else why not."""
-    limits = limits_of(profile.id)
+    limits = offered.limits
     found = rows("SELECT prefix, allowed FROM prefix_rule WHERE profile_id = ?", profile.id)
     rules = [destinations.PrefixRule(prefix, bool(allowed)) for prefix, allowed in found]
     pace = Pace(0, 0)
@@ -137,7 +139,7 @@ def may_dial(profile: Any, called: str, rate: Rate, at: int) -> Refusal | None:
             _admitted_since(profile, at - 1000),
             _admitted_since(profile, at - 3_600_000, called) if limits.attempts_per_number is not None else 0,
         )
-    return admission.may_dial(called, rate, limits, rules, pace)
+    return admission.may_dial(called, offered.rate, limits, rules, pace)
 
 
 def begin(call_id: str, profile: Any, offered: Offer, slicing: Slicing, at: int) -> Begun | Refusal:
@@ -150,15 +152,14 @@ def begin(call_id: str, profile: Any, offered: Offer, slicing: Slicing, at: int)
     for name, value in pinned.items():
         setattr(row, name, value)
     key = f"call:{call_id}:hold"
-    if row.payer == "profile":
-        credit.recharge_if_low(profile, key, at)
+    recharges = row.payer == "profile" and credit.recharge_if_low(profile, key, at)
     funds = _funds(profile, row, at)
-    made = holds.extended(holds.Hold(), offered.rate, _limited(profile, row, funds, at), slicing)
+    made = holds.extended(holds.Hold(), offered.rate, _limited(profile, row, offered.limits, funds, at), slicing)
     if made.seconds == 0:
         unlimited = holds.extended(holds.Hold(), offered.rate, funds, slicing)
         return refusals.SPEND_LIMIT if unlimited.seconds else refusals.NO_CREDIT
     _post_hold(profile, row, holds.Hold(), made, f"{key}:{made.seconds}", at)
-    if row.payer == "profile":
+    if recharges:
         credit.recharge_if_low(profile, key, at)
     return Begun(
         made.seconds,
@@ -178,12 +179,12 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
     if profile.status == "archived":
         return before.seconds  # it was deleted: its calls talk what they hold
     key = f"call:{row.call_id}:hold:{before.seconds}+"
-    if row.payer == "profile":
-        credit.recharge_if_low(profile, key, at)
-    after = holds.extended(before, rate, _limited(profile, row, _funds(profile, row, at), at), slicing)
+    recharges = row.payer == "profile" and credit.recharge_if_low(profile, key, at)
+    limited = _limited(profile, row, limits_of(profile.id), _funds(profile, row, at), at)
+    after = holds.extended(before, rate, limited, slicing)
     if after != before:
         _change(row, profile, before, after, at)
-        if row.payer == "profile":
+        if recharges:
             credit.recharge_if_low(profile, key, at)
     return after.seconds
 
@@ -314,9 +315,8 @@ def _funds(profile: Any, row: Any, at: int) -> Funds:
     return Funds(bundle_s, micros)
 
 
-def _limited(profile: Any, row: Any, funds: Funds, at: int) -> Funds:
+def _limited(profile: Any, row: Any, limits: admission.Limits, funds: Funds, at: int) -> Funds:
     """The funds within the profile's limits."""
-    limits = limits_of(profile.id)
     left = [funds.micros]
     if limits.call_micros is not None:
         left.append(limits.call_micros - row.micros)

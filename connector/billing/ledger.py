@@ -12,11 +12,11 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
 from connector.billing.named import company_row
-from connector.billing.store import insert, lock, locked, one, reading, rows, triggers, writing
+from connector.billing.store import insert_all, lock, locked, one, reading, rows, triggers, writing
 from connector.core import ledger as core
 from connector.core import rating, times
 from connector.core.money import shown
@@ -87,27 +87,30 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
         raise AssertionError(f"{key}: the postings do not balance: {lines}")
     if not lines:
         return False
-    before = one(Entry, "key = ?", key)
-    if before is not None:
-        _must_be_the_same(before, company, kind, lines)
+    head = _head(company, key)
+    if head.is_there is not None:
+        _must_be_the_same(Entry.get_by_id(head.is_there), company, kind, lines)
         return False
     _open_accounts(company, lines)
-    number, last_hash, last_at = _head(company)
     # The clock may have been stepped back; the ledger's time does not go back, nor into a month that is closed.
-    entry = core.Entry(number + 1, key, kind, max(at, last_at, _closed_until(company)), about, lines)
-    insert(
+    entry = core.Entry(head.number + 1, key, kind, max(at, head.at, head.closed_until), about, lines)
+    made = insert_all(
         Entry,
-        company_id=company,
-        number=entry.number,
-        key=key,
-        kind=kind,
-        at=entry.at,
-        about=about,
-        hash=core.chained(last_hash, entry),
+        [
+            {
+                "company_id": company,
+                "number": entry.number,
+                "key": key,
+                "kind": kind,
+                "at": entry.at,
+                "about": about,
+                "hash": core.chained(head.hash, entry),
+            }
+        ],
+        returning="id",
     )
-    ((made,),) = rows("SELECT id FROM entry WHERE key = ?", key)
-    for line in lines:
-        insert(Posting, entry_id=made, account_id=line.account, amount=line.amount)
+    lines_of_it = [{"entry_id": made, "account_id": line.account, "amount": line.amount} for line in lines]
+    insert_all(Posting, lines_of_it)
     return True
 
 
@@ -142,7 +145,7 @@ def entries(limit: int, company: str | None = None) -> list[EntryView]:
 def last_number(company: int) -> int:
     """The number of a company's last entry; 0 if it has none."""
     with reading():
-        return _head(company)[0]
+        return _head(company).number
 
 
 def accounts(company: str | None = None) -> dict[str, int]:
@@ -229,14 +232,8 @@ def _open_accounts(company: int, lines: tuple[core.Posting, ...]) -> None:
     have = dict(found)
     for line in lines:
         if line.account not in have:
-            insert(
-                Account,
-                name=line.account,
-                company_id=company,
-                purpose=core.purpose(line.account),
-                asset=core.asset(line.account),
-                balance=0,
-            )
+            made = {"purpose": core.purpose(line.account), "asset": core.asset(line.account), "balance": 0}
+            insert_all(Account, [{"name": line.account, "company_id": company, **made}])
     for line in lines:
         left = have.get(line.account, 0) + line.amount
         if left < 0 and core.purpose(line.account) not in core.SOURCES:
@@ -256,11 +253,27 @@ def _too_little(company: int, line: core.Posting, has: int) -> str:
     )
 
 
-def _head(company: int) -> tuple[int, str, int]:
-    """The number, hash and time of a company's last entry."""
-    sql = "SELECT number, hash, at FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
-    last = rows(sql, company)
-    return (last[0][0], last[0][1], last[0][2]) if last else (0, core.GENESIS, 0)
+class _Head(NamedTuple):
+    """A company's last entry, the instant up to which it is closed, and the id of the entry that has a key."""
+
+    number: int = 0
+    hash: str = core.GENESIS
+    at: int = 0
+    closed_until: int = 0
+    is_there: int | None = None
+
+
+def _head(company: int, key: str = "") -> _Head:
+    """All in one question, for every call asks it several times. A key may be another company's, too."""
+    sql = (
+        "SELECT number, hash, at, COALESCE((SELECT MAX(until_at) FROM closing WHERE company_id = ?), 0),"
+        " (SELECT id FROM entry WHERE key = ?) FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
+    )
+    found = rows(sql, company, key, company)
+    if found:
+        return _Head(*found[0])
+    is_there = rows("SELECT id FROM entry WHERE key = ?", key)
+    return _Head(is_there=is_there[0][0] if is_there else None)
 
 
 def _closed_until(company: int) -> int:

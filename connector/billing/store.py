@@ -11,7 +11,7 @@ a function reads after its lock is what it changes (docs/decisions/0011).
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -235,9 +235,18 @@ def run(sql: str, *values: Any) -> int:
 
 def insert(model: type[M], **values: Any) -> None:
     """Put one row into a model's table, by column names. Inside a transaction."""
-    names = ", ".join(f'"{name}"' for name in values)
-    marks = ", ".join("?" * len(values))
-    run(f'INSERT INTO "{vars(model)["_meta"].table_name}" ({names}) VALUES ({marks})', *values.values())
+    insert_all(model, [values])
+
+
+def insert_all(model: type[M], new: Sequence[Mapping[str, Any]], returning: str | None = None) -> Any:
+    """Put rows into a model's table, all with the same column names; a column of the first. Inside a transaction."""
+    names = ", ".join(f'"{name}"' for name in new[0])
+    marks = ", ".join(f"({', '.join('?' * len(values))})" for values in new)
+    sql = f'INSERT INTO "{vars(model)["_meta"].table_name}" ({names}) VALUES {marks}'
+    values = [value for row in new for value in row.values()]
+    if returning is None:
+        return run(sql, *values)
+    return rows(f"{sql} RETURNING {returning}", *values)[0][0]
 
 
 def _worded(sql: str) -> str:
