@@ -21,7 +21,7 @@ from connector.ami import AmiLink
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
-from connector.billing import calls, decks, ledger, plans, profiles, restored
+from connector.billing import calls, decks, ledger, nodes, plans, profiles, restored
 from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.holds import Slicing
@@ -75,7 +75,7 @@ async def serve(settings: Settings) -> None:
             "pay": app.keep_paid,
             "config": lambda: _keep_applied(settings, app, ami),
             "renewals": lambda: _keep_renewed(app, clock),
-            "read": lambda: _keep_read(clock),
+            "read": lambda: _keep_read(settings.node, clock),
         }
         tasks = [asyncio.create_task(_once(looked_at, begin), name=name) for name, begin in work.items()]
         tasks.append(asyncio.create_task(_wait_for_a_look(app, looked_at), name="restored"))
@@ -197,10 +197,11 @@ async def _keep_renewed(app: ConnectorApp, clock: SystemClock) -> None:
         await asyncio.sleep(RENEW_EVERY_S)
 
 
-async def _keep_read(clock: SystemClock) -> None:
+async def _keep_read(node: str, clock: SystemClock) -> None:
     """What takes seconds of reading has a thread of its own, so that no call waits for it.
 
-    The decks that come into use are in memory before they do, and months that are over are added up and closed.
+    The decks that come into use are in memory before they do, months that are over are added up and closed, and of
+    other nodes that are gone the channels are freed whose calls are proven dead.
     """
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader") as reader:
@@ -209,6 +210,9 @@ async def _keep_read(clock: SystemClock) -> None:
                 read = await loop.run_in_executor(reader, decks.preload, clock.now_ms())
                 if read:
                     log.info("rate decks: %d read", read)
+                freed = await loop.run_in_executor(reader, nodes.free_dead, node, clock.now_ms())
+                if freed:
+                    log.warning("%d channels are free again: their calls, of a node that is gone, are over", freed)
                 for closing in await loop.run_in_executor(reader, ledger.close_months, clock.now_ms()):
                     log.info("ledger: %s of %s is closed", closing.month, closing.company)
             except ConnectorError as error:

@@ -11,8 +11,9 @@ import asyncio
 import functools
 import queue
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar
 
 from connector.billing.store import writing
@@ -23,11 +24,12 @@ R = TypeVar("R")
 
 # Others who write, the command line and its like, have to get a word in between two commits.
 MOST_TOGETHER = 50
-# Another node has the company, or two got in each other's way: a moment later it is free.
-BUSY_TRIES = 3
+# Another node has the company, or two got in each other's way: so long it is tried again, and others go before.
+PATIENCE_S = 3.0
+PAUSE_S = 0.005
 
 
-@dataclass
+@dataclass(eq=False)
 class _Job:
     """A billing function to run, and who waits for it."""
 
@@ -35,6 +37,7 @@ class _Job:
     answer: asyncio.Future[Any]
     value: Any = None
     error: Exception | None = None
+    since: float = field(default_factory=time.monotonic)
 
     def run(self) -> None:
         """Run it in a transaction of its own, or in the one that is open."""
@@ -81,38 +84,48 @@ class Writer:
 
     def _work(self) -> None:
         self._first()
-        while (first := self._jobs.get()) is not None:
-            together = [first]
-            while len(together) < MOST_TOGETHER and not self._jobs.empty():
-                job = self._jobs.get()
-                if job is None:
-                    self._jobs.put(None)
-                    break
-                together.append(job)
-            _run(together)
-            for job in together:
-                _answer(job)
+        busy: list[_Job] = []
+        while True:
+            together = self._next(busy)
+            if not together:
+                return
+            busy = _run(together)
 
-
-def _run(jobs: list[_Job]) -> None:
-    """Run them in one transaction if that can be; those that cannot be run in it, each in its own."""
-    left = jobs if len(jobs) == 1 else _together(jobs)
-    for position, job in enumerate(left):
-        for _ in range(BUSY_TRIES):
-            job.run()
-            if not isinstance(job.error, StoreBusy):
+    def _next(self, busy: list[_Job]) -> list[_Job]:
+        """What is to be done now: what could not be done before, and what has come. Nothing: that was all."""
+        together = list(busy)
+        while len(together) - len(busy) < MOST_TOGETHER:
+            try:
+                first = len(together) == len(busy)
+                job = self._jobs.get(first, PAUSE_S if busy else None)
+            except queue.Empty:
                 break
-        if isinstance(job.error, StoreUnreachable):  # the next would wait as long, for nothing
-            for other in left[position + 1 :]:
+            if job is None:
+                self._jobs.put(None)
+                break
+            together.append(job)
+        return together
+
+
+def _run(jobs: list[_Job]) -> list[_Job]:
+    """Run them in one transaction if that can be, else each in its own; those that are to be tried again later."""
+    alone = jobs if len(jobs) == 1 else _together(jobs)
+    for job in alone:
+        job.run()
+        if isinstance(job.error, StoreUnreachable):  # the others would wait as long, for nothing
+            for other in alone[alone.index(job) + 1 :]:
                 other.error = job.error
-            return
+            break
+    again = [job for job in jobs if isinstance(job.error, StoreBusy) and time.monotonic() - job.since < PATIENCE_S]
+    for job in jobs:
+        if job not in again:
+            _answer(job)
+    return again
 
 
 def _together(jobs: list[_Job]) -> list[_Job]:
-    """Run them in one transaction; those that are to be run once more, each in its own.
-
-    Those that somebody else's lock kept from it; all, if the store is broken for one of them or at the commit, for then
-    nothing of it stands as far as anybody knows.
+    """Run them in one transaction. All of them again, if the store is broken for one of them or at the commit, for then
+    nothing of it stands as far as anybody knows; each is to be run in its own.
     """
     try:
         with writing():
@@ -126,7 +139,7 @@ def _together(jobs: list[_Job]) -> list[_Job]:
         return []
     except StoreUnavailable:
         return jobs
-    return [job for job in jobs if isinstance(job.error, StoreBusy)]
+    return []
 
 
 def _answer(job: _Job) -> None:

@@ -20,7 +20,7 @@ from connector.ari_app.events import CallOffered, LegAnswered, LegDialled, LegEn
 from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import Recovery
-from connector.billing import calls
+from connector.billing import calls, nodes
 from connector.clock import Clock
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
@@ -171,6 +171,10 @@ class ConnectorApp:
         call = self.ongoing.add(row.id, progress, row.seen_at, began_at, row.epoch)
         call.decided = True
         now = self.clock.now_ms()
+        if row.dead_at is not None:
+            # Its channel is another call's by now. Should one of its legs be up, against its own timer, it ends here.
+            for leg in progress.up:
+                self._start(self._end(leg))
         if row.answered_at is not None and row.seen_at > now:
             # How long it has talked is not known: what is known is kept, and it gets no more.
             log.error("call %s is of the future, for the clock was set back meanwhile: it is ended", row.id)
@@ -195,6 +199,7 @@ class ConnectorApp:
     async def _reconcile(self) -> None:
         await self._adopt_rows()
         await self.recovery.after_silence()
+        await self.store(nodes.here, self.node, self.recovery.epoch, self.clock.now_ms())
 
     async def _adopt_rows(self, only: set[str] | None = None) -> None:
         for row in await self.store(calls.live, self.node):
@@ -448,6 +453,7 @@ class ConnectorApp:
             await self._take_up_fallen()
             alive = await self.recovery.look()
             await self.store(calls.seen, [call.call_id for call in alive], now)
+            await self.store(nodes.here, self.node, self.recovery.epoch, now)
         except (AsteriskError, StoreUnavailable) as error:
             log.error("cannot note which calls are alive: %s", error)
             return

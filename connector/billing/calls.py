@@ -27,10 +27,12 @@ _USUAL = Slicing()
 class LiveCall:
     """A call that has its channel right now. `held_s`: paid ahead for so long from its answer; None if it is free.
 
-    `epoch`: when the Asterisk that has its legs was started; 0 if that is not known.
+    `epoch`: when the Asterisk that has its legs was started; 0 if that is not known. `dead_at`: it is over, by its
+    timer, and its channel free, but what became of it its node has yet to say.
     """
 
     id: str
+    node: str
     epoch: int
     profile: str
     direction: str
@@ -45,6 +47,7 @@ class LiveCall:
     transferred: bool
     held_s: int | None
     held_micros: int
+    dead_at: int | None
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,14 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
             if isinstance(begun, Refusal):
                 return _refuse(attempt, node, begun, route)
             hold = begun
+        held_s = None if hold is None else hold.seconds
+        admitted = _admitted(attempt.call_id, route.profile, route.called, route.endpoint, held_s, slicing)
         insert(
             Call,
             id=attempt.call_id,
             node=node,
             epoch=epoch,
+            guard_s=admitted.guard_s,
             profile_id=route.profile.id,
             slot=slot,
             direction=attempt.direction.value,
@@ -145,8 +151,7 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
         )
         if hold is not None:
             holds.keep(hold)
-        held_s = None if hold is None else hold.seconds
-        return _admitted(attempt.call_id, route.profile, route.called, route.endpoint, held_s, slicing)
+        return admitted
 
 
 def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
@@ -270,6 +275,7 @@ def live(node: str | None = None) -> list[LiveCall]:
         return [
             LiveCall(
                 id=row.id,
+                node=row.node,
                 epoch=row.epoch,
                 profile=row.profile.name,
                 direction=row.direction,
@@ -284,6 +290,7 @@ def live(node: str | None = None) -> list[LiveCall]:
                 transferred=row.transferred,
                 held_s=_held_s(row),
                 held_micros=0 if _held_s(row) is None else cast("Any", row).hold.micros,
+                dead_at=row.dead_at,
             )
             for row in found.order_by(Call.started_at, Call.id)
         ]
@@ -442,7 +449,9 @@ def _route_in(attempt: Attempt) -> _Route:
 
 
 def _take_slot(route: _Route) -> int | Refusal:
-    taken = {slot for (slot,) in rows("SELECT slot FROM call WHERE profile_id = ?", route.profile.id)}
+    taken = {
+        slot for (slot,) in rows("SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL", route.profile.id)
+    }
     return admission.take_slot(route.profile.channels, taken)
 
 

@@ -88,7 +88,8 @@ class Call(Table):
 
     `slot` says which of the profile's channels it is: unique per profile, and a trigger refuses a slot above the number
     bought, so that the store itself cannot be oversold. `seen_at` is the last moment the call was known alive; `epoch`
-    is when its node's Asterisk had started, which it cannot outlive.
+    is when its node's Asterisk had started, which it cannot outlive. `guard_s` is how long Asterisk's timer lets it
+    talk, if nothing more is held for it; `dead_at` when that was over while its node was away: its channel is free.
     """
 
     id = TextField(primary_key=True)
@@ -109,9 +110,11 @@ class Call(Table):
     answered_at = BigIntegerField(null=True)
     seen_at = BigIntegerField()
     epoch = BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    guard_s = IntegerField(constraints=[SQL("DEFAULT 86400")])
+    dead_at = BigIntegerField(null=True)
 
     class Meta:
-        indexes = ((("profile", "slot"), True),)
+        indexes = (SQL("CREATE UNIQUE INDEX call_slot ON call (profile_id, slot) WHERE dead_at IS NULL"),)
 
 
 class Cdr(Table):
@@ -364,6 +367,15 @@ class Charge(Table):
     price_micros = BigIntegerField()
 
 
+class Node(Table):
+    """An Asterisk with its connector: when it was first and last seen, and when its Asterisk was started."""
+
+    name = TextField(primary_key=True)
+    joined_at = BigIntegerField()
+    seen_at = BigIntegerField()
+    epoch = BigIntegerField()
+
+
 class Restored(Table):
     """One row while the store waits to be looked at after a restore: where its books end, and when it was restored."""
 
@@ -375,5 +387,5 @@ class Restored(Table):
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
     PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, Recharge, Term, Notice, Hold, Charge,
-    Restored,
+    Restored, Node,
 )  # fmt: skip

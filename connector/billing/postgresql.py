@@ -17,12 +17,10 @@ from psycopg.conninfo import conninfo_to_dict
 
 from connector.billing.models import TABLES, Account, Profile
 from connector.billing.sqlite import FileStore
-from connector.billing.store import BUSY_LIMIT_S, Store, reading, unavailable_if_broken
+from connector.billing.store import ROOM, Store, reading, unavailable_if_broken
 from connector.core.plans import MOST_CHANNELS
 from connector.errors import BadInput
 
-# The first half of our advisory locks' keys, so that they are nobody else's: "conn" in ASCII.
-ROOM = 0x636F6E6E
 _MIGRATING = 0
 _AT_ONCE = 500
 # A server that is gone without a word is noticed by these, in seconds; and so is, by the server, a client of ours.
@@ -35,7 +33,7 @@ _LINK = {
     "tcp_user_timeout": 4_000,
 }
 _SESSION = {
-    "lock_timeout": f"{BUSY_LIMIT_S}s",
+    "lock_timeout": "1s",  # who has a company has it for the fraction of a second that a shared commit takes
     "idle_in_transaction_session_timeout": "10s",  # a client that hangs in a transaction keeps no company locked
     "synchronous_commit": "on",  # a commit that was answered is on the disk
     "tcp_keepalives_idle": "2",

@@ -149,7 +149,8 @@ def list_profiles() -> list[ProfileView]:
     with reading():
         rows = Profile.select(Profile, Company).join(Company).where(Profile.status != "archived")
         rows = rows.order_by(Company.name, Profile.name)
-        counted = Call.select(Call.profile, fn.COUNT(Call.id)).group_by(Call.profile).tuples()
+        alive = Call.select(Call.profile, fn.COUNT(Call.id)).where(Call.dead_at.is_null())
+        counted = alive.group_by(Call.profile).tuples()
         in_use = dict(cast("Iterable[tuple[int, int]]", counted))
         numbers: dict[int, list[str]] = {}
         for number in Number.select().where(Number.profile.is_null(False)).order_by(Number.e164):
@@ -162,7 +163,8 @@ def show_profile(name: str) -> ProfileView:
     with reading():
         row = profile_row(name)
         numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
-        return _view(row, Call.select().where(Call.profile == row).count(), numbers)
+        in_use = Call.select().where((Call.profile == row) & Call.dead_at.is_null()).count()
+        return _view(row, in_use, numbers)
 
 
 def sip_accounts() -> list[SipAccount]:

@@ -24,8 +24,10 @@ from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 M = TypeVar("M", bound=peewee.Model)
 
-# A call that waits for a locked store, or a locked company, is refused and not forgotten: below the gate's timeout.
+# A call that waits for a locked store is refused and not forgotten: below the gate's timeout.
 BUSY_LIMIT_S = 2
+# The first half of the keys of our advisory locks on PostgreSQL, so that they are nobody else's: "conn" in ASCII.
+ROOM = 0x636F6E6E
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # serialization_failure, deadlock_detected, lock_not_available, unique_violation: somebody else was quicker.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
@@ -115,14 +117,27 @@ def trying() -> Iterator[None]:
 def lock(condition: str, *values: Any) -> None:
     """Let nobody else write to the companies that fit a condition in SQL, until this transaction is over.
 
-    Waits for who has them now. A transaction that has a company already does not wait for another, for that one's owner
-    may wait for the first: StoreBusy, and it is to be tried again by itself. In a transaction that only reads: nothing.
+    Waits a while for who has them now; StoreBusy if that is not enough. A transaction that has a company already does
+    not wait for another, for that one's owner may wait for the first; nor does one that has waited in vain, for others
+    wait behind it. In a transaction that only reads it does nothing.
     """
     held = _locks.held
     if held is None:
         return
-    how = "" if _on_sqlite() else " FOR NO KEY UPDATE" + (" NOWAIT" if held else "")
-    held.update(found for (found,) in rows(f"SELECT id FROM company WHERE {condition}{how}", *values))
+    how = "" if _on_sqlite() else " FOR NO KEY UPDATE" + (" NOWAIT" if held or _locks.impatient else "")
+    try:
+        held.update(found for (found,) in rows(f"SELECT id FROM company WHERE {condition}{how}", *values))
+    except peewee.PeeweeException:
+        _locks.impatient = True
+        raise
+
+
+def nobody_writes_as(node: str) -> bool:
+    """Whether nobody writes in a node's name now, nor will before this transaction is over.
+
+    A file has one connector, which knows of itself: what it says of other names is true.
+    """
+    return _on_sqlite() or bool(rows(f"SELECT pg_try_advisory_xact_lock({ROOM}, hashtext(?))", node)[0][0])
 
 
 def locked(company: int) -> bool:
@@ -138,15 +153,20 @@ class _Locks(threading.local):
 
     def __init__(self) -> None:
         self._frames: list[set[int] | None] = []
+        self.impatient = False
 
     @property
     def held(self) -> set[int] | None:
+        """Those of the innermost frame; None if it only reads, or there is none."""
         return self._frames[-1] if self._frames else None
 
     @contextmanager
     def frame(self, *, writes: bool) -> Iterator[None]:
+        """A transaction, or a part of one."""
         outer = self.held
         inner = set(outer or ()) if writes else None
+        if not self._frames:
+            self.impatient = False
         self._frames.append(inner)
         try:
             yield
@@ -193,9 +213,7 @@ def _dropped_if_broken(db: peewee.Database) -> bool:
 
 
 def _unavailable(error: Exception, where: object, begun: bool) -> StoreUnavailable:
-    cause: Any = error
-    while isinstance(cause, peewee.PeeweeException) and cause.args and isinstance(cause.args[0], Exception):
-        cause = cause.args[0]  # Peewee wraps what the driver said
+    cause: Any = getattr(error, "orig", None) or error  # what the driver said, if Peewee wrapped it
     said = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
     if not begun:
         return StoreUnreachable(f"the store {where} cannot be used: {said}")

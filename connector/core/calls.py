@@ -10,6 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+# A call is answered, or given up, within this: CONNECTOR_RING_S in the dialplan has to be less.
+LONGEST_RINGING_MS = 600_000
+# What two machines' clocks may differ by, and a timer be late.
+ASTRAY_MS = 60_000
+
 
 class Direction(StrEnum):
     """`out`: from a profile's PBX to a carrier. `in`: the other way."""
@@ -160,3 +165,12 @@ class Progress:
         if self.cause in _BUSY:
             return Ending.BUSY
         return Ending.NO_ANSWER if self.cause in _NO_ANSWER else Ending.FAILED
+
+
+def surely_over_at(started_at: int, answered_at: int | None, guard_s: int) -> int:
+    """When Asterisk has certainly ended a call of which nothing more was heard, by its own timer.
+
+    The answer itself may not have been heard: then the longest ringing comes before the talk.
+    """
+    began_at = started_at + LONGEST_RINGING_MS if answered_at is None else answered_at
+    return began_at + guard_s * 1000 + ASTRAY_MS

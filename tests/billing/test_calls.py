@@ -187,6 +187,7 @@ def grab(place: StoreSettings, username: str, tries: int, answers: multiprocessi
     answers.put(sum(isinstance(calls.admit(attempt(username), NODE), Admitted) for _ in range(tries)))
 
 
+@ON_SQLITE  # on PostgreSQL: tests/billing/test_nodes.py
 def test_many_processes_together_get_exactly_the_channels_bought(store: Store, company: str) -> None:
     """Four processes, 400 attempts, 300 channels: 300 admitted, 100 refused, no slot twice."""
     made = profiles.create_profile("office", 300, "asterisk", NOW)

@@ -1,83 +1,47 @@
-"""The same tables and guards on PostgreSQL: what must never be is refused by the database itself, whichever it is."""
+"""What is different on PostgreSQL: its constraints in its own words, its sessions, the way from one to the other."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
+import sqlite3
+import threading
 from pathlib import Path
 
 import peewee
 import psycopg
 import pytest
-from playhouse.migrations import Runner
 
-from connector.billing import calls, credit, decks, ledger, plans, profiles
-from connector.billing.models import database
+from connector import backup
+from connector.billing import calls, credit, ledger, plans, profiles
+from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
+from connector.billing.sqlite import FileStore
+from connector.billing.store import Store, reading
 from connector.core.calls import Admitted
-from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
-from lab import postgresql
-from lab.run import ASTERISK_HOME
+from connector.errors import BadInput, StoreUnavailable, StoreUnreachable
+from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
-from tests.conftest import DECK, NOW
+from tests.conftest import NOW
+from tests.databases import Databases
 
-MIGRATIONS = Path(ledger.__file__).parent / "migrations"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """A PostgreSQL of our own."""
-    with postgresql.running(ASTERISK_HOME / "postgresql") as folder:
-        yield folder
+OLD_STORES = sorted((Path(__file__).parent.parent / "stores").glob("*.sql"))
 
 
 @pytest.fixture
-def store(server: str) -> Iterator[peewee.PostgresqlDatabase]:
-    """An empty database on it, migrated."""
-    name = f"t{uuid.uuid4().hex}"
-    with psycopg.connect(host=server, user="lab", dbname="postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}".encode())
-    opened = peewee.PostgresqlDatabase(name, host=server, user="lab")
-    before = database.obj
-    database.initialize(opened)
-    assert len(Runner(opened, str(MIGRATIONS)).up()) == len(list(MIGRATIONS.glob("0*.py")))
-    yield opened
-    opened.close()
-    database.initialize(before)
-
-
-@pytest.fixture
-def office(store: peewee.PostgresqlDatabase) -> Credentials:
-    """A company with money and rates, a profile with 3 channels and 10 pounds, and a call that is up."""
-    profiles.create_company("Acme", "GBP", "Europe/London", NOW)
-    profiles.create_trunk("carrier", "127.0.0.1", 5070, NOW)
-    credit.top_up(1_000 * MICROS, "first", NOW)
-    decks.load(DECK, "rates", NOW)
-    made = profiles.create_profile("office", 3, "asterisk", NOW)
-    credit.add("office", 10 * MICROS, "first", NOW)
-    assert isinstance(calls.admit(attempt(made.username), "node"), Admitted)
-    return made
-
-
-def test_a_company_lives_on_postgresql_too(office: Credentials) -> None:
-    """Calls, bundles, changes, renewals and closings; and the books add up."""
+def busy_office(office: Credentials) -> Credentials:
+    """A profile with 3 channels and 10 pounds, a call that is up, one that is over, and a term of bundles."""
+    finish(up(office), ended_at=NOW + 90_000)
+    up(office)
     plans.change("office", 3, 1, NOW + DAY_MS)
-    for number in ("+442079460001", "+12125550100"):
-        got = calls.admit(attempt(office.username, number), "node")
-        assert isinstance(got, Admitted)
-        calls.answered(got.call_id, NOW, "B")
-        assert calls.extend(got.call_id, 60, NOW) == 120
-        finish(got.call_id, answered_at=NOW, ended_at=NOW + 61_000)
-        assert calls.explain(got.call_id).agrees
-    for call in calls.live():
-        finish(call.id)
-    plans.renew_due(NOW + 40 * DAY_MS)
-    assert len(ledger.close_months(NOW + 40 * DAY_MS)) == 1
-    plans.delete_profile("office", NOW + 41 * DAY_MS)
-    report = ledger.verify()
-    assert report.problems == []
-    assert report.entries >= 10
+    return office
+
+
+def up(office: Credentials) -> str:
+    """A call that was answered."""
+    got = calls.admit(attempt(office.username), "node")
+    assert isinstance(got, Admitted)
+    calls.answered(got.call_id, NOW, "B")
+    return got.call_id
 
 
 POSTING = "INSERT INTO posting (entry_id, account_id, amount) VALUES ({}, 'profile:1:{}', {})"
@@ -87,6 +51,7 @@ CALL = (
 )
 
 
+@ON_POSTGRESQL
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
@@ -104,10 +69,115 @@ CALL = (
          " starts_at, ends_at, renews) VALUES (1, 1, 1, 0, 0, 0, 1, 0, 1, true)", "unique constraint"),
     ],
 )  # fmt: skip
-def test_the_store_itself_refuses(
-    statement: str, said: str, office: Credentials, store: peewee.PostgresqlDatabase
-) -> None:
+def test_the_store_itself_refuses(statement: str, said: str, busy_office: Credentials, store: Store) -> None:
     """History does not change, nothing goes below zero, no more is held than is there, no channel is oversold."""
-    with pytest.raises(peewee.DatabaseError, match=said), store.atomic():
-        store.execute_sql(statement)  # type: ignore[no-untyped-call]
+    with pytest.raises(peewee.DatabaseError, match=said), store.db.atomic():
+        store.db.execute_sql(statement)  # type: ignore[no-untyped-call]
     assert ledger.verify().problems == []
+
+
+@ON_POSTGRESQL
+def test_who_only_reads_cannot_write(store: Store) -> None:
+    """A reading transaction is one for the database too."""
+    with pytest.raises(StoreUnavailable, match="read-only"), reading():
+        store.db.execute_sql("DELETE FROM notice")  # type: ignore[no-untyped-call]
+
+
+def books() -> tuple[object, ...]:
+    """What a company's people would say is all that matters."""
+    return (
+        ledger.verify().heads,
+        ledger.accounts(),
+        calls.cdrs(100),
+        calls.live(),
+        plans.show("office"),
+        profiles.list_profiles(),
+    )
+
+
+def test_a_backup_of_either_store_goes_into_either(
+    store: Store, busy_office: Credentials, databases: Databases, tmp_path: Path
+) -> None:
+    """That is how one moves from one node to many: the books, the calls, the hashes are the same; and life goes on."""
+    plans.cancel("office", NOW + DAY_MS)
+    plans.renew_due(NOW + 40 * DAY_MS)
+    assert profiles.show_profile("office").channels == 0  # and a call is up: it is taken over all the same
+    before = books()
+    made = backup.backup(store, tmp_path / "kept.db")
+    assert (made.live_calls, made.cdrs) == (1, 1)
+    with databases.one(migrated=False) as url:
+        for target in (SharedStore(url), FileStore(tmp_path / "new.db")):
+            view = backup.restore(tmp_path / "kept.db", target, NOW)
+            assert view.kept is None
+            assert books() == before
+            assert ledger.verify().problems == []
+            credit.top_up(5, "later", NOW)
+            profiles.create_trunk("another", "127.0.0.1", 5071, NOW)
+            assert ledger.verify().problems == []
+            target.close()
+        again = SharedStore(url)
+        with pytest.raises(BadInput, match="has a company"):
+            backup.restore(tmp_path / "kept.db", again, NOW)
+        again.close()
+    store.open()
+
+
+@pytest.mark.parametrize("dump", OLD_STORES, ids=lambda path: path.stem)
+def test_a_store_of_every_earlier_schema_can_move_to_postgresql(
+    dump: Path, databases: Databases, tmp_path: Path
+) -> None:
+    """A backup of a file is brought up to date on its way."""
+    raw = sqlite3.connect(tmp_path / "old.db")
+    raw.executescript(dump.read_text())
+    raw.close()
+    with databases.one() as url:
+        target = SharedStore(url)
+        assert backup.restore(tmp_path / "old.db", target, NOW).migrations
+        (live,), (past,) = calls.live(), calls.cdrs(10)
+        assert (live.id, past.id, past.duration_ms) == ("b" * 32, "a" * 32, 61_510)
+        assert ledger.verify().problems == []
+        target.close()
+
+
+def test_two_that_start_together_make_the_tables_once(databases: Databases) -> None:
+    """One makes them, the other waits for it and finds them."""
+    with databases.one(migrated=False) as url:
+        store = SharedStore(url)
+        with pytest.raises(StoreUnavailable, match="is empty"):
+            store.check()
+        done: list[list[str]] = []
+
+        def migrates() -> None:
+            done.append(store.migrate())
+            store.close()
+
+        threads = [threading.Thread(target=migrates) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+        assert sorted(len(names) for names in done) == [0, 0, len(OLD_STORES) + 1]
+        store.check()
+        store.close()
+
+
+def test_a_server_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
+    """One line, at once, that names the store and no secret."""
+    store = SharedStore(f"postgresql://lab@/books?host={tmp_path}", "a-secret")
+    for ask in (store.check, store.migrate, lambda: calls.live()):
+        with pytest.raises(StoreUnavailable) as caught:
+            ask()
+        assert "books on" in str(caught.value)
+        assert "a-secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(StoreUnreachable):
+        credit.top_up(5, "x", NOW)
+
+
+@ON_POSTGRESQL
+def test_a_session_that_hangs_in_a_transaction_keeps_no_company(office: Credentials, store: Store) -> None:
+    """What every session of ours asks the server for, it has."""
+    wanted = {"lock_timeout": "1s", "idle_in_transaction_session_timeout": "10s", "synchronous_commit": "on"}
+    for name, value in wanted.items():
+        assert store.db.execute_sql(f"SHOW {name}").fetchone() == (value,)  # type: ignore[no-untyped-call]
+    assert psycopg.conninfo.conninfo_to_dict(str(store.db.database))["user"] == "lab"

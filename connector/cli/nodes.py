@@ -1,0 +1,55 @@
+"""`connector nodes`: the Asterisks that share the store, and what to do with one that is gone for good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.billing import nodes
+from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one
+from connector.core.money import decimal
+from connector.core.times import iso
+
+app = typer.Typer(no_args_is_help=True, help="The nodes that share the store: each an Asterisk with its connector.")
+
+
+@app.command("list")
+def list_all(as_json: AsJson = False) -> None:
+    """Every node, whether it is here, and its calls."""
+    open_store()
+    found = nodes.list_nodes(now())
+    if as_json:
+        print_json([as_dict(view) for view in found])
+        return
+    print_many(
+        "Nodes",
+        ("Node", "", "Last seen", "Calls", "Over, to be settled", "Held"),
+        [
+            (
+                view.name,
+                "here" if view.is_here else "away",
+                iso(view.seen_at) or "never",
+                str(view.calls),
+                str(view.dead_calls),
+                decimal(view.held_micros),
+            )
+            for view in found
+        ],
+        "No node was seen yet: 'connector serve' runs one.",
+    )
+
+
+@app.command("retire")
+def retire(
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say that a node is gone for good: its calls are charged to the last moment they were known alive."""
+    open_store()
+    if not yes:
+        calls = sum(view.calls + view.dead_calls for view in nodes.list_nodes(now()) if view.name == name)
+        console.print(f"{calls} calls of {name} are ended, and charged to when they were last seen, for good.")
+        typer.confirm("Is its Asterisk stopped for good?", abort=True)
+    print_one({"node": name, "calls_ended": nodes.retire(name, now())}, as_json)
