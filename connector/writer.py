@@ -22,10 +22,10 @@ from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Others who write, the command line and its like, have to get a word in between two commits.
-MOST_TOGETHER = 50
+# Others who write, other nodes and the command line, have to get a word in between two commits.
+MOST_TOGETHER = 30
 # Another node has the company, or two got in each other's way: so long it is tried again, and others go before.
-PATIENCE_S = 3.0
+PATIENCE_S = 6.0
 PAUSE_S = 0.005
 
 

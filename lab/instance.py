@@ -20,6 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from connector.config import StoreSettings
 from lab import process
 from lab.errors import LabError
 from lab.far_end import NUMBERS
@@ -63,17 +64,28 @@ class Secrets:
 
 @dataclass(frozen=True)
 class Instance:
-    """One lab: where it lives, which ports it has, which Asterisk it runs."""
+    """One lab: where it lives, which ports it has, which Asterisk it runs.
+
+    Its store is a file in its folder, or a database if `store_url` names one, shared with other nodes; `others` are
+    their SIP ports, whose calls the far end takes too.
+    """
 
     folder: Path
     ports: Ports
     asterisk: Asterisk
     node: str = "lab"
+    store_url: str = ""
+    others: tuple[int, ...] = ()
 
     @property
     def secrets(self) -> Secrets:
         """What its processes sign in to each other with."""
         return Secrets.of(self.folder)
+
+    @property
+    def store(self) -> StoreSettings:
+        """Where the store is."""
+        return StoreSettings(url=self.store_url) if self.store_url else StoreSettings(path=self.folder / "connector.db")
 
     @property
     def settings_path(self) -> Path:
@@ -163,6 +175,7 @@ class Instance:
             "realm": "asterisk",
             "sip_host": HOST,
             "sip_port": str(self.ports.sip),
+            "connectors": ",".join(f"{HOST}:{port}/32" for port in (self.ports.sip, *self.others)),
             "carrier_host": HOST,
             "carrier_port": str(self.ports.carrier),
             "pbx_port": str(self.ports.pbx),
@@ -190,7 +203,7 @@ class Instance:
 node = "{self.node}"
 
 [store]
-path = "{self.folder / "connector.db"}"
+{f'url = "{self.store_url}"' if self.store_url else f'path = "{self.store.path}"'}
 
 [ari]
 host = "{HOST}"

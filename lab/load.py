@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from connector import stores
 from connector.billing import calls
 from connector.billing.calls import CdrView
-from connector.billing.sqlite import FileStore
 from connector.core import refusals
 from lab import process, sipp
 from lab.errors import LabError
@@ -230,7 +230,7 @@ class Bench:
 
     def in_store(self, question: Callable[[], T]) -> T:
         """Ask something of the lab's store, or do something in it, beside the connector that runs."""
-        store = FileStore(self.instance.folder / "connector.db")
+        store = stores.opened(self.instance.store)
         try:
             return question()
         finally:
@@ -411,7 +411,7 @@ def run_all(times: int = 1) -> bool:
     finally:
         bench.close()
     (VAR / "load.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
-    console.print(_table(outcomes))
+    console.print(table(outcomes, "The limit"))
     for outcome in outcomes:
         for problem in outcome.problems:
             console.print(f"[red]{outcome.name}[/red]: {problem}", highlight=False)
@@ -427,13 +427,14 @@ def tried(bench: Bench, scenario: Callable[[Bench], Outcome]) -> Outcome:
         return Outcome(scenario.__name__, problems=[str(error)])
 
 
-def _table(outcomes: list[Outcome]) -> Table:
-    table = Table("Scenario", "Offered", "Admitted", "Refused", "CDRs", "Seconds", "", title="The limit")
+def table(outcomes: list[Outcome], title: str) -> Table:
+    """What the scenarios did, for a person."""
+    made = Table("Scenario", "Offered", "Admitted", "Refused", "CDRs", "Seconds", "", title=title)
     for outcome in outcomes:
         sign = "[red]failed[/red]" if outcome.problems else "[green]ok[/green]"
         counts = (outcome.offered, outcome.admitted, outcome.refused, outcome.cdrs, outcome.took_s)
-        table.add_row(outcome.name, *(str(count) for count in counts), sign)
-    return table
+        made.add_row(outcome.name, *(str(count) for count in counts), sign)
+    return made
 
 
 def _booked(bench: Bench, outcome: Outcome, *, offered: int, admitted: int) -> Outcome:

@@ -16,47 +16,82 @@ from pathlib import Path
 
 from lab import process
 from lab.errors import LabError
+from lab.ports import HOST
 
 _PACKAGES = """
 postgresql-15 libpq5 libxml2 libicu72 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1
 libldap-2.5-0 libsasl2-2
 """.split()
 _NOBODY = 65534
+USUAL_PORT = 5432
 START_LIMIT_S = 20
 # A socket's path has 107 characters at most: not in a test's own deep folder. And others must be able to enter.
 _SHORT = Path("/tmp")
 
 
-@contextmanager
-def running(home: Path, *settings: str) -> Iterator[str]:
-    """Run one, with settings as `fsync=off`; the folder of its socket.
+class Server:
+    """One PostgreSQL. Its superuser is `lab`, its database `postgres`; nobody on this machine needs a password."""
 
-    Its superuser is `lab`, its database `postgres`; nobody needs a password.
-    """
-    programs = _programs(home)
+    def __init__(self, home: Path, folder: Path, settings: tuple[str, ...], port: int | None) -> None:
+        self.folder = folder
+        self.port = port
+        self._programs = _programs(home)
+        self._data = folder / "data"
+        self._log = folder / "log"
+        self._settings = ("jit=off", "shared_buffers=16MB", f"listen_addresses={HOST if port else ''}", *settings)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str, port: int | None = None) -> str:
+        """Where a database is: on the Unix socket, or on loopback by a port, the server's or a proxy's before it."""
+        if port is not None:
+            return f"postgresql://lab@{HOST}:{port}/{database}"
+        return f"postgresql://lab@/{database}?host={self.folder}&port={self.port or USUAL_PORT}"
+
+    def prepare(self) -> None:
+        """Make its files. LabError if that cannot be."""
+        words = ("-D", str(self._data), "-U", "lab", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        if _call(self._programs, self._log, "initdb", *words).wait(60) != 0:
+            raise LabError(f"initdb failed: {_last_line(self._log)}")
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        (self._data / "postmaster.pid").unlink(missing_ok=True)  # of one that was killed
+        port = self.port or USUAL_PORT
+        settings = [word for setting in self._settings for word in ("-c", setting)]
+        words = ("-D", str(self._data), "-k", str(self.folder), "-p", str(port), *settings)
+        server = self._process = _call(self._programs, self._log, "postgres", *words)
+        socket = self.folder / f".s.PGSQL.{port}"
+        if not process.waited(lambda: server.poll() is not None or _accepts(self._data, socket), START_LIMIT_S, 0.02):
+            raise LabError(f"PostgreSQL is not ready within {START_LIMIT_S} s")
+        if server.poll() is not None:
+            raise LabError(f"PostgreSQL ended at its start: {_last_line(self._log)}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it: SIGINT throws its clients out ("fast"); SIGQUIT leaves at once, and it recovers when it starts."""
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        """The pid of its postmaster."""
+        return self._process.pid if self._process else 0
+
+
+@contextmanager
+def running(home: Path, *settings: str, port: int | None = None) -> Iterator[Server]:
+    """Run one, with settings as `fsync=off`, on a Unix socket of its own, and on loopback if it is to have a port."""
     folder = Path(tempfile.mkdtemp(prefix="connector-pg-", dir=_SHORT))
-    data = folder / "data"
-    _hand_over(folder)
     try:
-        log = folder / "log"
-        words = ("-D", str(data), "-U", "lab", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        if _call(programs, log, "initdb", *words).wait(60) != 0:
-            raise LabError(f"initdb failed: {_last_line(log)}")
-        server = _call(
-            programs, log, "postgres", "-D", str(data), "-k", str(folder),
-            "-c", "listen_addresses=", "-c", "jit=off", "-c", "shared_buffers=16MB", "-c", f"log_directory={folder}",
-            *(word for setting in settings for word in ("-c", setting)),
-        )  # fmt: skip
+        _hand_over(folder)
+        server = Server(home, folder, settings, port)
+        server.prepare()
         try:
-            socket = folder / ".s.PGSQL.5432"
-            if not process.waited(lambda: server.poll() is not None or _accepts(data, socket), START_LIMIT_S, 0.02):
-                raise LabError(f"PostgreSQL is not ready within {START_LIMIT_S} s")
-            if server.poll() is not None:
-                raise LabError(f"PostgreSQL ended at its start: {_last_line(log)}")
-            yield str(folder)
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # "fast": it does not wait for clients
-            server.wait(30)
+            server.stop()
     finally:
         subprocess.run(["rm", "-rf", str(folder)], check=False)
 

@@ -34,6 +34,11 @@ class Identity:
             os.kill(self.pid, signum)
 
 
+def children(pid: int) -> list[int]:
+    """The pids of a process's own children."""
+    return [int(found) for found in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def identify(pid: int) -> Identity | None:
     """The running process with this pid, or None if there is none (or only its remains)."""
     try:

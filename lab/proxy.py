@@ -76,6 +76,7 @@ class Proxy:
         with self._lock:
             self._pairs |= {near: far, far: near}
         for side in (near, far):
+            side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             selector.register(side, selectors.EVENT_READ)
 
     def _forward(self, selector: selectors.BaseSelector, side: socket.socket) -> None:

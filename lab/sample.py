@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from connector import stores
 from connector.billing import credit, decks, profiles
-from connector.billing.sqlite import FileStore
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from connector.errors import ConnectorError
@@ -45,12 +45,11 @@ def prepare(instance: Instance) -> list[SampleProfile]:
     An interrupted making is begun again.
     """
     kept = instance.folder / "profiles.json"
-    path = instance.folder / "connector.db"
     try:
         if not kept.exists():
-            for left in path.parent.glob("connector.db*"):
+            for left in instance.folder.glob("connector.db*"):
                 left.unlink()
-        store = FileStore(path)
+        store = stores.opened(instance.store)
         store.migrate()
         try:
             if not kept.exists():

@@ -82,8 +82,8 @@ def whole(opened: S) -> Iterator[S]:
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """Databases of a PostgreSQL of our own, which keeps nothing over a crash and is quick."""
-    with postgresql.running(ASTERISK_HOME / "postgresql", "fsync=off", "full_page_writes=off") as folder:
-        yield Databases(folder)
+    with postgresql.running(ASTERISK_HOME / "postgresql", "fsync=off", "full_page_writes=off") as server:
+        yield Databases(server)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def office(company: str) -> Credentials:
 def running_bench() -> Iterator[Bench]:
     """One lab for the whole session: Asterisk, far end, connector. In /tmp, for a control socket's path is short."""
     folder = Path(tempfile.mkdtemp(prefix="connector-test-"))
-    bench = open_bench(folder, _free_base())
+    bench = open_bench(folder, free_base(20))
     try:
         yield bench
     finally:
@@ -141,11 +141,12 @@ def bench(running_bench: Bench) -> Iterator[Bench]:
     assert [line for line in told.splitlines() if "No application" in line or "Abnormal" in line] == []
 
 
-def _free_base() -> int:
-    """A port base whose ports are all free: another lab may run on this machine."""
-    for base in range(TEST_PORT_BASE, TEST_PORT_BASE + 200, 20):
+def free_base(count: int) -> int:
+    """A port base from which so many ports are free: another lab may run on this machine."""
+    for base in range(TEST_PORT_BASE, TEST_PORT_BASE + 400, 20):
         try:
-            Ports.from_base(base).check_free()
+            for lab in range(base, base + count, 20):
+                Ports.from_base(lab).check_free()
         except LabError:
             continue
         return base

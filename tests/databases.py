@@ -13,6 +13,7 @@ from connector.billing.postgresql import SharedStore
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.config import StoreSettings
+from lab.postgresql import Server
 
 _TEMPLATE = "migrated"
 
@@ -57,10 +58,10 @@ def _tamper_file(store: FileStore, statements: tuple[str, ...]) -> None:
 
 
 class Databases:
-    """Makes and drops them on a server of the tests' own, which is known by the folder of its socket."""
+    """Makes and drops them on a server of the tests' own."""
 
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, server: Server) -> None:
+        self.server = server
         self._do(f"CREATE DATABASE {_TEMPLATE}")
         store = SharedStore(self.url(_TEMPLATE))
         store.migrate()
@@ -68,7 +69,7 @@ class Databases:
 
     def url(self, name: str) -> str:
         """Where a database is."""
-        return f"postgresql://lab@/{name}?host={self.folder}"
+        return self.server.url(name)
 
     @contextmanager
     def one(self, *, migrated: bool = True) -> Iterator[str]:

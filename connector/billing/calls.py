@@ -12,7 +12,7 @@ from connector.billing import holds, ledger
 from connector.billing.holds import Offer
 from connector.billing.ledger import EntryView
 from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
-from connector.billing.store import insert, lock, one, reading, rows, run, writing
+from connector.billing.store import Question, asked, foresee, insert, lock, one, reading, rows, run, writing
 from connector.core import admission, rating, refusals
 from connector.core.calls import Admitted, Attempt, Direction, Ending, Progress
 from connector.core.holds import Slicing
@@ -21,6 +21,10 @@ from connector.core.refusals import Refusal
 from connector.errors import NotFound
 
 _USUAL = Slicing()
+_DECIDED = "SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?"
+_SLOTS = "SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL"
+_FIRST_TRUNK = "company_id = ? ORDER BY id"
+_PROFILE_OF = "id = (SELECT profile_id FROM call WHERE id = ?)"
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
     """
     with writing():
         _lock_company_of(attempt)
+        foresee((_DECIDED, (attempt.call_id, attempt.call_id)), _source_question(attempt))
         before = _decided(attempt.call_id, slicing)
         if before is not None:
             return before
@@ -184,13 +189,15 @@ def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _U
     """
     with writing():
         _lock_company(call_id)
+        foresee(*_questions(call_id))
         row = one(Call, "id = ?", call_id)
+        profile = one(Profile, _PROFILE_OF, call_id)
         hold = one(Hold, "call_id = ?", call_id)
         if row is None or row.answered_at is not None:
             return None if hold is None else int(hold.bundle_s + hold.paid_s)
         sql = "UPDATE call SET answered_at = ?, seen_at = ?, other_leg = ? WHERE id = ?"
         run(sql, at, at, other_leg, call_id)
-        return None if hold is None else holds.repin(hold, row.profile, row.called, slicing, at)
+        return None if hold is None else holds.repin(hold, profile, row.called, slicing, at)
 
 
 def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int | None:
@@ -201,12 +208,13 @@ def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int
     """
     with writing():
         _lock_company(call_id)
+        foresee(*_questions(call_id))
         hold = one(Hold, "call_id = ?", call_id)
         if hold is None:
             return None
         if hold.bundle_s + hold.paid_s != held_s:
             return int(hold.bundle_s + hold.paid_s)
-        profile = one(Profile, "id = (SELECT profile_id FROM call WHERE id = ?)", call_id)
+        profile = one(Profile, _PROFILE_OF, call_id)
         return holds.extend(hold, profile, slicing, at)
 
 
@@ -234,10 +242,11 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
     """
     with writing():
         _lock_company(call_id)
+        foresee(*_questions(call_id))
         row = one(Call, "id = ?", call_id)
         if row is None:
             return
-        profile = one(Profile, "id = ?", row.profile_id)
+        profile = one(Profile, _PROFILE_OF, call_id)
         ended_at = at if progress.ended_at is None else progress.ended_at
         # The books' time is not ahead of ours, whatever an event says.
         charge = _free(row, profile, progress.duration_ms, min(ended_at, at))
@@ -376,6 +385,21 @@ class _Route:
     refusal: Refusal | None = None
 
 
+def _source_question(attempt: Attempt) -> Question:
+    if attempt.direction is Direction.OUT:
+        return asked(Profile, "username = ?", attempt.source)
+    return asked(Trunk, "name = ?", attempt.source)
+
+
+def _questions(call_id: str) -> list[Question]:
+    """What is asked of a live call."""
+    return [
+        asked(Call, "id = ?", call_id),
+        asked(Profile, _PROFILE_OF, call_id),
+        asked(Hold, "call_id = ?", call_id),
+    ]
+
+
 def _lock_company_of(attempt: Attempt) -> None:
     """The company of whoever is at the gate. Nobody else admits in its name, or settles for it, meanwhile."""
     table, column = ("profile", "username") if attempt.direction is Direction.OUT else ("trunk", "name")
@@ -395,7 +419,7 @@ def _admitted(call_id: str, profile: Any, called: str, endpoint: str, held_s: in
 
 def _decided(call_id: str, slicing: Slicing) -> Admitted | Refusal | None:
     """What was decided of a call before, if its answer was lost."""
-    if not rows("SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?", call_id, call_id):
+    if not rows(_DECIDED, call_id, call_id):
         return None
     row = one(Call, "id = ?", call_id)
     if row is not None:
@@ -412,7 +436,9 @@ def _route_out(attempt: Attempt) -> _Route:
     if profile is None:
         return _Route(refusal=refusals.PROFILE_UNKNOWN)
     called = e164(attempt.dialled)
-    trunk = one(Trunk, "company_id = ? ORDER BY id", profile.company_id)
+    asks = (asked(Trunk, _FIRST_TRUNK, profile.company_id), (_SLOTS, (profile.id,)))
+    foresee(*asks, *holds.questions(profile, attempt.asked_at))
+    trunk = one(Trunk, _FIRST_TRUNK, profile.company_id)
     refusal = admission.may_carry(profile.status)
     if refusal is None and called is None:
         refusal = refusals.NUMBER_INVALID
@@ -449,9 +475,7 @@ def _route_in(attempt: Attempt) -> _Route:
 
 
 def _take_slot(route: _Route) -> int | Refusal:
-    taken = {
-        slot for (slot,) in rows("SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL", route.profile.id)
-    }
+    taken = {slot for (slot,) in rows(_SLOTS, route.profile.id)}
     return admission.take_slot(route.profile.channels, taken)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 from connector.billing import ledger, notices
 from connector.billing.models import Company, Recharge
 from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import one, reading, rows, writing
+from connector.billing.store import Question, asked, one, reading, rows, writing
 from connector.core import times
 from connector.core.ledger import company_account, moved, profile_account
 from connector.core.money import shown
 from connector.errors import BadInput
+
+_OF_PROFILE = "profile_id = ?"
 
 
 @dataclass(frozen=True)
@@ -106,13 +108,18 @@ def stop_recharge(profile: str, now: int) -> Credit:
         return _credit(row, now)
 
 
+def recharge_question(profile: int) -> Question:
+    """What `recharge_if_low` asks first, for who foresees it."""
+    return asked(Recharge, _OF_PROFILE, profile)
+
+
 def recharge_if_low(profile: Any, cause: str, now: int) -> bool:
     """In the caller's transaction: one recharge if the free credit is below the threshold; False if none is set.
 
     `cause` is the key of the entry that lowered it: for each cause there is one recharge at most. If the company
     cannot pay, or the month's limit is reached, its people are told, once a day.
     """
-    setting = one(Recharge, "profile_id = ?", profile.id)
+    setting = one(Recharge, _OF_PROFILE, profile.id)
     if setting is None:
         return False
     _recharge(profile, setting, cause, now)

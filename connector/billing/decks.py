@@ -15,7 +15,7 @@ from typing import Any, cast
 from connector.billing import store
 from connector.billing.models import Company, Deck
 from connector.billing.named import company_row
-from connector.billing.store import reading, writing
+from connector.billing.store import Question, reading, writing
 from connector.core import decks as core
 from connector.core.decks import Difference, RateDeck
 from connector.core.rating import Rate
@@ -75,11 +75,17 @@ def compare(text: str, now: int, company: str | None = None) -> Difference:
 
 def current(company: int, at: int) -> tuple[int, RateDeck] | None:
     """A company's deck in use at an instant, with its id, in the caller's transaction; None if it has none."""
+    sql, values = in_use_question(company, at)
+    found = store.rows(sql, *values)
+    return (found[0][0], _deck(*found[0])) if found else None
+
+
+def in_use_question(company: int, at: int) -> Question:
+    """What `current` asks, for who foresees it."""
     sql = (
         "SELECT id, version FROM deck WHERE company_id = ? AND in_use_at <= ? ORDER BY in_use_at DESC, id DESC LIMIT 1"
     )
-    found = store.rows(sql, company, at)
-    return (found[0][0], _deck(*found[0])) if found else None
+    return sql, (company, at)
 
 
 def rate_of(company: int, called: str, at: int) -> tuple[int, Rate] | None:

@@ -12,7 +12,7 @@ from typing import Any
 from connector.billing import credit, decks, ledger
 from connector.billing.models import Company, Hold, Limits, Term
 from connector.billing.named import company_row, profile_row
-from connector.billing.store import insert, one, reading, rows, run
+from connector.billing.store import Question, asked, foresee, insert, one, reading, rows, run
 from connector.core import admission, destinations, holds, rating, refusals, times
 from connector.core.admission import Pace
 from connector.core.holds import Funds, Slicing
@@ -24,6 +24,9 @@ from connector.core.refusals import Refusal
 from connector.errors import BadInput, NotFound
 
 LONGEST_PRICED_MS = 31 * DAY_MS
+_OF_PROFILE = "profile_id = ?"
+_RULES = "SELECT prefix, allowed FROM prefix_rule WHERE profile_id = ?"
+_BUNDLES = "profile_id = ? AND closed_at IS NULL AND bundles > 0"
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,24 @@ class Begun:
 
     seconds: int
     columns: dict[str, Any]
+
+
+def questions(profile: Any, at: int) -> list[Question]:
+    """What `offer`, `may_dial` and `begin` ask of a profile that pays by itself, for who foresees it."""
+    return [
+        decks.in_use_question(profile.company_id, at),
+        asked(Term, _BUNDLES, profile.id),
+        (_RULES, (profile.id,)),
+        *_slice_questions(profile),
+    ]
+
+
+def _slice_questions(profile: Any) -> list[Question]:
+    return [
+        asked(Limits, _OF_PROFILE, profile.id),
+        credit.recharge_question(profile.id),
+        ledger.balances_question([profile_account(profile.id, "credit")]),
+    ]
 
 
 def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
@@ -131,7 +152,7 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
 def may_dial(profile: Any, called: str, offered: Offer, at: int) -> Refusal | None:
     """None if the profile may call the number now, else why not."""
     limits = offered.limits
-    found = rows("SELECT prefix, allowed FROM prefix_rule WHERE profile_id = ?", profile.id)
+    found = rows(_RULES, profile.id)
     rules = [destinations.PrefixRule(prefix, bool(allowed)) for prefix, allowed in found]
     pace = Pace(0, 0)
     if limits.calls_per_second is not None or limits.attempts_per_number is not None:
@@ -178,6 +199,7 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
     before = _held(row)
     if profile.status == "archived":
         return before.seconds  # it was deleted: its calls talk what they hold
+    foresee(*_slice_questions(profile))
     key = f"call:{row.call_id}:hold:{before.seconds}+"
     recharges = row.payer == "profile" and credit.recharge_if_low(profile, key, at)
     limited = _limited(profile, row, limits_of(profile.id), _funds(profile, row, at), at)
@@ -230,7 +252,7 @@ def settle(call: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any]
 
 def limits_of(profile: int) -> admission.Limits:
     """A profile's limits, in the caller's transaction; none if it has set none."""
-    row = one(Limits, "profile_id = ?", profile)
+    row = one(Limits, _OF_PROFILE, profile)
     if row is None:
         return admission.Limits()
     return admission.Limits(
@@ -346,7 +368,7 @@ def _admitted_since(profile: Any, since: int, called: str | None = None) -> int:
 
 def _bundle_term(profile: Any) -> Term | None:
     """The profile's running term, if bundles were sold with it."""
-    return one(Term, "profile_id = ? AND closed_at IS NULL AND bundles > 0", profile.id)
+    return one(Term, _BUNDLES, profile.id)
 
 
 def _paid_by(payer: str, rated: Rated) -> str:

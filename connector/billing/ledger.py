@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
 from connector.billing.named import company_row
-from connector.billing.store import insert_all, lock, locked, one, reading, rows, triggers, writing
+from connector.billing.store import Question, foresee, insert, lock, locked, one, reading, rows, run, triggers, writing
 from connector.core import ledger as core
 from connector.core import rating, times
 from connector.core.money import shown
@@ -87,6 +87,7 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
         raise AssertionError(f"{key}: the postings do not balance: {lines}")
     if not lines:
         return False
+    foresee(_head_question(company, key), balances_question([line.account for line in lines]))
     head = _head(company, key)
     if head.is_there is not None:
         _must_be_the_same(Entry.get_by_id(head.is_there), company, kind, lines)
@@ -94,32 +95,32 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
     _open_accounts(company, lines)
     # The clock may have been stepped back; the ledger's time does not go back, nor into a month that is closed.
     entry = core.Entry(head.number + 1, key, kind, max(at, head.at, head.closed_until), about, lines)
-    made = insert_all(
+    insert(
         Entry,
-        [
-            {
-                "company_id": company,
-                "number": entry.number,
-                "key": key,
-                "kind": kind,
-                "at": entry.at,
-                "about": about,
-                "hash": core.chained(head.hash, entry),
-            }
-        ],
-        returning="id",
+        company_id=company,
+        number=entry.number,
+        key=key,
+        kind=kind,
+        at=entry.at,
+        about=about,
+        hash=core.chained(head.hash, entry),
     )
-    lines_of_it = [{"entry_id": made, "account_id": line.account, "amount": line.amount} for line in lines]
-    insert_all(Posting, lines_of_it)
+    marks = ", ".join(["((SELECT id FROM entry WHERE key = ?), ?, ?)"] * len(lines))
+    values = [value for line in lines for value in (key, line.account, line.amount)]
+    run(f"INSERT INTO posting (entry_id, account_id, amount) VALUES {marks}", *values)
     return True
 
 
 def balances(names: Iterable[str]) -> dict[str, int]:
     """The balances of accounts, in the caller's transaction; 0 for one that nothing was ever posted to."""
     wanted = list(names)
-    marks = ", ".join("?" * len(wanted))
-    found = rows(f"SELECT name, balance FROM account WHERE name IN ({marks})", *wanted)
-    return {**dict.fromkeys(wanted, 0), **dict(found)}
+    sql, values = balances_question(wanted)
+    return {**dict.fromkeys(wanted, 0), **dict(rows(sql, *values))}
+
+
+def balances_question(names: Sequence[str]) -> Question:
+    """What `balances` asks, for who foresees it."""
+    return f"SELECT name, balance FROM account WHERE name IN ({', '.join('?' * len(names))})", tuple(names)
 
 
 def entered(key: str) -> bool:
@@ -227,13 +228,12 @@ def _must_be_the_same(before: Any, company: int, kind: str, lines: tuple[core.Po
 
 def _open_accounts(company: int, lines: tuple[core.Posting, ...]) -> None:
     """Accounts are made at their first posting; none may go below zero."""
-    marks = ", ".join("?" * len(lines))
-    found = rows(f"SELECT name, balance FROM account WHERE name IN ({marks})", *(line.account for line in lines))
-    have = dict(found)
+    sql, values = balances_question([line.account for line in lines])
+    have = dict(rows(sql, *values))
     for line in lines:
         if line.account not in have:
-            made = {"purpose": core.purpose(line.account), "asset": core.asset(line.account), "balance": 0}
-            insert_all(Account, [{"name": line.account, "company_id": company, **made}])
+            of_it = {"purpose": core.purpose(line.account), "asset": core.asset(line.account), "balance": 0}
+            insert(Account, name=line.account, company_id=company, **of_it)
     for line in lines:
         left = have.get(line.account, 0) + line.amount
         if left < 0 and core.purpose(line.account) not in core.SOURCES:
@@ -265,15 +265,20 @@ class _Head(NamedTuple):
 
 def _head(company: int, key: str = "") -> _Head:
     """All in one question, for every call asks it several times. A key may be another company's, too."""
-    sql = (
-        "SELECT number, hash, at, COALESCE((SELECT MAX(until_at) FROM closing WHERE company_id = ?), 0),"
-        " (SELECT id FROM entry WHERE key = ?) FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
-    )
-    found = rows(sql, company, key, company)
+    sql, values = _head_question(company, key)
+    found = rows(sql, *values)
     if found:
         return _Head(*found[0])
     is_there = rows("SELECT id FROM entry WHERE key = ?", key)
     return _Head(is_there=is_there[0][0] if is_there else None)
+
+
+def _head_question(company: int, key: str) -> Question:
+    sql = (
+        "SELECT number, hash, at, COALESCE((SELECT MAX(until_at) FROM closing WHERE company_id = ?), 0),"
+        " (SELECT id FROM entry WHERE key = ?) FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
+    )
+    return sql, (company, key, company)
 
 
 def _closed_until(company: int) -> int:

@@ -40,7 +40,9 @@ class NodeView:
 def here(name: str, epoch: int, at: int) -> None:
     """A node says that it is there, and when its Asterisk was started."""
     with writing():
-        if not run("UPDATE node SET seen_at = ?, epoch = ? WHERE name = ?", at, epoch, name):
+        if one(Node, "name = ?", name) is not None:
+            run("UPDATE node SET seen_at = ?, epoch = ? WHERE name = ?", at, epoch, name)
+        else:
             insert(Node, name=name, joined_at=at, seen_at=at, epoch=epoch)
 
 

@@ -8,20 +8,28 @@ sessions by transaction (PgBouncer's "transaction" mode) cannot do this: connect
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
 import peewee
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from connector.billing.models import TABLES, Account, Profile
 from connector.billing.sqlite import FileStore
-from connector.billing.store import ROOM, Store, reading, unavailable_if_broken
+from connector.billing.store import ROOM, Question, Store, reading, unavailable_if_broken
 from connector.core.plans import MOST_CHANNELS
 from connector.errors import BadInput
 
 _MIGRATING = 0
+# Longer than any statement of a call takes, and below the gate's timeout.
+HUNG_S = 4.0
 _AT_ONCE = 500
 # A server that is gone without a word is noticed by these, in seconds; and so is, by the server, a client of ours.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -33,7 +41,7 @@ _LINK = {
     "tcp_user_timeout": 4_000,
 }
 _SESSION = {
-    "lock_timeout": "1s",  # who has a company has it for the fraction of a second that a shared commit takes
+    "lock_timeout": "2s",  # who has a company has it for the fraction of a second that a shared commit takes
     "idle_in_transaction_session_timeout": "10s",  # a client that hangs in a transaction keeps no company locked
     "synchronous_commit": "on",  # a commit that was answered is on the disk
     "tcp_keepalives_idle": "2",
@@ -45,16 +53,121 @@ _SESSION = {
 
 
 class _Sessions(peewee.PostgresqlDatabase):
-    """Peewee's database, whose connections of a writing thread have the lock of its node's name."""
+    """Peewee's database, whose connections of a writing thread have the lock of its node's name.
+
+    A server that says nothing any more keeps nobody waiting for ever: such a thread's connection is cut.
+    """
 
     def __init__(self, url: str, shown_name: str, **parameters: Any) -> None:
         self.shown_name = shown_name
-        self.writes_as = threading.local()
+        self.thread = threading.local()  # the node it writes as, what it deferred and foresaw
+        self._asking: dict[int, tuple[float, Any]] = {}
         super().__init__(url, prefer_psycopg3=True, **parameters)
+
+    def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
+        """Run a statement that gives nothing, together with the next one that gives something."""
+        self._foreseen().clear()
+        self._deferred().append((sql, params))
+
+    def foresee(self, questions: Sequence[Question]) -> None:
+        """Ask all of it in one trip; the answers are kept until each is asked for, or something is written."""
+        foreseen = self._foreseen()
+        foreseen.clear()
+        with self._watched():
+            cursors = self._together([*self._taken(), *questions])[-len(questions) :]
+        foreseen.update(zip(questions, cursors, strict=True))
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Run one statement, and before it those that were deferred: one trip to the server for all of them.
+
+        A savepoint is deferred too. One of them fails: all fail as this one.
+        """
+        known = self._foreseen().pop((sql, tuple(params or ())), None)
+        if known is not None:
+            return known
+        if not sql.startswith("SELECT"):
+            self._foreseen().clear()
+        deferred = self._deferred()
+        if sql.startswith("SAVEPOINT"):
+            self.defer(sql)
+            return None
+        if sql.startswith("ROLLBACK TO"):
+            begun = sql.replace("ROLLBACK TO SAVEPOINT", "SAVEPOINT")
+            names = [deferred_sql for deferred_sql, _ in deferred]
+            if begun in names:  # nothing of it has reached the server
+                del deferred[names.index(begun) :]
+                return None
+            deferred.clear()
+        with self._watched():
+            if not deferred:
+                return cast("Any", super()).execute_sql(sql, params)
+            return self._together([*self._taken(), (sql, params or ())])[-1]
+
+    def _together(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Run statements in one trip. Raises what the first of them that fails says; the others are not run then."""
+        connection = cast("Any", self).connection()
+        with _wrapped(), connection.pipeline():
+            return [connection.execute(sql, params) for sql, params in statements]
+
+    def _taken(self) -> list[tuple[str, Sequence[Any]]]:
+        """What was deferred until now."""
+        taken = list(self._deferred())
+        self._deferred().clear()
+        return taken
+
+    def begin(self, isolation_level: Any = None) -> None:
+        """Begin a transaction."""
+        self._deferred().clear()
+        self._foreseen().clear()
+        with self._watched():
+            cast("Any", super()).begin(isolation_level)
+
+    def commit(self) -> Any:
+        """Commit it."""
+        if self._deferred():
+            self.execute_sql("SELECT 1")
+        with self._watched():
+            return cast("Any", super()).commit()
+
+    def rollback(self) -> Any:
+        """Roll it back."""
+        self._deferred().clear()
+        self._foreseen().clear()
+        with self._watched():
+            return cast("Any", super()).rollback()
+
+    def _foreseen(self) -> dict[Question, Any]:
+        found: dict[Question, Any] = vars(self.thread).setdefault("foreseen", {})
+        return found
+
+    def _deferred(self) -> list[tuple[str, Sequence[Any]]]:
+        found: list[tuple[str, Sequence[Any]]] = vars(self.thread).setdefault("deferred", [])
+        return found
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        if getattr(self.thread, "node", None) is None:
+            yield
+            return
+        thread = threading.get_ident()
+        self._asking[thread] = time.monotonic(), cast("Any", self)._state.conn
+        try:
+            yield
+        finally:
+            self._asking.pop(thread, None)
+
+    def cut_the_hung(self) -> None:
+        """For ever: cut the connections whose server has not answered for too long; their threads get an error."""
+        while True:
+            time.sleep(1)
+            for since, connection in list(self._asking.values()):
+                if time.monotonic() - since > HUNG_S and connection is not None:
+                    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as link:
+                        link.shutdown(socket.SHUT_RDWR)
 
     def _connect(self) -> Any:
         connection = cast("Any", super())._connect()
-        node = getattr(self.writes_as, "node", None)
+        node = getattr(self.thread, "node", None)
         if node is not None:
             sql = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
             ((got,),) = connection.execute(sql, (ROOM, node)).fetchall()
@@ -87,8 +200,10 @@ class SharedStore(Store):
 
     def write_as(self, node: str) -> None:
         """The calling thread writes with the lock of the node's name, or not at all."""
-        cast("_Sessions", self.db).writes_as.node = node
+        sessions = cast("_Sessions", self.db)
+        sessions.thread.node = node
         self.close()
+        threading.Thread(target=sessions.cut_the_hung, name="store's watch", daemon=True).start()
 
     def copy_to(self, path: Path) -> None:
         """Copy every row, as they are at one moment, into a new file of SQLite; the same books on either."""

@@ -23,7 +23,7 @@ from tests.billing.test_calls import attempt, finish
 from tests.conftest import NOW
 from tests.databases import place_of
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 def out(office: Credentials, node: str) -> Admitted:

@@ -177,7 +177,7 @@ def test_a_server_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
 @ON_POSTGRESQL
 def test_a_session_that_hangs_in_a_transaction_keeps_no_company(office: Credentials, store: Store) -> None:
     """What every session of ours asks the server for, it has."""
-    wanted = {"lock_timeout": "1s", "idle_in_transaction_session_timeout": "10s", "synchronous_commit": "on"}
+    wanted = {"lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s", "synchronous_commit": "on"}
     for name, value in wanted.items():
         assert store.db.execute_sql(f"SHOW {name}").fetchone() == (value,)  # type: ignore[no-untyped-call]
     assert psycopg.conninfo.conninfo_to_dict(str(store.db.database))["user"] == "lab"

@@ -196,6 +196,9 @@ def test_whatever_happens_to_a_company_its_books_add_up(kind: str, databases: Da
     run_state_machine_as_test(
         cast("type[Company]", company),
         settings=settings(
-            max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=20 if kind == "sqlite" else 8,
+            stateful_step_count=30,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

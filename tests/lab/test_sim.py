@@ -72,14 +72,21 @@ def test_a_channel_that_nobody_has_is_given_back_in_two_ways(books: Books, monke
 
 
 def test_a_failing_seed_is_told_by_its_shortest_list_of_events(books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connector that never looks for lost events: one call and one lost event are left of the story."""
-    monkeypatch.setattr(recovery.Recovery, "look", blind)
+    """A connector that moves no timer: little more than one call is left of the story."""
+    monkeypatch.setattr(*BROKEN["timers are not moved"])
     found = next(found for found in (simulate(seed, 12, books) for seed in range(200)) if found.problems)
     least = plans.shortest(found.plan, lambda plan: bool(run(plan, books).problems))
     assert len(least.calls) + len(least.faults) + len(least.awaits or {}) <= 4
     told = explain(found, books)
     assert told.startswith(f"seed {found.plan.seed} fails:")
     assert "the shortest list of events" in told
+
+
+def test_calls_that_only_count_up_are_left_out_too() -> None:
+    """What goes wrong at the 30th event of ten calls goes wrong at the third of one."""
+    ten = plans.Plan(1, plans.draw(1, 10).calls, (), {"event 30": "lost"})
+    least = plans.shortest(ten, lambda plan: plan.awaits == {f"event {3 * len(plan.calls)}": "lost"})
+    assert (len(least.calls), least.awaits) == (1, {"event 3": "lost"})
 
 
 def test_what_is_left_out_is_what_it_does_not_need() -> None:
