@@ -4,7 +4,7 @@ PORT_BASE ?= 15060
 SECONDS ?= 600
 PY := .venv/bin/python
 
-.PHONY: help run start stop test load soak chaos sim check lock clean
+.PHONY: help run start stop test load soak chaos nodes sim check lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ soak: .venv/ready  ## many processes on one store, killed at random: SECONDS=600
 
 chaos: .venv/ready  ## break everything once under calls, with a table of what must hold
 	@$(PY) -m lab chaos
+
+nodes: .venv/ready  ## two nodes on one PostgreSQL: break what can break, and a hundred times a thousand calls at once
+	@$(PY) -m lab nodes
 
 sim: .venv/ready  ## a thousand runs in virtual time with faults at every await: SEED=n repeats one, COUNT=n
 	@$(PY) -m lab sim $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT))

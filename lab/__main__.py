@@ -11,10 +11,10 @@ import typer
 from rich.progress import Progress, TextColumn
 
 from lab import chaos as lab_chaos
+from lab import cluster, testing
 from lab import load as lab_load
 from lab import run as lab_run
 from lab import soak as lab_soak
-from lab import testing
 from lab.errors import LabError
 from lab.sim import run as lab_sim
 
@@ -69,6 +69,13 @@ def soak(
 def chaos() -> None:
     """Break one thing after the other under calls; what has to hold, and whether it did."""
     if not lab_chaos.run_all():
+        raise typer.Exit(1)
+
+
+@app.command()
+def nodes() -> None:
+    """Two nodes on one PostgreSQL: what dies there, and a hundred times a thousand attempts at once."""
+    if not cluster.run_all():
         raise typer.Exit(1)
 
 

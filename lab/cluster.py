@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from connector.billing import ledger
+from lab import kamailio, postgresql, process
 from lab import nodes as rounds
-from lab import postgresql, process
 from lab.auditor import Auditor
 from lab.errors import LabError
 from lab.instance import Instance, remove
@@ -35,7 +35,7 @@ HOLD = "hold-and-refuse/caller.xml"
 PORT_BASE = 15360
 ROUNDS = 100
 SERVING_AGAIN_S = 15.0
-_SECOND, _STORE = 20, 40  # ports above the base
+_DISPATCHER, _SECOND, _STORE = 12, 20, 40  # ports above the base
 
 
 @dataclass
@@ -180,7 +180,48 @@ def store_frozen(cluster: Cluster) -> Outcome:
     return cluster.end(outcome, 20)
 
 
-QUICK: tuple[Callable[[Cluster], Outcome], ...] = (limit_of_both, node_killed, store_restarted, partitioned)
+def dispatched(cluster: Cluster) -> Outcome:
+    """Behind Kamailio both nodes have calls. One that is silent has none, and callers only wait; nor has one without a
+    connector, after the first call that it refuses.
+    """
+    outcome = cluster.begin("Kamailio before both nodes")
+    both = (cluster.first, cluster.second)
+    port = cluster.first.instance.ports.sip + _DISPATCHER
+    folder = cluster.first.folder / "kamailio"
+    silent, dead = cluster.second.supervisor.pid("asterisk"), cluster.second.supervisor.pid("connector")
+    with kamailio.running(ASTERISK_HOME / "kamailio", folder, port, [node.instance.ports.sip for node in both]):
+        shared = _through(cluster, port, 40)
+        outcome.check("answered with two nodes", (shared["first"] + shared["second"], shared["refused"]), (40, 0))
+        outcome.check("both had 8 of 40 and more", min(shared["first"], shared["second"]) >= 8, True)
+        outcome.figures["spread"] = dict(shared)
+        os.kill(silent, signal.SIGSTOP)
+        try:
+            outcome.check("answered with a silent node", _through(cluster, port, 20), Counter(first=20))
+        finally:
+            os.kill(silent, signal.SIGCONT)
+        back = process.waited(lambda: _through(cluster, port, 6)["second"] > 0, SERVING_AGAIN_S + 10, 0.1)
+        outcome.check("the silent node is back", back, True)
+        cluster.second.supervisor.forgive()
+        os.kill(dead, signal.SIGKILL)
+        noticed = process.waited(lambda: _through(cluster, port, 6)["refused"] > 0, 10, 0.1)
+        outcome.check("the dead connector is noticed", noticed, True)
+        outcome.check("answered with a dead connector", _through(cluster, port, 10), Counter(first=10))
+    outcome.check("the dead connector is back", cluster.second.restored(30), True)
+    cdrs = cluster.first.new_cdrs()
+    outcome.check("calls that went wrong", [cdr.ending for cdr in cdrs if cdr.ending != "ok"], [])
+    return cluster.end(outcome, len(cdrs))
+
+
+def _through(cluster: Cluster, port: int, count: int) -> Counter[str]:
+    """Calls through the dispatcher, of a second each: how many each node had that were answered, and how many none."""
+    known = {cdr.id for cdr in cluster.first.new_cdrs()}
+    result = cluster.first.caller(HOLD, count, 20, to_port=port, hold_s=1).start().wait(40)
+    process.waited(lambda: cluster.first.live() == 0, 5, 0.1)
+    had = Counter(cdr.node for cdr in cluster.first.new_cdrs() if cdr.id not in known and cdr.ending == "ok")
+    return had + Counter(refused=result.counts.get("refused", 0))
+
+
+QUICK: tuple[Callable[[Cluster], Outcome], ...] = (limit_of_both, node_killed, store_restarted, partitioned, dispatched)
 SCENARIOS = (*QUICK, store_frozen)
 
 

@@ -75,12 +75,22 @@ class Bench:
         self._seen: set[str] = set()
 
     def caller(
-        self, scenario: str, count: int, rate: float, number: str = "answered", *, profile: int = 0, **how: Any
+        self,
+        scenario: str,
+        count: int,
+        rate: float,
+        number: str = "answered",
+        *,
+        profile: int = 0,
+        to_port: int = 0,
+        **how: Any,
     ) -> sipp.Run:
-        """SIPp as the PBX of a profile: `count` calls to one of the far end's numbers. `how` are fields of sipp.Run."""
+        """SIPp as the PBX of a profile: `count` calls to one of the far end's numbers, by another port than Asterisk's
+        if it is given. `how` are fields of sipp.Run.
+        """
         found = self.profiles[profile]
         row = (found.username, sipp.authentication(found.username, found.password), NUMBERS[number])
-        return self.sipp(scenario, row, self.instance.ports.sip, calls=count, rate=rate, **how)
+        return self.sipp(scenario, row, to_port or self.instance.ports.sip, calls=count, rate=rate, **how)
 
     def network(self, count: int, rate: float, *, profile: int = 0, **how: Any) -> sipp.Run:
         """SIPp as somebody in the telephone network: `count` calls to the profile's first number."""

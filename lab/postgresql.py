@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import process
+from lab import debian, process
 from lab.errors import LabError
 from lab.ports import HOST
 
@@ -109,32 +109,10 @@ def _programs(home: Path) -> Path:
     system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     if system:
         return system[-1].parent
-    unpacked = sorted(home.glob("usr/lib/postgresql/*/bin/postgres"))
-    return (unpacked or [_unpack(home)])[-1].parent
-
-
-def _unpack(home: Path) -> Path:
-    """Fetch Debian's packages and unpack them; whole or not at all."""
-    making = home.with_name(home.name + ".making")
-    subprocess.run(["rm", "-rf", str(making)], check=True)
-    (making / "debs").mkdir(parents=True)
-    fetch = ["apt-get", "download", "-q", *_PACKAGES]
-    if subprocess.run(fetch, cwd=making / "debs", capture_output=True, check=False).returncode != 0:
-        subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=False)
-        ran = subprocess.run(fetch, cwd=making / "debs", capture_output=True, text=True, check=False)
-        if ran.returncode != 0:
-            raise LabError(f"PostgreSQL's packages cannot be had: {ran.stderr.strip().splitlines()[-1:]}")
-    for package in sorted((making / "debs").glob("*.deb")):
-        subprocess.run(["dpkg-deb", "-x", str(package), str(making)], check=True)
-    for path in [making, *making.rglob("*")]:
-        if path.is_dir() and not path.is_symlink():
-            path.chmod(0o755)
-    subprocess.run(["rm", "-rf", str(making / "debs")], check=True)
-    making.rename(home)
-    found = sorted(home.glob("usr/lib/postgresql/*/bin/postgres"))
+    found = sorted(debian.unpacked(home, _PACKAGES).glob("usr/lib/postgresql/*/bin/postgres"))
     if not found:
         raise LabError(f"{home} has no PostgreSQL in it: remove it and try again")
-    return found[-1]
+    return found[-1].parent
 
 
 def _last_line(log: Path) -> str:

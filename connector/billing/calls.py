@@ -59,6 +59,7 @@ class CdrView:
     """What became of one attempt. Times in milliseconds since 1970 UTC, by Asterisk's clock."""
 
     id: str
+    node: str
     profile: str | None
     direction: str
     caller_id: str
@@ -550,6 +551,7 @@ def _cdr_rows() -> Any:
 def _cdr_view(row: Cdr) -> CdrView:
     return CdrView(
         id=row.id,
+        node=row.node,
         profile=row.profile.name if row.profile else None,
         direction=row.direction,
         caller_id=row.caller_id,

@@ -15,6 +15,7 @@ from connector.web.server import Overview, make_app
 PROFILE = ProfileView("office", "pabc", "Acme", "server", "registration", "active", 300, 2, ["+442079460100"], 0)
 CDR = CdrView(
     "id",
+    "node",
     "office",
     "out",
     "<script>alert(1)</script>",
