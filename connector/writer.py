@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import queue
 import threading
 import time
@@ -18,6 +19,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.billing.store import writing
 from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
+
+log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -89,7 +92,14 @@ class Writer:
             together = self._next(busy)
             if not together:
                 return
-            busy = _run(together)
+            try:
+                busy = _run(together)
+            except Exception as error:  # a defect of ours: told to who waits, and the thread lives on
+                log.exception("the writer stumbled")
+                busy = []
+                for job in together:
+                    job.error = error
+                    _answer(job)
 
     def _next(self, busy: list[_Job]) -> list[_Job]:
         """What is to be done now: what could not be done before, and what has come. Nothing: that was all."""

@@ -98,6 +98,24 @@ async def test_a_locked_store_is_waited_for_once(writer: Writer, office: Credent
     assert calls.live() == []
 
 
+async def test_a_defect_of_ours_ends_no_thread(
+    writer: Writer, office: Credentials, store: FileStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is raised where nobody expects it is told to who waits; the next are served."""
+    commit, failed = store.db.commit, list[int]()
+
+    def failing() -> None:
+        if not failed:
+            failed.append(1)
+            raise ZeroDivisionError
+        commit()
+
+    monkeypatch.setattr(store.db, "commit", failing)
+    answers = await asked_together(writer, *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "ab"])
+    assert [type(answer) for answer in answers] == [ZeroDivisionError] * 2
+    assert isinstance(await writer(calls.admit, attempt(office, "c"), "node"), Admitted)
+
+
 async def test_commit_done_answer_lost(
     writer: Writer, office: Credentials, store: FileStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

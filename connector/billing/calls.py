@@ -213,7 +213,8 @@ def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int
         hold = one(Hold, "call_id = ?", call_id)
         if hold is None:
             return None
-        if hold.bundle_s + hold.paid_s != held_s:
+        call = one(Call, "id = ?", call_id)
+        if hold.bundle_s + hold.paid_s != held_s or call is None or call.dead_at is not None:
             return int(hold.bundle_s + hold.paid_s)
         profile = one(Profile, _PROFILE_OF, call_id)
         return holds.extend(hold, profile, slicing, at)

@@ -45,6 +45,7 @@ def test_a_nodes_channels_are_freed_when_its_calls_are_proven_dead(office: Crede
     assert nodes.free_dead("b", NOW + talked_ms + 1) == 1
     assert profiles.show_profile("office").channels_in_use == 2
     assert ledger.accounts()["profile:1:credit_held"] == held
+    assert calls.extend(answered.call_id, 60, NOW + talked_ms) == 60  # it is over: no more money goes into it
     another = out(office, "b")
     assert calls.admit(attempt(office.username), "b") == refusals.CHANNELS_FULL
     assert nodes.free_dead("b", NOW + rung_ms) == 0
