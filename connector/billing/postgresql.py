@@ -29,7 +29,7 @@ from connector.errors import BadInput
 
 _MIGRATING = 0
 # Longer than any statement of a call takes, and below the gate's timeout.
-HUNG_S = 4.0
+HUNG_MS = 4_000
 _AT_ONCE = 500
 # A server that is gone without a word is noticed by these, in seconds; and so is, by the server, a client of ours.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
@@ -61,7 +61,7 @@ class _Sessions(peewee.PostgresqlDatabase):
     def __init__(self, url: str, shown_name: str, **parameters: Any) -> None:
         self.shown_name = shown_name
         self.thread = threading.local()  # the node it writes as, what it deferred and foresaw
-        self._asking: dict[int, tuple[float, Any]] = {}
+        self._asking: dict[int, tuple[int, Any]] = {}
         super().__init__(url, prefer_psycopg3=True, **parameters)
 
     def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
@@ -150,7 +150,7 @@ class _Sessions(peewee.PostgresqlDatabase):
             yield
             return
         thread = threading.get_ident()
-        self._asking[thread] = time.monotonic(), cast("Any", self)._state.conn
+        self._asking[thread] = time.monotonic_ns(), cast("Any", self)._state.conn
         try:
             yield
         finally:
@@ -161,7 +161,7 @@ class _Sessions(peewee.PostgresqlDatabase):
         while True:
             time.sleep(1)
             for since, connection in list(self._asking.values()):
-                if time.monotonic() - since > HUNG_S and connection is not None:
+                if time.monotonic_ns() - since > HUNG_MS * 1_000_000 and connection is not None:
                     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as link:
                         link.shutdown(socket.SHUT_RDWR)
 
