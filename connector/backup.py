@@ -113,7 +113,6 @@ def _folder_beside(store: Store) -> Iterator[Path]:
 def _put(copy: Path, store: Store, now: int) -> Path | None:
     """Put a proven copy in the store's place; where what was there is kept."""
     if not isinstance(store, FileStore):
-        store.migrate()
         source = FileStore(copy)
         store.fill_from(source)
         source.close()

@@ -45,6 +45,7 @@ RENEW_EVERY_S = 2.0
 READ_EVERY_S = 1.0
 LOOK_EVERY_S = 2.0
 OWN_TRIES = 6
+CLOCK_LIMIT_MS = 20_000
 PAGE_CDRS = 50
 
 
@@ -204,13 +205,19 @@ async def _keep_read(node: str, clock: SystemClock) -> None:
     other nodes that are gone the channels are freed whose calls are proven dead.
     """
     loop = asyncio.get_running_loop()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader") as reader:
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
+    try:
         while True:
             try:
                 read = await loop.run_in_executor(reader, decks.preload, clock.now_ms())
                 if read:
                     log.info("rate decks: %d read", read)
-                freed = await loop.run_in_executor(reader, nodes.free_dead, node, clock.now_ms())
+                off_ms = await loop.run_in_executor(reader, nodes.clock_off_ms, clock.now_ms())
+                if abs(off_ms) > CLOCK_LIMIT_MS:
+                    log.error("this node's clock is %d s off the store's: set it right", off_ms // 1000)
+                    freed = 0  # whether another node's timers have ended a call is not known by it
+                else:
+                    freed = await loop.run_in_executor(reader, nodes.free_dead, node, clock.now_ms())
                 if freed:
                     log.warning("%d channels are free again: their calls, of a node that is gone, are over", freed)
                 for closing in await loop.run_in_executor(reader, ledger.close_months, clock.now_ms()):
@@ -218,6 +225,8 @@ async def _keep_read(node: str, clock: SystemClock) -> None:
             except ConnectorError as error:
                 log.error("rate decks and closings wait: %s", error)
             await asyncio.sleep(READ_EVERY_S)
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)  # a store that says nothing keeps nobody from stopping
 
 
 async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> None:

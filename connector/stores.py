@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.config import StoreSettings
+from connector.errors import SettingsError
 
 
 def opened(settings: StoreSettings) -> Store:
@@ -12,7 +13,12 @@ def opened(settings: StoreSettings) -> Store:
     if settings.path is not None:
         return FileStore(settings.path)
     # Whoever has one node needs no PostgreSQL driver loaded.
+    import psycopg
+
     from connector.billing.postgresql import SharedStore
 
     password = settings.password.get_secret_value() if settings.password else None
-    return SharedStore(settings.url or "", password)
+    try:
+        return SharedStore(settings.url or "", password)
+    except psycopg.Error:  # whose words quote the URL
+        raise SettingsError("store.url is not a URL as PostgreSQL has them") from None

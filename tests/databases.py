@@ -72,10 +72,13 @@ class Databases:
         return self.server.url(name)
 
     @contextmanager
-    def one(self, *, migrated: bool = True) -> Iterator[str]:
+    def one(self, *, migrated: bool = True, encoding: str = "") -> Iterator[str]:
         """A new database; its URL."""
         name = f"t{uuid.uuid4().hex}"
-        self._do(f"CREATE DATABASE {name}" + (f" TEMPLATE {_TEMPLATE} STRATEGY file_copy" if migrated else ""))
+        how = f" TEMPLATE {_TEMPLATE} STRATEGY file_copy" if migrated else ""
+        if encoding:
+            how = f" TEMPLATE template0 ENCODING {encoding} LOCALE 'C'"
+        self._do(f"CREATE DATABASE {name}{how}")
         try:
             yield self.url(name)
         finally:

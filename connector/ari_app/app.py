@@ -425,6 +425,14 @@ class ConnectorApp:
             await self._adopt_rows(missing & self._fallen)
         self._fallen = missing
 
+    async def _end_the_dead(self) -> None:
+        """A call whose channel was freed, while the store was away from us, has no right to talk on."""
+        for call_id in await self.store(calls.dead_ids, self.node):
+            call = self.ongoing.get(call_id)
+            for leg in call.progress.up if call else ():
+                log.error("call %s has lost its channel to another: it is ended", call_id)
+                self._start(self._end(leg))
+
     def _look_at_the_clock(self) -> None:
         """Has somebody set it? Asterisk's timers go by it: set back, calls would talk on beyond what is paid."""
         set_by = self.clock.now_ms() - self.clock.running_ms()
@@ -454,6 +462,7 @@ class ConnectorApp:
             alive = await self.recovery.look()
             await self.store(calls.seen, [call.call_id for call in alive], now)
             await self.store(nodes.here, self.node, self.recovery.epoch, now)
+            await self._end_the_dead()
         except (AsteriskError, StoreUnavailable) as error:
             log.error("cannot note which calls are alive: %s", error)
             return

@@ -313,6 +313,12 @@ def live_ids(node: str) -> set[str]:
         return {call_id for (call_id,) in rows("SELECT id FROM call WHERE node = ?", node)}
 
 
+def dead_ids(node: str) -> set[str]:
+    """The ids of a node's calls whose channels were freed, for they are over by their timers."""
+    with reading():
+        return {call_id for (call_id,) in rows("SELECT id FROM call WHERE node = ? AND dead_at IS NOT NULL", node)}
+
+
 def is_live(call_id: str) -> bool:
     """Whether the call has its row, and so its channel."""
     with reading():

@@ -16,7 +16,20 @@ from typing import Any, NamedTuple, cast
 
 from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
 from connector.billing.named import company_row
-from connector.billing.store import Question, foresee, insert, lock, locked, one, reading, rows, run, triggers, writing
+from connector.billing.store import (
+    Question,
+    between,
+    foresee,
+    insert,
+    lock,
+    locked,
+    one,
+    reading,
+    rows,
+    run,
+    triggers,
+    writing,
+)
 from connector.core import ledger as core
 from connector.core import rating, times
 from connector.core.money import shown
@@ -130,8 +143,11 @@ def entered(key: str) -> bool:
 
 def of_call(call_id: str) -> list[EntryView]:
     """Every entry of a call, in its order, in the caller's transaction."""
-    first, last = f"call:{call_id}:", f"call:{call_id};"  # ";" comes after ":"
-    return [_view(row) for row in Entry.select().where((Entry.key >= first) & (Entry.key < last)).order_by(Entry.id)]
+    found = rows(
+        between("SELECT id FROM entry WHERE", "key"), f"call:{call_id}:", f"call:{call_id};"
+    )  # ";" is after ":"
+    mine = [number for (number,) in found]
+    return [_view(row) for row in Entry.select().where(Entry.id.in_(mine)).order_by(Entry.id)]
 
 
 def entries(limit: int, company: str | None = None) -> list[EntryView]:

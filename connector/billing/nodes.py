@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls
+from connector.billing import calls, store
 from connector.billing.models import Node
 from connector.billing.store import insert, nobody_writes_as, one, reading, rows, run, writing
 from connector.core.calls import Progress, surely_over_at
@@ -62,6 +62,12 @@ def list_nodes(now: int) -> list[NodeView]:
         joined_at, seen_at, epoch = (row.joined_at, row.seen_at, row.epoch) if row else (None, None, 0)
         views.append(NodeView(name, is_here, joined_at, seen_at, epoch, *counted.get(name, (0, 0, 0))))
     return views
+
+
+def clock_off_ms(now: int) -> int:
+    """How far this node's clock is ahead of the store's, in milliseconds."""
+    with reading():
+        return store.clock_off_ms(now)
 
 
 def free_dead(but: str, now: int) -> int:

@@ -21,11 +21,11 @@ import peewee
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from connector.billing.models import TABLES, Account, Profile
+from connector.billing.models import TABLES, Account, Node, Profile
 from connector.billing.sqlite import FileStore
 from connector.billing.store import ROOM, Question, Store, reading, unavailable_if_broken
 from connector.core.plans import MOST_CHANNELS
-from connector.errors import BadInput
+from connector.errors import BadInput, StoreUnavailable
 
 _MIGRATING = 0
 # Longer than any statement of a call takes, and below the gate's timeout.
@@ -39,6 +39,7 @@ _LINK = {
     "keepalives_interval": 1,
     "keepalives_count": 3,
     "tcp_user_timeout": 4_000,
+    "client_encoding": "utf8",
 }
 _SESSION = {
     "lock_timeout": "2s",  # who has a company has it for the fraction of a second that a shared commit takes
@@ -119,6 +120,7 @@ class _Sessions(peewee.PostgresqlDatabase):
         """Begin a transaction."""
         self._deferred().clear()
         self._foreseen().clear()
+        cast("Any", self).connection()
         with self._watched():
             cast("Any", super()).begin(isolation_level)
 
@@ -145,12 +147,12 @@ class _Sessions(peewee.PostgresqlDatabase):
         return found
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, connection: Any = None) -> Iterator[None]:
         if getattr(self.thread, "node", None) is None:
             yield
             return
         thread = threading.get_ident()
-        self._asking[thread] = time.monotonic_ns(), cast("Any", self)._state.conn
+        self._asking[thread] = time.monotonic_ns(), connection or cast("Any", self)._state.conn
         try:
             yield
         finally:
@@ -170,7 +172,8 @@ class _Sessions(peewee.PostgresqlDatabase):
         node = getattr(self.thread, "node", None)
         if node is not None:
             sql = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
-            ((got,),) = connection.execute(sql, (ROOM, node)).fetchall()
+            with self._watched(connection):
+                ((got,),) = connection.execute(sql, (ROOM, node)).fetchall()
             if not got:
                 connection.close()
                 raise peewee.OperationalError(f"a connector already runs as node {node!r}: each has a name of its own")
@@ -191,12 +194,25 @@ class SharedStore(Store):
 
     def migrate(self) -> list[str]:
         """Make the tables, or bring them up to date; one node does it, others that start meanwhile wait for it."""
+        self._must_be_utf8()
         with unavailable_if_broken(self.name):
+            self.db.execute_sql("SET lock_timeout = 0")  # type: ignore[no-untyped-call]
             self.db.execute_sql("SELECT pg_advisory_lock(%s, %s)", (ROOM, _MIGRATING))  # type: ignore[no-untyped-call]
             try:
                 return super().migrate()
             finally:
-                self.db.execute_sql("SELECT pg_advisory_unlock(%s, %s)", (ROOM, _MIGRATING))  # type: ignore[no-untyped-call]
+                self.close()  # and with it the lock and its patience
+
+    def check(self) -> None:
+        """As the base's; and if it cannot keep every letter."""
+        self._must_be_utf8()
+        super().check()
+
+    def _must_be_utf8(self) -> None:
+        with unavailable_if_broken(self.name):
+            ((encoding,),) = cast("Any", self.db).execute_sql("SHOW server_encoding").fetchall()
+        if encoding != "UTF8":
+            raise StoreUnavailable(f"the database {self.name} is in {encoding}: make one in UTF8")
 
     def write_as(self, node: str) -> None:
         """The calling thread writes with the lock of the node's name, or not at all."""
@@ -219,11 +235,28 @@ class SharedStore(Store):
             self.open()
             copy.close()
 
+    def _must_be_new(self) -> None:
+        """BadInput if there is a company in it, or a connector runs with it."""
+        ask = cast("Any", self.db).execute_sql
+        ((there,),) = ask("SELECT to_regclass('company') IS NOT NULL").fetchall()
+        if there and ask("SELECT 1 FROM company LIMIT 1").fetchall():
+            raise BadInput(f"{self.name} has a company: a backup is restored into a new database")
+        # Two keys, and the first is ours: the name of a node that is there.
+        sql = (
+            "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+            " WHERE locktype = 'advisory' AND datname = current_database() AND classid = %s AND objsubid = 2"
+            " AND objid <> %s AND granted"
+        )
+        if ask(sql, (ROOM, _MIGRATING)).fetchall():
+            raise BadInput(f"a connector runs with {self.name}: stop it first")
+
     def fill_from(self, source: Store) -> None:
         """Take over every row of a file of SQLite. BadInput, and nothing is changed, if there is a company here."""
+        with unavailable_if_broken(self.name):
+            self._must_be_new()
+        self.migrate()
         with unavailable_if_broken(self.name), self.db.atomic():
-            if self.db.execute_sql("SELECT 1 FROM company LIMIT 1").fetchall():  # type: ignore[no-untyped-call]
-                raise BadInput(f"{self.name} has a company: a backup is restored into a new database")
+            self._must_be_new()
             _copied(source.db, self.db)
             for model in TABLES:  # the next ids come after those that were taken over
                 if isinstance(_meta(model).primary_key, peewee.AutoField):
@@ -236,6 +269,8 @@ def _copied(source: peewee.Database, target: peewee.Database) -> None:
     """Every row of every table, parents first, past no guard of the target's: balances are the sums of its postings."""
     with target.atomic():
         for model in TABLES:
+            if model is Node:  # who was there then is not there now
+                continue
             fields = _meta(model).sorted_fields
             names = ", ".join(f'"{field.column_name}"' for field in fields)
             marks = ", ".join([target.param] * len(fields))

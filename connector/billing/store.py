@@ -106,6 +106,9 @@ def writing() -> Iterator[None]:
 def reading() -> Iterator[None]:
     """One transaction that only reads: all of it sees the same moment. Raises StoreUnavailable."""
     with _transaction("DEFERRED", "REPEATABLE READ, READ ONLY"), _locks.frame(writes=False):
+        if not _on_sqlite() and database.obj.transaction_depth() == 1:
+            # Whoever adds up a year thinks long between two questions, and keeps nobody waiting.
+            database.obj.defer("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
 
 
@@ -149,6 +152,14 @@ def nobody_writes_as(node: str) -> bool:
     A file has one connector, which knows of itself: what it says of other names is true.
     """
     return _on_sqlite() or bool(rows(f"SELECT pg_try_advisory_xact_lock({ROOM}, hashtext(?))", node)[0][0])
+
+
+def clock_off_ms(now: int) -> int:
+    """How far a time is ahead of the store's own clock; 0 for a file, which has none."""
+    if _on_sqlite():
+        return 0
+    ((there,),) = rows("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+    return now - int(there)
 
 
 def locked(company: int) -> bool:
@@ -291,6 +302,12 @@ def insert(model: type[M], **values: Any) -> None:
 
 def _worded(sql: str) -> str:
     return sql if database.obj.param == "?" else sql.replace("?", database.obj.param)
+
+
+def between(sql: str, column: str) -> str:
+    """SQL with the condition that a text is from one value on and below another, by its bytes, in no language."""
+    bytewise = column if _on_sqlite() else f'{column} COLLATE "C"'
+    return f"{sql} {bytewise} >= ? AND {bytewise} < ?"
 
 
 def triggers() -> dict[str, str]:

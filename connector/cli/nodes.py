@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from connector import service
 from connector.billing import nodes
-from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one
+from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso
 
@@ -47,9 +48,11 @@ def retire(
     as_json: AsJson = False,
 ) -> None:
     """Say that a node is gone for good: its calls are charged to the last moment they were known alive."""
-    open_store()
+    store = open_store()
     if not yes:
         calls = sum(view.calls + view.dead_calls for view in nodes.list_nodes(now()) if view.name == name)
         console.print(f"{calls} calls of {name} are ended, and charged to when they were last seen, for good.")
         typer.confirm("Is its Asterisk stopped for good?", abort=True)
-    print_one({"node": name, "calls_ended": nodes.retire(name, now())}, as_json)
+    with service.alone(settings().store.path):
+        store.write_as(name)  # so that it cannot come back meanwhile
+        print_one({"node": name, "calls_ended": nodes.retire(name, now())}, as_json)

@@ -10,15 +10,16 @@ import peewee
 import psycopg
 import pytest
 
-from connector import backup
+from connector import backup, stores
 from connector.billing import calls, credit, ledger, plans, profiles
 from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store, reading
+from connector.config import StoreSettings
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
-from connector.errors import BadInput, StoreUnavailable, StoreUnreachable
+from connector.errors import BadInput, SettingsError, StoreUnavailable, StoreUnreachable
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
 from tests.conftest import NOW
@@ -120,6 +121,41 @@ def test_a_backup_of_either_store_goes_into_either(
             backup.restore(tmp_path / "kept.db", again, NOW)
         again.close()
     store.open()
+
+
+def test_nothing_is_restored_under_a_connector_that_runs(
+    store: Store, busy_office: Credentials, databases: Databases, tmp_path: Path
+) -> None:
+    """It would admit and renew before somebody has looked; and what is there is not brought up to date either."""
+    backup.backup(store, tmp_path / "kept.db")
+    with databases.one(migrated=False) as url:
+        target = SharedStore(url)
+        target.write_as("first")
+        with reading():
+            pass
+        with pytest.raises(BadInput, match="a connector runs"):
+            backup.restore(tmp_path / "kept.db", target, NOW)
+        with pytest.raises(StoreUnavailable, match="is empty"):
+            target.check()
+        target.close()
+    store.open()
+
+
+def test_a_url_that_is_none_is_said_to_be_so() -> None:
+    """One line, that quotes nothing of it."""
+    with pytest.raises(SettingsError) as caught:
+        stores.opened(StoreSettings(url="postgresql://host/db?sslmod=a-secret"))
+    assert "a-secret" not in str(caught.value)
+
+
+def test_a_database_that_cannot_keep_every_letter_is_refused(databases: Databases) -> None:
+    """Callers have names in every script."""
+    with databases.one(encoding="LATIN1") as url:
+        store = SharedStore(url)
+        for ask in (store.check, store.migrate):
+            with pytest.raises(StoreUnavailable, match="UTF8"):
+                ask()
+        store.close()
 
 
 @pytest.mark.parametrize("dump", OLD_STORES, ids=lambda path: path.stem)

@@ -25,5 +25,11 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         "CREATE UNIQUE INDEX call_slot ON call (profile_id, slot) WHERE dead_at IS NULL",
     ):
         db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    if not isinstance(db, SqliteDatabase):  # 300 busy channels use up four bytes of ids within years
+        for column in ("entry.id", "posting.id", "posting.entry_id"):
+            table, name = column.split(".")
+            db.execute_sql(f"ALTER TABLE {table} ALTER COLUMN {name} TYPE BIGINT")  # type: ignore[no-untyped-call]
+        for table in ("entry", "posting"):
+            db.execute_sql(f"ALTER SEQUENCE {table}_id_seq AS BIGINT")  # type: ignore[no-untyped-call]
     with db.bind_ctx([Node]):
         db.create_tables([Node], safe=False)
