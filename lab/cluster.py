@@ -190,6 +190,7 @@ def dispatched(cluster: Cluster) -> Outcome:
     silent = cluster.second.supervisor.pid("asterisk")
     with kamailio.running(ASTERISK_HOME / "kamailio", folder, port, [node.instance.ports.sip for node in both]):
         shared = _through(cluster, port, 40)
+        outcome.check("relays for strangers", kamailio.relays_for_strangers(port), False)
         outcome.check("answered with two nodes", (shared["first"] + shared["second"], shared["refused"]), (40, 0))
         outcome.check("both had 8 of 40 and more", min(shared["first"], shared["second"]) >= 8, True)
         outcome.figures["spread"] = dict(shared)

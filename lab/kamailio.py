@@ -15,10 +15,15 @@ from lab.ports import HOST
 
 START_LIMIT_S = 10
 _CONFIG = PROJECT / "docker" / "kamailio" / "kamailio.cfg"
-_OPTIONS = (
-    "OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {host}:{mine};branch=z9hG4bK-there;rport\r\n"
-    "From: <sip:lab@{host}>;tag=1\r\nTo: <sip:{host}>\r\nCall-ID: there\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\n"
-    "Content-Length: 0\r\n\r\n"
+_REST = (
+    "Via: SIP/2.0/UDP {host}:{mine};branch=z9hG4bK-{mine};rport\r\nFrom: <sip:lab@{host}>;tag=1\r\n"
+    "Call-ID: {mine}\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n"
+)
+_OPTIONS = "OPTIONS sip:{host}:{port} SIP/2.0\r\n" + _REST + "To: <sip:{host}>\r\nCSeq: 1 OPTIONS\r\n\r\n"
+_STRANGER = (
+    "BYE sip:victim@127.0.0.9 SIP/2.0\r\nRoute: <sip:{host}:{port};lr>\r\n"
+    + _REST
+    + "To: <sip:victim@127.0.0.9>;tag=made-up\r\nCSeq: 1 BYE\r\n\r\n"
 )
 
 
@@ -56,13 +61,23 @@ def _program(home: Path) -> tuple[Path, Path]:
     return Path(found) if found else root / "usr/sbin/kamailio", modules
 
 
+def relays_for_strangers(port: int) -> bool:
+    """Whether it passes on what claims to be in a dialog, from nobody it knows to nobody it knows."""
+    return b" 403 " not in _asked(port, _STRANGER)
+
+
 def _answers(port: int) -> bool:
+    return b" 200 " in _asked(port, _OPTIONS)
+
+
+def _asked(port: int, request: str) -> bytes:
+    """What it answers; nothing, if that is what it says."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.settimeout(0.2)
+        probe.settimeout(0.5)
         probe.bind((HOST, 0))
         mine = probe.getsockname()[1]
         try:
-            probe.sendto(_OPTIONS.format(host=HOST, port=port, mine=mine).encode(), (HOST, port))
-            return b" 200 " in probe.recv(2048)
+            probe.sendto(request.format(host=HOST, port=port, mine=mine).encode(), (HOST, port))
+            return probe.recv(2048)
         except OSError:
-            return False
+            return b""
