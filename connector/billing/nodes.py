@@ -70,16 +70,19 @@ def clock_off_ms(now: int) -> int:
         return store.clock_off_ms(now)
 
 
-def free_dead(but: str, now: int) -> int:
-    """Free the channels of calls that are proven dead, of every node that is away except `but`; how many."""
+def free_dead(own: str, now: int) -> int:
+    """Free the channels of calls that are proven dead, of every node that is away; how many.
+
+    The `own` one is away too if its Asterisk is: its connector says that it is there only after it has asked that.
+    """
     with reading():
-        others = rows("SELECT DISTINCT node FROM call WHERE node <> ? AND dead_at IS NULL", but)
-    return sum(_free_dead_of(node, now) for (node,) in others)
+        found = rows("SELECT DISTINCT node FROM call WHERE dead_at IS NULL")
+    return sum(_free_dead_of(node, now, own) for (node,) in found)
 
 
-def _free_dead_of(node: str, now: int) -> int:
+def _free_dead_of(node: str, now: int, own: str) -> int:
     with writing():
-        if not _is_away(node, now):
+        if not (_is_silent(node, now) if node == own else _is_away(node, now)):
             return 0
         sql = (
             "SELECT call.id, started_at, answered_at, guard_s, COALESCE(bundle_s + paid_s, 0)"
@@ -118,5 +121,9 @@ def retire(name: str, now: int) -> int:
 
 def _is_away(name: str, now: int) -> bool:
     """Whether nobody writes for the node, nor will before this transaction is over."""
+    return _is_silent(name, now) and nobody_writes_as(name)
+
+
+def _is_silent(name: str, now: int) -> bool:
     row = one(Node, "name = ?", name)
-    return (row is None or now - row.seen_at > AWAY_AFTER_MS) and nobody_writes_as(name)
+    return row is None or now - row.seen_at > AWAY_AFTER_MS
