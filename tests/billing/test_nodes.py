@@ -48,6 +48,7 @@ def test_a_nodes_channels_are_freed_when_its_calls_are_proven_dead(office: Crede
     assert calls.extend(answered.call_id, 60, NOW + talked_ms) == 60  # it is over: no more money goes into it
     another = out(office, "b")
     assert calls.admit(attempt(office.username), "b") == refusals.CHANNELS_FULL
+    nodes.here("b", 1, NOW + rung_ms)
     assert nodes.free_dead("b", NOW + rung_ms) == 0
     assert nodes.free_dead("b", NOW + rung_ms + 1) == 2
     assert nodes.free_dead("b", NOW + rung_ms + 1) == 0
