@@ -14,7 +14,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from connector.billing.store import writing
@@ -40,15 +40,22 @@ class _Job:
     answer: asyncio.Future[Any]
     value: Any = None
     error: Exception | None = None
-    since: float = field(default_factory=time.monotonic)
+    tried_at: float | None = None
 
     def run(self) -> None:
         """Run it in a transaction of its own, or in the one that is open."""
         self.value, self.error = None, None
+        if self.tried_at is None:
+            self.tried_at = time.monotonic()
         try:
             self.value = self.function()
         except Exception as error:
             self.error = error
+
+    @property
+    def patient(self) -> bool:
+        """Whether it was tried for the first time not long ago; how long it waited before is not the store's fault."""
+        return self.tried_at is not None and time.monotonic() - self.tried_at < PATIENCE_S
 
     def tell(self) -> None:
         """Give the answer to who waits, on the loop's thread."""
@@ -126,7 +133,7 @@ def _run(jobs: list[_Job]) -> list[_Job]:
             for other in alone[alone.index(job) + 1 :]:
                 other.error = job.error
             break
-    again = [job for job in jobs if isinstance(job.error, StoreBusy) and time.monotonic() - job.since < PATIENCE_S]
+    again = [job for job in jobs if isinstance(job.error, StoreBusy) and job.patient]
     for job in jobs:
         if job not in again:
             _answer(job)

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import queue
 import uuid
 from collections.abc import Callable
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
+from typing import Any
 
 from connector import stores
 from connector.billing import calls
 from connector.clock import SystemClock
 from connector.config import StoreSettings
 from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.errors import StoreUnavailable
 from connector.writer import Writer
 
 LIMIT = 300
@@ -42,7 +45,10 @@ def rounds(place: StoreSettings, username: str, count: int, told: Callable[[int]
     try:
         for number in range(count):
             together.wait(WAIT_S)
-            admitted = [call for _ in NODES for call in found.get(timeout=WAIT_S)]
+            try:
+                admitted = [call for _ in NODES for call in found.get(timeout=WAIT_S)]
+            except queue.Empty:
+                raise AssertionError(f"round {number}: a node said nothing within {WAIT_S} s") from None
             assert len(admitted) == LIMIT, f"round {number}: {len(admitted)} admitted"
             assert {call.id for call in calls.live()} == set(admitted), f"round {number}: others are in the store"
             told(number)
@@ -65,15 +71,24 @@ def _node(
         writer = Writer(lambda: store.write_as(name))
         for _ in range(count):
             await asyncio.to_thread(together.wait, WAIT_S)
-            asked = [writer(calls.admit, _attempt(username), name) for _ in range(ATTEMPTS // len(NODES))]
+            asked = [_insisted(writer, calls.admit, _attempt(username), name) for _ in range(ATTEMPTS // len(NODES))]
             admitted = [got.call_id for got in await asyncio.gather(*asked) if isinstance(got, Admitted)]
             found.put(admitted)
             await asyncio.to_thread(together.wait, WAIT_S)
-            await asyncio.gather(*(writer(_end, call) for call in admitted))
+            await asyncio.gather(*(_insisted(writer, _end, call) for call in admitted))
         await writer(store.close)
         writer.close()
 
     asyncio.run(work())
+
+
+async def _insisted(writer: Writer, function: Callable[..., Any], *values: Any) -> Any:
+    """Until the store takes it: a machine that stands still for seconds makes it busy, and refuses nobody for good."""
+    while True:
+        try:
+            return await writer(function, *values)
+        except StoreUnavailable:
+            continue
 
 
 def _attempt(username: str) -> Attempt:
