@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,13 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.billing import ledger, restored
-from connector.billing.sqlite import FileStore
+from connector.billing.sqlite import PARTS, FileStore, synced
 from connector.billing.store import Store, reading, rows
-from connector.core.times import iso
 from connector.errors import BadInput, StoreUnavailable
-
-# The store's own files: SQLite's log and its index belong to it.
-_PARTS = ("", "-wal", "-shm", "-journal")
 
 
 @dataclass(frozen=True)
@@ -60,9 +55,9 @@ def backup(store: Store, target: Path) -> BackupView:
         making.chmod(0o600)
         with _opened(making) as copy:
             found = _proven(copy, target)
-        _synced(making)
+        synced(making)
         making.rename(target)
-        _synced(target.parent)
+        synced(target.parent)
     except OSError as error:
         raise StoreUnavailable(f"the backup cannot be written: {error}") from error
     finally:
@@ -92,7 +87,7 @@ def restore(source: Path, store: Store, now: int) -> RestoredView:
                 migrations = copy.migrate()
                 proven = _proven(copy, source)
                 restored.mark(now)
-            kept = _put(making, store, now)
+            kept = store.replace_by(making, now)
     except OSError as error:
         raise StoreUnavailable(f"the store cannot be restored: {error}") from error
     finally:
@@ -108,21 +103,6 @@ def _folder_beside(store: Store) -> Iterator[Path]:
         beside.mkdir(parents=True, exist_ok=True, mode=0o700)
     with tempfile.TemporaryDirectory(prefix=".restoring-", dir=beside) as folder:
         yield Path(folder)
-
-
-def _put(copy: Path, store: Store, now: int) -> Path | None:
-    """Put a proven copy in the store's place; where what was there is kept."""
-    if not isinstance(store, FileStore):
-        source = FileStore(copy)
-        store.fill_from(source)
-        source.close()
-        store.open()
-        return None
-    _synced(copy)
-    kept = _moved_aside(store.path, now)
-    copy.rename(store.path)
-    _synced(store.path.parent)
-    return kept
 
 
 def _proven(copy: FileStore, name: Path) -> BackupView:
@@ -158,26 +138,6 @@ def _opened(path: Path) -> Iterator[FileStore]:
         opened.close()
 
 
-def _moved_aside(store: Path, now: int) -> Path | None:
-    if not store.exists():
-        return None
-    stamp = (iso(now) or "").replace(":", "").replace("-", "").partition(".")[0]
-    kept = store.with_name(f"{store.name}.before-{stamp}")
-    for part in _PARTS:
-        here = store.with_name(store.name + part)
-        if here.exists():
-            here.rename(kept.with_name(kept.name + part))
-    return kept
-
-
-def _synced(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _remove(path: Path) -> None:
-    for part in _PARTS:
+    for part in PARTS:
         path.with_name(path.name + part).unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
 from connector.billing import calls, decks, ledger, nodes, plans, profiles, restored
+from connector.billing.store import clock_off_ms
 from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.holds import Slicing
@@ -212,7 +213,7 @@ async def _keep_read(node: str, clock: SystemClock) -> None:
                 read = await loop.run_in_executor(reader, decks.preload, clock.now_ms())
                 if read:
                     log.info("rate decks: %d read", read)
-                off_ms = await loop.run_in_executor(reader, nodes.clock_off_ms, clock.now_ms())
+                off_ms = await loop.run_in_executor(reader, clock_off_ms, clock.now_ms())
                 if abs(off_ms) > CLOCK_LIMIT_MS:
                     log.error("this node's clock is %d s off the store's: set it right", off_ms // 1000)
                     freed = 0  # whether another node's timers have ended a call is not known by it

@@ -29,7 +29,7 @@ from connector.core.money import MICROS
 from lab import process, sipp
 from lab.far_end import NUMBERS
 from lab.instance import remove
-from lab.load import LIMIT, PORT_BASE, Bench, Outcome, open_bench, tried
+from lab.load import LIMIT, PORT_BASE, Bench, Outcome, open_bench, told, tried
 from lab.ports import Ports
 from lab.run import VAR
 from lab.sample import COMPANY
@@ -137,7 +137,7 @@ def both_killed(bench: Bench) -> Outcome:
 def connector_stopped(bench: Bench) -> Outcome:
     """SIGSTOP: new calls are refused by the gate's timeout; awake again, all is as before."""
     outcome = bench.begin("SIGSTOP and SIGCONT of the connector")
-    with _stopped(bench.supervisor.pid("connector")):
+    with process.stopped(bench.supervisor.pid("connector")):
         began = time.monotonic()
         refused = bench.caller(HOLD, 3, 10).start().wait(20)
         outcome.check("refused", refused.counts.get("refused"), 3)
@@ -155,7 +155,7 @@ def asterisk_stopped(bench: Bench) -> Outcome:
     """SIGSTOP of Asterisk: the connector notices and admits nothing; afterwards its calls are as they were."""
     outcome = bench.begin("SIGSTOP and SIGCONT of Asterisk")
     held = _up(bench, outcome, 5, 30)
-    with _stopped(bench.supervisor.pid("asterisk")):
+    with process.stopped(bench.supervisor.pid("asterisk")):
         silent = process.waited(lambda: not bench.supervisor.healthy(), 18)
         outcome.check("the connector noticed", silent, True)
     outcome.check("serving again", bench.restored(), True)
@@ -421,11 +421,7 @@ def run_all() -> bool:
             outcomes.append((played(bench, fault), (fault.__doc__ or "").splitlines()[0]))
     finally:
         bench.close()
-    console.print(_table(outcomes))
-    for outcome, _ in outcomes:
-        for problem in outcome.problems:
-            console.print(f"[red]{outcome.name}[/red]: {problem}", highlight=False)
-    return not any(outcome.problems for outcome, _ in outcomes)
+    return told(console, _table(outcomes), [outcome for outcome, _ in outcomes])
 
 
 def _table(outcomes: list[tuple[Outcome, str]]) -> Table:
@@ -464,16 +460,6 @@ def _up(bench: Bench, outcome: Outcome, count: int, hold_s: float) -> sipp.Runni
     held = bench.caller(HOLD, count, 40, hold_s=hold_s).start()
     bench.until(outcome, f"{count} calls are up", lambda: bench.answered() == count, 5 + count / 20)
     return held
-
-
-@contextmanager
-def _stopped(pid: int) -> Iterator[None]:
-    """The process stands still."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

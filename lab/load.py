@@ -11,7 +11,7 @@ import http.client
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -421,12 +421,9 @@ def run_all(times: int = 1) -> bool:
     finally:
         bench.close()
     (VAR / "load.json").write_text(json.dumps([asdict(outcome) for outcome in outcomes], indent=2) + "\n")
-    console.print(table(outcomes, "The limit"))
-    for outcome in outcomes:
-        for problem in outcome.problems:
-            console.print(f"[red]{outcome.name}[/red]: {problem}", highlight=False)
+    well = told(console, table(outcomes, "The limit"), outcomes)
     console.print(f"written to {VAR / 'load.json'}; SIPp's files lie in {bench.folder}")
-    return not any(outcome.problems for outcome in outcomes)
+    return well
 
 
 def tried(bench: Bench, scenario: Callable[[Bench], Outcome]) -> Outcome:
@@ -435,6 +432,15 @@ def tried(bench: Bench, scenario: Callable[[Bench], Outcome]) -> Outcome:
         return scenario(bench)
     except LabError as error:
         return Outcome(scenario.__name__, problems=[str(error)])
+
+
+def told(console: Console, shown: Table, outcomes: Sequence[Outcome]) -> bool:
+    """Show what happened and, one by one, what did not hold; whether all did."""
+    console.print(shown)
+    for outcome in outcomes:
+        for problem in outcome.problems:
+            console.print(f"[red]{outcome.name}[/red]: {problem}", highlight=False)
+    return not any(outcome.problems for outcome in outcomes)
 
 
 def table(outcomes: list[Outcome], title: str) -> Table:

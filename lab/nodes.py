@@ -19,10 +19,10 @@ from connector.billing import calls
 from connector.clock import SystemClock
 from connector.config import StoreSettings
 from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.plans import MOST_CHANNELS
 from connector.errors import StoreUnavailable
 from connector.writer import Writer
 
-LIMIT = 300
 ATTEMPTS = 1_000
 NODES = ("a", "b")
 WAIT_S = 60
@@ -49,7 +49,7 @@ def rounds(place: StoreSettings, username: str, count: int, told: Callable[[int]
                 admitted = [call for _ in NODES for call in found.get(timeout=WAIT_S)]
             except queue.Empty:
                 raise AssertionError(f"round {number}: a node said nothing within {WAIT_S} s") from None
-            assert len(admitted) == LIMIT, f"round {number}: {len(admitted)} admitted"
+            assert len(admitted) == MOST_CHANNELS, f"round {number}: {len(admitted)} admitted"
             assert {call.id for call in calls.live()} == set(admitted), f"round {number}: others are in the store"
             told(number)
             together.wait(WAIT_S)

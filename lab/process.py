@@ -9,7 +9,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def end(process: Identity | None, limit_s: float = 10) -> None:
     if not waited(lambda: not process.alive(), limit_s):
         process.send(signal.SIGKILL)
         waited(lambda: not process.alive(), limit_s)
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """Processes stand still."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
 
 
 def waited(condition: Callable[[], bool], limit_s: float, every_s: float = 0.05) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -24,6 +25,21 @@ def place_of(store: Store) -> StoreSettings:
         return StoreSettings(path=store.path)
     assert isinstance(store, SharedStore)
     return StoreSettings(url=store.url)
+
+
+def at_once(function: Callable[[], None], threads: int) -> None:
+    """Run a function in so many threads, begun together."""
+    began = threading.Barrier(threads)
+
+    def work() -> None:
+        began.wait(10)
+        function()
+
+    running = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(20)
 
 
 def tamper(store: Store, *statements: str) -> None:

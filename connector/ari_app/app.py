@@ -171,10 +171,6 @@ class ConnectorApp:
         call = self.ongoing.add(row.id, progress, row.seen_at, began_at, row.epoch)
         call.decided = True
         now = self.clock.now_ms()
-        if row.dead_at is not None:
-            # Its channel is another call's by now. Should one of its legs be up, against its own timer, it ends here.
-            for leg in progress.up:
-                self._start(self._end(leg))
         if row.answered_at is not None and row.seen_at > now:
             # How long it has talked is not known: what is known is kept, and it gets no more.
             log.error("call %s is of the future, for the clock was set back meanwhile: it is ended", row.id)
@@ -199,6 +195,7 @@ class ConnectorApp:
     async def _reconcile(self) -> None:
         await self._adopt_rows()
         await self.recovery.after_silence()
+        await self._end_the_dead()
         await self.store(nodes.here, self.node, self.recovery.epoch, self.clock.now_ms())
 
     async def _adopt_rows(self, only: set[str] | None = None) -> None:

@@ -307,6 +307,14 @@ def live(node: str | None = None) -> list[LiveCall]:
         ]
 
 
+def ended_unseen(call: LiveCall, answered_at: int | None, now: int) -> None:
+    """Nobody saw a call's end: it ended when it was last known alive (BRIEF, rule 12); free if it was not answered."""
+    progress = Progress(call.gate_leg, transferred=call.transferred)
+    progress.answered_at = answered_at
+    progress.leg_ended(call.gate_leg, call.seen_at, None, seen=False)
+    ended(call.id, progress, now)
+
+
 def live_ids(node: str) -> set[str]:
     """The ids of a node's live calls."""
     with reading():

@@ -18,7 +18,7 @@ from connector.billing.models import Account, Call, Cdr, Charge, Closing, Compan
 from connector.billing.named import company_row
 from connector.billing.store import (
     Question,
-    between,
+    bytewise,
     foresee,
     insert,
     lock,
@@ -143,9 +143,9 @@ def entered(key: str) -> bool:
 
 def of_call(call_id: str) -> list[EntryView]:
     """Every entry of a call, in its order, in the caller's transaction."""
-    found = rows(
-        between("SELECT id FROM entry WHERE", "key"), f"call:{call_id}:", f"call:{call_id};"
-    )  # ";" is after ":"
+    key = bytewise("key")
+    sql = f"SELECT id FROM entry WHERE {key} >= ? AND {key} < ?"
+    found = rows(sql, f"call:{call_id}:", f"call:{call_id};")  # ";" is after ":"
     mine = [number for (number,) in found]
     return [_view(row) for row in Entry.select().where(Entry.id.in_(mine)).order_by(Entry.id)]
 

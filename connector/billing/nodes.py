@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls, store
+from connector.billing import calls
 from connector.billing.models import Node
 from connector.billing.store import insert, nobody_writes_as, one, reading, rows, run, writing
-from connector.core.calls import Progress, surely_over_at
+from connector.core.calls import surely_over_at
 from connector.errors import BadInput, NotFound
 
 # A node says that it is there every few seconds.
@@ -64,12 +64,6 @@ def list_nodes(now: int) -> list[NodeView]:
     return views
 
 
-def clock_off_ms(now: int) -> int:
-    """How far this node's clock is ahead of the store's, in milliseconds."""
-    with reading():
-        return store.clock_off_ms(now)
-
-
 def free_dead(own: str, now: int) -> int:
     """Free the channels of calls that are proven dead, of every node that is away; how many.
 
@@ -77,11 +71,12 @@ def free_dead(own: str, now: int) -> int:
     """
     with reading():
         found = rows("SELECT DISTINCT node FROM call WHERE dead_at IS NULL")
-    return sum(_free_dead_of(node, now, own) for (node,) in found)
+        silent = [node for (node,) in found if _is_silent(node, now)]
+    return sum(_free_dead_of(node, now, own) for node in silent)
 
 
 def _free_dead_of(node: str, now: int, own: str) -> int:
-    with writing():
+    with writing():  # where it is asked again whether the node is away, for it may be back
         if not (_is_silent(node, now) if node == own else _is_away(node, now)):
             return 0
         sql = (
@@ -110,10 +105,7 @@ def retire(name: str, now: int) -> int:
             raise BadInput(f"the node {name} is there: stop its connector and its Asterisk first")
     gone = calls.live(name)
     for call in gone:
-        progress = Progress(call.gate_leg, transferred=call.transferred)
-        progress.answered_at = call.answered_at
-        progress.leg_ended(call.gate_leg, call.seen_at, None, seen=False)
-        calls.ended(call.id, progress, now)
+        calls.ended_unseen(call, call.answered_at, now)
     with writing():
         run("DELETE FROM node WHERE name = ?", name)
     return len(gone)

@@ -53,6 +53,15 @@ _SESSION = {
 }
 
 
+class _Thread(threading.local):
+    """What a thread of ours has: the node it writes as, the statements it deferred, the answers it foresaw."""
+
+    def __init__(self) -> None:
+        self.node: str | None = None
+        self.deferred: list[tuple[str, Sequence[Any]]] = []
+        self.foreseen: dict[Question, Any] = {}
+
+
 class _Sessions(peewee.PostgresqlDatabase):
     """Peewee's database, whose connections of a writing thread have the lock of its node's name.
 
@@ -61,18 +70,18 @@ class _Sessions(peewee.PostgresqlDatabase):
 
     def __init__(self, url: str, shown_name: str, **parameters: Any) -> None:
         self.shown_name = shown_name
-        self.thread = threading.local()  # the node it writes as, what it deferred and foresaw
+        self.thread = _Thread()
         self._asking: dict[int, tuple[int, Any]] = {}
         super().__init__(url, prefer_psycopg3=True, **parameters)
 
     def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
         """Run a statement that gives nothing, together with the next one that gives something."""
-        self._foreseen().clear()
-        self._deferred().append((sql, params))
+        self.thread.foreseen.clear()
+        self.thread.deferred.append((sql, params))
 
     def foresee(self, questions: Sequence[Question]) -> None:
         """Ask all of it in one trip; the answers are kept until each is asked for, or something is written."""
-        foreseen = self._foreseen()
+        foreseen = self.thread.foreseen
         foreseen.clear()
         with self._watched():
             cursors = self._together([*self._taken(), *questions])[-len(questions) :]
@@ -83,12 +92,12 @@ class _Sessions(peewee.PostgresqlDatabase):
 
         A savepoint is deferred too. One of them fails: all fail as this one.
         """
-        known = self._foreseen().pop((sql, tuple(params or ())), None)
+        known = self.thread.foreseen.pop((sql, tuple(params or ())), None)
         if known is not None:
             return known
         if not sql.startswith("SELECT"):
-            self._foreseen().clear()
-        deferred = self._deferred()
+            self.thread.foreseen.clear()
+        deferred = self.thread.deferred
         if sql.startswith("SAVEPOINT"):
             self.defer(sql)
             return None
@@ -112,43 +121,35 @@ class _Sessions(peewee.PostgresqlDatabase):
 
     def _taken(self) -> list[tuple[str, Sequence[Any]]]:
         """What was deferred until now."""
-        taken = list(self._deferred())
-        self._deferred().clear()
+        taken = list(self.thread.deferred)
+        self.thread.deferred.clear()
         return taken
 
     def begin(self, isolation_level: Any = None) -> None:
         """Begin a transaction."""
-        self._deferred().clear()
-        self._foreseen().clear()
+        self.thread.deferred.clear()
+        self.thread.foreseen.clear()
         cast("Any", self).connection()
         with self._watched():
             cast("Any", super()).begin(isolation_level)
 
     def commit(self) -> Any:
         """Commit it."""
-        if self._deferred():
+        if self.thread.deferred:
             self.execute_sql("SELECT 1")
         with self._watched():
             return cast("Any", super()).commit()
 
     def rollback(self) -> Any:
         """Roll it back."""
-        self._deferred().clear()
-        self._foreseen().clear()
+        self.thread.deferred.clear()
+        self.thread.foreseen.clear()
         with self._watched():
             return cast("Any", super()).rollback()
 
-    def _foreseen(self) -> dict[Question, Any]:
-        found: dict[Question, Any] = vars(self.thread).setdefault("foreseen", {})
-        return found
-
-    def _deferred(self) -> list[tuple[str, Sequence[Any]]]:
-        found: list[tuple[str, Sequence[Any]]] = vars(self.thread).setdefault("deferred", [])
-        return found
-
     @contextmanager
     def _watched(self, connection: Any = None) -> Iterator[None]:
-        if getattr(self.thread, "node", None) is None:
+        if self.thread.node is None:
             yield
             return
         thread = threading.get_ident()
@@ -169,7 +170,7 @@ class _Sessions(peewee.PostgresqlDatabase):
 
     def _connect(self) -> Any:
         connection = cast("Any", super())._connect()
-        node = getattr(self.thread, "node", None)
+        node = self.thread.node
         if node is not None:
             sql = "SELECT pg_try_advisory_lock(%s, hashtext(%s))"
             with self._watched(connection):
@@ -250,8 +251,16 @@ class SharedStore(Store):
         if ask(sql, (ROOM, _MIGRATING)).fetchall():
             raise BadInput(f"a connector runs with {self.name}: stop it first")
 
-    def fill_from(self, source: Store) -> None:
+    def replace_by(self, copy: Path, now: int) -> None:
         """Take over every row of a file of SQLite. BadInput, and nothing is changed, if there is a company here."""
+        source = FileStore(copy)
+        try:
+            self._fill_from(source)
+        finally:
+            source.close()
+            self.open()
+
+    def _fill_from(self, source: Store) -> None:
         with unavailable_if_broken(self.name):
             self._must_be_new()
         self.migrate()

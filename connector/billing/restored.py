@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from connector.billing import calls
 from connector.billing.models import Restored
 from connector.billing.store import insert, one, reading, rows, run, writing
-from connector.core.calls import Progress
 from connector.errors import BadInput
 
 
@@ -79,9 +78,7 @@ def done(now: int) -> int:
         _waiting()
     stale = calls.live()
     for call in stale:
-        progress = Progress(call.gate_leg, transferred=call.transferred)
-        progress.leg_ended(call.gate_leg, call.seen_at, None, seen=False)
-        calls.ended(call.id, progress, now)
+        calls.ended_unseen(call, None, now)
     with writing():
         run("DELETE FROM restored")
     return len(stale)

@@ -7,15 +7,19 @@ one, and should an older one be loaded all the same, the rollback journal is use
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import peewee
 
 from connector.billing.store import BUSY_LIMIT_S, Store, unavailable_if_broken
+from connector.core.times import iso
 from connector.errors import StoreUnavailable
 
 # SQLite's name for a store that is gone with its connection.
 IN_MEMORY = Path(":memory:")
+# The store's own files: SQLite's log and its index belong to it.
+PARTS = ("", "-wal", "-shm", "-journal")
 FIRST_WHOLE_WAL = (3, 51, 3)
 
 
@@ -56,12 +60,43 @@ class FileStore(Store):
             raise StoreUnavailable(f"there is no store at {self.path}: 'connector serve' makes it")
         super().check()
 
+    def write_as(self, node: str) -> None:
+        """A file has one connector, and so one name."""
+
     def copy_to(self, path: Path) -> None:
         """Make a whole copy, as the store is at one moment, while others go on writing to it."""
         with unavailable_if_broken(self.name):
             self.db.execute_sql("VACUUM INTO ?", (str(path),))  # type: ignore[no-untyped-call]
 
+    def replace_by(self, copy: Path, now: int) -> Path | None:
+        """Put a file in this one's place; what was there is moved aside, with SQLite's own files."""
+        synced(copy)
+        kept = self._moved_aside(now)
+        copy.rename(self.path)
+        synced(self.path.parent)
+        return kept
+
+    def _moved_aside(self, now: int) -> Path | None:
+        if not self.path.exists():
+            return None
+        stamp = (iso(now) or "").replace(":", "").replace("-", "").partition(".")[0]
+        kept = self.path.with_name(f"{self.path.name}.before-{stamp}")
+        for part in PARTS:
+            here = self.path.with_name(self.path.name + part)
+            if here.exists():
+                here.rename(kept.with_name(kept.name + part))
+        return kept
+
     def fold(self) -> None:
         """Bring all of it into the one file."""
         with unavailable_if_broken(self.name):
             self.db.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[no-untyped-call]
+
+
+def synced(path: Path) -> None:
+    """What was written to a file or a folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

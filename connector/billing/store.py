@@ -11,6 +11,7 @@ what a function reads after its lock is what it changes (docs/decisions/0011).
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -37,7 +38,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY = ("40001", "40P01", "55P03", "23505")
 
 
-class Store:
+class Store(ABC):
     """One open store. `name` is what people call it. Peewee keeps a connection per thread."""
 
     def __init__(self, db: peewee.Database, name: str) -> None:
@@ -65,16 +66,20 @@ class Store:
         if any(row.path is None for row in rows):
             raise StoreUnavailable(f"the store {self.name} is newer than this program")
 
+    @abstractmethod
     def write_as(self, node: str) -> None:
         """From now on the calling thread writes in a node's name, of which there is one: see the kinds of store."""
 
+    @abstractmethod
     def copy_to(self, path: Path) -> None:
         """Make a whole copy, as the store is at one moment, in a file of SQLite, while others go on writing."""
-        raise NotImplementedError
 
-    def fill_from(self, source: Store) -> None:
-        """Take over every row of a file of SQLite into a new store. BadInput if there is a company in it."""
-        raise NotImplementedError
+    @abstractmethod
+    def replace_by(self, copy: Path, now: int) -> Path | None:
+        """Put a store in a file of SQLite in this one's place, all of it or nothing; where what was there is kept.
+
+        BadInput if what is there would be lost.
+        """
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -155,10 +160,11 @@ def nobody_writes_as(node: str) -> bool:
 
 
 def clock_off_ms(now: int) -> int:
-    """How far a time is ahead of the store's own clock; 0 for a file, which has none."""
+    """How far a time is ahead of the store's own clock, in milliseconds; 0 for a file, which has none."""
     if _on_sqlite():
         return 0
-    ((there,),) = rows("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
+    with reading():
+        ((there,),) = rows("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
     return now - int(there)
 
 
@@ -304,10 +310,9 @@ def _worded(sql: str) -> str:
     return sql if database.obj.param == "?" else sql.replace("?", database.obj.param)
 
 
-def between(sql: str, column: str) -> str:
-    """SQL with the condition that a text is from one value on and below another, by its bytes, in no language."""
-    bytewise = column if _on_sqlite() else f'{column} COLLATE "C"'
-    return f"{sql} {bytewise} >= ? AND {bytewise} < ?"
+def bytewise(column: str) -> str:
+    """A column of texts as SQL that compares it by its bytes, in no language."""
+    return column if _on_sqlite() else f'{column} COLLATE "C"'
 
 
 def triggers() -> dict[str, str]:

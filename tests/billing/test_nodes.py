@@ -10,18 +10,19 @@ import pytest
 
 from connector.billing import calls, credit, ledger, nodes, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, lock, writing
+from connector.billing.store import Store, lock, nobody_writes_as, writing
 from connector.core import refusals
 from connector.core.calls import ASTRAY_MS, LONGEST_RINGING_MS, Admitted, Direction
 from connector.core.money import MICROS
-from connector.core.plans import DAY_MS
+from connector.core.plans import DAY_MS, MOST_CHANNELS
 from connector.errors import BadInput, NotFound, StoreUnreachable
 from connector.writer import Writer
 from lab import nodes as rounds
+from lab import process
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
 from tests.conftest import NOW
-from tests.databases import place_of
+from tests.databases import at_once, place_of
 
 ROUNDS = 2
 
@@ -107,6 +108,12 @@ def test_the_list_tells_who_is_here_and_what_they_hold(office: Credentials) -> N
     assert not nodes.list_nodes(NOW + nodes.AWAY_AFTER_MS + 2)[0].is_here
 
 
+def is_free(node: str) -> bool:
+    """Whether no session has the node's name."""
+    with writing():
+        return nobody_writes_as(node)
+
+
 @ON_POSTGRESQL
 async def test_a_nodes_name_has_one_writer(office: Credentials, store: Store) -> None:
     """A second connector by the same name writes nothing; when the first is gone the name is free again."""
@@ -117,8 +124,10 @@ async def test_a_nodes_name_has_one_writer(office: Credentials, store: Store) ->
     out(office, "a")
     assert nodes.free_dead("b", NOW + 40 * DAY_MS) == 0  # it is silent, and it is there
     await first(store.close)
+    assert process.waited(lambda: is_free("a"), 5)  # PostgreSQL notices that a session is over a moment later
     await second(nodes.here, "a", 2, NOW)
     await second(store.close)
+    assert process.waited(lambda: is_free("a"), 5)
     assert nodes.free_dead("b", NOW + 40 * DAY_MS) == 1
     first.close()
     second.close()
@@ -193,7 +202,7 @@ def test_two_nodes_together_get_exactly_the_channels_bought(store: Store, compan
 
     `make nodes` does it a hundred times.
     """
-    made = profiles.create_profile("office", rounds.LIMIT, "asterisk", NOW)
+    made = profiles.create_profile("office", MOST_CHANNELS, "asterisk", NOW)
     credit.add("office", 100 * MICROS, "first", NOW)
     rounds.rounds(place_of(store), made.username, ROUNDS)
     assert len(calls.cdrs(1_000_000)) == rounds.ATTEMPTS * ROUNDS
@@ -204,18 +213,12 @@ def test_two_nodes_renew_a_term_once(office: Credentials, store: Store) -> None:
     """At the same moment, after three days in which neither was there: three terms paid, each once."""
     late = NOW + 92 * DAY_MS
     before = credit.balance().available_micros
-    began = threading.Barrier(2)
     done: list[int] = []
 
     def renews() -> None:
-        began.wait(10)
         done.append(plans.renew_due(late))
         store.close()
 
-    threads = [threading.Thread(target=renews) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(20)
+    at_once(renews, 2)
     assert sum(done) == 3
     assert before - credit.balance().available_micros == 3 * 3 * 6_950_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from pathlib import Path
 
 import peewee
@@ -23,7 +22,7 @@ from connector.errors import BadInput, SettingsError, StoreUnavailable, StoreUnr
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
 from tests.conftest import NOW
-from tests.databases import Databases
+from tests.databases import Databases, at_once
 
 OLD_STORES = sorted((Path(__file__).parent.parent / "stores").glob("*.sql"))
 
@@ -187,11 +186,7 @@ def test_two_that_start_together_make_the_tables_once(databases: Databases) -> N
             done.append(store.migrate())
             store.close()
 
-        threads = [threading.Thread(target=migrates) for _ in range(3)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(20)
+        at_once(migrates, 3)
         assert sorted(len(names) for names in done) == [0, 0, len(OLD_STORES) + 1]
         store.check()
         store.close()
