@@ -1,4 +1,4 @@
-"""The manager interface (AMI), by panoramisk: module reloads and lists of pjsip's objects.
+"""The manager interface (AMI), by panoramisk: lists of pjsip's objects, and the timers of legs.
 
 panoramisk comes back by itself when the connection closes, but does not notice one that is silently dropped: a ping
 with a time limit does. It sends again what had no answer when the connection broke; nothing of ours may be done late,
@@ -14,13 +14,22 @@ from typing import Any
 from panoramisk import Manager
 
 from connector.config import AmiSettings
+from connector.core import reach
 from connector.errors import AmiUnavailable
 
 log = logging.getLogger(__name__)
 
 ANSWER_LIMIT_S = 5.0
 PING_EVERY_S = 4.0
-_OUR_ACTIONS = ("ping", "login", "moduleload", "pjsipshowendpoints", "coresettings", "absolutetimeout")
+_OUR_ACTIONS = (
+    "ping",
+    "login",
+    "pjsipshowendpoints",
+    "pjsipshowcontacts",
+    "pjsipshowregistrationsoutbound",
+    "coresettings",
+    "absolutetimeout",
+)
 
 
 class AmiLink:
@@ -59,14 +68,25 @@ class AmiLink:
         finally:
             self._manager.close()
 
-    async def reload(self, module: str) -> None:
-        """Reload one module. AmiUnavailable if Asterisk does not answer or does not want to."""
-        await self._ask({"Action": "ModuleLoad", "Module": module, "LoadType": "reload"})
-
     async def endpoint_names(self) -> set[str]:
         """The names of all endpoints that Asterisk has loaded. AmiUnavailable if it cannot be asked."""
         answers = await self._ask({"Action": "PJSIPShowEndpoints"})
         return {answer["ObjectName"] for answer in answers if answer.event == "EndpointList"}
+
+    async def contacts(self) -> list[dict[str, str]]:
+        """Every contact of pjsip, as Asterisk lists it. AmiUnavailable if it cannot be asked."""
+        answers = await self._ask({"Action": "PJSIPShowContacts"}, absent="No Contacts found")
+        return [dict(answer) for answer in answers if answer.event == "ContactList"]
+
+    async def registrations(self) -> list[dict[str, str]]:
+        """Every registration of ours elsewhere, as Asterisk lists it. AmiUnavailable if it cannot be asked."""
+        answers = await self._ask({"Action": "PJSIPShowRegistrationsOutbound"}, absent="No registrations found")
+        return [dict(answer) for answer in answers if answer.event == "OutboundRegistrationDetail"]
+
+    async def trunks(self) -> dict[str, str]:
+        """Whether each trunk's endpoint is `up`, `down` or `unknown`. AmiUnavailable if it cannot be asked."""
+        found = reach.states(await self.contacts(), await self.registrations())
+        return {name: state.word for name, state in found.items()}
 
     async def core_settings(self) -> dict[str, str]:
         """Asterisk's version and limits. AmiUnavailable if it cannot be asked."""

@@ -1,57 +1,314 @@
-"""Puts generated config into effect: write, have Asterisk load it, read back what it has, roll back if it refused."""
+"""Puts generated config into effect: plan, write, have Asterisk load it, read back, roll back; and the history of it.
+
+    generated/pjsip_profiles.conf         what Asterisk reads; it is only ever replaced whole
+    generated/versions/N-VERSION.conf     what was written, the newest `KEPT` of them
+    generated/versions/history.jsonl      a line for each thing that was done
+    generated/held                        while it is there nothing is applied by itself: somebody rolled back
+
+One at a time does it, commands and service alike (`generated/lock`). Killed between writing and loading, the file is
+the new one and Asterisk has the old; the next look finds that, and has it loaded.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import contextlib
+import fcntl
+import json
 import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from connector.errors import ConfigRefused
-
-log = logging.getLogger(__name__)
+from connector import pjsip
+from connector.billing import calls, profiles, trunks
+from connector.clock import Clock
+from connector.config import SipSettings
+from connector.core.times import iso
+from connector.core.trunks import trunk_of
+from connector.errors import AsteriskError, ConfigBusy, ConfigRefused, NotFound
+from connector.pjsip import ConfObject, Local, Wanted
+from connector.plan import Change, changes
 
 LOAD_LIMIT_S = 10.0
+WATCH_S = 6.0
+LOCK_LIMIT_S = 15.0
+KEPT = 30
 _MODULE = "res_pjsip.so"
+# What Asterisk shows of an object in the very words that we wrote.
+_READ_BACK = {
+    "endpoint": ("context", "auth", "aors", "from_user", "from_domain", "outbound_auth", "transport"),
+    "auth": ("username", "realm", "password"),
+    "aor": ("max_contacts",),
+    "registration": ("client_uri", "server_uri", "contact_user", "outbound_auth"),
+    "identify": ("endpoint",),
+}
 
 
-class Manager(Protocol):
-    """The two things asked of Asterisk here."""
+class Asterisk(Protocol):
+    """What is asked of Asterisk here; connector.asterisk answers."""
 
     async def reload(self, module: str) -> None:
-        """Reload one module."""
+        """Have a module read its config again."""
 
-    async def endpoint_names(self) -> set[str]:
-        """The endpoints that Asterisk has."""
-        ...
+    async def read(self, kind: str, name: str) -> dict[str, str] | None:
+        """One object as Asterisk has it."""
+
+    async def endpoint_states(self) -> dict[str, str]:
+        """Every endpoint it has."""
 
 
-async def apply(text: str, expected: set[str], path: Path, manager: Manager, *, force: bool) -> bool:
-    """Make `text` the content of `path` and of Asterisk, which then has to show the endpoints `expected`.
+# Whether trunks are reachable and registered, by endpoint: "up", "down", or "unknown".
+Reach = Callable[[], Awaitable[Mapping[str, str]]]
 
-    True if Asterisk was made to load it. `force`: it is, even if the file is the same already, for Asterisk may have
-    read an older one and have endpoints of the same names. Raises ConfigRefused with the old file in place again, or
-    AmiUnavailable with the new one in place (Asterisk reads it when it starts).
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done. `changes` is empty when Asterisk has what the store says.
+
+    `version` names what is wanted, `loaded` what Asterisk has read, None if nothing of ours. `problems`: ends of which
+    there can be no objects. `held`: somebody rolled back, so nothing is applied by itself.
     """
-    old = await asyncio.to_thread(_read, path)
-    if old == text and not force and expected <= await manager.endpoint_names():
+
+    version: str
+    loaded: str | None
+    changes: tuple[Change, ...]
+    problems: tuple[str, ...]
+    held: bool
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody edited the file."""
+        return any(change.by_hand for change in self.changes)
+
+    @property
+    def calls(self) -> set[str]:
+        """The live calls that go by way of what changes."""
+        return {call for change in self.changes for call in change.calls}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A line of the history. `action` is apply or rollback; `outcome` is `done`, or why it was taken back."""
+
+    at: int
+    action: str
+    version: str
+    before: str | None
+    by: str
+    objects: int
+    outcome: str
+
+
+class Configurator:
+    """The generated file of one node, and Asterisk."""
+
+    def __init__(self, settings: SipSettings, asterisk: Asterisk, clock: Clock, reach: Reach | None = None) -> None:
+        self._settings = settings
+        self._asterisk = asterisk
+        self._clock = clock
+        self._reach = reach
+        self._folder = settings.generated
+        self._path = settings.generated / pjsip.FILE_NAME
+        self._versions = settings.generated / "versions"
+        self._held = settings.generated / "held"
+
+    def wanted(self) -> Wanted:
+        """What the store says now. StoreUnavailable, SecretsLocked."""
+        found = self._settings
+        local = Local(found.transports, found.host, found.rtp_timeout_s)
+        return pjsip.wanted(profiles.inward(self._clock.now_ms()), trunks.outward(), local)
+
+    async def plan(self, wanted: Wanted, live: Mapping[str, Sequence[str]] | None = None) -> Plan:
+        """What would be done. `live`: live calls by profile and trunk. AsteriskError if it cannot be asked."""
+        text = await asyncio.to_thread(_read, self._path)
+        there = await asyncio.to_thread(pjsip.parse, text)
+        loaded = await self.loaded()
+        has = await self._asterisk.endpoint_states()
+        missing = {each.name for each in there if each.type == "endpoint"} - has.keys()
+        last = await asyncio.to_thread(self._last_applied)
+        found = await asyncio.to_thread(_changes, there, wanted, last, missing, live)
+        if not found and loaded != pjsip.loaded_version(text):
+            found = [Change("load", "file", pjsip.FILE_NAME, "")]
+        return Plan(pjsip.version_of(wanted.objects), loaded, tuple(found), wanted.problems, self._held.exists())
+
+    async def loaded(self) -> str | None:
+        """The version that Asterisk has read; None if none of ours. AsteriskError if it cannot be asked."""
+        return (await self._asterisk.read("aor", pjsip.VERSION) or {}).get("voicemail_extension")
+
+    async def apply(self, wanted: Wanted, by: str) -> Plan:
+        """Make it what Asterisk has; what was done. ConfigRefused with the old file in place again, and loaded, if
+        Asterisk did not take it, or a trunk died of it. AsteriskError if it cannot be asked: nothing was changed.
+        """
+        async with self._alone():
+            plan = await self.plan(wanted)
+            if plan.changes:
+                before = await asyncio.to_thread(_read, self._path)
+                await self._put("apply", pjsip.render(wanted.objects), before, by, plan.changes)
+            await asyncio.to_thread(self._held.unlink, missing_ok=True)
+            return plan
+
+    async def rollback(self, by: str) -> Step:
+        """The version before the last one, as it was; nothing is applied by itself until somebody says `apply`.
+
+        NotFound if there is none. Errors as `apply`.
+        """
+        async with self._alone():
+            before = await asyncio.to_thread(_read, self._path)
+            past = self._applied_versions()
+            now = past[-1] if past else None
+            earlier = [version for version in past[:-1] if version != now and self._kept(version) is not None]
+            if not earlier:
+                raise NotFound("there is no version before this one")
+            text = self._kept(earlier[-1]) or ""
+            await asyncio.to_thread(write, self._held, f"{earlier[-1]}\n")
+            found = changes(pjsip.parse(before), pjsip.parse(text))
+            return await self._put("rollback", text, before, by, found)
+
+    def history(self) -> list[Step]:
+        """What was done, oldest first."""
+        return [Step(**json.loads(line)) for line in _read(self._versions / "history.jsonl").splitlines()]
+
+    async def _put(self, action: str, text: str, before: str, by: str, found: Sequence[Change]) -> Step:
+        version, old = pjsip.loaded_version(text) or "", pjsip.loaded_version(before)
+        well = await self._trunks_up(found)
+        await asyncio.to_thread(self._keep, version, text)
+        await asyncio.to_thread(write, self._path, text)
+        why = await self._loaded_whole(version, text, found)
+        if why is None:
+            why = await self._trunks_died(well)
+        step = Step(self._clock.now_ms(), action, version, old, by, len(found), why or "done")
+        if why is not None:
+            await asyncio.to_thread(write, self._path, before)
+            with contextlib.suppress(AsteriskError):  # it reads the file when it starts
+                await self._asterisk.reload(_MODULE)
+        await asyncio.to_thread(self._note, step)
+        if why is not None:
+            raise ConfigRefused(f"{why}; the config before it is in place again")
+        return step
+
+    async def _loaded_whole(self, version: str, text: str, found: Sequence[Change]) -> str | None:
+        """Have it loaded and read back; what is wrong, if anything is."""
+        try:
+            await self._asterisk.reload(_MODULE)
+            if not await _waited(lambda: self._is_loaded(version), LOAD_LIMIT_S):
+                return "Asterisk did not load it"
+            wanted = {(each.type, each.name): each for each in pjsip.parse(text)}
+            for change in found:
+                made = wanted.get((change.type, change.name))
+                if made is not None and not await _waited(lambda made=made: self._has(made), 2):  # type: ignore[misc]
+                    return f"Asterisk did not take the {change.type} {change.name}"
+        except AsteriskError as error:
+            return str(error)
+        return None
+
+    async def _is_loaded(self, version: str) -> bool:
+        return await self.loaded() == version
+
+    async def _has(self, made: ConfObject) -> bool:
+        shown = await self._asterisk.read(made.type, made.name)
+        if shown is None:
+            return False
+        said = dict(made.fields)
+        return all(shown.get(option, "") == said[option] for option in _READ_BACK[made.type] if option in said)
+
+    async def _trunks_up(self, found: Sequence[Change]) -> set[str]:
+        """The trunks that are about to change, and are well."""
+        changed = {each.name for each in found if each.action == "change" and trunk_of(each.name) is not None}
+        if not changed or self._reach is None:
+            return set()
+        return {name for name, state in (await self._reach()).items() if name in changed and state == "up"}
+
+    async def _trunks_died(self, well: set[str]) -> str | None:
+        """Wait until they are well again, or it is clear that they are not."""
+        if not well or self._reach is None:
+            return None
+        try:
+            await _waited(lambda: self._all_up(well), WATCH_S, 0.25)
+            states = await self._reach()
+        except AsteriskError as error:
+            return str(error)
+        dead = sorted(trunk_of(name) or name for name in well if states.get(name) == "down")
+        return f"the trunk {dead[0]} was well before it and is not now" if dead else None
+
+    async def _all_up(self, names: set[str]) -> bool:
+        states = await self._reach() if self._reach else {}
+        return all(states.get(name) == "up" for name in names)
+
+    def _keep(self, version: str, text: str) -> None:
+        self._versions.mkdir(mode=0o750, exist_ok=True)
+        kept = sorted(self._versions.glob("*-*.conf"))
+        number = int(kept[-1].name.partition("-")[0]) + 1 if kept else 1
+        write(self._versions / f"{number:06d}-{version}.conf", text)
+        for old in kept[: -KEPT + 1]:
+            old.unlink()
+
+    def _kept(self, version: str) -> str | None:
+        found = sorted(self._versions.glob(f"*-{version}.conf"))
+        return found[-1].read_text() if found else None
+
+    def _applied_versions(self) -> list[str]:
+        return [step.version for step in self.history() if step.outcome == "done"]
+
+    def _last_applied(self) -> str | None:
+        past = self._applied_versions()
+        return self._kept(past[-1]) if past else None
+
+    def _note(self, step: Step) -> None:
+        with (self._versions / "history.jsonl").open("a") as file:
+            file.write(json.dumps(asdict(step)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One at a time, over all processes. ConfigBusy if another one takes too long."""
+        try:
+            self._folder.mkdir(mode=0o750, exist_ok=True)
+            lock = (self._folder / "lock").open("w")
+        except OSError as error:
+            raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror}") from error
+        with lock:
+            if not await _waited(lambda: _locked(lock), LOCK_LIMIT_S):
+                raise ConfigBusy("another command or the connector applies config right now: try again")
+            try:
+                yield
+            except OSError as error:
+                raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror or error}") from error
+
+
+async def _locked(lock: Any) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         return False
-    await asyncio.to_thread(write, path, text)
-    await manager.reload(_MODULE)
-    missing = await _missing(expected, manager)
-    if missing:
-        await asyncio.to_thread(write, path, old or "")
-        await manager.reload(_MODULE)
-        raise ConfigRefused(f"Asterisk did not load {', '.join(sorted(missing)[:5])} from {path}; rolled back")
     return True
 
 
+async def _waited(condition: Callable[[], Awaitable[bool]], limit_s: float, every_s: float = 0.03) -> bool:
+    """Wait until it holds, at most so long: a reload answers before all of it is done."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limit_s
+    while not await condition():
+        if loop.time() > deadline:
+            return False
+        await asyncio.sleep(every_s)
+    return True
+
+
+def shown_step(step: Step) -> dict[str, Any]:
+    """A line of the history for programs."""
+    return {**asdict(step), "at": iso(step.at)}
+
+
 def write(path: Path, text: str) -> None:
-    """Replace a file by another at once, on the disk when this returns, readable by owner and group only."""
+    """Replace a file by another at once, on the disk when this returns, readable by owner and the folder's group."""
     new = path.with_name(path.name + ".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
     with os.fdopen(descriptor, "w") as file:
+        with contextlib.suppress(PermissionError):  # Asterisk reads it by its group, which the folder has
+            os.fchown(file.fileno(), -1, path.parent.stat().st_gid)
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -63,15 +320,25 @@ def write(path: Path, text: str) -> None:
         os.close(folder)
 
 
-def _read(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
+def _read(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
-async def _missing(expected: set[str], manager: Manager) -> set[str]:
-    """The expected endpoints that Asterisk still lacks when the limit is over: a reload answers before it is done."""
-    deadline = asyncio.get_running_loop().time() + LOAD_LIMIT_S
-    while missing := expected - await manager.endpoint_names():
-        if asyncio.get_running_loop().time() > deadline:
-            return missing
-        await asyncio.sleep(0.05)
-    return set()
+def _changes(
+    there: list[ConfObject],
+    wanted: Wanted,
+    last: str | None,
+    missing: set[str],
+    live: Mapping[str, Sequence[str]] | None,
+) -> list[Change]:
+    applied = None if last is None else pjsip.parse(last)
+    return changes(there, wanted.objects, applied=applied, missing=missing, calls=live)
+
+
+def live_by_end() -> dict[str, list[str]]:
+    """The live calls, by the username of their profile and by their trunk."""
+    made: dict[str, list[str]] = {}
+    for call in calls.live():
+        for end in (call.username, call.trunk):
+            made.setdefault(end, []).append(call.id)
+    return made

@@ -24,12 +24,20 @@ class _Section(BaseModel):
 class StoreSettings(_Section):
     """Where the store is: `path` of a file for one node, or `url` of a PostgreSQL that several nodes share.
 
-    `url` is libpq's, without a password: that is `password`, or in libpq's own password file.
+    `url` is libpq's, without a password: that is `password`, or in libpq's own password file. `key` is the file of the
+    key that seals secrets in the store; beside it, if it is a file.
     """
 
     path: Path | None = None
+    key: Path | None = None
     url: Annotated[str, Field(pattern=r"^postgresql://")] | None = None
     password: SecretStr | None = None
+
+    @property
+    def key_path(self) -> Path:
+        """The file of the key."""
+        beside = self.path.with_suffix(".key") if self.path else Path("/etc/asterisk-connector/connector.key")
+        return self.key or beside
 
     @field_validator("url")
     @classmethod
@@ -73,18 +81,30 @@ class AmiSettings(_Section):
 
 
 class SipSettings(_Section):
-    """Where Asterisk's SIP transport is, and what the generated objects need to know of it.
+    """Where Asterisk's SIP transports are, and what the generated objects need to know of them.
 
-    `host` also goes into SDP as the media address. `generated` is the folder that pjsip.conf includes. A call that gets
-    no media for `rtp_timeout_s` is ended, for its other side is gone without a word; 0: never.
+    `host` also goes into SDP as the media address, and to PBXs as their server. `transport`, `tcp_transport` and
+    `tls_transport` are pjsip's names of them; nobody can use one that is not named. `generated` is the folder that
+    pjsip.conf includes; with `auto_apply` the connector brings it up to date by itself, a few seconds after a change. A
+    call that gets no media for `rtp_timeout_s` is ended, for its other side is gone without a word; 0: never.
     """
 
     host: str = "127.0.0.1"
     port: Port = 5060
+    tls_port: Port = 5061
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "asterisk"
     transport: Name = "connector-udp"
+    tcp_transport: Name | None = None
+    tls_transport: Name | None = None
     generated: Path
+    auto_apply: bool = True
     rtp_timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 300
+
+    @property
+    def transports(self) -> dict[str, str]:
+        """The transports that there are, by udp, tcp and tls."""
+        named = {"udp": self.transport, "tcp": self.tcp_transport, "tls": self.tls_transport}
+        return {kind: name for kind, name in named.items() if name}
 
 
 class JournalSettings(_Section):

@@ -9,11 +9,13 @@
      +- StoreUnavailable    the store cannot be read or written now: nothing is admitted
      |   +- StoreUnreachable    no transaction could even be begun: nothing was written
      |   +- StoreBusy           another transaction is in the way: nothing was written, and it may be tried at once
+     +- SecretsLocked       the key that seals secrets is missing, or another store's
      +- AsteriskError
          +- AriUnavailable  Asterisk cannot be asked: unknown, which is not absent
          +- AriRefused      Asterisk answered, and said no (status)
          +- AmiUnavailable  the manager interface cannot be asked
          +- ConfigRefused   Asterisk did not take the generated config; the old one is in place again
+         +- ConfigBusy      somebody else applies config right now; nothing was changed
 
 A refused call is no error: it is an answer (connector/core/refusals.py).
 """
@@ -57,6 +59,10 @@ class StoreBusy(StoreUnavailable):
     """Another transaction is in the way: nothing was written, and the same may be tried again at once."""
 
 
+class SecretsLocked(ConnectorError):
+    """The key that seals the secrets of the store is missing, unreadable, or another store's."""
+
+
 class AsteriskError(ConnectorError):
     """Something between us and Asterisk."""
 
@@ -86,3 +92,7 @@ class AmiUnavailable(AsteriskError):
 
 class ConfigRefused(AsteriskError):
     """Asterisk did not take the generated config; the old one is in place again."""
+
+
+class ConfigBusy(AsteriskError):
+    """Somebody else applies config right now; nothing was changed."""

@@ -15,25 +15,28 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from connector import apply, pjsip, stores
+from connector import stores
 from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
+from connector.apply import Configurator
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
+from connector.asterisk import Asterisk
 from connector.billing import calls, decks, ledger, nodes, plans, profiles, restored
 from connector.billing.store import clock_off_ms
 from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.holds import Slicing
 from connector.errors import (
-    AmiUnavailable,
     ConfigRefused,
     ConnectorError,
+    SecretsLocked,
     SettingsError,
     StoreUnavailable,
     StoreUnreachable,
 )
+from connector.pjsip import Wanted
 from connector.web.server import Overview, make_app
 from connector.writer import Writer
 
@@ -41,7 +44,9 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CONFIG_EVERY_S = 2.0
+CONFIG_EVERY_S = 0.5
+CONFIG_SETTLE_S = 5.0
+CONFIG_LOOK_S = 30.0
 RENEW_EVERY_S = 2.0
 READ_EVERY_S = 1.0
 LOOK_EVERY_S = 2.0
@@ -59,6 +64,7 @@ async def serve(settings: Settings) -> None:
         store = stores.opened(settings.store)
         for name in store.migrate():
             log.info("store: migration %s applied", name)
+        _seal()
         client = AriClient(settings.ari)
         clock = SystemClock()
         ami = AmiLink(settings.ami)
@@ -68,6 +74,8 @@ async def serve(settings: Settings) -> None:
         journal = CelFile(settings.journal.path)
         warning_ms = settings.calls.warning_s * 1000
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
+        asterisk = Asterisk(settings.ari)
+        configurator = Configurator(settings.sip, asterisk, clock, ami.trunks)
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
         looked_at = asyncio.Event()
@@ -75,7 +83,7 @@ async def serve(settings: Settings) -> None:
             "ARI": lambda: client.run(app),
             "AMI": ami.run,
             "pay": app.keep_paid,
-            "config": lambda: _keep_applied(settings, app, ami),
+            "config": lambda: _keep_applied(settings, configurator, clock),
             "renewals": lambda: _keep_renewed(app, clock),
             "read": lambda: _keep_read(settings.node, clock),
         }
@@ -88,12 +96,25 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await asterisk.close()
             agi.close()
             await runner.cleanup()
             await app.close()
             writer.close()
             store.close()
         log.info("stopped; calls in progress go on in Asterisk")
+
+
+def _seal() -> None:
+    """The first key, if none was ever used, and with it whatever an earlier version kept open."""
+    try:
+        if profiles.first_key():
+            log.info("a key for the secrets of the store was made: keep a copy of it, apart from the backups")
+        sealed = profiles.seal_digests()
+        if sealed:
+            log.info("store: %d secrets are sealed now", sealed)
+    except SecretsLocked as error:
+        log.error("%s; what Asterisk has stays as it is", error)
 
 
 @contextlib.contextmanager
@@ -230,27 +251,54 @@ async def _keep_read(node: str, clock: SystemClock) -> None:
         reader.shutdown(wait=False, cancel_futures=True)  # a store that says nothing keeps nobody from stopping
 
 
-async def _keep_applied(settings: Settings, app: ConnectorApp, ami: AmiLink) -> None:
-    """Keep Asterisk's pjsip objects those of the store: a profile made by the command line is known in seconds."""
-    path = settings.sip.generated / pjsip.FILE_NAME
-    local = pjsip.Local(settings.sip.transport, settings.sip.host, settings.sip.rtp_timeout_s)
-    done = refused = told = ""
-    while True:
-        try:
-            accounts = await app.store(profiles.sip_accounts)
-            carriers = await app.store(profiles.carrier_trunks)
-            text = pjsip.render(accounts, carriers, local)
-            if text not in (done, refused):
-                if await apply.apply(text, pjsip.endpoints(accounts, carriers), path, ami, force=not done):
-                    log.info("pjsip: %d profiles and %d trunks applied", len(accounts), len(carriers))
-                done = text
-        except ConfigRefused as error:
-            log.error("%s", error)
-            refused = text
-        except (AmiUnavailable, StoreUnavailable) as error:
-            if str(error) != told:  # once, not every time
-                told = str(error)
-                log.warning("config not applied yet: %s", error)
-        except (ConnectorError, OSError) as error:
-            log.error("config cannot be applied: %s", error)
-        await asyncio.sleep(CONFIG_EVERY_S if done else 0.2)
+async def _keep_applied(settings: Settings, configurator: Configurator, clock: SystemClock) -> None:
+    """Keep Asterisk's pjsip objects those of the store, a few seconds after they change: who changes several things is
+    not applied in pieces, and may look at the plan first. What somebody edited or rolled back is left to people.
+    """
+    loop = asyncio.get_running_loop()
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="config")
+    told = ""
+    seen: object = None
+    due: float | None = None
+    looked_at = loop.time()
+    try:
+        while True:
+            try:
+                stamp = await loop.run_in_executor(reader, profiles.sip_stamp, clock.now_ms())
+                if stamp != seen:
+                    due = loop.time() + (CONFIG_SETTLE_S if seen is not None else 0)
+                    seen = stamp
+                if due is None and loop.time() - looked_at > CONFIG_LOOK_S:
+                    due = loop.time()
+                if due is not None and loop.time() >= due:
+                    wanted = await loop.run_in_executor(reader, configurator.wanted)
+                    told = await _apply(settings, configurator, wanted, told)
+                    looked_at, due = loop.time(), None
+            except ConfigRefused as error:
+                log.error("config: %s", error)
+                due, looked_at = None, loop.time()
+            except (ConnectorError, OSError) as error:
+                if str(error) != told:  # once, not every time
+                    told = str(error)
+                    log.warning("config not applied yet: %s", error)
+            await asyncio.sleep(CONFIG_EVERY_S)
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)
+
+
+async def _apply(settings: Settings, configurator: Configurator, wanted: Wanted, told: str) -> str:
+    """Apply what may be applied without asking anybody; what was said of the rest, so that it is said once."""
+    plan = await configurator.plan(wanted)
+    for problem in plan.problems:
+        if problem not in told:
+            log.error("config: %s", problem)
+    waits = ""
+    if plan.changes and (plan.by_hand or plan.held or not settings.sip.auto_apply):
+        why = "the file was edited by hand" if plan.by_hand else "it was rolled back" if plan.held else "so it is set"
+        waits = f"{len(plan.changes)} changes wait for 'connector config apply', for {why}"
+        if waits not in told:
+            log.warning("config: %s", waits)
+    elif plan.changes:
+        done = await configurator.apply(wanted, "connector")
+        log.info("config: %d changes applied, version %s", len(done.changes), done.version)
+    return "; ".join([*plan.problems, waits])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.billing import vault
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.config import StoreSettings
@@ -9,7 +10,8 @@ from connector.errors import SettingsError
 
 
 def opened(settings: StoreSettings) -> Store:
-    """The store, open for this program; nothing is asked of it yet."""
+    """The store, open for this program, and the key of its secrets; nothing is asked of either yet."""
+    vault.use(settings.key_path)
     if settings.path is not None:
         return FileStore(settings.path)
     # Whoever has one node needs no PostgreSQL driver loaded.

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.config import StoreSettings
-from lab import process
+from lab import certificate, process
 from lab.errors import LabError
 from lab.far_end import NUMBERS
 from lab.ports import HOST, Ports
@@ -101,9 +101,19 @@ class Instance:
         """Write every config file. What the connector generated and the store stay as they are."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(self.settings_path, self._settings())
+        self._certify()
         self._lay_out_asterisk("asterisk", [PROJECT / "asterisk-conf"], self.node)
         self.generated.mkdir(exist_ok=True)
         self._lay_out_asterisk("far-end", [PROJECT / "asterisk-conf", PROJECT / "lab" / "far-end"], f"{self.node}-far")
+
+    def _certify(self) -> None:
+        folder = self.folder / "tls"
+        if folder.exists():
+            return
+        folder.mkdir(mode=0o700)
+        made, key = certificate.made(HOST)
+        write_private(folder / "key.pem", key)
+        write_private(folder / "certificate.pem", made)
 
     def register_far_end(self, registrations: list[str]) -> None:
         """Have the far end's PBX register so; before it is started."""
@@ -175,6 +185,9 @@ class Instance:
             "realm": "asterisk",
             "sip_host": HOST,
             "sip_port": str(self.ports.sip),
+            "tls_port": str(self.ports.tls),
+            "tls_certificate": str(self.folder / "tls" / "certificate.pem"),
+            "tls_key": str(self.folder / "tls" / "key.pem"),
             "connectors": ",".join(f"{HOST}:{port}/32" for port in (self.ports.sip, *self.others)),
             "carrier_host": HOST,
             "carrier_port": str(self.ports.carrier),
@@ -220,7 +233,10 @@ password = "{self.secrets.ami}"
 [sip]
 host = "{HOST}"
 port = {self.ports.sip}
+tls_port = {self.ports.tls}
 generated = "{self.generated}"
+tcp_transport = "connector-tcp"
+tls_transport = "connector-tls"
 
 [journal]
 path = "{self.folder / "asterisk" / "log" / "cel-custom" / "connector.csv"}"

@@ -15,6 +15,7 @@ class Ports:
     """Where each part listens on loopback. RTP ranges lie below the kernel's ephemeral ports (32768 and up)."""
 
     sip: int
+    tls: int
     carrier: int
     pbx: int
     ari: int
@@ -31,6 +32,7 @@ class Ports:
             raise LabError(f"PORT_BASE is {base}: it has to be in 1024..15900 or 33000..65000 (RTP lies between)")
         return cls(
             sip=base,
+            tls=base + 1,
             carrier=base + 10,
             pbx=base + 11,
             ari=base + 2,
@@ -46,6 +48,8 @@ class Ports:
         udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
         for what, port, kind in (
             ("SIP", self.sip, udp),
+            ("SIP", self.sip, tcp),
+            ("SIP over TLS", self.tls, tcp),
             ("the carrier", self.carrier, udp),
             ("the sample PBX", self.pbx, udp),
             ("ARI", self.ari, tcp),

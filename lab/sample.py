@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector import stores
-from connector.billing import credit, decks, profiles
+from connector.billing import credit, decks, profiles, trunks
 from connector.clock import SystemClock
 from connector.core.money import MICROS
+from connector.core.sip import Options
 from connector.errors import ConnectorError
 from lab.errors import LabError
 from lab.instance import Instance, write_private
@@ -51,11 +52,12 @@ def prepare(instance: Instance) -> list[SampleProfile]:
                 left.unlink()
         store = stores.opened(instance.store)
         store.migrate()
+        profiles.first_key()
         try:
             if not kept.exists():
                 _create(kept, instance.ports.carrier)
             _fund()
-            profiles.move_trunk(TRUNK, HOST, instance.ports.carrier)  # the ports may be others than last time
+            trunks.change(TRUNK, host=HOST, port=instance.ports.carrier)  # the ports may be others than last time
         finally:
             store.close()
     except ConnectorError as error:
@@ -80,7 +82,8 @@ def _create(kept: Path, carrier_port: int) -> None:
     now = SystemClock().now_ms()
     profiles.create_company(COMPANY, "GBP", "Europe/London", now)
     credit.top_up(BALANCE, "sample", now, COMPANY)  # the profiles' channels are paid from it
-    profiles.create_trunk(TRUNK, HOST, carrier_port, now)
+    # Not asked whether it is there: faults are to show in calls, and not to last until it is asked again.
+    trunks.create_trunk(TRUNK, HOST, carrier_port, now, options=Options(qualify_s=0))
     rows = []
     for profile in PROFILES:
         made = profiles.create_profile(profile.name, profile.channels, REALM, now)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from connector.billing import calls, credit, decks, ledger, plans, profiles
+from connector.billing import calls, credit, decks, ledger, plans, profiles, trunks, vault
 from connector.billing.sqlite import FileStore
 from connector.billing.store import reading, rows
 from connector.clock import SystemClock
@@ -56,6 +56,7 @@ def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soake
         path = Path(folder) / "connector.db"
         store = FileStore(path)
         store.migrate()
+        vault.use_new_key()
         _prepare()
         store.close()  # the workers open it themselves; a connection does not cross a fork
         context = multiprocessing.get_context("spawn")
@@ -137,7 +138,7 @@ def _step(
 def _prepare() -> None:
     now = SystemClock().now_ms()
     profiles.create_company("Soak", "GBP", "Europe/London", now)
-    profiles.create_trunk("carrier", "127.0.0.1", 5070, now)
+    trunks.create_trunk("carrier", "127.0.0.1", 5070, now)
     decks.load(decks.SAMPLE.read_text(), "sample", now)
     credit.top_up(1_000_000 * MICROS, "first", now)
     for name in ("office", "warehouse"):

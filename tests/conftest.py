@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from connector.billing import credit, decks, ledger, profiles
+from connector.billing import credit, decks, ledger, profiles, trunks, vault
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
@@ -59,6 +59,13 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
+@pytest.fixture(autouse=True)
+def _key(tmp_path: Path) -> None:
+    """The store's secrets are sealed by a key beside it."""
+    vault.use(tmp_path / "connector.key")
+    vault.make()
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[FileStore]:
     """An empty store, migrated. After the test its ledger adds up."""
@@ -98,7 +105,7 @@ def writer() -> Iterator[Writer]:
 def company(store: FileStore) -> str:
     """A company with a trunk named `carrier`, ten thousand pounds, and rates."""
     profiles.create_company("Acme", "GBP", "Europe/London", NOW)
-    profiles.create_trunk("carrier", HOST, 5070, NOW)
+    trunks.create_trunk("carrier", HOST, 5070, NOW)
     credit.top_up(10_000 * MICROS, "first", NOW)
     decks.load(DECK, "test rates", NOW)
     return "Acme"

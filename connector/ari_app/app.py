@@ -26,6 +26,7 @@ from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.refusals import Refusal
+from connector.core.trunks import trunk_of
 from connector.errors import AriRefused, AsteriskError, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -289,8 +290,16 @@ class ConnectorApp:
         variables = [
             ("CONNECTOR_CALL", admitted.call_id),
             ("CONNECTOR_GUARD_S", str(admitted.guard_s)),
-            ("CONNECTOR_ENDPOINT", admitted.endpoint),
+            ("CONNECTOR_CHANNELS", str(admitted.channels)),
         ]
+        if attempt.direction is Direction.OUT:
+            tries = [(f"{each.number}@{each.endpoint}", "-".join(each.failover)) for each in admitted.targets]
+            variables.append(("CONNECTOR_TRIES", ":".join(to for to, _ in tries)))
+            variables.append(("CONNECTOR_FAILOVER", ":".join(answers for _, answers in tries)))
+        elif admitted.targets:
+            variables.append(("CONNECTOR_ENDPOINT", admitted.targets[0].endpoint))
+        else:
+            variables.append(("CONNECTOR_CONTEXT", admitted.context))
         if attempt.direction is Direction.IN:
             # Should the PBX transfer this leg, it comes back to the gate in the profile's name.
             variables.append(("__CONNECTOR_PROFILE", admitted.profile))
@@ -318,7 +327,7 @@ class ConnectorApp:
             event = await call.mailbox.get()
             if isinstance(event, LegDialled):
                 if progress.leg_dialled(event.leg):
-                    await self._insist(calls.dialled, call.call_id, event.leg)
+                    await self._insist(calls.dialled, call.call_id, event.leg, trunk_of(event.endpoint))
             elif isinstance(event, LegAnswered | LegFoundUp):
                 await self._answered(call, event)
             elif isinstance(event, LegEnded):
@@ -487,5 +496,6 @@ class ConnectorApp:
 
 
 def _target(admitted: Admitted, attempt: Attempt) -> tuple[str, str]:
-    context = "connector-dial" if attempt.direction is Direction.OUT else "connector-ring"
-    return context, admitted.called
+    if attempt.direction is Direction.OUT:
+        return "connector-dial", admitted.called
+    return "connector-ring" if admitted.targets else "connector-local", admitted.called

@@ -32,11 +32,12 @@ class CallOffered:
 
 @dataclass(frozen=True)
 class LegDialled:
-    """`leg` is being dialled for `caller_leg`, or something new is known of that."""
+    """`leg` is being dialled for `caller_leg`, or something new is known of that. `endpoint`: whose leg it is."""
 
     caller_leg: str
     leg: str
     at: int
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ def parse(message: dict[str, Any]) -> Event | None:
     at = from_asterisk(message["timestamp"])
     if kind == "Dial":
         caller = message.get("caller")
-        return LegDialled(caller["id"], message["peer"]["id"], at) if caller else None
+        peer = message["peer"]
+        return LegDialled(caller["id"], peer["id"], at, _endpoint(peer["name"])) if caller else None
     channel = message.get("channel")
     if channel is None:
         return None
@@ -110,6 +112,11 @@ def parse(message: dict[str, Any]) -> Event | None:
     if kind == "ChannelStateChange":
         return LegAnswered(leg, at) if channel["state"] == "Up" else None
     return LegEnded(leg, at, int(message["cause"]), channel["state"] == "Up")
+
+
+def _endpoint(name: str) -> str:
+    """The endpoint in a channel's name, which is `PJSIP/carrier-0000002a`."""
+    return name.partition("/")[2].rpartition("-")[0]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from peewee import JOIN
 
-from connector.billing import holds, ledger
+from connector.billing import holds, ledger, trunks
 from connector.billing.holds import Offer
 from connector.billing.ledger import EntryView
 from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
@@ -16,14 +16,15 @@ from connector.billing.store import Question, asked, foresee, insert, lock, one,
 from connector.core import admission, rating, refusals
 from connector.core.calls import Admitted, Attempt, Direction, Ending, Progress
 from connector.core.holds import Slicing
-from connector.core.numbers import e164, recorded
+from connector.core.numbers import e164, from_the_wire, recorded
 from connector.core.refusals import Refusal
+from connector.core.sip import Options, on_the_wire
+from connector.core.trunks import Target, TrunkChoice, endpoint_of, order
 from connector.errors import NotFound
 
 _USUAL = Slicing()
 _DECIDED = "SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?"
 _SLOTS = "SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL"
-_FIRST_TRUNK = "company_id = ? ORDER BY id"
 _PROFILE_OF = "id = (SELECT profile_id FROM call WHERE id = ?)"
 
 
@@ -39,6 +40,7 @@ class LiveCall:
     node: str
     epoch: int
     profile: str
+    username: str
     direction: str
     caller_id: str
     called: str
@@ -136,7 +138,7 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
                 return _refuse(attempt, node, begun, route)
             hold = begun
         held_s = None if hold is None else hold.seconds
-        admitted = _admitted(attempt.call_id, route.profile, route.called, route.endpoint, held_s, slicing)
+        admitted = _admitted(attempt.call_id, route, held_s, slicing)
         insert(
             Call,
             id=attempt.call_id,
@@ -177,10 +179,15 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
             _refuse(attempt, node, why, _Route())
 
 
-def dialled(call_id: str, leg: str) -> None:
-    """A leg was dialled for the call. Kept, for after a restart of ours it may be the only leg that is left."""
+def dialled(call_id: str, leg: str, trunk: str | None = None) -> None:
+    """A leg was dialled for the call, by a trunk if it went out. Kept, for after a restart of ours it may be the only
+    leg that is left, and the last trunk that was tried is the call's.
+    """
     with writing():
         run("UPDATE call SET other_leg = ? WHERE id = ?", leg, call_id)
+        if trunk is not None:
+            sql = "UPDATE call SET trunk_id = (SELECT id FROM trunk WHERE name = ?) WHERE id = ? AND direction = 'out'"
+            run(f"{sql} AND EXISTS (SELECT 1 FROM trunk WHERE name = ?)", trunk, call_id, trunk)
 
 
 def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _USUAL) -> int | None:
@@ -289,6 +296,7 @@ def live(node: str | None = None) -> list[LiveCall]:
                 node=row.node,
                 epoch=row.epoch,
                 profile=row.profile.name,
+                username=row.profile.username,
                 direction=row.direction,
                 caller_id=row.caller_id,
                 called=row.called,
@@ -396,7 +404,7 @@ class _Route:
     profile: Any = None
     trunk: Any = None
     called: str = ""
-    endpoint: str = ""
+    targets: tuple[Target, ...] = ()
     offer: Offer | None = None
     refusal: Refusal | None = None
 
@@ -427,10 +435,13 @@ def _lock_company(call_id: str) -> None:
     lock("id = (SELECT company_id FROM profile JOIN call ON call.profile_id = profile.id WHERE call.id = ?)", call_id)
 
 
-def _admitted(call_id: str, profile: Any, called: str, endpoint: str, held_s: int | None, slicing: Slicing) -> Admitted:
+def _admitted(call_id: str, route: _Route, held_s: int | None, slicing: Slicing) -> Admitted:
     # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
     guard_s = slicing.longest_s if held_s is None else min(held_s, slicing.longest_s)
-    return Admitted(call_id, profile.username, called, endpoint, guard_s)
+    profile, context = route.profile, ""
+    if not route.targets:
+        context = Options.from_json(route.trunk.options).context
+    return Admitted(call_id, profile.username, route.called, guard_s, profile.channels, route.targets, context)
 
 
 def _decided(call_id: str, slicing: Slicing) -> Admitted | Refusal | None:
@@ -441,8 +452,12 @@ def _decided(call_id: str, slicing: Slicing) -> Admitted | Refusal | None:
     if row is not None:
         hold = one(Hold, "call_id = ?", call_id)
         held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
-        endpoint = row.trunk.name if row.direction == Direction.OUT.value else row.profile.username
-        return _admitted(call_id, row.profile, row.called, endpoint, held_s, slicing)
+        route = _Route(row.profile, row.trunk, row.called)
+        if row.direction == Direction.OUT.value:
+            route.targets = _targets(route.called, _trunks(row.profile, call_id)) or (_target(row.called, row.trunk),)
+        else:
+            route.targets = _rings(row.profile)
+        return _admitted(call_id, route, held_s, slicing)
     ((refused,),) = rows("SELECT refusal FROM cdr WHERE id = ?", call_id)
     return refusals.BY_CODE[refused]
 
@@ -452,15 +467,16 @@ def _route_out(attempt: Attempt) -> _Route:
     if profile is None:
         return _Route(refusal=refusals.PROFILE_UNKNOWN)
     called = e164(attempt.dialled)
-    asks = (asked(Trunk, _FIRST_TRUNK, profile.company_id), (_SLOTS, (profile.id,)))
-    foresee(*asks, *holds.questions(profile, attempt.asked_at))
-    trunk = one(Trunk, _FIRST_TRUNK, profile.company_id)
-    refusal = admission.may_carry(profile.status)
+    foresee(trunks.choices(profile), (_SLOTS, (profile.id,)), *holds.questions(profile, attempt.asked_at))
+    tries = _trunks(profile, attempt.call_id)
+    refusal = admission.may_carry(profile.status, profile.state)
     if refusal is None and called is None:
         refusal = refusals.NUMBER_INVALID
-    if refusal is None and trunk is None:
+    if refusal is None and not tries:
         refusal = refusals.NO_TRUNK
-    route = _Route(profile, trunk, called or "", trunk.name if trunk else "", refusal=refusal)
+    route = _Route(profile, tries[0] if tries else None, called or "", refusal=refusal)
+    if refusal is None:
+        route.targets = _targets(route.called, tries)
     if refusal is None:
         _rate(route, attempt.asked_at)
     return route
@@ -480,14 +496,36 @@ def _route_in(attempt: Attempt) -> _Route:
     trunk = one(Trunk, "name = ?", attempt.source)
     if trunk is None:
         return _Route(refusal=refusals.NO_TRUNK)
-    called = e164(attempt.dialled)
+    called = e164(from_the_wire(attempt.dialled, Options.from_json(trunk.options).number_form))
     if called is None:
         return _Route(trunk=trunk, refusal=refusals.NUMBER_INVALID)
     sql = "id = (SELECT profile_id FROM number WHERE e164 = ? AND company_id = ?)"
     profile = one(Profile, sql, called, trunk.company_id)
-    if profile is None:
+    # A provider calls its own profile, and a carrier none that has a provider.
+    if profile is None or (trunk.profile_id != profile.id and (trunk.profile_id or profile.role == "client")):
         return _Route(trunk=trunk, called=called, refusal=refusals.NUMBER_UNKNOWN)
-    return _Route(profile, trunk, called, profile.username, refusal=admission.may_carry(profile.status))
+    refusal = admission.may_carry(profile.status, profile.state)
+    if refusal is None and trunk.state != "open":
+        refusal = refusals.TRUNK_CLOSED
+    return _Route(profile, trunk, called, _rings(profile), refusal=refusal)
+
+
+def _trunks(profile: Any, call_id: str) -> list[TrunkChoice]:
+    sql, values = trunks.choices(profile)
+    return order([trunks.choice(row) for row in rows(sql, *values)], call_id)
+
+
+def _targets(called: str, tries: Sequence[TrunkChoice]) -> tuple[Target, ...]:
+    return tuple(Target(endpoint_of(t.name), on_the_wire(called, t.number_form), t.failover) for t in tries)
+
+
+def _target(called: str, trunk: Any) -> Target:
+    return Target(endpoint_of(trunk.name), on_the_wire(called, Options.from_json(trunk.options).number_form))
+
+
+def _rings(profile: Any) -> tuple[Target, ...]:
+    """The PBX of a server profile; a client's is this Asterisk."""
+    return (Target(profile.username, ""),) if profile.role == "server" else ()
 
 
 def _take_slot(route: _Route) -> int | Refusal:

@@ -125,7 +125,7 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
         rated = rating.rated(rate, duration_ms, free_bundle_s(offered.term))
         refusal = None
         if row is not None:
-            refusal = admission.may_carry(row.status) or may_dial(row, called, offered, at)
+            refusal = admission.may_carry(row.status, row.state) or may_dial(row, called, offered, at)
             if refusal is None and offered.payer == "bundle" and rated.paid_s:
                 refusal = refusals.NO_CREDIT
         elif not destinations.may_be_dialled(called, rate.kind, []):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from peewee import (
     SQL,
     AutoField,
+    BigAutoField,
     BigIntegerField,
     BlobField,
     BooleanField,
@@ -41,7 +42,14 @@ class Company(Table):
 
 
 class Profile(Table):
-    """A SIP profile. `digest` is HA1 for `username` and `realm`; the password itself is kept nowhere."""
+    """A SIP profile. Of role `server` its PBX signs in to us: by `digest`, which is HA1 for `username` and `realm`,
+    sealed (the password itself is kept nowhere), or by the `address` and `port` that it calls from. Of role `client`
+    the PBX is this Asterisk, and its trunk (`Trunk.profile_id`) signs in to the provider.
+
+    `old_digest` is good until `old_until`, after a rotation. `options` are those of core/sip.py, as JSON. `state` is
+    what an operator wants, beside the subscription's `status`; `sip_version` grows with each change of what is
+    generated.
+    """
 
     id = AutoField()
     company = ForeignKeyField(Company)
@@ -55,13 +63,25 @@ class Profile(Table):
     channels = IntegerField(constraints=[Check("channels BETWEEN 0 AND 300")])
     status = TextField(constraints=[Check("status IN ('inactive', 'active', 'suspended', 'cancelling', 'archived')")])
     created_at = BigIntegerField()
+    address = TextField(null=True)
+    port = IntegerField(null=True, constraints=[Check("port BETWEEN 1 AND 65535")])
+    old_digest = TextField(null=True)
+    old_until = BigIntegerField(null=True)
+    options = TextField(constraints=[SQL("DEFAULT '{}'")])
+    state = TextField(constraints=[SQL("DEFAULT 'open'"), Check("state IN ('open', 'draining', 'suspended')")])
+    sip_version = IntegerField(constraints=[SQL("DEFAULT 1")])
 
     class Meta:
         indexes = ((("company", "name"), True),)
 
 
 class Trunk(Table):
-    """A way to a carrier: known by its address and UDP port, both ways."""
+    """A way to a carrier, or, with `profile_id`, of a client profile to its provider. Whoever is there is known by its
+    address and port; with `auth` registration we register there as `username`, whose password is `secret`, sealed.
+
+    Calls try the trunks of a company by `place`; those of one place have calls by `share`. `failover` are the SIP
+    answers after which the next trunk is tried.
+    """
 
     id = AutoField()
     company = ForeignKeyField(Company)
@@ -70,6 +90,19 @@ class Trunk(Table):
     host = TextField()
     port = IntegerField(constraints=[Check("port BETWEEN 1 AND 65535")])
     created_at = BigIntegerField()
+    profile_id = IntegerField(null=True, unique=True, constraints=[SQL('REFERENCES "profile" ("id")')])
+    auth = TextField(constraints=[SQL("DEFAULT 'ip'"), Check("auth IN ('registration', 'ip')")])
+    username = TextField(constraints=[SQL("DEFAULT ''")])
+    realm = TextField(constraints=[SQL("DEFAULT ''")])
+    secret = TextField(null=True)
+    options = TextField(constraints=[SQL("DEFAULT '{}'")])
+    state = TextField(
+        constraints=[SQL("DEFAULT 'open'"), Check("state IN ('open', 'draining', 'suspended', 'archived')")]
+    )
+    sip_version = IntegerField(constraints=[SQL("DEFAULT 1")])
+    place = IntegerField(constraints=[SQL("DEFAULT 1"), Check("place BETWEEN 1 AND 100")])
+    share = IntegerField(constraints=[SQL("DEFAULT 1"), Check("share BETWEEN 1 AND 1000")])
+    failover = TextField(constraints=[SQL("DEFAULT '408 500 502 503 504'")])
 
 
 class Number(Table):
@@ -376,6 +409,24 @@ class Node(Table):
     epoch = BigIntegerField()
 
 
+class Reachability(Table):
+    """What became of a trunk or a PBX, as one node's Asterisk sees it: a row each time that it changed.
+
+    `sip_status` is the last SIP answer, where there was one; `words` say the reason.
+    """
+
+    id = BigAutoField()
+    node = TextField()
+    endpoint = TextField()
+    state = TextField()
+    sip_status = IntegerField(null=True)
+    words = TextField()
+    at = BigIntegerField()
+
+    class Meta:
+        indexes = (SQL("CREATE INDEX reachability_last ON reachability (endpoint, node, at)"),)
+
+
 class Restored(Table):
     """One row while the store waits to be looked at after a restore: where its books end, and when it was restored."""
 
@@ -387,5 +438,5 @@ class Restored(Table):
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
     PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, Recharge, Term, Notice, Hold, Charge,
-    Restored, Node,
+    Restored, Node, Reachability,
 )  # fmt: skip

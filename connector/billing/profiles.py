@@ -1,34 +1,40 @@
-"""Companies, their SIP profiles and their carrier trunks."""
+"""Companies and their SIP profiles."""
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import cast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from peewee import fn
 
-from connector.billing import plans
+from connector.billing import plans, trunks, vault
 from connector.billing.models import Call, Company, Number, Profile, Trunk
-from connector.billing.named import company_row, profile_row
-from connector.billing.store import reading, writing
-from connector.core import credentials
+from connector.billing.named import company_row, open_profile_row, profile_row
+from connector.billing.store import reading, rows, run, writing
+from connector.billing.trunks import SignIn
+from connector.core import credentials, sip
 from connector.core.money import checked_currency
 from connector.core.numbers import e164
-from connector.core.sip import CarrierTrunk, SipAccount
+from connector.core.sip import Inward, Options
 from connector.core.times import checked_zone
-from connector.errors import BadInput, NotFound
+from connector.errors import BadInput
 
 MOST_NAME = 60
+# After a rotation the old password is good so long: time enough to change it in a PBX on a working day.
+OVERLAP_MS = 24 * 3_600_000
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another
-_TRUNK_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
 @dataclass(frozen=True)
 class ProfileView:
-    """A profile as people and programs see it: no secret in it."""
+    """A profile as people and programs see it: no secret in it.
+
+    `status` is the subscription's, or `suspended` if an operator wants that; `state` is what the operator wants.
+    `address` and `port`: where its PBX calls from, if it is known by that; a client's provider. `old_until`: until then
+    the password before the last rotation is good too.
+    """
 
     name: str
     username: str
@@ -36,9 +42,14 @@ class ProfileView:
     role: str
     auth: str
     status: str
+    state: str
     channels: int
     channels_in_use: int
     numbers: list[str]
+    address: str | None
+    port: int | None
+    old_until: int | None
+    options: Options
     created_at: int
 
 
@@ -54,10 +65,10 @@ class CompanyView:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a PBX signs in with. The password is known here and now, and never again."""
+    """What a PBX signs in with. The password is known here and now, and never again; "" if it needs none."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
     realm: str
 
 
@@ -81,37 +92,208 @@ def company_views() -> list[CompanyView]:
         ]
 
 
-def create_profile(name: str, channels: int, realm: str, now: int, company: str | None = None) -> Credentials:
-    """Create a profile of role `server` whose PBX registers to us, and buy it channels; 0 make an inactive one.
+def create_profile(
+    name: str,
+    channels: int,
+    realm: str,
+    now: int,
+    company: str | None = None,
+    *,
+    at: tuple[str, int] | None = None,
+    options: Options | None = None,
+) -> Credentials:
+    """Create a profile of role `server`, and buy it channels; 0 make an inactive one.
 
-    Without `company` there has to be exactly one; its balance pays. Returns the credentials, whose password is kept
-    nowhere. BadInput, and no profile, if the name is unfit or taken, or the channels cannot be sold or paid; NotFound
-    if there is no such company.
+    Its PBX registers to us, with the credentials that are returned, whose password is kept nowhere; or, with `at`, it
+    is known by that address and UDP port. Without `company` there has to be exactly one; its balance pays. BadInput,
+    and no profile, if the name is unfit or taken, or the channels cannot be sold or paid; NotFound if there is no such
+    company.
     """
-    wanted = name.strip()
-    if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
-        raise BadInput(f"a profile's name has 1 to {MOST_NAME} printable characters")
-    username = "p" + "".join(secrets.choice(_LETTERS) for _ in range(10))
-    password = secrets.token_urlsafe(24)
+    options = options or Options()
+    username = _new_username()
+    password = "" if at else secrets.token_urlsafe(24)
+    sealed = "" if at else vault.seal(credentials.digest(username, realm, password))
+    if at:
+        sip.checked_address(at[0])
+        sip.checked_port(at[1])
+        if options.transport != "udp":
+            raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
     with writing():
-        owner = company_row(company)
-        if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
-            raise BadInput(f"there is a profile {wanted!r} already")
-        row = Profile.create(
-            company=owner,
-            name=wanted,
-            role="server",
-            auth="registration",
-            username=username,
-            realm=realm,
-            digest=credentials.digest(username, realm, password),
-            channels=0,
-            status="inactive",
-            created_at=now,
-        )
+        if at:
+            trunks.nobody_else_at(*at)
+        row = _create(name, "server", username, realm, sealed, at, options, now, company)
         if channels:
             plans.begin(row, channels, 0, now)
     return Credentials(username, password, realm)
+
+
+def create_client(
+    name: str,
+    channels: int,
+    provider: tuple[str, int],
+    now: int,
+    company: str | None = None,
+    *,
+    sign_in: SignIn | None = None,
+    options: Options | None = None,
+) -> str:
+    """Create a profile of role `client`: this Asterisk is the PBX, and its calls go by a trunk to the provider.
+
+    With `sign_in` the trunk registers there, else the provider knows us by our address. Its username, which the
+    dialplan says. Errors as above.
+    """
+    # A provider that is registered with, as Skype Connect was, wants its user in From, the caller's number beside it.
+    options = options or Options(caller_id="pai" if sign_in else "both")
+    username = _new_username()
+    sealed = vault.seal(sign_in.password) if sign_in else None
+    with writing():
+        row = _create(name, "client", username, "", "", None, options, now, company)
+        if sign_in:
+            Profile.update(auth="registration").where(Profile.id == row.id).execute()
+        trunks.add(row.company, username, provider[0], provider[1], now, sign_in, sealed, options, profile_id=row.id)
+        if channels:
+            plans.begin(row, channels, 0, now)
+    return username
+
+
+def _new_username() -> str:
+    return "p" + "".join(secrets.choice(_LETTERS) for _ in range(10))
+
+
+def _create(
+    name: str,
+    role: str,
+    username: str,
+    realm: str,
+    sealed: str,
+    at: tuple[str, int] | None,
+    options: Options,
+    now: int,
+    company: str | None,
+) -> Profile:
+    wanted = _checked_name(name)
+    owner = company_row(company)
+    if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
+        raise BadInput(f"there is a profile {wanted!r} already")
+    return Profile.create(
+        company=owner,
+        name=wanted,
+        role=role,
+        auth="registration" if sealed else "ip",
+        username=username,
+        realm=realm,
+        digest=sealed,
+        channels=0,
+        status="inactive",
+        created_at=now,
+        address=at[0] if at else None,
+        port=at[1] if at else None,
+        options=options.to_json(),
+        state="open",
+        sip_version=1,
+    )
+
+
+def _checked_name(name: str) -> str:
+    wanted = name.strip()
+    if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
+        raise BadInput(f"a profile's name has 1 to {MOST_NAME} printable characters")
+    return wanted
+
+
+def rename(name: str, new_name: str) -> ProfileView:
+    """Call a profile something else; its username stays. BadInput if the name is unfit or taken; NotFound."""
+    wanted = _checked_name(new_name)
+    with writing():
+        row = open_profile_row(name)
+        other = Profile.get_or_none((Profile.company == row.company_id) & (Profile.name == wanted))
+        if other is not None and other.id != row.id:
+            raise BadInput(f"there is a profile {wanted!r} already")
+        Profile.update(name=wanted).where(Profile.id == row.id).execute()
+        return _shown(row.username)
+
+
+def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
+    """A new password for a PBX; the one before is good for `overlap_ms` more, and one before that no longer.
+
+    BadInput if the PBX has none, for it is known by its address, or the profile is a client's; NotFound.
+    """
+    if not 0 <= overlap_ms <= 30 * 24 * 3_600_000:
+        raise BadInput("the old password may stay good for 30 days at most")
+    with writing():
+        row = open_profile_row(name)
+        if row.role == "client":
+            raise BadInput("the provider made this password: tell a new one by 'connector trunk change'")
+        if row.auth != "registration":
+            raise BadInput("this PBX is known by its address: it has no password")
+        password = secrets.token_urlsafe(24)
+        sealed = vault.seal(credentials.digest(row.username, row.realm, password))
+        old = (row.digest, now + overlap_ms) if overlap_ms else (None, None)
+        run(
+            "UPDATE profile SET digest = ?, old_digest = ?, old_until = ?, sip_version = sip_version + 1 WHERE id = ?",
+            sealed,
+            *old,
+            row.id,
+        )
+        return Credentials(row.username, password, row.realm)
+
+
+def change(
+    name: str,
+    *,
+    at: tuple[str | None, int | None] = (None, None),
+    options: Mapping[str, Any] | None = None,
+) -> ProfileView:
+    """Change how a PBX speaks SIP, or the address and port that it is known by. BadInput and NotFound as above."""
+    with writing():
+        row = open_profile_row(name)
+        if row.role == "client":
+            raise BadInput("this Asterisk is the PBX: what the provider wants is changed by 'connector trunk change'")
+        columns: dict[str, Any] = {}
+        if at != (None, None):
+            if row.auth != "ip":
+                raise BadInput("this PBX registers: it is not known by an address")
+            columns["address"] = sip.checked_address(at[0] or row.address or "")
+            columns["port"] = sip.checked_port(at[1] or row.port or 0)
+            trunks.nobody_else_at(columns["address"], columns["port"], but_profile=row.username)
+        if options:
+            changed = Options.from_json(row.options).changed(options)
+            if row.auth == "ip" and changed.transport != "udp":
+                raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
+            columns["options"] = changed.to_json()
+        if columns:
+            Profile.update(sip_version=Profile.sip_version + 1, **columns).where(Profile.id == row.id).execute()
+        return _shown(row.username)
+
+
+def set_state(name: str, state: str) -> ProfileView:
+    """`draining`: no new calls; `suspended`: unknown to Asterisk too; `open`: as usual. Calls that are up go on."""
+    with writing():
+        row = open_profile_row(name)
+        Profile.update(state=state, sip_version=Profile.sip_version + 1).where(Profile.id == row.id).execute()
+        return _shown(row.username)
+
+
+def seal_digests() -> int:
+    """Seal what an earlier version kept open; how many. SecretsLocked without a key."""
+    with writing():
+        found = rows("SELECT id, digest FROM profile WHERE LENGTH(digest) = 32")
+        for number, digest in found:
+            run("UPDATE profile SET digest = ? WHERE id = ?", vault.seal(digest), number)
+        return len(found)
+
+
+def first_key() -> bool:
+    """Make the key of a store in which nothing was sealed yet, if there is none; whether it was made.
+
+    Where something is, a new key would open nothing: then one that is missing has to be found. SecretsLocked if it
+    cannot be made.
+    """
+    with reading():
+        sealed = rows("SELECT 1 FROM profile WHERE LENGTH(digest) > 32 LIMIT 1") or rows(
+            "SELECT 1 FROM trunk WHERE secret IS NOT NULL LIMIT 1"
+        )
+    return not sealed and vault.make()
 
 
 def add_number(number: str, profile: str, now: int) -> str:
@@ -125,23 +307,6 @@ def add_number(number: str, profile: str, now: int) -> str:
             raise BadInput(f"the number {found} is taken")
         Number.create(company=row.company, profile=row, e164=found, created_at=now)
     return found
-
-
-def create_trunk(name: str, host: str, port: int, now: int, company: str | None = None) -> None:
-    """Create a carrier trunk, known by address and UDP port. BadInput if the name is unfit or taken."""
-    if not _TRUNK_NAME.fullmatch(name):
-        raise BadInput("a trunk's name begins with a letter and has only a-z, 0-9 and '-', at most 31 of them")
-    with writing():
-        if Trunk.get_or_none(Trunk.name == name):
-            raise BadInput(f"there is a trunk {name!r} already")
-        Trunk.create(company=company_row(company), name=name, host=host, port=port, created_at=now)
-
-
-def move_trunk(name: str, host: str, port: int) -> None:
-    """The carrier is at another address now. NotFound if there is no such trunk."""
-    with writing():
-        if not Trunk.update(host=host, port=port).where(Trunk.name == name).execute():
-            raise NotFound(f"there is no trunk {name!r}")
 
 
 def list_profiles() -> list[ProfileView]:
@@ -161,35 +326,60 @@ def list_profiles() -> list[ProfileView]:
 def show_profile(name: str) -> ProfileView:
     """One profile by its name or username; NotFound if there is none."""
     with reading():
-        row = profile_row(name)
-        numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
-        in_use = Call.select().where((Call.profile == row) & Call.dead_at.is_null()).count()
-        return _view(row, in_use, numbers)
+        return _shown(name)
 
 
-def sip_accounts() -> list[SipAccount]:
-    """Every profile that Asterisk has to know, by username."""
+def _shown(name: str) -> ProfileView:
+    row = profile_row(name)
+    numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
+    in_use = Call.select().where((Call.profile == row) & Call.dead_at.is_null()).count()
+    return _view(row, in_use, numbers)
+
+
+def inward(now: int) -> list[Inward]:
+    """Every PBX that signs in to us and that Asterisk has to know, by username, as of `now`: for a while after a
+    rotation the old password is good beside the new one. SecretsLocked without the key.
+    """
+    sql = (
+        "SELECT username, realm, auth, digest, old_digest, old_until, address, port, options FROM profile"
+        " WHERE role = 'server' AND status != 'archived' AND state != 'suspended' ORDER BY username"
+    )
     with reading():
-        rows = Profile.select().where(Profile.status != "archived").order_by(Profile.username)
-        return [SipAccount(row.username, row.realm, row.digest) for row in rows]
+        found = rows(sql)
+    made = []
+    for username, realm, auth, digest, old_digest, old_until, address, port, options in found:
+        kept = [digest, old_digest] if old_digest and old_until > now else [digest]
+        digests = tuple(vault.unseal(each) for each in kept) if auth == "registration" else ()
+        made.append(Inward(username, realm, digests, address or "", port or 0, Options.from_json(options)))
+    return made
 
 
-def carrier_trunks() -> list[CarrierTrunk]:
-    """Every carrier trunk, by name."""
+def sip_stamp(now: int) -> tuple[Any, ...]:
+    """Another value each time that what Asterisk has to know is something else: cheap to ask for."""
+    sql = (
+        "SELECT COUNT(*), SUM(sip_version), SUM(CASE WHEN old_until > ? THEN 1 ELSE 0 END),"
+        " SUM(CASE WHEN status = 'archived' THEN 1 ELSE 0 END) FROM profile"
+    )
     with reading():
-        return [CarrierTrunk(row.name, row.host, row.port) for row in Trunk.select().order_by(Trunk.name)]
+        return (*rows(sql, now)[0], *rows("SELECT COUNT(*), SUM(sip_version) FROM trunk")[0])
 
 
 def _view(row: Profile, in_use: int, numbers: list[str]) -> ProfileView:
+    trunk = Trunk.get_or_none(Trunk.profile_id == row.id) if row.role == "client" else None
     return ProfileView(
         name=row.name,
         username=row.username,
         company=row.company.name,
         role=row.role,
         auth=row.auth,
-        status=row.status,
+        status="suspended" if row.state == "suspended" and row.status != "archived" else row.status,
+        state=row.state,
         channels=row.channels,
         channels_in_use=in_use,
         numbers=numbers,
+        address=trunk.host if trunk else row.address,
+        port=trunk.port if trunk else row.port,
+        old_until=row.old_until,
+        options=Options.from_json(trunk.options if trunk else row.options),
         created_at=row.created_at,
     )

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import config, stores
+from connector.billing import profiles
 from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.core import money
@@ -63,6 +64,7 @@ def open_store() -> Store:
     found = settings()
     opened = stores.opened(found.store)
     opened.check()
+    profiles.first_key()
     return opened
 
 
@@ -75,7 +77,9 @@ def as_dict(view: Any) -> dict[str, Any]:
 def _timed(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: iso(item) if (key.endswith("_at") or key == "at") and isinstance(item, int) else _timed(item)
+            key: iso(item)
+            if (key.endswith(("_at", "_until")) or key == "at") and isinstance(item, int)
+            else _timed(item)
             for key, item in value.items()
         }
     return [_timed(item) for item in value] if isinstance(value, list | tuple) else value
@@ -96,9 +100,18 @@ def print_one(fields: dict[str, Any], as_json: bool) -> None:
     for key, value in fields.items():
         if key.endswith("_micros") and isinstance(value, int) and currency:
             key, value = key.removesuffix("_micros"), money.shown(value, currency)
-        text = " ".join(map(str, value)) if isinstance(value, list | tuple) else "-" if value is None else str(value)
-        table.add_row(key.replace("_", " "), plain(text))
+        table.add_row(key.replace("_", " "), plain(_text(value)))
     console.print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items() if item not in ("", (), []))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value))
+    return "-" if value is None else str(value)
 
 
 def print_many(

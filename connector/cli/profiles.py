@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
 
 from connector.billing import limits, plans, profiles
+from connector.cli import sip_options
 from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one, settings
+from connector.cli.sip_options import Password, hang_up_all, with_sip_options
+from connector.core import connect
 from connector.core.money import amount
+from connector.core.sip import Options
+from connector.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="SIP profiles.")
 
@@ -41,18 +47,141 @@ def profile_show(name: str, as_json: AsJson = False) -> None:
 
 
 @app.command("create")
+@with_sip_options
 def profile_create(
     name: str,
+    said: dict[str, Any],
+    role: Annotated[str, typer.Option(help="server: a PBX signs in to us; client: this is the PBX.")] = "server",
+    auth: Annotated[str, typer.Option(help="registration, or ip: known by address and UDP port.")] = "registration",
+    address: Annotated[str | None, typer.Option(help="Where the PBX calls from; of a client, its provider.")] = None,
+    port: Annotated[int, typer.Option(help="And its port.")] = 5060,
+    username: Annotated[str | None, typer.Option(help="Of a client: the user name at the provider.")] = None,
+    realm: Annotated[str, typer.Option(help="Of a client: the provider's realm, if you know it.")] = "",
+    password_file: Password = None,
     channels: Annotated[int, typer.Option(help="Simultaneous calls, 1 to 300; 0 for none yet.")] = 0,
     company: Annotated[str | None, typer.Option(help="Whose it is, if there are several companies.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a profile. Its password is shown now, and never again."""
+    """Make a profile. A password that we make is shown now, and never again."""
+    if role not in ("server", "client") or auth not in ("registration", "ip"):
+        raise BadInput("a role is server or client; --auth is registration or ip")
+    if address is None and (role == "client" or auth == "ip"):
+        raise BadInput("say where it is: --address and --port")
+    if username is not None and (role == "server" or auth == "ip"):
+        raise BadInput("a user name is a client's, who registers with a provider by it")
+    if role == "server" and auth == "registration" and address is not None:
+        raise BadInput("a PBX that registers may be anywhere: --address is for --auth ip")
+    if role == "client":
+        sign_in = None
+        if auth == "registration":
+            if username is None:
+                raise BadInput("say by which --username the provider knows us")
+            sign_in = sip_options.sign_in(username, password_file, realm)
+            said = {"caller_id": "pai", **said}
+        open_store()
+        made = profiles.create_client(
+            name, channels, (address or "", port), now(), company, sign_in=sign_in, options=Options(**said)
+        )
+        print_one(as_dict(profiles.show_profile(made)), as_json)
+        return
     open_store()
-    made = profiles.create_profile(name, channels, settings().sip.realm, now(), company)
-    print_one(
-        {**as_dict(profiles.show_profile(made.username)), "password": made.password, "realm": made.realm}, as_json
+    at = (address, port) if auth == "ip" and address else None
+    issued = profiles.create_profile(
+        name, channels, settings().sip.realm, now(), company, at=at, options=Options(**said)
     )
+    _print_issued(issued, as_json)
+
+
+@app.command("rotate")
+def profile_rotate(
+    name: str,
+    overlap_hours: Annotated[int, typer.Option(help="How long the old password is good too.")] = 24,
+    as_json: AsJson = False,
+) -> None:
+    """Make a new password, which is shown now, and never again."""
+    open_store()
+    _print_issued(profiles.rotate(name, now(), overlap_hours * 3_600_000), as_json)
+
+
+@app.command("rename")
+def profile_rename(name: str, new_name: str, as_json: AsJson = False) -> None:
+    """Call it something else; its user name and its password stay."""
+    open_store()
+    print_one(as_dict(profiles.rename(name, new_name)), as_json)
+
+
+@app.command("change")
+@with_sip_options
+def profile_change(
+    name: str,
+    said: dict[str, Any],
+    address: Annotated[str | None, typer.Option(help="Where its PBX calls from.")] = None,
+    port: Annotated[int | None, typer.Option(help="And its UDP port.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change how its PBX speaks SIP; what is not said stays. A client's: 'connector trunk change'."""
+    open_store()
+    print_one(as_dict(profiles.change(name, at=(address, port), options=said)), as_json)
+
+
+@app.command("connect")
+def profile_connect(
+    name: str,
+    form: Annotated[str, typer.Option("--for", help="asterisk, freepbx or generic.")] = "generic",
+    as_json: AsJson = False,
+) -> None:
+    """The data that its PBX needs to connect, ready to paste."""
+    if form not in ("asterisk", "freepbx", "generic"):
+        raise BadInput("the page is for asterisk, freepbx or generic")
+    open_store()
+    found, ours = profiles.show_profile(name), settings().sip
+    if found.role == "client":
+        text = connect.own_dialplan(found.username, found.options.context)
+        print_json({"dialplan": text}) if as_json else sys.stdout.write(text)
+        return
+    page = connect.Connection(
+        found.name,
+        found.username,
+        ours.realm,
+        ours.host,
+        ours.tls_port if found.options.transport == "tls" else ours.port,
+        found.channels,
+        tuple(found.numbers),
+        found.options,
+        address=found.address,
+        pbx_port=found.port,
+    )
+    if form == "asterisk":
+        text = connect.asterisk(page)
+        print_json({"pjsip": text}) if as_json else sys.stdout.write(text)
+        return
+    print_one(dict(connect.freepbx(page) if form == "freepbx" else connect.table(page)), as_json)
+
+
+@app.command("suspend")
+def profile_suspend(name: str, as_json: AsJson = False) -> None:
+    """No new calls, and its PBX cannot register; calls that are up go on."""
+    _set_state(name, "suspended", as_json)
+
+
+@app.command("drain")
+def profile_drain(name: str, as_json: AsJson = False) -> None:
+    """No new calls; those that are up finish, and its PBX stays registered."""
+    _set_state(name, "draining", as_json)
+
+
+@app.command("resume")
+def profile_resume(name: str, as_json: AsJson = False) -> None:
+    """As usual again."""
+    _set_state(name, "open", as_json)
+
+
+@app.command("hang-up")
+def profile_hang_up(name: str) -> None:
+    """End every call of the profile, on this node."""
+    open_store()
+    wanted = profiles.show_profile(name).username
+    hang_up_all(lambda call: call.username == wanted)
 
 
 @app.command("delete")
@@ -106,6 +235,18 @@ def profile_limits(
     if changes or rules or forget:
         limits.change(name, changes, rules, forget or [])
     print_one(as_dict(limits.show(name)), as_json)
+
+
+def _set_state(name: str, state: str, as_json: bool) -> None:
+    open_store()
+    print_one(as_dict(profiles.set_state(name, state)), as_json)
+
+
+def _print_issued(issued: profiles.Credentials, as_json: bool) -> None:
+    shown = {**as_dict(profiles.show_profile(issued.username)), "realm": issued.realm}
+    if issued.password:
+        shown["password"] = issued.password
+    print_one(shown, as_json)
 
 
 def _sum(text: str | None, what: str) -> tuple[int | None] | None:

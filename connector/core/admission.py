@@ -52,9 +52,13 @@ def may_dial(called: str, rate: Rate, limits: Limits, rules: Sequence[PrefixRule
     return None
 
 
-def may_carry(status: str) -> Refusal | None:
-    """None if a profile in this status carries new calls, else why not."""
-    return None if status in _CARRIES_CALLS else refusals.PROFILE_NOT_ACTIVE
+def may_carry(status: str, state: str) -> Refusal | None:
+    """None if a profile carries new calls: by its subscription's status, and by the state that an operator wants."""
+    if state == "suspended":
+        return refusals.PROFILE_SUSPENDED
+    if status not in _CARRIES_CALLS:
+        return refusals.PROFILE_NOT_ACTIVE
+    return refusals.PROFILE_DRAINING if state == "draining" else None
 
 
 def take_slot(channels: int, taken: Collection[int]) -> int | Refusal:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.core.trunks import Target
+
 # A call is answered, or given up, within this: CONNECTOR_RING_S in the dialplan has to be less.
 LONGEST_RINGING_MS = 600_000
 # What two machines' clocks may differ by, and a timer be late.
@@ -57,16 +59,20 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Admitted:
-    """The call has its channel. `endpoint` is what the dialplan dials: a trunk's, or a profile's.
+    """The call has its channel. What the dialplan does with it: out, it tries the `targets` in their order; in, it
+    rings the one target, a PBX's endpoint, or goes on in the `context` of this Asterisk, the PBX of a client profile.
 
     `guard_s`: how long it may talk, from its answer on, before Asterisk ends it: what is held for it, if it costs.
+    `channels`: what the profile has bought; Asterisk counts too, as a second guard.
     """
 
     call_id: str
     profile: str
     called: str
-    endpoint: str
     guard_s: int
+    channels: int
+    targets: tuple[Target, ...] = ()
+    context: str = ""
 
 
 # The cause that the dialplan hangs up with when a leg's time ran out: 102, recovery on timer expiry.

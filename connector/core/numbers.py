@@ -15,6 +15,11 @@ def e164(dialled: str) -> str | None:
     return f"+{found.group(1)}" if found else None
 
 
+def from_the_wire(dialled: str, form: str) -> str:
+    """A number as a trunk of this form says it, in international form: a bare one gets its `+`."""
+    return "+" + dialled if form == "bare" and dialled[:1] in set("123456789") else dialled
+
+
 def recorded(text: str) -> str:
     """What the network sent, fit to be kept: printable, and at most 64 characters of it."""
     return "".join(char if char.isprintable() else "?" for char in text[:MOST_DIALLED])

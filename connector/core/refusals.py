@@ -24,6 +24,9 @@ class Refusal:
 CHANNELS_FULL = Refusal("channels_full", 34, 503, 409, "All channels of the profile are in use.")
 PROFILE_UNKNOWN = Refusal("profile_unknown", 21, 403, 404, "The call came from no profile that we know.")
 PROFILE_NOT_ACTIVE = Refusal("profile_not_active", 21, 403, 403, "The profile is not active.")
+PROFILE_SUSPENDED = Refusal("profile_suspended", 21, 403, 403, "The profile is suspended by its operator.")
+PROFILE_DRAINING = Refusal("profile_draining", 42, 503, 503, "The profile takes no new calls, for it is being drained.")
+TRUNK_CLOSED = Refusal("trunk_closed", 42, 503, 503, "The trunk takes no new calls: it is drained or suspended.")
 NUMBER_INVALID = Refusal("number_invalid", 28, 484, 422, "What was dialled is no number in international form.")
 NUMBER_UNKNOWN = Refusal("number_unknown", 1, 404, 404, "The number called belongs to no profile.")
 NO_RATE = Refusal("no_rate", 21, 403, 422, "The rate deck has no rate for the number called.")
@@ -41,6 +44,9 @@ ALL = (
     CHANNELS_FULL,
     PROFILE_UNKNOWN,
     PROFILE_NOT_ACTIVE,
+    PROFILE_SUSPENDED,
+    PROFILE_DRAINING,
+    TRUNK_CLOSED,
     NUMBER_INVALID,
     NUMBER_UNKNOWN,
     NO_TRUNK,

@@ -1,23 +1,225 @@
-"""What Asterisk has to know of profiles and carriers: values that billing hands to the generator of config."""
+"""What Asterisk has to know of profiles and trunks, and what each may say on the wire.
+
+An *inward* end signs in to us: the PBX of a `server` profile. An *outward* one we sign in to: a carrier, or the
+provider of a `client` profile. Every word is checked here, before it is kept; `connector/pjsip.py` checks again.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import ipaddress
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from connector.errors import BadInput
+
+TRANSPORTS = ("udp", "tcp", "tls")
+CODECS = ("alaw", "ulaw", "g722", "gsm", "g729", "opus", "ilbc", "slin")
+DTMF = ("rfc4733", "info", "inband", "auto", "auto_info")
+TIMERS = ("no", "yes", "required", "always")
+CALLER_ID = ("from", "pai", "both")
+NUMBER_FORMS = {"plus": "+", "bare": "", "zeros": "00"}
+MOST_WORD = 128
+_HOST = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}"
+                   r"[A-Za-z0-9])?")  # fmt: skip
+_CONTEXT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,78}")
+_USER = re.compile(r"[A-Za-z0-9!%*_+=~.@'()$/?&-]{1,64}")
+_REALM = re.compile(r"[A-Za-z0-9._@ -]{1,60}")
+_SIP_ANSWER = re.compile(r"[3-6][0-9][0-9]")
 
 
 @dataclass(frozen=True)
-class SipAccount:
-    """A profile whose PBX registers to us. `digest` is HA1 for `username` and `realm`, as good as the password."""
+class Options:
+    """How an end speaks SIP. What is not said is what most PBXs and carriers want.
 
-    username: str
-    realm: str
-    digest: str = field(repr=False)
+    `nat`: answer where packets come from, whatever they say. `qualify_s`: ask so often whether it is there; 0: never;
+    not said, trunks are asked and PBXs that register are not, for what did not answer once gets no call until it does.
+    `caller_id`: where the caller's number goes: From, P-Asserted-Identity, or both. `number_form`: E.164 with `+`,
+    bare, or with 00. `acl`: the networks that may speak for it; empty: any. `match`: more addresses that an outward end
+    calls from. `context`: where calls in to a client profile go on in the dialplan.
+    """
+
+    transport: str = "udp"
+    srtp: bool = False
+    codecs: tuple[str, ...] = ("alaw", "ulaw")
+    dtmf: str = "rfc4733"
+    nat: bool = True
+    qualify_s: int | None = None
+    timers: str = "yes"
+    caller_id: str = "both"
+    max_contacts: int = 1
+    acl: tuple[str, ...] = ()
+    number_form: str = "plus"
+    match: tuple[str, ...] = ()
+    from_user: str = ""
+    from_domain: str = ""
+    contact_user: str = ""
+    context: str = "from-connector"
+
+    def __post_init__(self) -> None:
+        _one_of("transport", self.transport, TRANSPORTS)
+        _one_of("DTMF", self.dtmf, DTMF)
+        _one_of("session timers", self.timers, TIMERS)
+        _one_of("caller ID", self.caller_id, CALLER_ID)
+        _one_of("number form", self.number_form, NUMBER_FORMS)
+        if not self.codecs or len(set(self.codecs)) != len(self.codecs):
+            raise BadInput("the codecs: at least one, and each once")
+        for codec in self.codecs:
+            _one_of("a codec", codec, CODECS)
+        _between("qualify", self.qualify_s or 0, 0, 3600)
+        _between("the most contacts", self.max_contacts, 1, 100)
+        for network in self.acl:
+            _network(network)
+        for address in self.match:
+            checked_address(address, "an address to match")
+        for what, word in (("from-user", self.from_user), ("contact-user", self.contact_user)):
+            if word:
+                checked_user(word, what)
+        if self.from_domain:
+            checked_host(self.from_domain, "the from-domain")
+        if not _CONTEXT.fullmatch(self.context):
+            raise BadInput("a context's name begins with a letter and has letters, digits, '-' and '_'")
+
+    def changed(self, changes: Mapping[str, Any]) -> Options:
+        """These with some of them changed. BadInput if one is unfit."""
+        return replace(self, **changes)
+
+    def to_json(self) -> str:
+        """What differs from the usual, the same text for the same options."""
+        usual = asdict(Options())
+        return json.dumps({name: value for name, value in asdict(self).items() if value != usual[name]}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Options:
+        """Options as they were kept."""
+        kept: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in json.loads(text).items()
+        }
+        return cls(**kept)
 
 
 @dataclass(frozen=True)
-class CarrierTrunk:
-    """A carrier that is known by address and UDP port."""
+class Inward:
+    """A PBX that signs in to us: by registration, with one of `digests` (HA1 for `name` and `realm`), or, where there
+    are none, by the `address` and `port` that it calls from.
+    """
+
+    name: str
+    realm: str = ""
+    digests: tuple[str, ...] = field(default=(), repr=False)
+    address: str = ""
+    port: int = 0
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True)
+class Outward:
+    """A carrier or provider at `host` and `port`. With a `username` we register there, by `password`.
+
+    `profile` is the username of the client profile whose provider it is; "" for a carrier. `realm`, if it is known,
+    spares Asterisk the password: a digest is enough then.
+    """
 
     name: str
     host: str
     port: int
+    username: str = ""
+    password: str = field(default="", repr=False)
+    realm: str = ""
+    profile: str = ""
+    options: Options = field(default_factory=Options)
+
+
+def checked_host(text: str, what: str = "the address") -> str:
+    """A host's name or IPv4 address. BadInput if it is neither."""
+    numeric = all(part.isdigit() for part in text.split("."))
+    if not _HOST.fullmatch(text) or (numeric and not is_ipv4(text)):
+        raise BadInput(f"{what} is an IPv4 address or a host's name")
+    return text
+
+
+def checked_address(text: str, what: str = "the address of a PBX") -> str:
+    """An IPv4 address that somebody may have. BadInput if it is none."""
+    if not is_ipv4(text):
+        raise BadInput(f"{what} is an IPv4 address, like 192.0.2.10")
+    address = ipaddress.IPv4Address(text)
+    if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        raise BadInput(f"{text} is nobody's address")
+    return text
+
+
+def checked_known_by(host: str, options: Options) -> None:
+    """Whoever calls from an outward end without registration has to be known by an address.
+
+    A name would do, but Asterisk looks it up while it loads its config, and drops the object when it cannot.
+    """
+    if not is_ipv4(host) and not options.match:
+        raise BadInput(f"{host} is a name, and its calls are known by address: say its --match addresses")
+
+
+def checked_port(port: int) -> int:
+    """A port, 1 to 65535."""
+    _between("a port", port, 1, 65535)
+    return port
+
+
+def checked_user(text: str, what: str) -> str:
+    """The user part of a SIP address, as somebody gave it to us. BadInput if it cannot be one."""
+    if not _USER.fullmatch(text):
+        raise BadInput(f"{what} has 1 to 64 letters, digits and signs that a SIP user may have")
+    return text
+
+
+def checked_realm(text: str) -> str:
+    """A realm that a provider named."""
+    if text != text.strip() or not _REALM.fullmatch(text):
+        raise BadInput("a realm has 1 to 60 letters, digits, dots, '-', '_', '@' and spaces")
+    return text
+
+
+def checked_password(text: str) -> str:
+    """A password that a provider gave us: carried unchanged, or refused."""
+    if not text.isprintable() or text != text.strip() or not 1 <= len(text.encode()) <= MOST_WORD:
+        raise BadInput(f"a password has 1 to {MOST_WORD} bytes that can be printed, and no space at its ends")
+    return text
+
+
+def checked_failover(text: str) -> str:
+    """SIP answers, as `408 500 503`. BadInput if one is no final answer."""
+    words = text.replace(",", " ").split()
+    if any(not _SIP_ANSWER.fullmatch(word) for word in words):
+        raise BadInput("failover is a list of final SIP answers, like '408 500 503'")
+    return " ".join(sorted(set(words)))
+
+
+def on_the_wire(number: str, form: str) -> str:
+    """A number in E.164 as a trunk wants it."""
+    return NUMBER_FORMS[form] + number.removeprefix("+")
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether it is an IPv4 address."""
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _network(text: str) -> None:
+    try:
+        ipaddress.IPv4Network(text)
+    except ValueError:
+        raise BadInput(f"an ACL has IPv4 networks, like 192.0.2.0/24; {text[:40]!r} is none") from None
+
+
+def _one_of(what: str, word: str, words: Any) -> None:
+    if word not in words:
+        raise BadInput(f"{what} is one of {', '.join(words)}")
+
+
+def _between(what: str, number: int, low: int, high: int) -> None:
+    if not isinstance(number, int) or not low <= number <= high:
+        raise BadInput(f"{what} is a number from {low} to {high}")

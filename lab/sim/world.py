@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
-from connector.billing import calls, credit, decks, ledger, profiles
+from connector.billing import calls, credit, decks, ledger, profiles, trunks, vault
 from connector.billing.sqlite import IN_MEMORY, FileStore
 from connector.billing.store import reading, rows
 from connector.core.holds import Slicing
@@ -58,8 +58,9 @@ class Books:
     def __init__(self) -> None:
         self.store = FileStore(IN_MEMORY)
         self.store.migrate()
+        vault.use_new_key()
         profiles.create_company("Acme", "GBP", "Europe/London", START_MS)
-        profiles.create_trunk("carrier", "127.0.0.1", 5070, START_MS)
+        trunks.create_trunk("carrier", "127.0.0.1", 5070, START_MS)
         credit.top_up(1_000 * MICROS, "first", START_MS)
         decks.load(DECK, "sim", START_MS - 60_000)
         self.rich = profiles.create_profile("rich", CHANNELS, "sim", START_MS)

@@ -18,6 +18,7 @@ from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.money import MICROS
 from connector.core.refusals import Refusal
+from connector.core.trunks import Target
 from connector.errors import NotFound, StoreUnavailable
 from tests.billing.conftest import ON_SQLITE
 from tests.conftest import NOW
@@ -51,7 +52,8 @@ def finish(call_id: str, leg: str = "A", answered_at: int | None = NOW + 10, end
 def test_an_admitted_call_is_a_row_that_is_the_channel(office: Credentials) -> None:
     """The row is there when admission returns, and says where the call goes."""
     got = admitted(office.username)
-    assert (got.called, got.endpoint, got.profile) == ("+442079460001", "carrier", office.username)
+    assert (got.called, got.profile, got.channels) == ("+442079460001", office.username, 3)
+    assert got.targets == (Target("connector-carrier", "+442079460001", ("408", "500", "502", "503", "504")),)
     (row,) = calls.live()
     assert (row.id, row.profile, row.direction, row.started_at, row.answered_at) == (
         got.call_id,
@@ -69,7 +71,7 @@ def test_the_limit_is_exact_and_a_channel_comes_back(office: Credentials) -> Non
     admitted(office.username)
     got = calls.admit(attempt("carrier", "+442079460100", Direction.IN), NODE)
     assert isinstance(got, Admitted)
-    assert got.endpoint == office.username
+    assert got.targets == (Target(office.username, ""),)
     assert calls.admit(attempt(office.username), NODE) is refusals.CHANNELS_FULL
     assert calls.admit(attempt("carrier", "+442079460100", Direction.IN), NODE) is refusals.CHANNELS_FULL
     finish(first.call_id)

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from connector import backup, stores
-from connector.billing import calls, credit, ledger, plans, profiles
+from connector.billing import calls, credit, ledger, plans, profiles, trunks
 from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -112,7 +112,7 @@ def test_a_backup_of_either_store_goes_into_either(
             assert books() == before
             assert ledger.verify().problems == []
             credit.top_up(5, "later", NOW)
-            profiles.create_trunk("another", "127.0.0.1", 5071, NOW)
+            trunks.create_trunk("another", "127.0.0.1", 5071, NOW)
             assert ledger.verify().problems == []
             target.close()
         again = SharedStore(url)

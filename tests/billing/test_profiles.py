@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import profiles
+from connector.billing import profiles, trunks
 from connector.billing.models import TABLES
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -24,12 +24,14 @@ def everything_in(store: Store) -> str:
 
 
 def test_a_profile_keeps_a_digest_and_no_password(office: Credentials, store: Store) -> None:
-    """The password is shown once; the store can check it and not tell it."""
-    (account,) = profiles.sip_accounts()
-    assert account.digest == digest(office.username, "asterisk", office.password)
+    """The password is shown once; the store can check it and not tell it, and even the digest is sealed in it."""
+    (pbx,) = profiles.inward(NOW)
+    assert pbx.digests == (digest(office.username, "asterisk", office.password),)
     assert len(office.password) >= 24
     store.close()
-    assert office.password not in everything_in(store)
+    everything = everything_in(store)
+    assert office.password not in everything
+    assert pbx.digests[0] not in everything
 
 
 def test_channels_are_sold_by_the_rule(company: str) -> None:
@@ -61,9 +63,9 @@ def test_names_and_numbers_are_taken_once(office: Credentials) -> None:
     with pytest.raises(BadInput, match="already"):
         profiles.create_company("Acme", "GBP", "Europe/London", NOW)
     with pytest.raises(BadInput, match="already"):
-        profiles.create_trunk("carrier", "192.0.2.1", 5060, NOW)
+        trunks.create_trunk("carrier", "192.0.2.1", 5060, NOW)
     with pytest.raises(BadInput, match="begins with a letter"):
-        profiles.create_trunk("evil]\n[x", "192.0.2.1", 5060, NOW)
+        trunks.create_trunk("evil]\n[x", "192.0.2.1", 5060, NOW)
 
 
 def test_one_profile_is_found_by_name_or_username(office: Credentials) -> None:

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.billing import calls, credit, decks, ledger, limits, plans, profiles
+from connector.billing import calls, credit, decks, ledger, limits, plans, profiles, trunks
 from connector.billing.postgresql import SharedStore
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
@@ -58,7 +58,7 @@ class Company(RuleBasedStateMachine):
     def begin(self, money: int) -> None:
         """Money, rates, two profiles."""
         profiles.create_company("Acme", "GBP", "Europe/London", NOW)
-        profiles.create_trunk("carrier", "127.0.0.1", 5070, NOW)
+        trunks.create_trunk("carrier", "127.0.0.1", 5070, NOW)
         decks.load(DECK, "rates", NOW)
         credit.top_up(money * MICROS, "first", NOW)
         for name, channels in (("office", 3), ("warehouse", 1)):

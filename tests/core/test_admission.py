@@ -48,4 +48,20 @@ def test_never_more_calls_than_channels(channels: int, taken: set[int]) -> None:
 )
 def test_only_active_and_cancelling_profiles_carry_calls(status: str, carries: bool) -> None:
     """A profile that is cancelling has paid to the end of its term."""
-    assert (may_carry(status) is None) is carries
+    assert (may_carry(status, "open") is None) is carries
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "code"),
+    [
+        ("active", "draining", "profile_draining"),
+        ("active", "suspended", "profile_suspended"),
+        ("inactive", "suspended", "profile_suspended"),
+        ("inactive", "draining", "profile_not_active"),
+    ],
+)
+def test_an_operator_may_close_a_profile(status: str, state: str, code: str) -> None:
+    """Suspended or drained it carries no new calls, whatever is paid."""
+    refused = may_carry(status, state)
+    assert refused is not None
+    assert refused.code == code

@@ -78,13 +78,15 @@ def test_a_registered_contact_is_one_destination_whatever_stands_in_it(bench: Be
     outcome = bench.begin("hostile contact")
     profile = bench.profiles[1]
     row = (profile.username, sipp.authentication(profile.username, profile.password), "")
-    contact = f"sip:x@{HOST}:9;y=z&PJSIP/sample-carrier"
+    contact = f"sip:x@{HOST}:9;y=z&PJSIP/connector-sample-carrier"
     words = {"contact": contact}
     registered = bench.sipp("hostile/register.xml", row, bench.instance.ports.sip, words=words).start().wait(20)
     assert registered.successful == 1, registered.why()
     run = bench.network(1, 1, profile=1).start()
     bench.until(outcome, "the call is up", lambda: bench.live() == 1, 5)
-    assert len([leg for leg in bench.legs() if leg["name"].startswith("PJSIP/sample-carrier")]) == 1  # the caller's
+    assert (
+        len([leg for leg in bench.legs() if leg["name"].startswith("PJSIP/connector-sample-carrier")]) == 1
+    )  # the caller's
     assert bench.answered() == 0
     run.end()
     for leg in bench.legs():
@@ -105,7 +107,7 @@ def test_a_redirect_by_the_pbx_is_not_followed(bench: Bench) -> None:
     )
     registered = register.start().wait(20)
     assert registered.successful == 1, registered.why()
-    words = {"contact": "sip:PJSIP%2F%2B442079460001%40sample-carrier@127.0.0.1"}
+    words = {"contact": "sip:PJSIP%2F%2B442079460001%40connector-sample-carrier@127.0.0.1"}
     pbx = bench.sipp("hostile/redirect.xml", row, bench.instance.ports.sip, words=words, port=port).start()
     run = bench.network(1, 1, profile=1, tolerant=True).start()
     assert pbx.wait(20).successful == 1

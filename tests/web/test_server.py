@@ -9,10 +9,27 @@ from aiohttp.test_utils import TestClient, TestServer
 from connector.billing.calls import CdrView
 from connector.billing.profiles import ProfileView
 from connector.config import WebSettings
+from connector.core.sip import Options
 from connector.errors import StoreUnavailable
 from connector.web.server import Overview, make_app
 
-PROFILE = ProfileView("office", "pabc", "Acme", "server", "registration", "active", 300, 2, ["+442079460100"], 0)
+PROFILE = ProfileView(
+    name="office",
+    username="pabc",
+    company="Acme",
+    role="server",
+    auth="registration",
+    status="active",
+    state="open",
+    channels=300,
+    channels_in_use=2,
+    numbers=["+442079460100"],
+    address=None,
+    port=None,
+    old_until=None,
+    options=Options(),
+    created_at=0,
+)
 CDR = CdrView(
     "id",
     "node",

@@ -1,0 +1,287 @@
+"""Trunks: the ways to carriers, and those of client profiles to their providers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from connector.billing import vault
+from connector.billing.models import Company, Profile, Trunk
+from connector.billing.named import company_row
+from connector.billing.store import lock, one, reading, rows, writing
+from connector.core import sip
+from connector.core.sip import Options, Outward
+from connector.core.trunks import TrunkChoice
+from connector.errors import BadInput, NotFound
+
+STATES = ("open", "draining", "suspended")
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+@dataclass(frozen=True)
+class TrunkView:
+    """A trunk as people and programs see it: no secret in it. `profile`: whose provider it is; None for a carrier."""
+
+    name: str
+    company: str
+    profile: str | None
+    auth: str
+    host: str
+    port: int
+    username: str
+    state: str
+    place: int
+    share: int
+    failover: str
+    options: Options
+    created_at: int
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """What a carrier or provider gave us to register with. `realm`: "" if it is not known."""
+
+    username: str
+    password: str
+    realm: str = ""
+
+    def __post_init__(self) -> None:
+        sip.checked_user(self.username, "the user name")
+        sip.checked_password(self.password)
+        if self.realm:
+            sip.checked_realm(self.realm)
+
+    def __repr__(self) -> str:
+        return f"SignIn({self.username!r})"
+
+
+def create_trunk(
+    name: str,
+    host: str,
+    port: int,
+    now: int,
+    company: str | None = None,
+    *,
+    sign_in: SignIn | None = None,
+    options: Options | None = None,
+    place: int = 1,
+    share: int = 1,
+    failover: str = "408 500 502 503 504",
+) -> None:
+    """Create a carrier trunk, known by address and port; with `sign_in` we register there too.
+
+    BadInput if something is unfit, or the name or the address is taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadInput("a trunk's name begins with a letter and has only a-z, 0-9 and '-', at most 31 of them")
+    sealed = vault.seal(sign_in.password) if sign_in else None
+    with writing():
+        owner = company_row(company)
+        if Trunk.get_or_none(Trunk.name == name):
+            raise BadInput(f"there is a trunk {name!r} already")
+        add(owner, name, host, port, now, sign_in, sealed, options or Options(), place, share, failover)
+
+
+def add(
+    owner: Company,
+    name: str,
+    host: str,
+    port: int,
+    now: int,
+    sign_in: SignIn | None,
+    sealed: str | None,
+    options: Options,
+    place: int = 1,
+    share: int = 1,
+    failover: str = "408 500 502 503 504",
+    profile_id: int | None = None,
+) -> None:
+    """Insert a trunk of a locked company, in the caller's transaction. BadInput if something is unfit or taken."""
+    sip.checked_host(host)
+    sip.checked_port(port)
+    _place(place, share)
+    if sign_in is None:
+        sip.checked_known_by(host, options)
+        nobody_else_at(host, port)
+    Trunk.create(
+        company=owner,
+        profile_id=profile_id,
+        name=name,
+        host=host,
+        port=port,
+        created_at=now,
+        auth="registration" if sign_in else "ip",
+        username=sign_in.username if sign_in else "",
+        realm=sign_in.realm if sign_in else "",
+        secret=sealed,
+        options=options.to_json(),
+        place=place,
+        share=share,
+        failover=sip.checked_failover(failover),
+        state="open",
+        sip_version=1,
+    )
+
+
+def nobody_else_at(host: str, port: int, but_trunk: str = "", but_profile: str = "") -> None:
+    """BadInput if somebody is known by this address and port already: nobody could tell the two apart."""
+    trunk = "SELECT name FROM trunk WHERE host = ? AND port = ? AND name != ? AND auth = 'ip' AND state != 'archived'"
+    profile = (
+        "SELECT name FROM profile WHERE address = ? AND port = ? AND username != ? AND auth = 'ip' AND role = 'server'"
+        " AND status != 'archived'"
+    )
+    if rows(trunk, host, port, but_trunk):
+        raise BadInput(f"a trunk is known by {host}:{port} already")
+    if rows(profile, host, port, but_profile):
+        raise BadInput(f"a profile is known by {host}:{port} already")
+
+
+def change(
+    name: str,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    sign_in: SignIn | None = None,
+    options: Mapping[str, Any] | None = None,
+    place: int | None = None,
+    share: int | None = None,
+    failover: str | None = None,
+) -> TrunkView:
+    """Change what is said of a trunk, or of a client profile's. BadInput and NotFound as above; nothing has changed."""
+    sealed = vault.seal(sign_in.password) if sign_in else None
+    with writing():
+        row = trunk_row(name)
+        columns: dict[str, Any] = {}
+        if host is not None or port is not None:
+            columns["host"] = sip.checked_host(host or row.host)
+            columns["port"] = sip.checked_port(port or row.port)
+            if row.auth == "ip" and sign_in is None:
+                nobody_else_at(columns["host"], columns["port"], but_trunk=row.name)
+        speaks = Options.from_json(row.options).changed(options or {})
+        if row.auth == "ip" and sign_in is None:
+            sip.checked_known_by(columns.get("host", row.host), speaks)
+        if sign_in is not None:
+            columns |= {"auth": "registration", "username": sign_in.username, "realm": sign_in.realm, "secret": sealed}
+        if options:
+            columns["options"] = speaks.to_json()
+        if place is not None or share is not None:
+            columns |= _place(place or row.place, share or row.share)
+        if failover is not None:
+            columns["failover"] = sip.checked_failover(failover)
+        if columns:
+            Trunk.update(sip_version=Trunk.sip_version + 1, **columns).where(Trunk.id == row.id).execute()
+        return _view(trunk_row(name))
+
+
+def set_state(name: str, state: str) -> TrunkView:
+    """`draining`: no new calls; `suspended`: unknown to Asterisk too; `open`: as usual. Calls that are up go on."""
+    with writing():
+        row = trunk_row(name)
+        Trunk.update(state=state, sip_version=Trunk.sip_version + 1).where(Trunk.id == row.id).execute()
+        return _view(trunk_row(name))
+
+
+def remove(name: str) -> None:
+    """Take a carrier out for good; its calls stay in the records, and its name stays taken. BadInput for a client's."""
+    with writing():
+        row = trunk_row(name)
+        if row.profile_id is not None:
+            raise BadInput("this is a client profile's way to its provider: delete the profile")
+        Trunk.update(state="archived", secret=None, sip_version=Trunk.sip_version + 1).where(
+            Trunk.id == row.id
+        ).execute()
+
+
+def list_trunks() -> list[TrunkView]:
+    """Every trunk that was not removed, by company, place and name."""
+    with reading():
+        found = Trunk.select(Trunk, Company).join(Company).where(Trunk.state != "archived")
+        return [_view(row) for row in found.order_by(Company.name, Trunk.place, Trunk.name)]
+
+
+def show_trunk(name: str) -> TrunkView:
+    """One trunk; a client profile's by the profile's name or username too. NotFound."""
+    with reading():
+        return _view(trunk_row(name))
+
+
+def trunk_row(name: str) -> Trunk:
+    """A trunk that was not removed, by its name, or its profile's, in the caller's transaction. NotFound."""
+    lock("id IN (SELECT company_id FROM trunk WHERE name = ?)", name)
+    row = one(Trunk, "name = ? AND state != 'archived'", name)
+    if row is None:
+        sql = (
+            "id IN (SELECT trunk.id FROM trunk JOIN profile ON profile.id = trunk.profile_id"
+            " WHERE profile.name = ? AND profile.status != 'archived')"
+        )
+        row = one(Trunk, sql, name)
+        if row is None:
+            raise NotFound(f"there is no trunk {name!r}")
+        lock("id = ?", row.company_id)
+    return row
+
+
+def choices(profile: Any) -> tuple[str, tuple[Any, ...]]:
+    """What asks for the trunks that a profile's calls may try: `choice` makes of each row what it says."""
+    whose, value = "profile_id IS NULL AND company_id = ?", profile.company_id
+    if profile.role == "client":
+        whose, value = "profile_id = ?", profile.id
+    return f"SELECT id, name, place, share, failover, options FROM trunk WHERE {whose} AND state = 'open'", (value,)
+
+
+def choice(row: tuple[Any, ...]) -> TrunkChoice:
+    """A row of what `choices` asks for."""
+    number, name, place, share, failover, options = row
+    return TrunkChoice(number, name, place, share, tuple(failover.split()), Options.from_json(options).number_form)
+
+
+def outward() -> list[Outward]:
+    """Every carrier and provider that Asterisk has to know, by name. SecretsLocked without the key."""
+    sql = (
+        "SELECT trunk.name, host, trunk.port, trunk.username, secret, trunk.realm, COALESCE(profile.username, ''),"
+        " trunk.options FROM trunk LEFT JOIN profile ON profile.id = trunk.profile_id"
+        " WHERE trunk.state IN ('open', 'draining') AND (profile.id IS NULL OR"
+        " (profile.status != 'archived' AND profile.state != 'suspended')) ORDER BY trunk.name"
+    )
+    with reading():
+        found = rows(sql)
+    return [
+        Outward(
+            name,
+            host,
+            port,
+            username,
+            vault.unseal(secret) if secret else "",
+            realm,
+            profile,
+            Options.from_json(options),
+        )
+        for name, host, port, username, secret, realm, profile, options in found
+    ]
+
+
+def _place(place: int, share: int) -> dict[str, int]:
+    if not 1 <= place <= 100 or not 1 <= share <= 1000:
+        raise BadInput("a trunk's place is 1 to 100, its share 1 to 1000")
+    return {"place": place, "share": share}
+
+
+def _view(row: Trunk) -> TrunkView:
+    profile = Profile.get_by_id(row.profile_id) if row.profile_id is not None else None
+    return TrunkView(
+        name=row.name,
+        company=row.company.name,
+        profile=profile.name if profile else None,
+        auth=row.auth,
+        host=row.host,
+        port=row.port,
+        username=row.username,
+        state=row.state,
+        place=row.place,
+        share=row.share,
+        failover=row.failover,
+        options=Options.from_json(row.options),
+        created_at=row.created_at,
+    )

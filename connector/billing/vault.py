@@ -1,0 +1,89 @@
+"""The key that seals secrets in the store. It lies in a file outside of it, so that a copy of the store tells none.
+
+What is sealed: the digests and passwords of profiles and trunks. Fernet (AES-128-CBC with HMAC-SHA256) by
+`cryptography`. The file has a key a line: the first seals, every one opens, so a key is changed by putting a new one on
+top. Nodes that share a store share the key; a backup of the store tells no secret without it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from connector.errors import SecretsLocked
+
+
+class _Vault:
+    """The file of keys that is in use, read when it is needed first."""
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.keys: MultiFernet | None = None
+
+
+_vault = _Vault()
+
+
+def use(path: Path) -> None:
+    """From now on secrets are sealed and opened by this file of keys."""
+    _vault.path, _vault.keys = path, None
+
+
+def use_new_key() -> None:
+    """From now on secrets are sealed by a key that is kept nowhere: for a store that is gone with its process."""
+    _vault.path, _vault.keys = None, MultiFernet([Fernet(Fernet.generate_key())])
+
+
+def make() -> bool:
+    """Make the file with a first key, mode 0600, if it is not there; whether it was. SecretsLocked if it cannot."""
+    path = _path()
+    if path.exists():
+        return False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(Fernet.generate_key().decode() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:  # another command made it at the same moment
+        return False
+    except OSError as error:
+        raise SecretsLocked(f"the key file {path} cannot be made: {error.strerror}") from error
+    return True
+
+
+def seal(text: str) -> str:
+    """A text, sealed. SecretsLocked without a key."""
+    return _keys().encrypt(text.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """The text that was sealed. SecretsLocked without its key."""
+    try:
+        return _keys().decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise SecretsLocked(f"the key file {_vault.path} does not open the secrets of this store") from None
+
+
+def _path() -> Path:
+    if _vault.path is None:
+        raise SecretsLocked("no key file was named")
+    return _vault.path
+
+
+def _keys() -> MultiFernet:
+    if _vault.keys is None:
+        path = _path()
+        try:
+            keys = [Fernet(line) for line in path.read_text().split()]
+        except FileNotFoundError:
+            raise SecretsLocked(f"there is no key file {path}: put back the copy that was kept of it") from None
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "a line of it is no key"
+            raise SecretsLocked(f"the key file {path} cannot be used: {why}") from None
+        if not keys:
+            raise SecretsLocked(f"the key file {path} is empty")
+        _vault.keys = MultiFernet(keys)
+    return _vault.keys

@@ -1,0 +1,165 @@
+"""`connector trunk`: the ways to carriers and providers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from connector.billing import trunks
+from connector.billing.trunks import SignIn
+from connector.cli import sip_options
+from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one
+from connector.cli.sip_options import Password, hang_up_all, with_sip_options
+from connector.core.sip import Options
+from connector.errors import BadInput
+
+app = typer.Typer(no_args_is_help=True, help="Trunks: the ways to carriers and providers.")
+Address = Annotated[str | None, typer.Option(help="The host name or IPv4 address over there.")]
+Port = Annotated[int | None, typer.Option(help="Its port.")]
+Username = Annotated[str | None, typer.Option(help="Register there by this name; else our address is known there.")]
+Realm = Annotated[str, typer.Option(help="The realm over there, if you know it: Asterisk gets no password then.")]
+Place = Annotated[int | None, typer.Option(help="The lowest is tried first.")]
+Share = Annotated[int | None, typer.Option(help="Those of one place have calls by their shares.")]
+Failover = Annotated[str | None, typer.Option(help="SIP answers after which the next trunk is tried: '408 503'.")]
+
+
+@app.command("list")
+def trunk_list(as_json: AsJson = False) -> None:
+    """All trunks, in the order in which calls try them."""
+    open_store()
+    found = trunks.list_trunks()
+    if as_json:
+        print_json([as_dict(view) for view in found])
+        return
+    print_many(
+        "Trunks",
+        ("Name", "Of", "Company", "By", "Address", "State", "Place", "Share"),
+        [
+            (t.name, t.profile or "-", t.company, t.auth, f"{t.host}:{t.port}", t.state, str(t.place), str(t.share))
+            for t in found
+        ],
+        "No trunk yet: 'connector trunk create NAME --address HOST' makes one.",
+        may_shrink=("Company", "Of", "Name"),
+    )
+
+
+@app.command("show")
+def trunk_show(name: str, as_json: AsJson = False) -> None:
+    """One trunk; a client profile's by the profile's name."""
+    open_store()
+    print_one(as_dict(trunks.show_trunk(name)), as_json)
+
+
+@app.command("create")
+@with_sip_options
+def trunk_create(
+    name: str,
+    said: dict[str, Any],
+    address: Address = None,
+    port: Port = 5060,
+    username: Username = None,
+    realm: Realm = "",
+    password_file: Password = None,
+    place: Place = 1,
+    share: Share = 1,
+    failover: Failover = "408 500 502 503 504",
+    company: Company = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a trunk to a carrier: known by its address and port, or, with a user name, registered with."""
+    if address is None or port is None:
+        raise BadInput("say where the carrier is: --address and --port")
+    signs_in = _sign_in(username, password_file, realm)
+    open_store()
+    trunks.create_trunk(
+        name,
+        address,
+        port,
+        now(),
+        company,
+        sign_in=signs_in,
+        options=Options(**said),
+        place=place or 1,
+        share=share or 1,
+        failover=failover or "",
+    )
+    print_one(as_dict(trunks.show_trunk(name)), as_json)
+
+
+@app.command("change")
+@with_sip_options
+def trunk_change(
+    name: str,
+    said: dict[str, Any],
+    address: Address = None,
+    port: Port = None,
+    username: Username = None,
+    realm: Realm = "",
+    password_file: Password = None,
+    place: Place = None,
+    share: Share = None,
+    failover: Failover = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change a trunk; what is not said stays. A client profile's is named by the profile."""
+    open_store()
+    if username is None and password_file is not None:
+        username = trunks.show_trunk(name).username
+    view = trunks.change(
+        name,
+        host=address,
+        port=port,
+        sign_in=_sign_in(username, password_file, realm),
+        options=said,
+        place=place,
+        share=share,
+        failover=failover,
+    )
+    print_one(as_dict(view), as_json)
+
+
+@app.command("remove")
+def trunk_remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False) -> None:
+    """Take a carrier out for good; its calls stay in the records. Calls that are up go on."""
+    open_store()
+    if not yes:
+        typer.confirm(f"Remove {name}?", abort=True)
+    trunks.remove(name)
+
+
+@app.command("suspend")
+def trunk_suspend(name: str, as_json: AsJson = False) -> None:
+    """No new calls, and Asterisk does not know it; calls that are up go on."""
+    _set_state(name, "suspended", as_json)
+
+
+@app.command("drain")
+def trunk_drain(name: str, as_json: AsJson = False) -> None:
+    """No new calls; those that are up finish, and it stays registered."""
+    _set_state(name, "draining", as_json)
+
+
+@app.command("resume")
+def trunk_resume(name: str, as_json: AsJson = False) -> None:
+    """As usual again."""
+    _set_state(name, "open", as_json)
+
+
+@app.command("hang-up")
+def trunk_hang_up(name: str) -> None:
+    """End every call by way of it, on this node."""
+    open_store()
+    wanted = trunks.show_trunk(name).name
+    hang_up_all(lambda call: call.trunk == wanted)
+
+
+def _set_state(name: str, state: str, as_json: bool) -> None:
+    open_store()
+    print_one(as_dict(trunks.set_state(name, state)), as_json)
+
+
+def _sign_in(username: str | None, password_file: Any, realm: str) -> SignIn | None:
+    if username is None:
+        return None
+    return sip_options.sign_in(username, password_file, realm)
