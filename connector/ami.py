@@ -14,7 +14,6 @@ from typing import Any
 from panoramisk import Manager
 
 from connector.config import AmiSettings
-from connector.core import reach
 from connector.errors import AmiUnavailable
 
 log = logging.getLogger(__name__)
@@ -27,6 +26,7 @@ _OUR_ACTIONS = (
     "pjsipshowendpoints",
     "pjsipshowcontacts",
     "pjsipshowregistrationsoutbound",
+    "pjsipqualify",
     "coresettings",
     "absolutetimeout",
 )
@@ -37,6 +37,7 @@ class AmiLink:
 
     def __init__(self, settings: AmiSettings) -> None:
         self.settings = settings
+        self.changed = asyncio.Event()  # a contact or a registration did; whoever waits for it clears it
         self._manager: Any = None
 
     async def run(self) -> None:
@@ -47,7 +48,7 @@ class AmiLink:
             port=self.settings.port,
             username=self.settings.user,
             secret=self.settings.password.get_secret_value(),
-            events="off",
+            events="system",
             reconnect_timeout=1,
             ping_delay=3600,  # ours has a time limit
             ping_interval=3600,
@@ -55,6 +56,8 @@ class AmiLink:
             loop=asyncio.get_running_loop(),
             log=logging.getLogger("panoramisk"),
         )
+        for event in ("ContactStatus", "Registry"):
+            self._manager.register_event(event, self._noticed)
         self._manager.connect()
         try:
             while True:
@@ -67,6 +70,9 @@ class AmiLink:
                     protocol.transport.abort()
         finally:
             self._manager.close()
+
+    def _noticed(self, manager: Any, event: Any) -> None:
+        self.changed.set()
 
     async def endpoint_names(self) -> set[str]:
         """The names of all endpoints that Asterisk has loaded. AmiUnavailable if it cannot be asked."""
@@ -83,10 +89,9 @@ class AmiLink:
         answers = await self._ask({"Action": "PJSIPShowRegistrationsOutbound"}, absent="No registrations found")
         return [dict(answer) for answer in answers if answer.event == "OutboundRegistrationDetail"]
 
-    async def trunks(self) -> dict[str, str]:
-        """Whether each trunk's endpoint is `up`, `down` or `unknown`. AmiUnavailable if it cannot be asked."""
-        found = reach.states(await self.contacts(), await self.registrations())
-        return {name: state.word for name, state in found.items()}
+    async def qualify(self, endpoint: str) -> None:
+        """Have Asterisk ask an endpoint now whether it is there. AmiUnavailable if it cannot be asked."""
+        await self._ask({"Action": "PJSIPQualify", "Endpoint": endpoint}, absent="Unable to retrieve endpoint")
 
     async def core_settings(self) -> dict[str, str]:
         """Asterisk's version and limits. AmiUnavailable if it cannot be asked."""

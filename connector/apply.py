@@ -16,7 +16,7 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,8 +59,14 @@ class Asterisk(Protocol):
         """Every endpoint it has."""
 
 
-# Whether trunks are reachable and registered, by endpoint: "up", "down", or "unknown".
-Reach = Callable[[], Awaitable[Mapping[str, str]]]
+class Reach(Protocol):
+    """Whether trunks are well; connector.reaching answers."""
+
+    async def up(self, names: Collection[str]) -> set[str]:
+        """Those that are, of some endpoints."""
+
+    async def ask(self, name: str) -> None:
+        """Have one asked now whether it is there."""
 
 
 @dataclass(frozen=True)
@@ -218,23 +224,29 @@ class Configurator:
         changed = {each.name for each in found if each.action == "change" and trunk_of(each.name) is not None}
         if not changed or self._reach is None:
             return set()
-        return {name for name, state in (await self._reach()).items() if name in changed and state == "up"}
+        return await self._reach.up(changed)
 
     async def _trunks_died(self, well: set[str]) -> str | None:
         """Wait until they are well again, or it is clear that they are not."""
         if not well or self._reach is None:
             return None
+        up: set[str] = set()
+
+        async def are_up(reach: Reach) -> bool:
+            """Whether they all are."""
+            nonlocal up
+            up = await reach.up(well)
+            return up == well
+
         try:
-            await _waited(lambda: self._all_up(well), WATCH_S, 0.25)
-            states = await self._reach()
+            for name in well:
+                await self._reach.ask(name)
+            reach = self._reach
+            await _waited(lambda: are_up(reach), WATCH_S, 0.25)
         except AsteriskError as error:
             return str(error)
-        dead = sorted(trunk_of(name) or name for name in well if states.get(name) == "down")
+        dead = sorted(trunk_of(name) or name for name in well - up)
         return f"the trunk {dead[0]} was well before it and is not now" if dead else None
-
-    async def _all_up(self, names: set[str]) -> bool:
-        states = await self._reach() if self._reach else {}
-        return all(states.get(name) == "up" for name in names)
 
     def _keep(self, version: str, text: str) -> None:
         self._versions.mkdir(mode=0o750, exist_ok=True)

@@ -109,10 +109,11 @@ class SipSettings(_Section):
 
 class JournalSettings(_Section):
     """Where Asterisk writes about its legs, by asterisk-conf/cel_custom.conf: calls whose end was not heard are settled
-    from there.
+    from there. `messages` is its log, with warnings: why a registration failed is said there only.
     """
 
     path: Path = Path("/var/log/asterisk/cel-custom/connector.csv")
+    messages: Path = Path("/var/log/asterisk/messages.log")
 
 
 class CallSettings(_Section):

@@ -37,6 +37,7 @@ from connector.errors import (
     StoreUnreachable,
 )
 from connector.pjsip import Wanted
+from connector.reaching import TrunkStates, Watch
 from connector.web.server import Overview, make_app
 from connector.writer import Writer
 
@@ -75,7 +76,7 @@ async def serve(settings: Settings) -> None:
         warning_ms = settings.calls.warning_s * 1000
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
         asterisk = Asterisk(settings.ari)
-        configurator = Configurator(settings.sip, asterisk, clock, ami.trunks)
+        configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk))
         agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
         runner = await _web(settings, app)
         looked_at = asyncio.Event()
@@ -86,6 +87,7 @@ async def serve(settings: Settings) -> None:
             "config": lambda: _keep_applied(settings, configurator, clock),
             "renewals": lambda: _keep_renewed(app, clock),
             "read": lambda: _keep_read(settings.node, clock),
+            "reach": Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, app.tried).run,
         }
         tasks = [asyncio.create_task(_once(looked_at, begin), name=name) for name, begin in work.items()]
         tasks.append(asyncio.create_task(_wait_for_a_look(app, looked_at), name="restored"))

@@ -240,6 +240,7 @@ tls_transport = "connector-tls"
 
 [journal]
 path = "{self.folder / "asterisk" / "log" / "cel-custom" / "connector.csv"}"
+messages = "{self.folder / "asterisk" / "log" / "messages.log"}"
 
 [fastagi]
 host = "{HOST}"

@@ -98,6 +98,7 @@ class ConnectorApp:
         self.timer = timer
         self.warning_ms = warning_ms
         self.ready = asyncio.Event()
+        self.tried: dict[str, tuple[int, int]] = {}  # what trunks answered last to calls that failed there, and when
         self.ongoing = OngoingCalls()
         self.recovery = Recovery(self.ongoing, client, journal, self._in_books)
         self._set_by = clock.now_ms() - clock.running_ms()
@@ -156,6 +157,8 @@ class ConnectorApp:
             self._offered(event)
         elif isinstance(event, LegDialled):
             self.ongoing.dialled(event)
+        elif isinstance(event, events.TrunkTried):
+            self.tried[event.endpoint] = (event.sip_status, self.clock.now_ms())
         elif isinstance(event, events.ApplicationReplaced):
             log.error("another connector took the application %r; trying to have it back", self.client.settings.app)
             self.client.leave(REPLACED_PAUSE_S)

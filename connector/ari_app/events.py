@@ -9,7 +9,7 @@ from typing import Any
 from connector.core.times import from_asterisk
 
 # Asterisk sends 82 events a call to an application that listens to everything; these are the ones that are used.
-KINDS = ("StasisStart", "Dial", "ChannelStateChange", "ChannelDestroyed", "ApplicationReplaced")
+KINDS = ("StasisStart", "Dial", "ChannelStateChange", "ChannelDestroyed", "ChannelUserevent", "ApplicationReplaced")
 # The filter holds back the answers to our requests too, unless they are named (measured on 22.10.1).
 FILTER = {"allowed": [{"type": kind} for kind in (*KINDS, "RESTResponse")]}
 
@@ -79,8 +79,16 @@ class ApplicationReplaced:
     """Another connector took the application: this one hears nothing more."""
 
 
+@dataclass(frozen=True)
+class TrunkTried:
+    """A call by way of an endpoint failed there; `sip_status`: what it answered, 0 if it could not be asked."""
+
+    endpoint: str
+    sip_status: int
+
+
 LegEvent = LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp
-Event = CallOffered | LegEvent | ApplicationReplaced
+Event = CallOffered | LegEvent | TrunkTried | ApplicationReplaced
 
 
 def parse(message: dict[str, Any]) -> Event | None:
@@ -90,6 +98,11 @@ def parse(message: dict[str, Any]) -> Event | None:
         return ApplicationReplaced()
     if kind not in KINDS:
         return None
+    if kind == "ChannelUserevent":
+        said = message["userevent"]
+        if message["eventname"] != "ConnectorTried":
+            return None
+        return TrunkTried(str(said["Endpoint"]), int(said["Answer"]))
     at = from_asterisk(message["timestamp"])
     if kind == "Dial":
         caller = message.get("caller")

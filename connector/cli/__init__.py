@@ -32,6 +32,7 @@ app.add_typer(backups.app)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(config.app, name="config")
 app.add_typer(trunks.app, name="trunk")
+app.add_typer(trunks.status_app)
 app.add_typer(rates.app, name="rates")
 
 

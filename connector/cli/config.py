@@ -18,6 +18,7 @@ from connector.asterisk import Asterisk
 from connector.cli.output import AsJson, console, errors, open_store, plain, print_json, print_many, settings
 from connector.clock import SystemClock
 from connector.errors import AmiUnavailable, BadInput
+from connector.reaching import TrunkStates
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Asterisk's pjsip config: plan, apply, roll back.")
@@ -95,7 +96,8 @@ def _asked(question: Callable[[Configurator], Awaitable[T]]) -> T:
         ami, asterisk = AmiLink(found.ami), Asterisk(found.ari)
         running = asyncio.create_task(ami.run())
         try:
-            return await question(Configurator(found.sip, asterisk, SystemClock(), lambda: _trunks(ami)))
+            await _connected(ami)
+            return await question(Configurator(found.sip, asterisk, SystemClock(), TrunkStates(ami, asterisk)))
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -104,17 +106,19 @@ def _asked(question: Callable[[Configurator], Awaitable[T]]) -> T:
     return asyncio.run(work())
 
 
-async def _trunks(ami: AmiLink) -> dict[str, str]:
-    """Whether trunks are up, as soon as AMI is connected; a command has just begun to."""
+async def _connected(ami: AmiLink) -> None:
+    """Wait until AMI is: a command has just begun to connect. AmiUnavailable if it is not soon."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + AMI_LIMIT_S
     while True:
         try:
-            return await ami.trunks()
+            await ami.core_settings()
         except AmiUnavailable:
             if loop.time() > deadline:
                 raise
             await asyncio.sleep(0.05)
+        else:
+            return
 
 
 def _as_dict(plan: Plan) -> dict[str, Any]:

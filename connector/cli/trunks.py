@@ -1,19 +1,23 @@
-"""`connector trunk`: the ways to carriers and providers."""
+"""`connector trunk`: the ways to carriers and providers; `connector trunks`: how they and the PBXs are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
 
-from connector.billing import trunks
+from connector.billing import calls, profiles, reachability, trunks
 from connector.billing.trunks import SignIn
 from connector.cli import sip_options
 from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one
 from connector.cli.sip_options import Password, hang_up_all, with_sip_options
 from connector.core.sip import Options
-from connector.errors import BadInput
+from connector.core.times import iso
+from connector.core.trunks import endpoint_of
+from connector.errors import BadInput, NotFound
 
+status_app = typer.Typer()
 app = typer.Typer(no_args_is_help=True, help="Trunks: the ways to carriers and providers.")
 Address = Annotated[str | None, typer.Option(help="The host name or IPv4 address over there.")]
 Port = Annotated[int | None, typer.Option(help="Its port.")]
@@ -22,6 +26,90 @@ Realm = Annotated[str, typer.Option(help="The realm over there, if you know it: 
 Place = Annotated[int | None, typer.Option(help="The lowest is tried first.")]
 Share = Annotated[int | None, typer.Option(help="Those of one place have calls by their shares.")]
 Failover = Annotated[str | None, typer.Option(help="SIP answers after which the next trunk is tried: '408 503'.")]
+
+
+@status_app.command("trunks")
+def status(
+    name: Annotated[str | None, typer.Argument(help="A trunk or a profile: its history.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """How every trunk and PBX is: whether it can be reached, since when, the last SIP answer, and why."""
+    open_store()
+    if name is not None:
+        found = reachability.history(_endpoint(name))
+        if as_json:
+            print_json([as_dict(view) for view in found])
+            return
+        print_many(
+            f"What became of {name} (times are UTC)",
+            ("When", "Node", "", "SIP", "Why"),
+            [(iso(v.at) or "", v.node, v.state, str(v.sip_status or "-"), v.words) for v in found],
+            "Nothing was seen of it yet: the connector looks while it runs.",
+            may_shrink=("Why",),
+        )
+        return
+    rows = list(_status())
+    if as_json:
+        print_json(rows)
+        return
+    print_many(
+        "Trunks and PBXs (times are UTC)",
+        ("Name", "What", "State", "Reached", "Since", "SIP", "Calls", "Why"),
+        [
+            (
+                row["name"],
+                row["kind"],
+                row["state"],
+                row["reached"],
+                row["since"] or "-",
+                str(row["sip_status"] or "-"),
+                str(row["calls"]),
+                row["reason"],
+            )
+            for row in rows
+        ],
+        "No trunk and no profile yet.",
+        may_shrink=("Why", "Since", "Name"),
+    )
+
+
+def _status() -> Iterator[dict[str, Any]]:
+    """A row for each trunk, each PBX, and each node that saw it."""
+    seen: dict[str, list[reachability.ReachView]] = {}
+    for view in reachability.latest():
+        seen.setdefault(view.endpoint, []).append(view)
+    live = calls.live()
+    ends = [
+        (t.profile or t.name, "provider" if t.profile else "carrier", t.state, endpoint_of(t.name), t.name)
+        for t in trunks.list_trunks()
+    ]
+    ends += [(p.name, "PBX", p.state, p.username, p.username) for p in profiles.list_profiles() if p.role == "server"]
+    for name, kind, state, endpoint, whose in ends:
+        busy = sum(1 for call in live if whose in (call.trunk, call.username))
+        views: list[reachability.ReachView | None] = [*seen.get(endpoint, [])]
+        for last in views or [None]:
+            reached, reason = (last.state, last.words) if last else ("unknown", "nothing was seen of it yet")
+            if state == "suspended":
+                reached, reason = "unknown", "suspended"
+            yield {
+                "name": name,
+                "kind": kind,
+                "state": state,
+                "endpoint": endpoint,
+                "node": last.node if last else None,
+                "reached": reached,
+                "since": iso(last.at) if last else None,
+                "sip_status": last.sip_status if last else None,
+                "reason": reason,
+                "calls": busy,
+            }
+
+
+def _endpoint(name: str) -> str:
+    try:
+        return endpoint_of(trunks.show_trunk(name).name)
+    except NotFound:
+        return profiles.show_profile(name).username
 
 
 @app.command("list")

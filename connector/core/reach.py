@@ -1,73 +1,117 @@
-"""Whether trunks and PBXs can be reached, from what Asterisk lists of contacts and registrations; in words. Pure."""
+"""Whether trunks and PBXs can be reached: what Asterisk lists of contacts and registrations, in words. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-# What Asterisk says of a contact that it asked by OPTIONS, or did not ask (res_pjsip/pjsip_options.c).
+# What Asterisk says of a contact that it asks by OPTIONS, or does not ask (res_pjsip/pjsip_options.c, 22.10).
 _CONTACT = {
     "Reachable": ("up", "it answers"),
     "Unreachable": ("down", "it does not answer"),
-    "NonQualified": ("unknown", "it is not asked"),
-    "Unknown": ("unknown", "it was not asked yet"),
-    "Created": ("unknown", "it was not asked yet"),
+    "NonQualified": ("up", "registered; it is not asked whether it is there"),
 }
 _REGISTRATION = {
     "Registered": ("up", "registered"),
-    "Unregistered": ("down", "not registered: no answer yet, or one that says to try later"),
-    "Rejected": ("down", "the registration was rejected: the name or the password is wrong, or we may not register"),
+    "Unregistered": ("down", "not registered yet"),
+    "Rejected": ("down", "not registered: rejected, or no answer"),
     "Stopped": ("down", "the registration was given up"),
 }
-# What the answers to a registration mean to a person.
-ANSWERS = {
-    401: "the user name or the password is wrong",
-    403: "it is forbidden: the user name or the password is wrong, or we may not register from here",
-    404: "there is no such user",
-    407: "the user name or the password is wrong",
-    408: "no answer",
+# What an answer means to a person.
+_ANSWERS = {
+    401: "the user name or the password is wrong there",
+    403: "forbidden: the user name or the password is wrong there, or we may not from here",
+    404: "unknown there",
+    407: "the user name or the password is wrong there",
+    408: "no answer in time",
     423: "it wants longer registrations",
-    480: "it cannot be reached now",
-    500: "a failure over there",
-    503: "it is too busy, or down for work",
+    480: "not available now",
+    486: "busy",
+    488: "it takes none of our codecs, or wants other encryption",
+    500: "an error over there",
+    502: "an error behind it",
+    503: "too busy, or down for work",
+    603: "declined",
 }
+# What Asterisk logs of each registration that failed (res_pjsip_outbound_registration.c, 22.10).
+_FAILED = re.compile(
+    r"(?:Temporal response '(?P<a>\d{3})' received|'(?P<b>\d{3})' fatal response received|(?P<c>403) Forbidden fatal"
+    r" response received|Fatal response '(?P<d>\d{3})' received|No response received) from '(?P<server>[^']+)'"
+    r" on registration attempt to '(?P<client>[^']+)'"
+)
 
 
 @dataclass(frozen=True)
 class State:
-    """`word` is up, down or unknown; `reason` says why. `sip_status`: the last SIP answer, if there was one and it is
-    known; `rtt_ms`: how long it took to answer.
-    """
+    """`word` is up, down or unknown; `reason` says why. `sip_status`: the last SIP answer that is known, if any."""
 
     word: str
     reason: str
     sip_status: int | None = None
-    rtt_ms: int | None = None
 
 
-def states(contacts: Iterable[Mapping[str, str]], registrations: Iterable[Mapping[str, str]]) -> dict[str, State]:
-    """By endpoint. Who registers with us and has no contact is in neither list. A trunk that is not registered is down,
-    whatever its contact says.
+_RANK = ("down", "unknown", "up")
+NOT_REGISTERED = State("down", "its PBX is not registered")
+NOT_ASKED = State("unknown", "it is not asked whether it is there")
+
+
+def answer_to_registration(line: str) -> tuple[tuple[str, str], int | None] | None:
+    """A line of Asterisk's log: whose registration, by client and server URI, and what was answered, None if nothing
+    was. None if it is another line.
     """
-    found: dict[str, State] = {}
+    found = _FAILED.search(line)
+    if found is None:
+        return None
+    status = next((found[name] for name in "abcd" if found[name]), None)
+    return (found["client"], found["server"]), int(status) if status else None
+
+
+def states(
+    contacts: Iterable[Mapping[str, str]],
+    registrations: Iterable[Mapping[str, str]],
+    endpoints: Mapping[str, str],
+    asked: Collection[str],
+    answers: Mapping[tuple[str, str], int | None],
+    tried: Mapping[str, int],
+) -> dict[str, State]:
+    """By endpoint. A trunk that should be registered is down if it is not, whatever its contact says.
+
+    `endpoints`: what Asterisk says of each, `online` or not, which is all there is of fixed contacts; `asked`: those
+    whose fixed contact is asked by OPTIONS. `answers`: the last answer to each registration that failed, by client and
+    server URI. `tried`: to each trunk's last call that failed.
+    """
+    found = {
+        name: State("up", "it answers") if endpoints.get(name) == "online" else State("down", "it does not answer")
+        for name in asked
+        if name in endpoints
+    }
     for contact in contacts:
-        word, reason = _CONTACT.get(contact.get("status", ""), ("unknown", "Asterisk says nothing of it"))
-        rtt = contact.get("roundtripusec", "")
-        state = State(word, reason, rtt_ms=int(rtt) // 1000 if rtt.isdigit() and word == "up" else None)
-        name = contact.get("endpoint", "") or contact.get("aor", "")
-        known = found.get(name)
-        if known is None or _better(state, known):
-            found[name] = state
+        name = contact.get("Endpoint", "")
+        word, reason = _CONTACT.get(contact.get("Status", ""), ("unknown", "it was not asked yet"))
+        if name not in found or _RANK.index(word) > _RANK.index(found[name].word):  # the best of its contacts
+            found[name] = State(word, reason)
     for registration in registrations:
-        name = registration.get("endpoint", "") or registration.get("objectname", "")
-        word, reason = _REGISTRATION.get(registration.get("status", ""), ("unknown", "Asterisk says nothing of it"))
-        known = found.get(name)
-        if word != "up" or known is None or known.word != "down":
-            found[name] = State(word, reason, rtt_ms=known.rtt_ms if known else None)
+        name = registration.get("Endpoint", "")
+        word, reason = _REGISTRATION.get(registration.get("Status", ""), ("unknown", "Asterisk does not say"))
+        if word == "up":
+            if found.get(name, NOT_ASKED).word != "down":
+                found[name] = State(word, reason, 200)
+            continue
+        key = (registration.get("ClientUri", ""), registration.get("ServerUri", ""))
+        if key in answers:
+            status = answers[key]
+            reason = "not registered: " + ("no answer" if status is None else meaning(status))
+            found[name] = State(word, reason, status)
+        else:
+            found[name] = State(word, reason)
+    for name, status in tried.items():
+        known = found.get(name, NOT_ASKED)
+        if known.word != "down":
+            found[name] = State(known.word, f"{known.reason}; the last call that failed: {meaning(status)}", status)
     return found
 
 
-def _better(state: State, known: State) -> bool:
-    """Of several contacts of one PBX, the best one tells."""
-    rank = ("down", "unknown", "up")
-    return rank.index(state.word) > rank.index(known.word)
+def meaning(status: int) -> str:
+    """A SIP answer in words."""
+    return f"{_ANSWERS.get(status, 'refused')} ({status})" if status else "it could not be asked"

@@ -1,0 +1,60 @@
+"""What became of trunks and PBXs, as each node's Asterisk saw them: a row for each change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connector.billing.models import Reachability
+from connector.billing.store import insert, reading, rows, run, writing
+from connector.core.reach import State
+
+KEPT_MS = 90 * 24 * 3_600_000
+
+
+@dataclass(frozen=True)
+class ReachView:
+    """How an endpoint was from `at` on, on a node. `state` is up, down or unknown; `words` say why."""
+
+    endpoint: str
+    node: str
+    state: str
+    sip_status: int | None
+    words: str
+    at: int
+
+
+def note(node: str, changed: Mapping[str, State], at: int) -> None:
+    """These endpoints are so from now on."""
+    with writing():
+        for endpoint, state in changed.items():
+            insert(
+                Reachability,
+                node=node,
+                endpoint=endpoint,
+                state=state.word,
+                sip_status=state.sip_status,
+                words=state.reason,
+                at=at,
+            )
+        run("DELETE FROM reachability WHERE at < ?", at - KEPT_MS)
+
+
+def latest() -> list[ReachView]:
+    """How each endpoint is on each node, by the last that was seen of it there."""
+    sql = (
+        "SELECT endpoint, node, state, sip_status, words, at FROM reachability WHERE id IN"
+        " (SELECT MAX(id) FROM reachability GROUP BY endpoint, node) ORDER BY endpoint, node"
+    )
+    with reading():
+        return [ReachView(*row) for row in rows(sql)]
+
+
+def history(endpoint: str, limit: int = 100) -> list[ReachView]:
+    """What became of one endpoint, the newest first."""
+    sql = (
+        "SELECT endpoint, node, state, sip_status, words, at FROM reachability WHERE endpoint = ?"
+        " ORDER BY at DESC, id DESC LIMIT ?"
+    )
+    with reading():
+        return [ReachView(*row) for row in rows(sql, endpoint, limit)]

@@ -1,0 +1,181 @@
+"""Watches whether trunks and PBXs can be reached, and writes down each change: for `connector trunks` and its readers.
+
+Asterisk is asked for its lists when it says that something changed, and every `LOOK_EVERY_S` in any case. What a failed
+registration was answered is in Asterisk's log only; what a failed call was answered, its dialplan tells.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Protocol
+
+from connector.billing import profiles, reachability, trunks
+from connector.clock import Clock
+from connector.core import reach
+from connector.core.reach import NOT_ASKED, NOT_REGISTERED, State
+from connector.core.trunks import endpoint_of
+from connector.errors import AsteriskError, StoreUnavailable
+from connector.writer import Writer
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 30.0
+AT_ONCE_S = 2.0
+# A call that failed is told for so long.
+TRIED_MS = 600_000
+_MOST_BYTES = 1_000_000
+
+
+class Lists(Protocol):
+    """What is asked of Asterisk by AMI."""
+
+    changed: asyncio.Event
+
+    async def contacts(self) -> list[dict[str, str]]:
+        """Every contact."""
+
+    async def registrations(self) -> list[dict[str, str]]:
+        """Every registration of ours elsewhere."""
+
+    async def qualify(self, endpoint: str) -> None:
+        """Ask an endpoint now whether it is there."""
+
+
+class Endpoints(Protocol):
+    """What is asked of Asterisk by ARI."""
+
+    async def endpoint_states(self) -> dict[str, str]:
+        """Every endpoint, and whether it is online."""
+
+
+class TrunkStates:
+    """Whether trunks are well, for who changes their config: by their registration, else by whether they answer."""
+
+    def __init__(self, lists: Lists, endpoints: Endpoints) -> None:
+        self._lists = lists
+        self._endpoints = endpoints
+
+    async def up(self, names: Collection[str]) -> set[str]:
+        """Those that are well, of some endpoints; a fixed contact that nobody asks counts as such."""
+        has = await self._endpoints.endpoint_states()
+        found = reach.states([], await self._lists.registrations(), has, names, {}, {})
+        return {name for name in names if name in found and found[name].word == "up"}
+
+    async def ask(self, name: str) -> None:
+        """Have it asked now."""
+        await self._lists.qualify(name)
+
+
+class Watch:
+    """One node's view of all trunks and PBXs."""
+
+    def __init__(
+        self,
+        node: str,
+        lists: Lists,
+        endpoints: Endpoints,
+        store: Writer,
+        clock: Clock,
+        log_path: Path,
+        tried: Mapping[str, tuple[int, int]],
+    ) -> None:
+        self.node = node
+        self.lists = lists
+        self.endpoints = endpoints
+        self.store = store
+        self.clock = clock
+        self.log = LogTail(log_path)
+        self.tried = tried
+        self._answers: dict[tuple[str, str], int | None] = {}
+        self._known: dict[str, State] | None = None
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            self.lists.changed.clear()
+            try:
+                await self.look()
+            except (AsteriskError, StoreUnavailable) as error:
+                log.debug("trunks are not known now: %s", error)
+            await asyncio.sleep(AT_ONCE_S)
+            try:
+                await asyncio.wait_for(self.lists.changed.wait(), LOOK_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def look(self) -> None:
+        """Ask, and write down what changed."""
+        for line in await asyncio.to_thread(self.log.lines):
+            found = reach.answer_to_registration(line)
+            if found is not None:
+                self._answers[found[0]] = found[1]
+        now = self.clock.now_ms()
+        tried = {name: status for name, (status, at) in self.tried.items() if now - at < TRIED_MS}
+        ends = await self.store(_all_ends)
+        seen = reach.states(
+            await self.lists.contacts(),
+            await self.lists.registrations(),
+            await self.endpoints.endpoint_states(),
+            {name for name, (_, is_asked) in ends.items() if is_asked},
+            self._answers,
+            tried,
+        )
+        states = {name: seen.get(name, usual) for name, (usual, _) in ends.items()}
+        if self._known is None:
+            self._known = {
+                view.endpoint: State(view.state, view.words, view.sip_status)
+                for view in await self.store(reachability.latest)
+                if view.node == self.node
+            }
+        changed = {name: state for name, state in states.items() if self._known.get(name) != state}
+        if not changed:
+            return
+        await self.store(reachability.note, self.node, changed, now)
+        for name, state in changed.items():
+            say = log.warning if state.word == "down" else log.info
+            say("%s is %s: %s", name, state.word, state.reason)
+        self._known = {**self._known, **changed}
+
+
+def _all_ends() -> dict[str, tuple[State, bool]]:
+    """Every endpoint that Asterisk should have: how one is of which it says nothing, and whether it is asked."""
+    found: dict[str, tuple[State, bool]] = {}
+    for profile in profiles.list_profiles():
+        if profile.role == "server" and profile.state != "suspended":
+            usual = NOT_REGISTERED if profile.auth == "registration" else NOT_ASKED
+            found[profile.username] = (usual, profile.auth == "ip" and profile.options.qualify_s != 0)
+    for trunk in trunks.list_trunks():
+        if trunk.state != "suspended":
+            found[endpoint_of(trunk.name)] = (NOT_ASKED, trunk.options.qualify_s != 0)
+    return found
+
+
+class LogTail:
+    """What was written to a file since the last look: from its end at the first one, and across its rotation."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._inode: int | None = None
+        self._offset = 0
+
+    def lines(self) -> list[str]:
+        """The new whole lines; none if it cannot be read."""
+        try:
+            with self._path.open("rb") as file:
+                there = os.fstat(file.fileno())
+                if self._inode is None:
+                    self._offset = there.st_size
+                elif self._inode != there.st_ino or there.st_size < self._offset:
+                    self._offset = 0
+                self._inode = there.st_ino
+                file.seek(max(self._offset, there.st_size - _MOST_BYTES))
+                text = file.read()
+                whole = text.rpartition(b"\n")[0]
+                self._offset = file.tell() - len(text) + len(whole) + (1 if whole else 0)
+        except OSError:
+            return []
+        return whole.decode(errors="replace").splitlines()
