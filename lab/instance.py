@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.config import StoreSettings
+from connector.dropin import install as dropin
 from lab import certificate, process
 from lab.errors import LabError
 from lab.far_end import NUMBERS
@@ -166,6 +167,10 @@ class Instance:
         words = self._words(home, name, system_name)
         for unused in _UNUSED:
             write_private(etc / unused, "; Nothing of it is used; Asterisk complains if it is missing.\n")
+        if name == "asterisk":
+            (etc / "connector").mkdir(exist_ok=True)
+            for file, text in dropin.own_texts("connector", HOST).items():
+                write_private(etc / "connector" / file, text)
         for source in sources:
             for path in sorted(source.glob("*.conf")):
                 write_private(etc / path.name, fill(path.read_text(), words, path))
@@ -192,9 +197,6 @@ class Instance:
             "carrier_host": HOST,
             "carrier_port": str(self.ports.carrier),
             "pbx_port": str(self.ports.pbx),
-            "app_name": "connector",
-            "gate_timeout_s": "8",
-            "ring_s": "60",
             "ari_host": HOST,
             "ari_port": str(self.ports.ari),
             "ari_user": "connector",

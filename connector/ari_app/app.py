@@ -23,7 +23,7 @@ from connector.ari_app.recovery import Recovery
 from connector.billing import calls, nodes
 from connector.clock import Clock
 from connector.core import refusals
-from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.calls import GATE_LIMIT_MS, Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.refusals import Refusal
 from connector.core.trunks import trunk_of
@@ -37,7 +37,6 @@ R = TypeVar("R")
 MOST_ASTRAY_MS = 300_000
 # Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
 READY_LIMIT_S = 1.5
-GATE_LIMIT_MS = 8000
 STORE_RETRY_S = 1.0
 SAY_AGAIN_MS = 5_000
 # What is more than a clock that is kept right does by itself.

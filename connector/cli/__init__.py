@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import doctor, service
-from connector.cli import backups, calls, config, money, nodes, output, profiles, rates, subscriptions, trunks
+from connector.cli import backups, calls, config, dropin, money, nodes, output, profiles, rates, subscriptions, trunks
 from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
 from connector.errors import BadInput, ConnectorError
 
@@ -33,6 +33,7 @@ app.add_typer(nodes.app, name="nodes")
 app.add_typer(config.app, name="config")
 app.add_typer(trunks.app, name="trunk")
 app.add_typer(trunks.status_app)
+app.add_typer(dropin.app)
 app.add_typer(rates.app, name="rates")
 
 

@@ -14,6 +14,8 @@ from connector.core.trunks import Target
 
 # A call is answered, or given up, within this: CONNECTOR_RING_S in the dialplan has to be less.
 LONGEST_RINGING_MS = 600_000
+# So long a caller waits at the gate: then the dialplan refuses, and an answer that comes later is none.
+GATE_LIMIT_MS = 8_000
 # What two machines' clocks may differ by, and a timer be late.
 ASTRAY_MS = 60_000
 

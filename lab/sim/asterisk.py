@@ -167,7 +167,8 @@ class SimAsterisk:
         gate.on = None
         if context == "connector-refuse":
             return int(extension)
-        complete = {"CONNECTOR_CALL", "CONNECTOR_GUARD_S", "CONNECTOR_ENDPOINT"} <= set(gate.variables)
+        has = set(gate.variables)
+        complete = {"CONNECTOR_CALL", "CONNECTOR_GUARD_S"} <= has and has & {"CONNECTOR_TRIES", "CONNECTOR_ENDPOINT"}
         return None if complete else 42
 
     async def _dial(self, planned: PlannedCall, gate: SimLeg, truth: Truth) -> None:
@@ -176,7 +177,9 @@ class SimAsterisk:
         other = self._leg(gate)
         other.variables["CONNECTOR_CALL"] = truth.call_id
         self._end_in(other, guard_ms + RING_MS + 2_000)
-        self._tell("Dial", None, caller={"id": gate.id}, peer={"id": other.id})
+        self._tell(
+            "Dial", None, caller={"id": gate.id}, peer={"id": other.id, "name": f"PJSIP/connector-carrier-{other.id}"}
+        )
         gives_up = planned.outcome == "silent"
         if await self._one_gone(gate, other, planned.talk_ms if gives_up else planned.ring_ms):
             self._timed_out(gate)

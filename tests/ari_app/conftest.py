@@ -150,7 +150,12 @@ def about(kind: str, leg: str, at: int, **more: Any) -> dict[str, Any]:
 
 def dial(caller: str, peer: str, at: int) -> dict[str, Any]:
     """One leg dials another."""
-    return {"type": "Dial", "timestamp": AT % at, "caller": {"id": caller}, "peer": {"id": peer}}
+    return {
+        "type": "Dial",
+        "timestamp": AT % at,
+        "caller": {"id": caller},
+        "peer": {"id": peer, "name": f"PJSIP/connector-carrier-{peer}"},
+    }
 
 
 async def until(condition: Any) -> None:

@@ -40,11 +40,20 @@ def test_a_leg_that_ends() -> None:
     assert (busy, talked) == (events.LegEnded("lab-1.0", MS, 17, False), events.LegEnded("lab-1.0", MS, 16, True))
 
 
+def test_a_trunk_that_failed() -> None:
+    """The dialplan tells it, with the SIP answer; other people's user events say nothing to us."""
+    message = event("ChannelUserevent", "Ring", eventname="ConnectorTried")
+    message["userevent"] = {"eventname": "ConnectorTried", "Endpoint": "connector-two", "Answer": "0503"}
+    assert events.parse(message) == events.TrunkTried("connector-two", 503)
+    message["eventname"] = "SomebodyElses"
+    assert events.parse(message) is None
+
+
 def test_a_leg_that_is_dialled() -> None:
     """It belongs to the leg that dials; one that nobody dials (an originate) belongs to none."""
-    peer = {**json.loads(CHANNEL % "Down"), "id": "lab-1.1"}
+    peer = {**json.loads(CHANNEL % "Down"), "id": "lab-1.1", "name": "PJSIP/connector-two-0000002a"}
     message = {"type": "Dial", "timestamp": AT, "dialstatus": "", "peer": peer, "caller": json.loads(CHANNEL % "Ring")}
-    assert events.parse(message) == events.LegDialled("lab-1.0", "lab-1.1", MS)
+    assert events.parse(message) == events.LegDialled("lab-1.0", "lab-1.1", MS, "connector-two")
     del message["caller"]
     assert events.parse(message) is None
 
