@@ -27,6 +27,7 @@ _OUR_ACTIONS = (
     "pjsipshowcontacts",
     "pjsipshowregistrationsoutbound",
     "pjsipqualify",
+    "pjsipregister",
     "coresettings",
     "absolutetimeout",
 )
@@ -39,6 +40,23 @@ class AmiLink:
         self.settings = settings
         self.changed = asyncio.Event()  # a contact or a registration did; whoever waits for it clears it
         self._manager: Any = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether Asterisk can be asked now."""
+        manager = self._manager
+        if manager is None or manager.protocol is None or manager.protocol.closed:
+            return False
+        return bool(manager.authenticated)
+
+    async def connected(self, limit_s: float = 3.0) -> None:
+        """Wait until it is: `run` has just begun. AmiUnavailable if it is not soon."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limit_s
+        while not self.is_connected:
+            if loop.time() > deadline:
+                raise AmiUnavailable(f"AMI cannot be reached at {self.settings.host}:{self.settings.port}")
+            await asyncio.sleep(0.02)
 
     async def run(self) -> None:
         """Keep the connection until cancelled."""
@@ -93,6 +111,10 @@ class AmiLink:
         """Have Asterisk ask an endpoint now whether it is there. AmiUnavailable if it cannot be asked."""
         await self._ask({"Action": "PJSIPQualify", "Endpoint": endpoint}, absent="Unable to retrieve endpoint")
 
+    async def register(self, endpoint: str) -> None:
+        """Have Asterisk register anew by the registration of this name, if there is one. AmiUnavailable."""
+        await self._ask({"Action": "PJSIPRegister", "Registration": endpoint}, absent="Unable to retrieve registration")
+
     async def core_settings(self) -> dict[str, str]:
         """Asterisk's version and limits. AmiUnavailable if it cannot be asked."""
         (answer,) = await self._ask({"Action": "CoreSettings"})
@@ -109,7 +131,7 @@ class AmiLink:
     async def _ask(self, action: dict[str, str], absent: str = "No endpoints found") -> list[Any]:
         """The answers to an action; none if Asterisk says `absent`, which is an answer too."""
         manager = self._manager
-        if manager is None or not manager.authenticated or manager.protocol is None or manager.protocol.closed:
+        if not self.is_connected:
             raise AmiUnavailable(f"AMI is not connected at {self.settings.host}:{self.settings.port}")
         try:
             # as_list stays unsaid: panoramisk sees lists by itself, and told so it waits for ever for a list's end

@@ -1,12 +1,13 @@
 """Puts generated config into effect: plan, write, have Asterisk load it, read back, roll back; and the history of it.
 
     generated/pjsip_profiles.conf         what Asterisk reads; it is only ever replaced whole
-    generated/versions/N-VERSION.conf     what was written, the newest `KEPT` of them
+    generated/versions/N-VERSION          what was in effect, sealed, the newest `KEPT` of them
     generated/versions/history.jsonl      a line for each thing that was done
     generated/held                        while it is there nothing is applied by itself: somebody rolled back
 
 One at a time does it, commands and service alike (`generated/lock`). Killed between writing and loading, the file is
-the new one and Asterisk has the old; the next look finds that, and has it loaded.
+the new one and Asterisk has the old; the next look finds that, and has it loaded. A file that was edited by hand is one
+whose objects are not those that its version names.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from connector import pjsip
-from connector.billing import calls, profiles, trunks
+from connector.billing import calls, profiles, trunks, vault
 from connector.clock import Clock
 from connector.config import SipSettings
 from connector.core.times import iso
@@ -34,7 +35,9 @@ from connector.plan import Change, changes
 LOAD_LIMIT_S = 10.0
 WATCH_S = 6.0
 LOCK_LIMIT_S = 15.0
+ASKED_S = 1.0
 KEPT = 30
+MOST_READ_BACK = 300
 _MODULE = "res_pjsip.so"
 # What Asterisk shows of an object in the very words that we wrote.
 _READ_BACK = {
@@ -129,30 +132,46 @@ class Configurator:
     async def plan(self, wanted: Wanted, live: Mapping[str, Sequence[str]] | None = None) -> Plan:
         """What would be done. `live`: live calls by profile and trunk. AsteriskError if it cannot be asked."""
         text = await asyncio.to_thread(_read, self._path)
-        there = await asyncio.to_thread(pjsip.parse, text)
         loaded = await self.loaded()
         has = await self._asterisk.endpoint_states()
-        missing = {each.name for each in there if each.type == "endpoint"} - has.keys()
-        last = await asyncio.to_thread(self._last_applied)
-        found = await asyncio.to_thread(_changes, there, wanted, last, missing, live)
+        version, found = await asyncio.to_thread(self._compare, text, wanted, has.keys(), live)
         if not found and loaded != pjsip.loaded_version(text):
             found = [Change("load", "file", pjsip.FILE_NAME, "")]
-        return Plan(pjsip.version_of(wanted.objects), loaded, tuple(found), wanted.problems, self._held.exists())
+        return Plan(version, loaded, tuple(found), wanted.problems, self._held.exists())
+
+    def _compare(
+        self, text: str, wanted: Wanted, has: Collection[str], live: Mapping[str, Sequence[str]] | None
+    ) -> tuple[str, list[Change]]:
+        """The version that is wanted, and what makes the file it. A second of computing with thousands of ends."""
+        there = pjsip.parse(text)
+        missing = {each.name for each in there if each.type == "endpoint"} - set(has)
+        said = pjsip.loaded_version(text)
+        wrote = there
+        if text and pjsip.version_of(there) != said:
+            wrote = pjsip.parse(self._kept(said or "") or "")
+        found = changes(there, wanted.objects, applied=wrote, missing=missing, calls=live)
+        return pjsip.version_of(wanted.objects), found
 
     async def loaded(self) -> str | None:
         """The version that Asterisk has read; None if none of ours. AsteriskError if it cannot be asked."""
         return (await self._asterisk.read("aor", pjsip.VERSION) or {}).get("voicemail_extension")
 
-    async def apply(self, wanted: Wanted, by: str) -> Plan:
+    async def apply(self, wanted: Wanted, by: str, *, unattended: bool = False) -> Plan:
         """Make it what Asterisk has; what was done. ConfigRefused with the old file in place again, and loaded, if
         Asterisk did not take it, or a trunk died of it. AsteriskError if it cannot be asked: nothing was changed.
+
+        `unattended`: nothing is done where somebody edited the file or rolled back; the plan says so.
         """
         async with self._alone():
             plan = await self.plan(wanted)
+            if unattended and (plan.held or plan.by_hand):
+                return plan
             if plan.changes:
                 before = await asyncio.to_thread(_read, self._path)
-                await self._put("apply", pjsip.render(wanted.objects), before, by, plan.changes)
-            await asyncio.to_thread(self._held.unlink, missing_ok=True)
+                text = await asyncio.to_thread(pjsip.render, wanted.objects)
+                await self._put("apply", text, before, by, plan.changes)
+            if not unattended:
+                await asyncio.to_thread(self._held.unlink, missing_ok=True)
             return plan
 
     async def rollback(self, by: str) -> Step:
@@ -168,18 +187,22 @@ class Configurator:
             if not earlier:
                 raise NotFound("there is no version before this one")
             text = self._kept(earlier[-1]) or ""
-            await asyncio.to_thread(write, self._held, f"{earlier[-1]}\n")
             found = changes(pjsip.parse(before), pjsip.parse(text))
-            return await self._put("rollback", text, before, by, found)
+            step = await self._put("rollback", text, before, by, found)
+            await asyncio.to_thread(write, self._held, f"{earlier[-1]}\n")
+            return step
 
     def history(self) -> list[Step]:
-        """What was done, oldest first."""
-        return [Step(**json.loads(line)) for line in _read(self._versions / "history.jsonl").splitlines()]
+        """What was done, oldest first. A line that was cut off is left out."""
+        found = []
+        for line in _read(self._versions / "history.jsonl").splitlines():
+            with contextlib.suppress(ValueError, TypeError):
+                found.append(Step(**json.loads(line)))
+        return found
 
     async def _put(self, action: str, text: str, before: str, by: str, found: Sequence[Change]) -> Step:
         version, old = pjsip.loaded_version(text) or "", pjsip.loaded_version(before)
         well = await self._trunks_up(found)
-        await asyncio.to_thread(self._keep, version, text)
         await asyncio.to_thread(write, self._path, text)
         why = await self._loaded_whole(version, text, found)
         if why is None:
@@ -189,6 +212,8 @@ class Configurator:
             await asyncio.to_thread(write, self._path, before)
             with contextlib.suppress(AsteriskError):  # it reads the file when it starts
                 await self._asterisk.reload(_MODULE)
+        else:
+            await asyncio.to_thread(self._keep, version, text)
         await asyncio.to_thread(self._note, step)
         if why is not None:
             raise ConfigRefused(f"{why}; the config before it is in place again")
@@ -200,10 +225,13 @@ class Configurator:
             await self._asterisk.reload(_MODULE)
             if not await _waited(lambda: self._is_loaded(version), LOAD_LIMIT_S):
                 return "Asterisk did not load it"
-            wanted = {(each.type, each.name): each for each in pjsip.parse(text)}
+            wanted = {(each.type, each.name): each for each in await asyncio.to_thread(pjsip.parse, text)}
             for change in found:
                 made = wanted.get((change.type, change.name))
-                if made is not None and not await _waited(lambda made=made: self._has(made), 2):  # type: ignore[misc]
+                # A great many at once are proven by the version alone: each is a request of its own.
+                if made is None or (len(found) > MOST_READ_BACK and made.type != "registration"):
+                    continue
+                if not await _waited(lambda made=made: self._has(made), 2):  # type: ignore[misc]
                     return f"Asterisk did not take the {change.type} {change.name}"
         except AsteriskError as error:
             return str(error)
@@ -241,6 +269,7 @@ class Configurator:
         try:
             for name in well:
                 await self._reach.ask(name)
+            await asyncio.sleep(ASKED_S)  # until it is answered, Asterisk says what was before
             reach = self._reach
             await _waited(lambda: are_up(reach), WATCH_S, 0.25)
         except AsteriskError as error:
@@ -249,26 +278,28 @@ class Configurator:
         return f"the trunk {dead[0]} was well before it and is not now" if dead else None
 
     def _keep(self, version: str, text: str) -> None:
-        self._versions.mkdir(mode=0o750, exist_ok=True)
-        kept = sorted(self._versions.glob("*-*.conf"))
+        self._make_folder(self._versions)
+        kept = sorted(self._versions.glob("*-*"))
         number = int(kept[-1].name.partition("-")[0]) + 1 if kept else 1
-        write(self._versions / f"{number:06d}-{version}.conf", text)
+        write(self._versions / f"{number:06d}-{version}", vault.seal(text), 0o600)
         for old in kept[: -KEPT + 1]:
             old.unlink()
 
     def _kept(self, version: str) -> str | None:
-        found = sorted(self._versions.glob(f"*-{version}.conf"))
-        return found[-1].read_text() if found else None
+        found = sorted(self._versions.glob(f"*-{version}"))
+        return vault.unseal(found[-1].read_text()) if found else None
 
     def _applied_versions(self) -> list[str]:
         return [step.version for step in self.history() if step.outcome == "done"]
 
-    def _last_applied(self) -> str | None:
-        past = self._applied_versions()
-        return self._kept(past[-1]) if past else None
+    def _make_folder(self, folder: Path) -> None:
+        folder.mkdir(mode=0o750, exist_ok=True)
+        _as_the_folder(folder)
 
     def _note(self, step: Step) -> None:
+        self._make_folder(self._versions)
         with (self._versions / "history.jsonl").open("a") as file:
+            _as_the_folder(self._versions / "history.jsonl")
             file.write(json.dumps(asdict(step)) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -279,6 +310,7 @@ class Configurator:
         try:
             self._folder.mkdir(mode=0o750, exist_ok=True)
             lock = (self._folder / "lock").open("w")
+            _as_the_folder(self._folder / "lock")
         except OSError as error:
             raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror}") from error
         with lock:
@@ -314,13 +346,12 @@ def shown_step(step: Step) -> dict[str, Any]:
     return {**asdict(step), "at": iso(step.at)}
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, mode: int = 0o640) -> None:
     """Replace a file by another at once, on the disk when this returns, readable by owner and the folder's group."""
     new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
-    with os.fdopen(descriptor, "w") as file:
-        with contextlib.suppress(PermissionError):  # Asterisk reads it by its group, which the folder has
-            os.fchown(file.fileno(), -1, path.parent.stat().st_gid)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
+        _as_the_folder(new)  # Asterisk reads it by its group
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -333,24 +364,21 @@ def write(path: Path, text: str) -> None:
 
 
 def _read(path: Path) -> str:
-    return path.read_text() if path.exists() else ""
+    """What is in a file, whatever its bytes are: somebody may have edited it."""
+    return path.read_text(errors="surrogateescape") if path.exists() else ""
 
 
-def _changes(
-    there: list[ConfObject],
-    wanted: Wanted,
-    last: str | None,
-    missing: set[str],
-    live: Mapping[str, Sequence[str]] | None,
-) -> list[Change]:
-    applied = None if last is None else pjsip.parse(last)
-    return changes(there, wanted.objects, applied=applied, missing=missing, calls=live)
+def _as_the_folder(path: Path) -> None:
+    """Root's command and the service write in turn: what either makes belongs to whom the folder belongs."""
+    like = path.parent.stat()
+    with contextlib.suppress(PermissionError):
+        os.chown(path, like.st_uid, like.st_gid)
 
 
 def live_by_end() -> dict[str, list[str]]:
     """The live calls, by the username of their profile and by their trunk."""
     made: dict[str, list[str]] = {}
     for call in calls.live():
-        for end in (call.username, call.trunk):
+        for end in {call.username, call.trunk}:
             made.setdefault(end, []).append(call.id)
     return made

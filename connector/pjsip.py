@@ -96,8 +96,8 @@ def parse(text: str) -> list[ConfObject]:
     A line that is none of ours stands as the option `?` of the object it is in.
     """
     found: list[tuple[str, list[tuple[str, str]]]] = []
-    for line in text.splitlines():
-        bare = _without_comment(line).strip()
+    for line in text.split("\n"):
+        bare = (_without_comment(line) if ";" in line else line).strip()
         if not bare:
             continue
         if bare.startswith("[") and bare.endswith("]"):
@@ -109,8 +109,10 @@ def parse(text: str) -> list[ConfObject]:
         found[-1][1].append((key.strip(), value.strip()) if equals else ("?", bare))
     made = []
     for name, fields in found:
-        kind = dict(fields).get("type", "?")
-        made.append(ConfObject(kind, name, tuple((key, value) for key, value in fields if key != "type")))
+        kind = "?"
+        if fields and fields[0][0] == "type":
+            kind = fields.pop(0)[1]
+        made.append(ConfObject(kind, name, tuple(fields)))
     return [each for each in made if each.name != VERSION]
 
 
@@ -133,6 +135,7 @@ def _inward(end: Inward, local: Local) -> list[ConfObject]:
         *known,
         ("aors", name),
         ("set_var", f"__CONNECTOR_PROFILE={name}"),
+        ("trust_id_inbound", "yes"),  # who may show which number is decided at the gate
         *_speaks(options, local),
         *_behind_nat(options),
         *_headers(options, options.from_user, options.from_domain),
@@ -168,7 +171,7 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
     place = f"{host}:{int(end.port)}"
     user = quote(end.username, safe=_LIKE_A_USER)
     # Skype Connect, and who does as it did, wants its own user and domain in From, the caller's number beside it.
-    from_user = options.from_user or (end.username if options.caller_id == "pai" else "")
+    from_user = options.from_user or (user if options.caller_id == "pai" else "")
     from_domain = options.from_domain or (host if end.username else "")
     endpoint = [
         ("context", "connector-from-provider" if end.profile else "connector-from-carrier"),
@@ -217,11 +220,9 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
                 ],
             ),
         ]
-    # No names here: Asterisk would look them up while it loads, and drop the object when it cannot. Who opens a
-    # connection to us calls from any port; over one that we opened the line tells who it is.
-    matches = [place if options.transport == "udp" else host] if is_ipv4(host) else []
-    if options.transport != "udp" and end.username:
-        matches = []
+    # No names here: Asterisk would look them up while it loads, and drop the object when it cannot. Where we register,
+    # the line in our contact tells whose call it is: two may be at one provider. TCP and TLS come from any port.
+    matches = [] if end.username or not is_ipv4(host) else [place if options.transport == "udp" else host]
     matches += [_fit(_HOST, address, "address") for address in options.match]
     if matches:
         made.append(_object("identify", name, [("endpoint", name), *(("match", each) for each in matches)]))

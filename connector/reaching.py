@@ -10,14 +10,14 @@ import asyncio
 import logging
 import os
 from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from connector.billing import profiles, reachability, trunks
+from connector.billing import reachability
 from connector.clock import Clock
 from connector.core import reach
 from connector.core.reach import NOT_ASKED, NOT_REGISTERED, State
-from connector.core.trunks import endpoint_of
 from connector.errors import AsteriskError, StoreUnavailable
 from connector.writer import Writer
 
@@ -44,6 +44,9 @@ class Lists(Protocol):
     async def qualify(self, endpoint: str) -> None:
         """Ask an endpoint now whether it is there."""
 
+    async def register(self, endpoint: str) -> None:
+        """Register there now, if we do at all."""
+
 
 class Endpoints(Protocol):
     """What is asked of Asterisk by ARI."""
@@ -66,8 +69,9 @@ class TrunkStates:
         return {name for name in names if name in found and found[name].word == "up"}
 
     async def ask(self, name: str) -> None:
-        """Have it asked now."""
+        """Have it asked now, and registered anew: Asterisk keeps an old registration when only its password changed."""
         await self._lists.qualify(name)
+        await self._lists.register(name)
 
 
 class Watch:
@@ -90,6 +94,7 @@ class Watch:
         self.clock = clock
         self.log = LogTail(log_path)
         self.tried = tried
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reach")
         self._answers: dict[tuple[str, str], int | None] = {}
         self._known: dict[str, State] | None = None
 
@@ -101,6 +106,8 @@ class Watch:
                 await self.look()
             except (AsteriskError, StoreUnavailable) as error:
                 log.debug("trunks are not known now: %s", error)
+            except Exception:  # calls go on without it
+                log.exception("what is said of trunks is not known: a defect of the connector")
             await asyncio.sleep(AT_ONCE_S)
             try:
                 await asyncio.wait_for(self.lists.changed.wait(), LOOK_EVERY_S)
@@ -115,7 +122,8 @@ class Watch:
                 self._answers[found[0]] = found[1]
         now = self.clock.now_ms()
         tried = {name: status for name, (status, at) in self.tried.items() if now - at < TRIED_MS}
-        ends = await self.store(_all_ends)
+        loop = asyncio.get_running_loop()
+        ends = await loop.run_in_executor(self._reader, reachability.ends)
         seen = reach.states(
             await self.lists.contacts(),
             await self.lists.registrations(),
@@ -124,7 +132,9 @@ class Watch:
             self._answers,
             tried,
         )
-        states = {name: seen.get(name, usual) for name, (usual, _) in ends.items()}
+        states = {
+            name: seen.get(name, NOT_REGISTERED if registers else NOT_ASKED) for name, (registers, _) in ends.items()
+        }
         if self._known is None:
             self._known = {
                 view.endpoint: State(view.state, view.words, view.sip_status)
@@ -139,19 +149,6 @@ class Watch:
             say = log.warning if state.word == "down" else log.info
             say("%s is %s: %s", name, state.word, state.reason)
         self._known = {**self._known, **changed}
-
-
-def _all_ends() -> dict[str, tuple[State, bool]]:
-    """Every endpoint that Asterisk should have: how one is of which it says nothing, and whether it is asked."""
-    found: dict[str, tuple[State, bool]] = {}
-    for profile in profiles.list_profiles():
-        if profile.role == "server" and profile.state != "suspended":
-            usual = NOT_REGISTERED if profile.auth == "registration" else NOT_ASKED
-            found[profile.username] = (usual, profile.auth == "ip" and profile.options.qualify_s != 0)
-    for trunk in trunks.list_trunks():
-        if trunk.state != "suspended":
-            found[endpoint_of(trunk.name)] = (NOT_ASKED, trunk.options.qualify_s != 0)
-    return found
 
 
 class LogTail:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from connector import stores
+from connector import pjsip, stores
 from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
 from connector.apply import Configurator
@@ -261,6 +261,7 @@ async def _keep_applied(settings: Settings, configurator: Configurator, clock: S
     reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="config")
     told = ""
     seen: object = None
+    refused = ""
     due: float | None = None
     looked_at = loop.time()
     try:
@@ -274,15 +275,23 @@ async def _keep_applied(settings: Settings, configurator: Configurator, clock: S
                     due = loop.time()
                 if due is not None and loop.time() >= due:
                     wanted = await loop.run_in_executor(reader, configurator.wanted)
-                    told = await _apply(settings, configurator, wanted, told)
+                    version = await loop.run_in_executor(reader, pjsip.version_of, wanted.objects)
+                    if version != refused:  # what Asterisk did not take it would not take now; people may try again
+                        refused = version
+                        told = await _apply(settings, configurator, wanted, told)
+                        refused = ""
                     looked_at, due = loop.time(), None
             except ConfigRefused as error:
-                log.error("config: %s", error)
+                log.error("config: %s; it is not tried again until something changes", error)
                 due, looked_at = None, loop.time()
             except (ConnectorError, OSError) as error:
+                refused = ""
                 if str(error) != told:  # once, not every time
                     told = str(error)
                     log.warning("config not applied yet: %s", error)
+            except Exception:  # calls go on without it
+                refused, looked_at, due = "", loop.time(), None
+                log.exception("config: a defect of the connector")
             await asyncio.sleep(CONFIG_EVERY_S)
     finally:
         reader.shutdown(wait=False, cancel_futures=True)
@@ -301,6 +310,6 @@ async def _apply(settings: Settings, configurator: Configurator, wanted: Wanted,
         if waits not in told:
             log.warning("config: %s", waits)
     elif plan.changes:
-        done = await configurator.apply(wanted, "connector")
+        done = await configurator.apply(wanted, "connector", unattended=True)
         log.info("config: %d changes applied, version %s", len(done.changes), done.version)
     return "; ".join([*plan.problems, waits])

@@ -205,8 +205,8 @@ def _through(cluster: Cluster, port: int, count: int) -> Counter[str]:
     return had + Counter(refused=result.counts.get("refused", 0))
 
 
-QUICK: tuple[Callable[[Cluster], Outcome], ...] = (limit_of_both, node_killed, store_restarted, partitioned, dispatched)
-SCENARIOS = (*QUICK, store_frozen)
+QUICK: tuple[Callable[[Cluster], Outcome], ...] = (limit_of_both, node_killed, partitioned)
+SCENARIOS = (*QUICK, store_restarted, dispatched, store_frozen)
 
 
 def played(cluster: Cluster, scenario: Callable[[Cluster], Outcome]) -> Outcome:

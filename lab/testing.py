@@ -16,6 +16,9 @@ _STEPS = (
     ("types", ["-m", "mypy"]),
 )
 _BESIDE = (
+    "tests/sipp/test_config.py",
+    "tests/sipp/test_trunks.py",
+    "tests/sipp/test_dropin.py",
     "tests/lab/test_sim.py",
     "tests/lab/test_soak.py",
     "tests/billing/test_properties.py",
@@ -38,7 +41,9 @@ def run(arguments: list[str]) -> bool:
 
 
 def _all_tests() -> bool:
-    """All of them. Those that take a minute of computing, and measure no time, do it beside the first of the others."""
+    """All of them. Those that take a minute, and measure no load, do it beside the first of the others, which are
+    unit tests; those that need Asterisk have a lab of their own.
+    """
     said = VAR / "beside.log"
     said.unlink(missing_ok=True)
     beside = process.start([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *_BESIDE], said)

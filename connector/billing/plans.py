@@ -14,7 +14,7 @@ from typing import Any, cast
 from connector.billing import ledger, notices
 from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
 from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import lock, reading, rows, trying, writing
+from connector.billing.store import lock, reading, rows, run, trying, writing
 from connector.core import plans as core
 from connector.core import times
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
@@ -177,6 +177,8 @@ def delete_profile(profile: str, now: int) -> Deleted:
         Number.update(profile=None).where(Number.profile == row).execute()
         for table in (Recharge, Limits, PrefixRule):
             cast("Any", table).delete().where(cast("Any", table).profile == row).execute()
+        run("UPDATE trunk SET state = 'archived', secret = NULL WHERE profile_id = ?", row.id)
+        run("UPDATE profile SET digest = '', old_digest = NULL WHERE id = ?", row.id)
         Profile.update(status="archived", channels=0, name=f"{row.name} (deleted {times.iso(now)}, {row.id})").where(
             Profile.id == row.id
         ).execute()

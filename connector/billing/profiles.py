@@ -112,7 +112,7 @@ def create_profile(
     options = options or Options()
     username = _new_username()
     password = "" if at else secrets.token_urlsafe(24)
-    sealed = "" if at else vault.seal(credentials.digest(username, realm, password))
+    sealed = "" if at else trunks.sealed(credentials.digest(username, realm, password))
     if at:
         sip.checked_address(at[0])
         sip.checked_port(at[1])
@@ -120,7 +120,7 @@ def create_profile(
             raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
     with writing():
         if at:
-            trunks.nobody_else_at(*at)
+            trunks.nobody_else_at([at])
         row = _create(name, "server", username, realm, sealed, at, options, now, company)
         if channels:
             plans.begin(row, channels, 0, now)
@@ -145,7 +145,7 @@ def create_client(
     # A provider that is registered with, as Skype Connect was, wants its user in From, the caller's number beside it.
     options = options or Options(caller_id="pai" if sign_in else "both")
     username = _new_username()
-    sealed = vault.seal(sign_in.password) if sign_in else None
+    sealed = trunks.sealed(sign_in.password) if sign_in else None
     with writing():
         row = _create(name, "client", username, "", "", None, options, now, company)
         if sign_in:
@@ -227,7 +227,7 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
         if row.auth != "registration":
             raise BadInput("this PBX is known by its address: it has no password")
         password = secrets.token_urlsafe(24)
-        sealed = vault.seal(credentials.digest(row.username, row.realm, password))
+        sealed = trunks.sealed(credentials.digest(row.username, row.realm, password))
         old = (row.digest, now + overlap_ms) if overlap_ms else (None, None)
         run(
             "UPDATE profile SET digest = ?, old_digest = ?, old_until = ?, sip_version = sip_version + 1 WHERE id = ?",
@@ -255,7 +255,7 @@ def change(
                 raise BadInput("this PBX registers: it is not known by an address")
             columns["address"] = sip.checked_address(at[0] or row.address or "")
             columns["port"] = sip.checked_port(at[1] or row.port or 0)
-            trunks.nobody_else_at(columns["address"], columns["port"], but_profile=row.username)
+            trunks.nobody_else_at([(columns["address"], columns["port"])], but_profile=row.username)
         if options:
             changed = Options.from_json(row.options).changed(options)
             if row.auth == "ip" and changed.transport != "udp":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connector.billing.models import Reachability
 from connector.billing.store import insert, reading, rows, run, writing
 from connector.core.reach import State
+from connector.core.trunks import endpoint_of
 
 KEPT_MS = 90 * 24 * 3_600_000
 
@@ -38,6 +40,22 @@ def note(node: str, changed: Mapping[str, State], at: int) -> None:
                 at=at,
             )
         run("DELETE FROM reachability WHERE at < ?", at - KEPT_MS)
+
+
+def ends() -> dict[str, tuple[bool, bool]]:
+    """Every endpoint that Asterisk should have: if its PBX registers with us, and if it is asked by OPTIONS."""
+    profiles = (
+        "SELECT username, auth, options FROM profile"
+        " WHERE role = 'server' AND status != 'archived' AND state != 'suspended'"
+    )
+    with reading():
+        found = {
+            username: (auth == "registration", auth == "ip" and json.loads(options).get("qualify_s") != 0)
+            for username, auth, options in rows(profiles)
+        }
+        for name, options in rows("SELECT name, options FROM trunk WHERE state IN ('open', 'draining')"):
+            found[endpoint_of(name)] = (False, json.loads(options).get("qualify_s") != 0)
+    return found
 
 
 def latest() -> list[ReachView]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,12 +76,12 @@ def create_trunk(
     """
     if not _NAME.fullmatch(name):
         raise BadInput("a trunk's name begins with a letter and has only a-z, 0-9 and '-', at most 31 of them")
-    sealed = vault.seal(sign_in.password) if sign_in else None
+    secret = sealed(sign_in.password) if sign_in else None
     with writing():
         owner = company_row(company)
         if Trunk.get_or_none(Trunk.name == name):
             raise BadInput(f"there is a trunk {name!r} already")
-        add(owner, name, host, port, now, sign_in, sealed, options or Options(), place, share, failover)
+        add(owner, name, host, port, now, sign_in, secret, options or Options(), place, share, failover)
 
 
 def add(
@@ -91,7 +91,7 @@ def add(
     port: int,
     now: int,
     sign_in: SignIn | None,
-    sealed: str | None,
+    secret: str | None,
     options: Options,
     place: int = 1,
     share: int = 1,
@@ -102,9 +102,10 @@ def add(
     sip.checked_host(host)
     sip.checked_port(port)
     _place(place, share)
+    auth = "registration" if sign_in else "ip"
     if sign_in is None:
         sip.checked_known_by(host, options)
-        nobody_else_at(host, port)
+    nobody_else_at(known_by(host, port, auth, options))
     Trunk.create(
         company=owner,
         profile_id=profile_id,
@@ -112,10 +113,10 @@ def add(
         host=host,
         port=port,
         created_at=now,
-        auth="registration" if sign_in else "ip",
+        auth=auth,
         username=sign_in.username if sign_in else "",
         realm=sign_in.realm if sign_in else "",
-        secret=sealed,
+        secret=secret,
         options=options.to_json(),
         place=place,
         share=share,
@@ -125,17 +126,45 @@ def add(
     )
 
 
-def nobody_else_at(host: str, port: int, but_trunk: str = "", but_profile: str = "") -> None:
-    """BadInput if somebody is known by this address and port already: nobody could tell the two apart."""
-    trunk = "SELECT name FROM trunk WHERE host = ? AND port = ? AND name != ? AND auth = 'ip' AND state != 'archived'"
-    profile = (
-        "SELECT name FROM profile WHERE address = ? AND port = ? AND username != ? AND auth = 'ip' AND role = 'server'"
-        " AND status != 'archived'"
+def sealed(text: str) -> str:
+    """A secret, sealed, by the very key that sealed the others. SecretsLocked if this is another one."""
+    with reading():
+        found = rows("SELECT digest FROM profile WHERE LENGTH(digest) > 32 LIMIT 1") or rows(
+            "SELECT secret FROM trunk WHERE secret IS NOT NULL LIMIT 1"
+        )
+    if found:
+        vault.unseal(found[0][0])
+    return vault.seal(text)
+
+
+def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = "", but_profile: str = "") -> None:
+    """BadInput if somebody is known by one of these addresses already: nobody could tell the two apart.
+
+    A place is an address with a port, or with None for any.
+    """
+    taken: list[tuple[str, tuple[str, int | None]]] = []
+    for name, host, port, auth, options in rows(
+        "SELECT name, host, port, auth, options FROM trunk WHERE state != 'archived' AND name != ?", but_trunk
+    ):
+        taken += [(f"the trunk {name}", place) for place in known_by(host, port, auth, Options.from_json(options))]
+    sql = (
+        "SELECT name, address, port FROM profile WHERE auth = 'ip' AND role = 'server' AND status != 'archived'"
+        " AND username != ?"
     )
-    if rows(trunk, host, port, but_trunk):
-        raise BadInput(f"a trunk is known by {host}:{port} already")
-    if rows(profile, host, port, but_profile):
-        raise BadInput(f"a profile is known by {host}:{port} already")
+    taken += [(f"the profile {name}", (address, port)) for name, address, port in rows(sql, but_profile)]
+    for who, (host, port) in taken:
+        for address, wanted in places:
+            if host == address and (port is None or wanted is None or port == wanted):
+                where = address if wanted is None else f"{address}:{wanted}"
+                raise BadInput(f"{who} is known by {where} already")
+
+
+def known_by(host: str, port: int, auth: str, options: Options) -> list[tuple[str, int | None]]:
+    """The places by which calls from a trunk are known: see connector/pjsip.py, which makes them its `identify`."""
+    found: list[tuple[str, int | None]] = [(address, None) for address in options.match]
+    if auth == "ip" and sip.is_ipv4(host):
+        found.append((host, port if options.transport == "udp" else None))
+    return found
 
 
 def change(
@@ -150,24 +179,28 @@ def change(
     failover: str | None = None,
 ) -> TrunkView:
     """Change what is said of a trunk, or of a client profile's. BadInput and NotFound as above; nothing has changed."""
-    sealed = vault.seal(sign_in.password) if sign_in else None
+    secret = sealed(sign_in.password) if sign_in else None
     with writing():
         row = trunk_row(name)
         columns: dict[str, Any] = {}
-        if host is not None or port is not None:
-            columns["host"] = sip.checked_host(host or row.host)
-            columns["port"] = sip.checked_port(port or row.port)
-            if row.auth == "ip" and sign_in is None:
-                nobody_else_at(columns["host"], columns["port"], but_trunk=row.name)
-        speaks = Options.from_json(row.options).changed(options or {})
-        if row.auth == "ip" and sign_in is None:
-            sip.checked_known_by(columns.get("host", row.host), speaks)
+        if host is not None:
+            columns["host"] = sip.checked_host(host)
+        if port is not None:
+            columns["port"] = sip.checked_port(port)
         if sign_in is not None:
-            columns |= {"auth": "registration", "username": sign_in.username, "realm": sign_in.realm, "secret": sealed}
+            realm = sign_in.realm or (row.realm if sign_in.username == row.username else "")
+            columns |= {"auth": "registration", "username": sign_in.username, "realm": realm, "secret": secret}
+        speaks = Options.from_json(row.options).changed(options or {})
         if options:
             columns["options"] = speaks.to_json()
+        auth, where = columns.get("auth", row.auth), (columns.get("host", row.host), columns.get("port", row.port))
+        if auth == "ip":
+            sip.checked_known_by(where[0], speaks)
+        nobody_else_at(known_by(*where, auth, speaks), but_trunk=row.name)
+        if auth != row.auth and row.profile_id is not None:
+            Profile.update(auth=auth).where(Profile.id == row.profile_id).execute()
         if place is not None or share is not None:
-            columns |= _place(place or row.place, share or row.share)
+            columns |= _place(row.place if place is None else place, row.share if share is None else share)
         if failover is not None:
             columns["failover"] = sip.checked_failover(failover)
         if columns:
@@ -213,13 +246,16 @@ def trunk_row(name: str) -> Trunk:
     row = one(Trunk, "name = ? AND state != 'archived'", name)
     if row is None:
         sql = (
-            "id IN (SELECT trunk.id FROM trunk JOIN profile ON profile.id = trunk.profile_id"
-            " WHERE profile.name = ? AND profile.status != 'archived')"
+            "SELECT trunk.id, trunk.company_id FROM trunk JOIN profile ON profile.id = trunk.profile_id"
+            " WHERE profile.name = ? AND profile.status != 'archived'"
         )
-        row = one(Trunk, sql, name)
-        if row is None:
+        found = rows(sql, name)
+        if not found:
             raise NotFound(f"there is no trunk {name!r}")
-        lock("id = ?", row.company_id)
+        if len(found) > 1:
+            raise BadInput(f"several companies have a profile {name!r}: give its username")
+        lock("id = ?", found[0][1])
+        row = Trunk.get_by_id(found[0][0])
     return row
 
 

@@ -17,13 +17,12 @@ from connector.apply import Configurator, Plan
 from connector.asterisk import Asterisk
 from connector.cli.output import AsJson, console, errors, open_store, plain, print_json, print_many, settings
 from connector.clock import SystemClock
-from connector.errors import AmiUnavailable, BadInput
+from connector.errors import BadInput
 from connector.reaching import TrunkStates
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Asterisk's pjsip config: plan, apply, roll back.")
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "load": ("!", "yellow")}
-AMI_LIMIT_S = 3.0
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
@@ -96,7 +95,7 @@ def _asked(question: Callable[[Configurator], Awaitable[T]]) -> T:
         ami, asterisk = AmiLink(found.ami), Asterisk(found.ari)
         running = asyncio.create_task(ami.run())
         try:
-            await _connected(ami)
+            await ami.connected()
             return await question(Configurator(found.sip, asterisk, SystemClock(), TrunkStates(ami, asterisk)))
         finally:
             running.cancel()
@@ -104,21 +103,6 @@ def _asked(question: Callable[[Configurator], Awaitable[T]]) -> T:
             await asterisk.close()
 
     return asyncio.run(work())
-
-
-async def _connected(ami: AmiLink) -> None:
-    """Wait until AMI is: a command has just begun to connect. AmiUnavailable if it is not soon."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + AMI_LIMIT_S
-    while True:
-        try:
-            await ami.core_settings()
-        except AmiUnavailable:
-            if loop.time() > deadline:
-                raise
-            await asyncio.sleep(0.05)
-        else:
-            return
 
 
 def _as_dict(plan: Plan) -> dict[str, Any]:

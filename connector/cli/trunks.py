@@ -168,8 +168,8 @@ def trunk_create(
         company,
         sign_in=signs_in,
         options=Options(**said),
-        place=place or 1,
-        share=share or 1,
+        place=1 if place is None else place,
+        share=1 if share is None else share,
         failover=failover or "",
     )
     print_one(as_dict(trunks.show_trunk(name)), as_json)
@@ -194,6 +194,8 @@ def trunk_change(
     open_store()
     if username is None and password_file is not None:
         username = trunks.show_trunk(name).username
+    if username is None and realm:
+        raise BadInput("a realm goes with the password that it is for: say --password-file too")
     view = trunks.change(
         name,
         host=address,

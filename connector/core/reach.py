@@ -34,8 +34,10 @@ _ANSWERS = {
     503: "too busy, or down for work",
     603: "declined",
 }
+_OF_THE_TRUNK = (401, 403, 407, 408, 488)
 # What Asterisk logs of each registration that failed (res_pjsip_outbound_registration.c, 22.10).
 _FAILED = re.compile(
+    r"res_pjsip_outbound_registration\.c: "
     r"(?:Temporal response '(?P<a>\d{3})' received|'(?P<b>\d{3})' fatal response received|(?P<c>403) Forbidden fatal"
     r" response received|Fatal response '(?P<d>\d{3})' received|No response received) from '(?P<server>[^']+)'"
     r" on registration attempt to '(?P<client>[^']+)'"
@@ -106,6 +108,8 @@ def states(
         else:
             found[name] = State(word, reason)
     for name, status in tried.items():
+        if status and status < 500 and status not in _OF_THE_TRUNK:
+            continue  # it speaks of the number that was called
         known = found.get(name, NOT_ASKED)
         if known.word != "down":
             found[name] = State(known.word, f"{known.reason}; the last call that failed: {meaning(status)}", status)

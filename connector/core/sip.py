@@ -26,6 +26,7 @@ _HOST = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9]
                    r"[A-Za-z0-9])?")  # fmt: skip
 _CONTEXT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,78}")
 _USER = re.compile(r"[A-Za-z0-9!%*_+=~.@'()$/?&-]{1,64}")
+_PLAIN_USER = re.compile(r"[A-Za-z0-9.+_~-]{1,64}")
 _REALM = re.compile(r"[A-Za-z0-9._@ -]{1,60}")
 _SIP_ANSWER = re.compile(r"[3-6][0-9][0-9]")
 
@@ -75,8 +76,8 @@ class Options:
         for address in self.match:
             checked_address(address, "an address to match")
         for what, word in (("from-user", self.from_user), ("contact-user", self.contact_user)):
-            if word:
-                checked_user(word, what)
+            if word and not _PLAIN_USER.fullmatch(word):
+                raise BadInput(f"{what} has 1 to 64 letters, digits, dots, '+', '-', '_' and '~'")
         if self.from_domain:
             checked_host(self.from_domain, "the from-domain")
         if not _CONTEXT.fullmatch(self.context):

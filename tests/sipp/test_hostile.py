@@ -37,6 +37,20 @@ def test_strings_that_mean_something_to_a_dialplan_are_refused(bench: Bench, dia
     assert (cdr.refusal, cdr.profile, cdr.other_leg, cdr.called) == ("number_invalid", "office", None, None)
 
 
+@pytest.mark.parametrize("dialled", ["%ff", "+44207%ff", "%ff%29%3a9", "%ff%29%29%3a%3a-1", "%ff%7d%3a9", "%ff%22%2c"])
+def test_a_number_that_is_no_text_is_refused_and_blinds_nobody(bench: Bench, dialled: str) -> None:
+    """By the dialplan itself, however it tries to end the function that looks at it: Asterisk would drop the event that
+    offers such a call, and could not list its channels while it is there.
+    """
+    outcome = bench.begin("a byte that is no text")
+    profile = bench.profiles[0]
+    row = (profile.username, sipp.authentication(profile.username, profile.password), dialled)
+    result = call(bench, "hostile/caller.xml", row)
+    assert result.successful == 1, result.why()
+    assert bench.legs() == []
+    assert bench.end(outcome) == []
+
+
 def test_a_call_id_that_is_no_text_is_refused_and_blinds_nobody(bench: Bench) -> None:
     """A byte that is no UTF-8 would make Asterisk drop the event, and answer "list all channels" with an error."""
     outcome = bench.begin("hostile Call-ID")
