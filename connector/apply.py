@@ -351,6 +351,7 @@ def write(path: Path, text: str, mode: int = 0o640) -> None:
     new = path.with_name(path.name + ".new")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
+        os.fchmod(file.fileno(), mode)  # whatever the umask is
         _as_the_folder(new)  # Asterisk reads it by its group
         file.write(text)
         file.flush()

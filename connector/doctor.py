@@ -15,10 +15,10 @@ import aiohttp
 from connector import pjsip, stores
 from connector.ami import AmiLink
 from connector.ari_app import journal
-from connector.billing import sqlite
+from connector.billing import profiles, sqlite, trunks
 from connector.config import Settings
 from connector.core.times import from_asterisk
-from connector.errors import AmiUnavailable, StoreUnavailable
+from connector.errors import AmiUnavailable, SecretsLocked, StoreUnavailable
 
 OLDEST_ASTERISK = (22, 10, 1)
 MODULES = (
@@ -57,6 +57,8 @@ async def examine(settings: Settings) -> list[Check]:
     return [
         Check("settings", "ok", f"node {settings.node}"),
         _store(settings),
+        _secrets(settings),
+        _config(settings),
         *([_sqlite(), _disk(settings.store.path.parent)] if settings.store.path else []),
         _host_name(),
         *await _ari(settings),
@@ -100,6 +102,29 @@ def _store(settings: Settings) -> Check:
     if mode & 0o007:
         return Check("store", "warning", f"everybody may open it ({mode:o})", f"chmod 600 {settings.store.path}")
     return Check("store", "ok", str(settings.store.path))
+
+
+def _secrets(settings: Settings) -> Check:
+    try:
+        opened = stores.opened(settings.store)
+        try:
+            profiles.inward(0)
+            trunks.outward()
+        finally:
+            opened.close()
+    except SecretsLocked as error:
+        return Check("secrets", "wrong", str(error), "put back the copy of the key that was kept")
+    except StoreUnavailable:
+        return Check("secrets", "warning", "the store cannot be read", "see above")
+    return Check("secrets", "ok", f"{settings.store.key_path} opens them")
+
+
+def _config(settings: Settings) -> Check:
+    if (settings.sip.generated / "held").exists():
+        return Check("config", "warning", "it was rolled back: changes wait", "'connector config plan', then 'apply'")
+    if not settings.sip.auto_apply:
+        return Check("config", "ok", "changes wait for 'connector config apply', as it is set")
+    return Check("config", "ok", "changes are applied by the connector")
 
 
 def _sqlite() -> Check:

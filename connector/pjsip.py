@@ -242,6 +242,8 @@ def _speaks(options: Options, local: Local) -> list[tuple[str, str]]:
         ("timers", options.timers),
         ("direct_media", "no"),  # media stays with Asterisk: it is the one who ends the call when the money ends
         ("allow_subscribe", "no"),
+        # Else a call that was answered is invited anew, only to tell which number answered: not every PBX takes that.
+        ("send_connected_line", "no"),
         # A side that is gone without a BYE sends no media either: then the call ends, and costs no more.
         ("rtp_timeout", str(int(local.rtp_timeout_s))),
         ("rtp_timeout_hold", str(int(local.rtp_timeout_s))),

@@ -124,9 +124,13 @@ class Watch:
         tried = {name: status for name, (status, at) in self.tried.items() if now - at < TRIED_MS}
         loop = asyncio.get_running_loop()
         ends = await loop.run_in_executor(self._reader, reachability.ends)
+        registrations = await self.lists.registrations()
+        for each in registrations:  # why one failed before explains no later failure
+            if each.get("Status") == "Registered":
+                self._answers.pop((each.get("ClientUri", ""), each.get("ServerUri", "")), None)
         seen = reach.states(
             await self.lists.contacts(),
-            await self.lists.registrations(),
+            registrations,
             await self.endpoints.endpoint_states(),
             {name for name, (_, is_asked) in ends.items() if is_asked},
             self._answers,

@@ -15,6 +15,7 @@ _STEPS = (
     ("format", ["-m", "ruff", "format", "--check", "."]),
     ("types", ["-m", "mypy"]),
 )
+_BESIDE_PORTS = "13660"
 _BESIDE = (
     "tests/sipp/test_config.py",
     "tests/sipp/test_trunks.py",
@@ -46,7 +47,8 @@ def _all_tests() -> bool:
     """
     said = VAR / "beside.log"
     said.unlink(missing_ok=True)
-    beside = process.start([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *_BESIDE], said)
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *_BESIDE]
+    beside = process.start(words, said, env={"CONNECTOR_TEST_PORTS": _BESIDE_PORTS})
     try:
         went_well = _pytest([f"--ignore={path}" for path in _BESIDE]) == 0
         return (beside.wait() == 0) and went_well

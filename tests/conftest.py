@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,8 @@ prefix,name,price_per_minute,connection_fee,increments,valid_from,kind
 33,France,0.1,0,1/1,2026-01-01,standard
 """
 NOW = 1_795_000_000_000
-TEST_PORT_BASE = 15260
+# Tests that run beside others have ports of their own (lab/testing.py).
+TEST_PORT_BASE = int(os.environ.get("CONNECTOR_TEST_PORTS", "15260"))
 
 
 class FixedClock:

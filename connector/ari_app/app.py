@@ -329,6 +329,9 @@ class ConnectorApp:
             event = await call.mailbox.get()
             if isinstance(event, LegDialled):
                 if progress.leg_dialled(event.leg):
+                    for other in self.ongoing.of_leg(progress.gate_leg):
+                        if other is not call:
+                            other.timer_s = None  # the dialplan set the leg's timer anew for this try
                     await self._insist(calls.dialled, call.call_id, event.leg, trunk_of(event.endpoint))
             elif isinstance(event, LegAnswered | LegFoundUp):
                 await self._answered(call, event)

@@ -49,7 +49,7 @@ def config_apply(yes: Yes = False, as_json: AsJson = False) -> None:
             _show(plan)
             if plan.changes:
                 typer.confirm("Apply it?", abort=True)
-    done = _asked(lambda made: made.apply(made.wanted(), getpass.getuser()))
+    done = _asked(lambda made: made.apply(made.wanted(), getpass.getuser()), watches=True)
     if as_json:
         print_json(_as_dict(done))
     else:
@@ -86,8 +86,8 @@ def config_history(as_json: AsJson = False) -> None:
     )
 
 
-def _asked(question: Callable[[Configurator], Awaitable[T]]) -> T:
-    """The answer of a Configurator with connections of its own."""
+def _asked(question: Callable[[Configurator], Awaitable[T]], *, watches: bool = False) -> T:
+    """The answer of a Configurator with connections of its own; one that `watches` trunks needs AMI too."""
     found = settings()
 
     async def work() -> T:
@@ -95,8 +95,10 @@ def _asked(question: Callable[[Configurator], Awaitable[T]]) -> T:
         ami, asterisk = AmiLink(found.ami), Asterisk(found.ari)
         running = asyncio.create_task(ami.run())
         try:
-            await ami.connected()
-            return await question(Configurator(found.sip, asterisk, SystemClock(), TrunkStates(ami, asterisk)))
+            if watches:
+                await ami.connected()
+            reach = TrunkStates(ami, asterisk) if watches else None
+            return await question(Configurator(found.sip, asterisk, SystemClock(), reach))
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

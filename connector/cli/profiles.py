@@ -54,7 +54,7 @@ def profile_create(
     role: Annotated[str, typer.Option(help="server: a PBX signs in to us; client: this is the PBX.")] = "server",
     auth: Annotated[str, typer.Option(help="registration, or ip: known by address and UDP port.")] = "registration",
     address: Annotated[str | None, typer.Option(help="Where the PBX calls from; of a client, its provider.")] = None,
-    port: Annotated[int, typer.Option(help="And its port.")] = 5060,
+    port: Annotated[int | None, typer.Option(help="And its port, if it is not the usual one.")] = None,
     username: Annotated[str | None, typer.Option(help="Of a client: the user name at the provider.")] = None,
     realm: Annotated[str, typer.Option(help="Of a client: the provider's realm, if you know it.")] = "",
     password_file: Password = None,
@@ -80,12 +80,18 @@ def profile_create(
             said = {"caller_id": "pai", **said}
         open_store()
         made = profiles.create_client(
-            name, channels, (address or "", port), now(), company, sign_in=sign_in, options=Options(**said)
+            name,
+            channels,
+            (address or "", sip_options.port_or_usual(port, said)),
+            now(),
+            company,
+            sign_in=sign_in,
+            options=Options(**said),
         )
         print_one(as_dict(profiles.show_profile(made)), as_json)
         return
     open_store()
-    at = (address, port) if auth == "ip" and address else None
+    at = (address, sip_options.port_or_usual(port, said)) if auth == "ip" and address else None
     issued = profiles.create_profile(
         name, channels, settings().sip.realm, now(), company, at=at, options=Options(**said)
     )

@@ -78,6 +78,12 @@ def _value(name: str, value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
+def port_or_usual(port: int | None, said: dict[str, Any]) -> int:
+    """The port that was said, else the transport's usual one (RFC 3261, 19.1.2)."""
+    usual = 5061 if said.get("transport") == "tls" else 5060
+    return usual if port is None else port
+
+
 def sign_in(username: str, password_file: Path | None, realm: str) -> SignIn:
     """What a provider gave us, the password from a file, from standard input, or typed unseen; never an argument."""
     try:

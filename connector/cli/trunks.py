@@ -145,7 +145,7 @@ def trunk_create(
     name: str,
     said: dict[str, Any],
     address: Address = None,
-    port: Port = 5060,
+    port: Port = None,
     username: Username = None,
     realm: Realm = "",
     password_file: Password = None,
@@ -156,14 +156,14 @@ def trunk_create(
     as_json: AsJson = False,
 ) -> None:
     """Make a trunk to a carrier: known by its address and port, or, with a user name, registered with."""
-    if address is None or port is None:
-        raise BadInput("say where the carrier is: --address and --port")
+    if address is None:
+        raise BadInput("say where the carrier is: --address, and --port if it is not the usual one")
     signs_in = _sign_in(username, password_file, realm)
     open_store()
     trunks.create_trunk(
         name,
         address,
-        port,
+        sip_options.port_or_usual(port, said),
         now(),
         company,
         sign_in=signs_in,

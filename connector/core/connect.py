@@ -82,8 +82,9 @@ def asterisk(found: Connection) -> str:
         f"aors = {name}",
         *(["media_encryption = sdes"] if options.srtp else []),
     ]
-    rest = ["", f"[{name}]", "type = aor", f"contact = {uri}", "qualify_frequency = 60", ""]
-    rest += [f"[{name}]", "type = identify", f"endpoint = {name}", f"match = {found.server}"]
+    rest = ["", f"[{name}]", "type = aor", f"contact = {uri}", "qualify_frequency = 60"]
+    if found.address is not None:  # who registers is called by the line in its contact
+        rest += ["", f"[{name}]", "type = identify", f"endpoint = {name}", f"match = {found.server}:{found.port}"]
     if found.address is None:
         endpoint += [f"outbound_auth = {name}", f"from_domain = {found.server}"]
         password = (LOST if found.password is None else found.password).replace(";", "\\;")
@@ -119,7 +120,8 @@ def asterisk(found: Connection) -> str:
         f"; calls in: the number that is called is in a header (contact user {found.username})",
         f";   [from-{name}]",
         ";   exten => _.,1,Set(CALLED=${PJSIP_HEADER(read,P-Called-Party-ID)})",
-        ";    same => n,Set(CALLED=${FILTER(+0-9,${CUT(CUT(CALLED,:,2),@,1)})})",
+        ";    same => n,Set(CALLED=${CUT(CALLED,:,2)})",
+        ";    same => n,Set(CALLED=${FILTER(+0-9,${CUT(CALLED,@,1)})})",
         ";    same => n,Goto(from-trunk,${CALLED},1)",
     ]
     return "\n".join([*endpoint, *rest, *dialplan]) + "\n"

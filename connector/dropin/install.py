@@ -314,11 +314,15 @@ def _write(path: Path, text: str, mode: int | None) -> None:
         file.flush()
         os.fsync(file.fileno())
         os.fchmod(file.fileno(), there.st_mode & 0o7777 if there else mode or 0o640)
-    if there:
-        os.chown(new, there.st_uid, there.st_gid)
-    elif mode != 0o600:
-        _as_their_group(new, path.parent)
-    new.rename(path)
+    try:
+        if there:
+            os.chown(new, there.st_uid, there.st_gid)
+        elif mode != 0o600:
+            _as_their_group(new, path.parent)
+        new.rename(path)
+    except OSError:
+        new.unlink()
+        raise
 
 
 def _as_their_group(path: Path, like: Path) -> None:

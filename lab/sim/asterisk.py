@@ -337,7 +337,8 @@ class SimClient:
         if what == "no answer" or self.played.silent:
             loop.call_later(REQUEST_LIMIT_S, self._fail, answer)
             return answer
-        self._last_s = max(self._last_s, loop.time() + self.played.chance.delay_s(0.01))
+        # Later than the one before it: the loop keeps no order among timers of the very same time.
+        self._last_s = max(self._last_s + 1e-5, loop.time() + self.played.chance.delay_s(0.01))
         loop.call_at(self._last_s, self._do, operation, parameters, answer, what)
         return answer
 

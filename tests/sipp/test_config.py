@@ -21,7 +21,7 @@ from connector.billing import profiles, trunks
 from connector.billing.trunks import SignIn
 from connector.clock import SystemClock
 from connector.core.credentials import digest
-from connector.core.sip import Inward, Options, Outward
+from connector.core.sip import CALLER_ID, CODECS, DTMF, TIMERS, TRANSPORTS, Inward, Options, Outward
 from connector.core.trunks import endpoint_of
 from connector.errors import ConfigRefused
 from connector.pjsip import Local, Wanted
@@ -198,6 +198,39 @@ def test_a_rollback_holds_until_somebody_applies(bench: Bench) -> None:
     assert bench.ari(endpoint) is None
     asked(bench, lambda configurator: configurator.apply(configurator.wanted(), "test"))
     assert bench.ari(endpoint) is not None
+
+
+EACH: dict[str, tuple[object, ...]] = {
+    "transport": TRANSPORTS,
+    "codecs": tuple((word,) for word in CODECS),
+    "dtmf": DTMF,
+    "timers": TIMERS,
+    "caller_id": CALLER_ID,
+}
+MIXED: list[dict[str, object]] = [
+    {"srtp": True, "nat": False, "max_contacts": 5, "acl": ("192.0.2.0/24", "198.51.100.7/32"), "qualify_s": 0},
+    {"from_user": "a.b-c_d~e", "from_domain": "example.com", "contact_user": "me", "qualify_s": 3600},
+    {"match": ("192.0.2.77", "192.0.2.78")},
+]
+EVERY = MIXED + [{name: word} for name, words in EACH.items() for word in words]
+
+
+def test_asterisk_takes_every_option(held: Bench) -> None:
+    """Each of them, on a PBX that registers, one that is known by address, a carrier and a provider."""
+    ends: list[Inward | Outward] = []
+    for number, said in enumerate(EVERY):
+        options = Options(qualify_s=0).changed(said)
+        ends += [
+            Inward(f"pevery{number}", "asterisk", ("0" * 32, "1" * 32), options=options),
+            Inward(f"paddress{number}", address=f"192.0.2.{number + 1}", port=5060, options=options),
+            Outward(f"carrier-{number}", HOST, 7000 + number, options=options),
+            Outward(f"provider-{number}", HOST, 1, "user", "word", "realm", "pclient", options),
+        ]
+    wanted = wanted_with(held, *ends)
+    assert wanted.problems == ()
+    put(held, wanted)
+    names = {each.name for each in wanted.objects if each.type == "endpoint"}
+    assert names <= {endpoint["resource"] for endpoint in held.ari("/endpoints/PJSIP")}
 
 
 WORDS = [

@@ -15,7 +15,9 @@ import pytest
 
 from connector.billing import credit, profiles
 from connector.clock import SystemClock
+from connector.core import connect
 from connector.core.money import MICROS
+from connector.core.sip import Options
 from lab import process
 from lab.far_end import NUMBERS
 from lab.instance import remove
@@ -48,6 +50,7 @@ DIALPLAN = """
 [my-phones]
 exten => +15550100,1,Answer()
  same => n,Echo()
+exten => _+1212X.,1,Dial(PJSIP/${EXTEN}@MY_TRUNK)
 exten => _+44X.,1,Set(__CONNECTOR_PROFILE=${MY_PROFILE})
  same => n,Goto(connector-from-profile,${EXTEN},1)
 
@@ -154,6 +157,10 @@ class Stock:
         """A call that the admin's dialplan hands to the connector."""
         return self._call(NUMBERS["answered"])
 
+    def calls_by_pasted_trunk(self) -> int:
+        """A call by the trunk that was pasted from the page for PBXs."""
+        return self._call(NUMBERS["answered_us"])
+
     def _call(self, number: str) -> int:
         row = ("+442079460300", "", number)
         run = self.bench.sipp("both-ways/network.xml", row, self.ports.sip, port=self.phone, tolerant=True)
@@ -184,8 +191,18 @@ def stock(bench: Bench) -> Iterator[Stock]:
 
 def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_again(bench: Bench, stock: Stock) -> None:
     """A dry run changes nothing; installed, the admin's own calls go on and ours work beside them; taken out, every
-    file is what it was, byte for byte, and the admin's calls go on.
+    file is what it was, byte for byte, and the admin's calls go on. The admin's own trunk is the page that a PBX's
+    admin gets, pasted as it is.
     """
+    pasted = bench.in_store(lambda: provider_profile("pasted", "+442079460351"))
+    there = bench.instance.ports.sip
+    page = connect.asterisk(
+        connect.Connection(
+            "pasted", pasted.username, pasted.realm, HOST, there, 2, (), Options(), password=pasted.password
+        )
+    )
+    stock.append("pjsip.conf", page.replace("transport-udp", "transport-mine"))
+    stock.put("extensions.conf", "MY_TRUNK", f"connect-{pasted.username}")
     before = stock.bytes()
     words = ("--asterisk-conf", str(stock.etc))
     more = ("--settings", str(stock.settings), "--sip-host", HOST)
@@ -193,7 +210,10 @@ def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_agai
     assert "#tryinclude connector/extensions.conf" in shown
     assert stock.bytes() == before
     assert not stock.settings.exists()
+    assert process.waited(lambda: endpoint_state(bench.instance, pasted.username) is not None, 15)
     stock.start_asterisk()
+    assert process.waited(lambda: endpoint_state(bench.instance, pasted.username) == "online", 30, 0.2)
+    assert process.waited(lambda: stock.calls_by_pasted_trunk() == 1, 20)
     stock.connector("install", *words, *more)
     for name, was in before.items():
         assert stock.bytes()[name].startswith(was), name  # nothing of theirs is rewritten
@@ -204,7 +224,7 @@ def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_agai
     stock.start_asterisk()
     stock.start_connector()
     number = "+442079460350"
-    issued = bench.in_store(lambda: provider_profile(number))
+    issued = bench.in_store(lambda: provider_profile("dropped in", number))
     assert process.waited(lambda: endpoint_state(bench.instance, issued.username) is not None, 15)
     stock.connector("company", "create", "Admin Ltd", "--currency", "GBP", "--time-zone", "Europe/London")
     stock.connector("company", "topup", "1000")
@@ -243,9 +263,9 @@ def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_agai
     assert stock.calls_by_hand() == 1
 
 
-def provider_profile(number: str) -> profiles.Credentials:
+def provider_profile(name: str, number: str) -> profiles.Credentials:
     """What the provider issues."""
-    made = profiles.create_profile("dropped in", 2, "asterisk", NOW)
-    credit.add("dropped in", 10 * MICROS, "dropped in", NOW)
-    profiles.add_number(number, "dropped in", NOW)
+    made = profiles.create_profile(name, 2, "asterisk", NOW)
+    credit.add(name, 10 * MICROS, name, NOW)
+    profiles.add_number(number, name, NOW)
     return made

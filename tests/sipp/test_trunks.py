@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 import socket
+import subprocess
+import sys
 import urllib.request
 import uuid
 from collections.abc import Iterator
@@ -197,7 +199,7 @@ def test_who_does_not_exist_is_refused_like_who_errs(bench: Bench, method: str) 
     if method == "INVITE":  # from the right port it is not challenged; it has no money
         bench.new_cdrs()
         assert wire(port, method, "anybody", "", right_port)[0][0] == refusals.NO_CREDIT.sip_status
-        assert process.waited(lambda: [c.profile for c in bench.new_cdrs()] == [f"by address {method}"], 5)
+        assert process.waited(lambda: f"by address {method}" in {c.profile for c in bench.new_cdrs()}, 5)
     for made in (by_address, elsewhere):
         bench.in_store(lambda m=made: profiles.set_state(m.username, "suspended"))  # type: ignore[misc]
     bench.settle(Outcome("refused"), "after it")
@@ -216,6 +218,39 @@ def test_both_passwords_are_good_for_a_while(bench: Bench) -> None:
     assert wire(port, "REGISTER", first.username, first.password)[1][0] == 200
     assert process.waited(lambda: wire(port, "REGISTER", first.username, first.password)[1][0] == 401, 25, 0.5)
     assert wire(port, "REGISTER", first.username, second.password)[1][0] == 200
+
+
+def test_a_pbx_is_heard_from_its_networks_only(bench: Bench) -> None:
+    """With an ACL, who asks from elsewhere is refused like who does not exist, though the password is right."""
+    made = bench.in_store(
+        lambda: profiles.create_profile(
+            "fenced", 1, "asterisk", SystemClock().now_ms(), options=Options(acl=("192.0.2.0/24",))
+        )
+    )
+    assert process.waited(lambda: endpoint_state(bench.instance, made.username) is not None, 15)
+    answers = wire(bench.instance.ports.sip, "REGISTER", made.username, made.password)
+    assert answers == wire(bench.instance.ports.sip, "REGISTER", "pnobodyatall", "wrong")
+
+
+def test_all_calls_of_a_profile_can_be_hung_up(bench: Bench) -> None:
+    """Drained it takes no new calls and those that are up go on, until they are ended by a word."""
+    outcome = bench.begin("hang up all")
+    held = bench.caller(HOLD, 3, 10, profile=1, hold_s=30).start()
+    bench.until(outcome, "3 calls are up", lambda: bench.answered() == 3, 10)
+    bench.in_store(lambda: profiles.set_state("warehouse", "draining"))
+    try:
+        refused = bench.caller(HOLD, 1, 1, profile=1).start().wait(20)
+        assert refused.counts.get("refused") == 1
+        assert bench.answered() == 3
+        words = ("--config", str(bench.instance.settings_path), "profile", "hang-up", "warehouse")
+        said = subprocess.run([sys.executable, "-m", "connector", *words], capture_output=True, text=True, check=True)
+        assert "3 calls ended" in said.stdout
+    finally:
+        bench.in_store(lambda: profiles.set_state("warehouse", "open"))
+    held.wait(40)
+    cdrs = bench.end(outcome)
+    assert sorted(cdr.ending for cdr in cdrs) == ["ok", "ok", "ok", "refused"]
+    assert outcome.problems == []
 
 
 def test_the_next_trunk_is_tried_when_one_fails(bench: Bench) -> None:
