@@ -50,6 +50,7 @@ class Recovery:
         self.epoch = 0
         self._suspects: set[tuple[str, str]] = set()
         self._strangers: set[str] = set()
+        self._unheard: set[str] = set()
 
     async def after_silence(self) -> None:
         """Tell every call what it missed, and end legs of ours that are in no book."""
@@ -73,6 +74,7 @@ class Recovery:
         known = [(call, set(call.progress.up)) for call in self.ongoing]
         alive = await self._alive()
         await self._adopt_strangers(alive)
+        await self._refuse_unheard(alive)
         suspects, gone = set(), {}
         for call, legs in known:
             missing = {leg for leg in legs if leg not in alive}
@@ -124,14 +126,29 @@ class Recovery:
 
     async def _refuse_forgotten(self, alive: dict[str, Leg]) -> None:
         """Who still stands at the gate from before the silence hears no answer any more: refused now, not by and by."""
-        application = await self.client.applications.get(applicationName=self.client.settings.app)
-        for leg in set(application["channel_ids"]) & set(alive):  # it has a pseudo channel for "all" among them
+        for leg in await self._at_the_gate(alive):
             if all(call.decided for call in self.ongoing.of_leg(leg)):
-                log.warning("leg %s was left at the gate: it is refused", leg)
-                refusal = self.client.channels.continueInDialplan(
-                    channelId=leg, context="connector-refuse", extension=str(NOT_READY.cause), priority=1
-                )
-                await _unless_gone(leg, refusal)
+                await self._refuse(leg)
+
+    async def _refuse_unheard(self, alive: dict[str, Leg]) -> None:
+        """Who stands at the gate, and nobody heard come, now and at the last look. The gate's own timeout would refuse
+        them too, but goes by the clock, which may have been set back.
+        """
+        unheard = {leg for leg in await self._at_the_gate(alive) if not self.ongoing.of_leg(leg)}
+        for leg in unheard & self._unheard:
+            await self._refuse(leg)
+        self._unheard = unheard
+
+    async def _at_the_gate(self, alive: dict[str, Leg]) -> set[str]:
+        application = await self.client.applications.get(applicationName=self.client.settings.app)
+        return set(application["channel_ids"]) & set(alive)  # it has a pseudo channel for "all" among them
+
+    async def _refuse(self, leg: str) -> None:
+        log.warning("leg %s was left at the gate: it is refused", leg)
+        refusal = self.client.channels.continueInDialplan(
+            channelId=leg, context="connector-refuse", extension=str(NOT_READY.cause), priority=1
+        )
+        await _unless_gone(leg, refusal)
 
     async def _tell_up(self, call: OngoingCall, legs: list[Leg]) -> None:
         """A leg that is up may have been answered unheard."""

@@ -81,7 +81,7 @@ async def test_a_lost_end_is_found_while_the_stream_is_open(
     await app._look()
     (cdr,) = await booked(1)
     assert (cdr.ending, cdr.duration_ms) == ("ok", 7_010)
-    assert asterisk.asked[-1][0] == "list"
+    assert {what for what, _ in asterisk.asked[-4:]} == {"list", "get"}
 
 
 async def test_a_lost_answer_is_found_while_the_stream_is_open(
@@ -188,6 +188,19 @@ async def test_who_was_left_at_the_gate_is_refused(
     await app._reconcile()
     refused = [how["channelId"] for what, how in asterisk.asked if what == "continueInDialplan"]
     assert refused == ["X"]
+
+
+async def test_who_came_to_the_gate_unheard_is_refused(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials
+) -> None:
+    """Nobody heard of X, at two looks running: refused. At one it may just have come, and A is being decided."""
+    asterisk.alive = {"A": "Ring", "X": "Ring"}
+    app.ready.clear()
+    app.event(offer(office.username))
+    asterisk.at_the_gate = ["A", "X"]
+    for refused in ([], ["X"]):
+        await app._look()
+        assert [how["channelId"] for what, how in asterisk.asked if what == "continueInDialplan"] == refused
 
 
 async def test_a_clock_that_is_set_changes_no_calls_length(
