@@ -26,7 +26,6 @@ from connector import pjsip
 from connector.billing import calls, profiles, trunks, vault
 from connector.clock import Clock
 from connector.config import SipSettings
-from connector.core.times import iso
 from connector.core.trunks import trunk_of
 from connector.errors import AsteriskError, ConfigBusy, ConfigRefused, NotFound
 from connector.pjsip import ConfObject, Local, Wanted
@@ -182,14 +181,13 @@ class Configurator:
         async with self._alone():
             before = await asyncio.to_thread(_read, self._path)
             past = self._applied_versions()
-            now = past[-1] if past else None
-            earlier = [version for version in past[:-1] if version != now and self._kept(version) is not None]
-            if not earlier:
+            earlier = (version for version in reversed(past[:-1]) if version != past[-1])
+            text = next((kept for version in earlier if (kept := self._kept(version)) is not None), None)
+            if text is None:
                 raise NotFound("there is no version before this one")
-            text = self._kept(earlier[-1]) or ""
             found = changes(pjsip.parse(before), pjsip.parse(text))
             step = await self._put("rollback", text, before, by, found)
-            await asyncio.to_thread(write, self._held, f"{earlier[-1]}\n")
+            await asyncio.to_thread(write, self._held, f"{step.version}\n")
             return step
 
     def history(self) -> list[Step]:
@@ -339,11 +337,6 @@ async def _waited(condition: Callable[[], Awaitable[bool]], limit_s: float, ever
             return False
         await asyncio.sleep(every_s)
     return True
-
-
-def shown_step(step: Step) -> dict[str, Any]:
-    """A line of the history for programs."""
-    return {**asdict(step), "at": iso(step.at)}
 
 
 def write(path: Path, text: str, mode: int = 0o640) -> None:

@@ -235,16 +235,13 @@ async def _ami(settings: Settings) -> Check:
     link = AmiLink(settings.ami)
     running = asyncio.create_task(link.run())
     try:
-        for _ in range(30):
-            try:
-                names = await link.endpoint_names()
-            except AmiUnavailable:
-                await asyncio.sleep(0.1)
-                continue
-            generated = settings.sip.generated / pjsip.FILE_NAME
-            if not generated.exists():
-                return Check("AMI", "warning", f"{generated} is not there", "start 'connector serve', which writes it")
-            return Check("AMI", "ok", f"{len(names)} pjsip endpoints")
+        await link.connected()
+        names = await link.endpoint_names()
+        generated = settings.sip.generated / pjsip.FILE_NAME
+        if not generated.exists():
+            return Check("AMI", "warning", f"{generated} is not there", "start 'connector serve', which writes it")
+        return Check("AMI", "ok", f"{len(names)} pjsip endpoints")
+    except AmiUnavailable:
         return Check(
             "AMI", "wrong", f"no sign-in at {settings.ami.host}:{settings.ami.port}", "compare [ami] with manager.conf"
         )

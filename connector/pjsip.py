@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from connector.core.credentials import digest
-from connector.core.sip import Inward, Options, Outward, is_ipv4
+from connector.core.sip import Inward, Options, Outward, known_by
 from connector.core.trunks import endpoint_of
 from connector.errors import BadInput
 
@@ -189,14 +189,14 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
         _object("aor", name, [("contact", _uri("", place, options)), *_qualify(options, QUALIFY_S)]),
     ]
     if end.username:
-        known = [("password", end.password)]
+        secret = [("password", end.password)]
         if end.realm:  # a digest is enough then, and is good for nothing else
-            known = [
+            secret = [
                 ("realm", end.realm),
                 ("password_digest", f"MD5:{digest(end.username, end.realm, end.password)}"),
             ]
         made += [
-            _object("auth", name, [("auth_type", "digest"), ("username", end.username), *known]),
+            _object("auth", name, [("auth_type", "digest"), ("username", end.username), *secret]),
             _object(
                 "registration",
                 name,
@@ -220,10 +220,8 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
                 ],
             ),
         ]
-    # No names here: Asterisk would look them up while it loads, and drop the object when it cannot. Where we register,
-    # the line in our contact tells whose call it is: two may be at one provider. TCP and TLS come from any port.
-    matches = [] if end.username or not is_ipv4(host) else [place if options.transport == "udp" else host]
-    matches += [_fit(_HOST, address, "address") for address in options.match]
+    known = known_by(host, int(end.port), bool(end.username), options)
+    matches = [_fit(_HOST, address, "address") + (f":{port}" if port else "") for address, port in known]
     if matches:
         made.append(_object("identify", name, [("endpoint", name), *(("match", each) for each in matches)]))
     return made

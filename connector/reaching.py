@@ -100,6 +100,12 @@ class Watch:
 
     async def run(self) -> None:
         """For ever."""
+        try:
+            await self._keep_looking()
+        finally:
+            self._reader.shutdown(wait=False, cancel_futures=True)  # a store that says nothing keeps nobody waiting
+
+    async def _keep_looking(self) -> None:
         while True:
             self.lists.changed.clear()
             try:

@@ -23,7 +23,7 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
 from connector.asterisk import Asterisk
-from connector.billing import calls, decks, ledger, nodes, plans, profiles, restored
+from connector.billing import calls, decks, ledger, nodes, plans, profiles, restored, vault
 from connector.billing.store import clock_off_ms
 from connector.clock import SystemClock
 from connector.config import Settings
@@ -110,7 +110,7 @@ async def serve(settings: Settings) -> None:
 def _seal() -> None:
     """The first key, if none was ever used, and with it whatever an earlier version kept open."""
     try:
-        if profiles.first_key():
+        if vault.first_key():
             log.info("a key for the secrets of the store was made: keep a copy of it, apart from the backups")
         sealed = profiles.seal_digests()
         if sealed:

@@ -104,7 +104,6 @@ class Client(Supervisor):
         store = stores.opened(self.instance.store)
         try:
             store.migrate()
-            profiles.first_key()
             profiles.create_company(COMPANY, "GBP", "Europe/London", now)
             credit.top_up(10_000 * MICROS, "first", now)
             decks.load(decks.SAMPLE.read_text(), decks.SAMPLE.name, now)
@@ -145,7 +144,7 @@ def _issue(transport: str, number: str, now: int) -> profiles.Credentials:
 
 @contextmanager
 def running(server: Bench, folder: Path, port_base: int) -> Iterator[Bench]:
-    """A client of a running server; ended afterwards, and its profiles at the server deleted."""
+    """A client of a running server; ended afterwards. Its profiles at the server stay."""
     ports = Ports.from_base(port_base)
     ports.check_free()
     remove(folder)

@@ -52,7 +52,6 @@ def prepare(instance: Instance) -> list[SampleProfile]:
                 left.unlink()
         store = stores.opened(instance.store)
         store.migrate()
-        profiles.first_key()
         try:
             if not kept.exists():
                 _create(kept, instance.ports.carrier)

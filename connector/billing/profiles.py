@@ -112,7 +112,7 @@ def create_profile(
     options = options or Options()
     username = _new_username()
     password = "" if at else secrets.token_urlsafe(24)
-    sealed = "" if at else trunks.sealed(credentials.digest(username, realm, password))
+    sealed = "" if at else vault.sealed(credentials.digest(username, realm, password))
     if at:
         sip.checked_address(at[0])
         sip.checked_port(at[1])
@@ -145,7 +145,7 @@ def create_client(
     # A provider that is registered with, as Skype Connect was, wants its user in From, the caller's number beside it.
     options = options or Options(caller_id="pai" if sign_in else "both")
     username = _new_username()
-    sealed = trunks.sealed(sign_in.password) if sign_in else None
+    sealed = vault.sealed(sign_in.password) if sign_in else None
     with writing():
         row = _create(name, "client", username, "", "", None, options, now, company)
         if sign_in:
@@ -227,7 +227,7 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
         if row.auth != "registration":
             raise BadInput("this PBX is known by its address: it has no password")
         password = secrets.token_urlsafe(24)
-        sealed = trunks.sealed(credentials.digest(row.username, row.realm, password))
+        sealed = vault.sealed(credentials.digest(row.username, row.realm, password))
         old = (row.digest, now + overlap_ms) if overlap_ms else (None, None)
         run(
             "UPDATE profile SET digest = ?, old_digest = ?, old_until = ?, sip_version = sip_version + 1 WHERE id = ?",
@@ -279,21 +279,8 @@ def seal_digests() -> int:
     with writing():
         found = rows("SELECT id, digest FROM profile WHERE LENGTH(digest) = 32")
         for number, digest in found:
-            run("UPDATE profile SET digest = ? WHERE id = ?", vault.seal(digest), number)
+            run("UPDATE profile SET digest = ? WHERE id = ?", vault.sealed(digest), number)
         return len(found)
-
-
-def first_key() -> bool:
-    """Make the key of a store in which nothing was sealed yet, if there is none; whether it was made.
-
-    Where something is, a new key would open nothing: then one that is missing has to be found. SecretsLocked if it
-    cannot be made.
-    """
-    with reading():
-        sealed = rows("SELECT 1 FROM profile WHERE LENGTH(digest) > 32 LIMIT 1") or rows(
-            "SELECT 1 FROM trunk WHERE secret IS NOT NULL LIMIT 1"
-        )
-    return not sealed and vault.make()
 
 
 def add_number(number: str, profile: str, now: int) -> str:

@@ -16,7 +16,6 @@ from connector.core.sip import Options, Outward
 from connector.core.trunks import TrunkChoice
 from connector.errors import BadInput, NotFound
 
-STATES = ("open", "draining", "suspended")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
@@ -68,7 +67,7 @@ def create_trunk(
     options: Options | None = None,
     place: int = 1,
     share: int = 1,
-    failover: str = "408 500 502 503 504",
+    failover: str = sip.FAILOVER,
 ) -> None:
     """Create a carrier trunk, known by address and port; with `sign_in` we register there too.
 
@@ -76,7 +75,7 @@ def create_trunk(
     """
     if not _NAME.fullmatch(name):
         raise BadInput("a trunk's name begins with a letter and has only a-z, 0-9 and '-', at most 31 of them")
-    secret = sealed(sign_in.password) if sign_in else None
+    secret = vault.sealed(sign_in.password) if sign_in else None
     with writing():
         owner = company_row(company)
         if Trunk.get_or_none(Trunk.name == name):
@@ -95,7 +94,7 @@ def add(
     options: Options,
     place: int = 1,
     share: int = 1,
-    failover: str = "408 500 502 503 504",
+    failover: str = sip.FAILOVER,
     profile_id: int | None = None,
 ) -> None:
     """Insert a trunk of a locked company, in the caller's transaction. BadInput if something is unfit or taken."""
@@ -105,7 +104,7 @@ def add(
     auth = "registration" if sign_in else "ip"
     if sign_in is None:
         sip.checked_known_by(host, options)
-    nobody_else_at(known_by(host, port, auth, options))
+    nobody_else_at(sip.known_by(host, port, sign_in is not None, options))
     Trunk.create(
         company=owner,
         profile_id=profile_id,
@@ -126,17 +125,6 @@ def add(
     )
 
 
-def sealed(text: str) -> str:
-    """A secret, sealed, by the very key that sealed the others. SecretsLocked if this is another one."""
-    with reading():
-        found = rows("SELECT digest FROM profile WHERE LENGTH(digest) > 32 LIMIT 1") or rows(
-            "SELECT secret FROM trunk WHERE secret IS NOT NULL LIMIT 1"
-        )
-    if found:
-        vault.unseal(found[0][0])
-    return vault.seal(text)
-
-
 def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = "", but_profile: str = "") -> None:
     """BadInput if somebody is known by one of these addresses already: nobody could tell the two apart.
 
@@ -146,7 +134,10 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
     for name, host, port, auth, options in rows(
         "SELECT name, host, port, auth, options FROM trunk WHERE state != 'archived' AND name != ?", but_trunk
     ):
-        taken += [(f"the trunk {name}", place) for place in known_by(host, port, auth, Options.from_json(options))]
+        taken += [
+            (f"the trunk {name}", place)
+            for place in sip.known_by(host, port, auth == "registration", Options.from_json(options))
+        ]
     sql = (
         "SELECT name, address, port FROM profile WHERE auth = 'ip' AND role = 'server' AND status != 'archived'"
         " AND username != ?"
@@ -157,14 +148,6 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
             if host == address and (port is None or wanted is None or port == wanted):
                 where = address if wanted is None else f"{address}:{wanted}"
                 raise BadInput(f"{who} is known by {where} already")
-
-
-def known_by(host: str, port: int, auth: str, options: Options) -> list[tuple[str, int | None]]:
-    """The places by which calls from a trunk are known: see connector/pjsip.py, which makes them its `identify`."""
-    found: list[tuple[str, int | None]] = [(address, None) for address in options.match]
-    if auth == "ip" and sip.is_ipv4(host):
-        found.append((host, port if options.transport == "udp" else None))
-    return found
 
 
 def change(
@@ -179,7 +162,7 @@ def change(
     failover: str | None = None,
 ) -> TrunkView:
     """Change what is said of a trunk, or of a client profile's. BadInput and NotFound as above; nothing has changed."""
-    secret = sealed(sign_in.password) if sign_in else None
+    secret = vault.sealed(sign_in.password) if sign_in else None
     with writing():
         row = trunk_row(name)
         columns: dict[str, Any] = {}
@@ -196,7 +179,7 @@ def change(
         auth, where = columns.get("auth", row.auth), (columns.get("host", row.host), columns.get("port", row.port))
         if auth == "ip":
             sip.checked_known_by(where[0], speaks)
-        nobody_else_at(known_by(*where, auth, speaks), but_trunk=row.name)
+        nobody_else_at(sip.known_by(*where, auth == "registration", speaks), but_trunk=row.name)
         if auth != row.auth and row.profile_id is not None:
             Profile.update(auth=auth).where(Profile.id == row.profile_id).execute()
         if place is not None or share is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from connector.billing.store import reading, rows
 from connector.errors import SecretsLocked
 
 
@@ -38,6 +39,8 @@ def use_new_key() -> None:
 
 def make() -> bool:
     """Make the file with a first key, mode 0600, if it is not there; whether it was. SecretsLocked if it cannot."""
+    if _vault.keys is not None:
+        return False
     path = _path()
     if path.exists():
         return False
@@ -57,6 +60,36 @@ def make() -> bool:
 def seal(text: str) -> str:
     """A text, sealed. SecretsLocked without a key."""
     return _keys().encrypt(text.encode()).decode()
+
+
+def sealed(text: str) -> str:
+    """A secret for the store, sealed by the very key that sealed the others; the first one makes the key.
+
+    SecretsLocked if the key is another one.
+    """
+    other = _any_sealed()
+    if other is None:
+        make()
+    else:
+        unseal(other)
+    return seal(text)
+
+
+def first_key() -> bool:
+    """Make the key of a store in which nothing was sealed yet, if there is none; whether it was made.
+
+    Where something is, a new key would open nothing: then one that is missing has to be found. SecretsLocked if it
+    cannot be made.
+    """
+    return _any_sealed() is None and make()
+
+
+def _any_sealed() -> str | None:
+    with reading():
+        found = rows("SELECT digest FROM profile WHERE LENGTH(digest) > 32 LIMIT 1") or rows(
+            "SELECT secret FROM trunk WHERE secret IS NOT NULL LIMIT 1"
+        )
+    return found[0][0] if found else None
 
 
 def unseal(sealed: str) -> str:

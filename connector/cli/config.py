@@ -11,12 +11,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
-from connector import apply
+from connector import apply, stores
 from connector.ami import AmiLink
 from connector.apply import Configurator, Plan
 from connector.asterisk import Asterisk
-from connector.cli.output import AsJson, console, errors, open_store, plain, print_json, print_many, settings
+from connector.cli.output import AsJson, as_dict, console, errors, open_store, plain, print_json, print_many, settings
 from connector.clock import SystemClock
+from connector.core.times import iso
 from connector.errors import BadInput
 from connector.reaching import TrunkStates
 
@@ -65,7 +66,7 @@ def config_rollback(yes: Yes = False, as_json: AsJson = False) -> None:
         typer.confirm("Put the version before this one in place? It may know passwords that were changed", abort=True)
     step = _asked(lambda made: made.rollback(getpass.getuser()))
     if as_json:
-        print_json(apply.shown_step(step))
+        print_json(as_dict(step))
     else:
         console.print(f"version {step.version} is in place again; 'connector config apply' goes on from the store")
 
@@ -75,12 +76,12 @@ def config_history(as_json: AsJson = False) -> None:
     """What was done, the newest first."""
     found = Configurator(settings().sip, Asterisk(settings().ari), SystemClock()).history()[::-1]
     if as_json:
-        print_json([apply.shown_step(step) for step in found])
+        print_json([as_dict(step) for step in found])
         return
     print_many(
         "Config history",
         ("When", "What", "Version", "By", "Changes", "Outcome"),
-        [(str(apply.shown_step(s)["at"]), s.action, s.version, s.by, str(s.objects), s.outcome) for s in found[:100]],
+        [(iso(s.at) or "", s.action, s.version, s.by, str(s.objects), s.outcome) for s in found[:100]],
         "Nothing was applied yet.",
         may_shrink=("Outcome",),
     )
@@ -89,6 +90,7 @@ def config_history(as_json: AsJson = False) -> None:
 def _asked(question: Callable[[Configurator], Awaitable[T]], *, watches: bool = False) -> T:
     """The answer of a Configurator with connections of its own; one that `watches` trunks needs AMI too."""
     found = settings()
+    stores.opened(found.store)  # its key opens the versions that were kept, though the store itself be away
 
     async def work() -> T:
         """With both connections, which are closed afterwards."""

@@ -17,7 +17,6 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import config, stores
-from connector.billing import profiles
 from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.core import money
@@ -64,7 +63,6 @@ def open_store() -> Store:
     found = settings()
     opened = stores.opened(found.store)
     opened.check()
-    profiles.first_key()
     return opened
 
 

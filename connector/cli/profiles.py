@@ -10,7 +10,7 @@ import typer
 from connector.billing import limits, plans, profiles
 from connector.cli import sip_options
 from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one, settings
-from connector.cli.sip_options import Password, hang_up_all, with_sip_options
+from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core import connect
 from connector.core.money import amount
 from connector.core.sip import Options
@@ -164,22 +164,7 @@ def profile_connect(
     print_one(dict(connect.freepbx(page) if form == "freepbx" else connect.table(page)), as_json)
 
 
-@app.command("suspend")
-def profile_suspend(name: str, as_json: AsJson = False) -> None:
-    """No new calls, and its PBX cannot register; calls that are up go on."""
-    _set_state(name, "suspended", as_json)
-
-
-@app.command("drain")
-def profile_drain(name: str, as_json: AsJson = False) -> None:
-    """No new calls; those that are up finish, and its PBX stays registered."""
-    _set_state(name, "draining", as_json)
-
-
-@app.command("resume")
-def profile_resume(name: str, as_json: AsJson = False) -> None:
-    """As usual again."""
-    _set_state(name, "open", as_json)
+add_state_commands(app, profiles.set_state)
 
 
 @app.command("hang-up")
@@ -241,11 +226,6 @@ def profile_limits(
     if changes or rules or forget:
         limits.change(name, changes, rules, forget or [])
     print_one(as_dict(limits.show(name)), as_json)
-
-
-def _set_state(name: str, state: str, as_json: bool) -> None:
-    open_store()
-    print_one(as_dict(profiles.set_state(name, state)), as_json)
 
 
 def _print_issued(issued: profiles.Credentials, as_json: bool) -> None:

@@ -14,7 +14,7 @@ import typer
 from connector.asterisk import Asterisk
 from connector.billing import calls
 from connector.billing.trunks import SignIn
-from connector.cli.output import console, settings
+from connector.cli.output import AsJson, as_dict, console, open_store, print_one, settings
 from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, TRANSPORTS
 from connector.errors import BadInput
 
@@ -76,6 +76,23 @@ def _value(name: str, value: Any) -> Any:
     if value in _LISTS[name]:
         return ()
     return tuple(word.strip() for word in value.split(",") if word.strip())
+
+
+def add_state_commands(app: typer.Typer, set_state: Callable[[str, str], Any]) -> None:
+    """`suspend`, `drain` and `resume`, for whatever can be closed."""
+
+    def add(command: str, state: str, words: str) -> None:
+        """One of them."""
+
+        @app.command(command, help=words)
+        def said(name: str, as_json: AsJson = False) -> None:
+            """Set it, and show what it is now."""
+            open_store()
+            print_one(as_dict(set_state(name, state)), as_json)
+
+    add("suspend", "suspended", "No new calls, and Asterisk does not know it; calls that are up go on.")
+    add("drain", "draining", "No new calls; those that are up finish, and it stays registered.")
+    add("resume", "open", "As usual again.")
 
 
 def port_or_usual(port: int | None, said: dict[str, Any]) -> int:

@@ -11,8 +11,8 @@ from connector.billing import calls, profiles, reachability, trunks
 from connector.billing.trunks import SignIn
 from connector.cli import sip_options
 from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one
-from connector.cli.sip_options import Password, hang_up_all, with_sip_options
-from connector.core.sip import Options
+from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
+from connector.core.sip import FAILOVER, Options
 from connector.core.times import iso
 from connector.core.trunks import endpoint_of
 from connector.errors import BadInput, NotFound
@@ -151,7 +151,7 @@ def trunk_create(
     password_file: Password = None,
     place: Place = 1,
     share: Share = 1,
-    failover: Failover = "408 500 502 503 504",
+    failover: Failover = FAILOVER,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:
@@ -218,22 +218,7 @@ def trunk_remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do 
     trunks.remove(name)
 
 
-@app.command("suspend")
-def trunk_suspend(name: str, as_json: AsJson = False) -> None:
-    """No new calls, and Asterisk does not know it; calls that are up go on."""
-    _set_state(name, "suspended", as_json)
-
-
-@app.command("drain")
-def trunk_drain(name: str, as_json: AsJson = False) -> None:
-    """No new calls; those that are up finish, and it stays registered."""
-    _set_state(name, "draining", as_json)
-
-
-@app.command("resume")
-def trunk_resume(name: str, as_json: AsJson = False) -> None:
-    """As usual again."""
-    _set_state(name, "open", as_json)
+add_state_commands(app, trunks.set_state)
 
 
 @app.command("hang-up")
@@ -242,11 +227,6 @@ def trunk_hang_up(name: str) -> None:
     open_store()
     wanted = trunks.show_trunk(name).name
     hang_up_all(lambda call: call.trunk == wanted)
-
-
-def _set_state(name: str, state: str, as_json: bool) -> None:
-    open_store()
-    print_one(as_dict(trunks.set_state(name, state)), as_json)
 
 
 def _sign_in(username: str | None, password_file: Any, realm: str) -> SignIn | None:

@@ -15,6 +15,8 @@ from typing import Any
 
 from connector.errors import BadInput
 
+# The SIP answers after which the next trunk is tried, unless it is said otherwise.
+FAILOVER = "408 500 502 503 504"
 TRANSPORTS = ("udp", "tcp", "tls")
 CODECS = ("alaw", "ulaw", "g722", "gsm", "g729", "opus", "ilbc", "slin")
 DTMF = ("rfc4733", "info", "inband", "auto", "auto_info")
@@ -149,6 +151,18 @@ def checked_address(text: str, what: str = "the address of a PBX") -> str:
     if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
         raise BadInput(f"{text} is nobody's address")
     return text
+
+
+def known_by(host: str, port: int, registers: bool, options: Options) -> list[tuple[str, int | None]]:
+    """The addresses, with a port or with None for any, by which calls from an outward end are known.
+
+    No names: Asterisk would look them up while it loads, and drop the object when it cannot. Where we register, the
+    line in our contact tells whose call it is: two may be at one provider. TCP and TLS come from any port.
+    """
+    found: list[tuple[str, int | None]] = []
+    if not registers and is_ipv4(host):
+        found.append((host, port if options.transport == "udp" else None))
+    return found + [(address, None) for address in options.match]
 
 
 def checked_known_by(host: str, options: Options) -> None:

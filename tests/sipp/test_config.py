@@ -26,6 +26,7 @@ from connector.core.trunks import endpoint_of
 from connector.errors import ConfigRefused
 from connector.pjsip import Local, Wanted
 from connector.reaching import TrunkStates
+from lab import process
 from lab.load import LIMIT, Bench
 from lab.ports import HOST
 
@@ -191,10 +192,13 @@ def test_a_rollback_holds_until_somebody_applies(bench: Bench) -> None:
     endpoint = f"/asterisk/config/dynamic/res_pjsip/endpoint/{made.username}"
     asked(bench, lambda configurator: configurator.apply(configurator.wanted(), "test"))
     assert bench.ari(endpoint) is not None
-    asked(bench, lambda configurator: configurator.rollback("test"))
+    told = bench.instance.folder / "log" / "connector.log"
+    before = told.read_text().count("for it was rolled back")
+    words = ("--config", str(bench.instance.settings_path), "config", "rollback", "--yes")
+    subprocess.run([sys.executable, "-m", "connector", *words], capture_output=True, check=True, timeout=60)
     assert bench.ari(endpoint) is None
     bench.in_store(lambda: profiles.set_state("warehouse", "open"))  # a change: the connector looks at once
-    time.sleep(7)  # longer than it waits to apply one
+    assert process.waited(lambda: told.read_text().count("for it was rolled back") > before, 15)
     assert bench.ari(endpoint) is None
     asked(bench, lambda configurator: configurator.apply(configurator.wanted(), "test"))
     assert bench.ari(endpoint) is not None
