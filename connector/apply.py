@@ -27,11 +27,20 @@ from connector.billing import calls, profiles, trunks, vault
 from connector.clock import Clock
 from connector.config import SipSettings
 from connector.core.trunks import trunk_of
-from connector.errors import AsteriskError, ConfigBusy, ConfigRefused, NotFound
+from connector.errors import (
+    AmiUnavailable,
+    AriRefused,
+    AriUnavailable,
+    AsteriskError,
+    ConfigBusy,
+    ConfigRefused,
+    NotFound,
+)
+from connector.files import as_the_folder, write
 from connector.pjsip import ConfObject, Local, Wanted
 from connector.plan import Change, changes
 
-LOAD_LIMIT_S = 10.0
+LOAD_LIMIT_S = 30.0  # one that still starts queues a reload until it has started
 WATCH_S = 6.0
 LOCK_LIMIT_S = 15.0
 ASKED_S = 1.0
@@ -121,6 +130,8 @@ class Configurator:
         self._path = settings.generated / pjsip.FILE_NAME
         self._versions = settings.generated / "versions"
         self._held = settings.generated / "held"
+        # The file as it was read or written last: of a thousand ends it takes a tenth of a second to read it again.
+        self._known: tuple[str, list[ConfObject], str] = ("", [], "")
 
     def wanted(self) -> Wanted:
         """What the store says now. StoreUnavailable, SecretsLocked."""
@@ -142,14 +153,21 @@ class Configurator:
         self, text: str, wanted: Wanted, has: Collection[str], live: Mapping[str, Sequence[str]] | None
     ) -> tuple[str, list[Change]]:
         """The version that is wanted, and what makes the file it. A second of computing with thousands of ends."""
-        there = pjsip.parse(text)
+        there, is_version = self._read_whole(text)
         missing = {each.name for each in there if each.type == "endpoint"} - set(has)
         said = pjsip.loaded_version(text)
         wrote = there
-        if text and pjsip.version_of(there) != said:
+        if text and is_version != said:
             wrote = pjsip.parse(self._kept(said or "") or "")
         found = changes(there, wanted.objects, applied=wrote, missing=missing, calls=live)
         return pjsip.version_of(wanted.objects), found
+
+    def _read_whole(self, text: str) -> tuple[list[ConfObject], str]:
+        """The objects of a file, and the version that they are."""
+        if self._known[0] != text:
+            found = pjsip.parse(text)
+            self._known = (text, found, pjsip.version_of(found))
+        return self._known[1], self._known[2]
 
     async def loaded(self) -> str | None:
         """The version that Asterisk has read; None if none of ours. AsteriskError if it cannot be asked."""
@@ -157,7 +175,8 @@ class Configurator:
 
     async def apply(self, wanted: Wanted, by: str, *, unattended: bool = False) -> Plan:
         """Make it what Asterisk has; what was done. ConfigRefused with the old file in place again, and loaded, if
-        Asterisk did not take it, or a trunk died of it. AsteriskError if it cannot be asked: nothing was changed.
+        Asterisk did not take it, or a trunk died of it. AsteriskError if it cannot be asked: nothing was changed, or,
+        for an Asterisk that went away meanwhile, the old file is in place again.
 
         `unattended`: nothing is done where somebody edited the file or rolled back; the plan says so.
         """
@@ -168,7 +187,7 @@ class Configurator:
             if plan.changes:
                 before = await asyncio.to_thread(_read, self._path)
                 text = await asyncio.to_thread(pjsip.render, wanted.objects)
-                await self._put("apply", text, before, by, plan.changes)
+                await self._put("apply", text, wanted.objects, before, by, plan.changes)
             if not unattended:
                 await asyncio.to_thread(self._held.unlink, missing_ok=True)
             return plan
@@ -185,8 +204,9 @@ class Configurator:
             text = next((kept for version in earlier if (kept := self._kept(version)) is not None), None)
             if text is None:
                 raise NotFound("there is no version before this one")
-            found = changes(pjsip.parse(before), pjsip.parse(text))
-            step = await self._put("rollback", text, before, by, found)
+            objects = pjsip.parse(text)
+            found = changes(pjsip.parse(before), objects)
+            step = await self._put("rollback", text, objects, before, by, found)
             await asyncio.to_thread(write, self._held, f"{step.version}\n")
             return step
 
@@ -198,13 +218,17 @@ class Configurator:
                 found.append(Step(**json.loads(line)))
         return found
 
-    async def _put(self, action: str, text: str, before: str, by: str, found: Sequence[Change]) -> Step:
+    async def _put(
+        self, action: str, text: str, objects: Sequence[ConfObject], before: str, by: str, found: Sequence[Change]
+    ) -> Step:
         version, old = pjsip.loaded_version(text) or "", pjsip.loaded_version(before)
         well = await self._trunks_up(found)
         await asyncio.to_thread(write, self._path, text)
-        why = await self._loaded_whole(version, text, found)
-        if why is None:
-            why = await self._trunks_died(well)
+        gone: AsteriskError | None = None
+        try:
+            why = await self._loaded_whole(version, objects, found) or await self._trunks_died(well)
+        except (AriUnavailable, AmiUnavailable) as error:  # it went away meanwhile, and refused nothing
+            gone, why = error, str(error)
         step = Step(self._clock.now_ms(), action, version, old, by, len(found), why or "done")
         if why is not None:
             await asyncio.to_thread(write, self._path, before)
@@ -212,18 +236,21 @@ class Configurator:
                 await self._asterisk.reload(_MODULE)
         else:
             await asyncio.to_thread(self._keep, version, text)
+            self._known = (text, list(objects), version)
         await asyncio.to_thread(self._note, step)
+        if gone is not None:
+            raise gone
         if why is not None:
             raise ConfigRefused(f"{why}; the config before it is in place again")
         return step
 
-    async def _loaded_whole(self, version: str, text: str, found: Sequence[Change]) -> str | None:
-        """Have it loaded and read back; what is wrong, if anything is."""
+    async def _loaded_whole(self, version: str, objects: Sequence[ConfObject], found: Sequence[Change]) -> str | None:
+        """Have it loaded and read back; what is wrong, if anything is. AriUnavailable."""
         try:
             await self._asterisk.reload(_MODULE)
             if not await _waited(lambda: self._is_loaded(version), LOAD_LIMIT_S):
                 return "Asterisk did not load it"
-            wanted = {(each.type, each.name): each for each in await asyncio.to_thread(pjsip.parse, text)}
+            wanted = {(each.type, each.name): each for each in objects}
             for change in found:
                 made = wanted.get((change.type, change.name))
                 # A great many at once are proven by the version alone: each is a request of its own.
@@ -231,7 +258,7 @@ class Configurator:
                     continue
                 if not await _waited(lambda made=made: self._has(made), 2):  # type: ignore[misc]
                     return f"Asterisk did not take the {change.type} {change.name}"
-        except AsteriskError as error:
+        except AriRefused as error:
             return str(error)
         return None
 
@@ -253,7 +280,7 @@ class Configurator:
         return await self._reach.up(changed)
 
     async def _trunks_died(self, well: set[str]) -> str | None:
-        """Wait until they are well again, or it is clear that they are not."""
+        """Wait until they are well again, or it is clear that they are not. AmiUnavailable, AriUnavailable."""
         if not well or self._reach is None:
             return None
         up: set[str] = set()
@@ -264,14 +291,11 @@ class Configurator:
             up = await reach.up(well)
             return up == well
 
-        try:
-            for name in well:
-                await self._reach.ask(name)
-            await asyncio.sleep(ASKED_S)  # until it is answered, Asterisk says what was before
-            reach = self._reach
-            await _waited(lambda: are_up(reach), WATCH_S, 0.25)
-        except AsteriskError as error:
-            return str(error)
+        for name in well:
+            await self._reach.ask(name)
+        await asyncio.sleep(ASKED_S)  # until it is answered, Asterisk says what was before
+        reach = self._reach
+        await _waited(lambda: are_up(reach), WATCH_S, 0.25)
         dead = sorted(trunk_of(name) or name for name in well - up)
         return f"the trunk {dead[0]} was well before it and is not now" if dead else None
 
@@ -292,12 +316,12 @@ class Configurator:
 
     def _make_folder(self, folder: Path) -> None:
         folder.mkdir(mode=0o750, exist_ok=True)
-        _as_the_folder(folder)
+        as_the_folder(folder)
 
     def _note(self, step: Step) -> None:
         self._make_folder(self._versions)
         with (self._versions / "history.jsonl").open("a") as file:
-            _as_the_folder(self._versions / "history.jsonl")
+            as_the_folder(self._versions / "history.jsonl")
             file.write(json.dumps(asdict(step)) + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -308,7 +332,7 @@ class Configurator:
         try:
             self._folder.mkdir(mode=0o750, exist_ok=True)
             lock = (self._folder / "lock").open("w")
-            _as_the_folder(self._folder / "lock")
+            as_the_folder(self._folder / "lock")
         except OSError as error:
             raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror}") from error
         with lock:
@@ -339,34 +363,9 @@ async def _waited(condition: Callable[[], Awaitable[bool]], limit_s: float, ever
     return True
 
 
-def write(path: Path, text: str, mode: int = 0o640) -> None:
-    """Replace a file by another at once, on the disk when this returns, readable by owner and the folder's group."""
-    new = path.with_name(path.name + ".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", errors="surrogateescape") as file:
-        os.fchmod(file.fileno(), mode)  # whatever the umask is
-        _as_the_folder(new)  # Asterisk reads it by its group
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
 def _read(path: Path) -> str:
     """What is in a file, whatever its bytes are: somebody may have edited it."""
     return path.read_text(errors="surrogateescape") if path.exists() else ""
-
-
-def _as_the_folder(path: Path) -> None:
-    """Root's command and the service write in turn: what either makes belongs to whom the folder belongs."""
-    like = path.parent.stat()
-    with contextlib.suppress(PermissionError):
-        os.chown(path, like.st_uid, like.st_gid)
 
 
 def live_by_end() -> dict[str, list[str]]:

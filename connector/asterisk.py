@@ -11,7 +11,7 @@ from urllib.parse import quote
 import aiohttp
 
 from connector.config import AriSettings
-from connector.errors import AriRefused, AriUnavailable
+from connector.errors import AriUnavailable, ari_error
 
 LIMIT_S = 30.0  # a reload of thousands of objects answers when it is done
 
@@ -64,7 +64,7 @@ class Asterisk:
                 if answer.status == 404 and absent is not ...:
                     return absent
                 if answer.status >= 400:
-                    raise AriRefused(answer.status, f"{method} {path}")
+                    raise ari_error(answer.status, f"{method} {path}")
                 return None if answer.status == 204 else await answer.json()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise AriUnavailable(f"Asterisk cannot be asked at {self._settings.url}: {error or 'no answer'}") from error

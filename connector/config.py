@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -19,6 +20,15 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,30}$")]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _networks(found: tuple[str, ...]) -> tuple[str, ...]:
+    for each in found:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError:
+            raise PydanticCustomError("networks", "they are addresses or networks") from None
+    return found
 
 
 class StoreSettings(_Section):
@@ -116,6 +126,12 @@ class JournalSettings(_Section):
     messages: Path = Path("/var/log/asterisk/messages.log")
 
 
+class VoicemailSettings(_Section):
+    """`spool`: where Asterisk keeps messages and greetings."""
+
+    spool: Path = Path("/var/spool/asterisk/voicemail")
+
+
 class CallSettings(_Section):
     """`longest_s`: Asterisk itself ends a call then, whether we live or not.
 
@@ -138,10 +154,56 @@ class ListenSettings(_Section):
 
 
 class WebSettings(ListenSettings):
-    """The web pages. `token` signs one in, until there are users (it stands in this file only)."""
+    """The web pages and the REST API. `token` signs one in to the page (it stands in this file only). What one of
+    `proxies` (addresses or networks) says of who asked it, in X-Forwarded-For, is believed. `public_url`: what people
+    type, if that is not the address that it listens on. `requests_per_minute`: of one token or session. With
+    `certificate` and `private_key` (PEM) it speaks TLS itself; without, a proxy does, or nobody beyond this machine.
+    `exports`: the folder for sheets that people asked for, for a week; else beside the store.
+    """
 
     port: Port = 8080
     token: SecretStr
+    proxies: tuple[str, ...] = ()
+    certificate: Path | None = None
+    private_key: Path | None = None
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
+    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$")] | None = None
+    exports: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """Where people find the pages, without a slash at its end."""
+        kind = "https" if self.certificate else "http"
+        return self.public_url or f"{kind}://{self.host}:{self.port}"
+
+    @model_validator(mode="after")
+    def _both_of_them(self) -> WebSettings:
+        if (self.certificate is None) != (self.private_key is None):
+            raise PydanticCustomError("web", "TLS takes both, certificate and private_key")
+        return self
+
+    _check_proxies = field_validator("proxies")(_networks)
+
+
+class MailSettings(_Section):
+    """The mail server by which people are written to. `security`: starttls (usual), tls from the first byte, or none,
+    for one on this machine. `sender` is whom mails are from.
+    """
+
+    host: str
+    port: Port = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    sender: Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
+
+
+class WebhookSettings(_Section):
+    """Webhooks go to public addresses only, and to these networks of ours besides."""
+
+    allowed: tuple[str, ...] = ()
+
+    _check_allowed = field_validator("allowed")(_networks)
 
 
 class FastAgiSettings(ListenSettings):
@@ -163,6 +225,15 @@ class Settings(_Section):
     fastagi: FastAgiSettings = FastAgiSettings()
     calls: CallSettings = CallSettings()
     journal: JournalSettings = JournalSettings()
+    voicemail: VoicemailSettings = VoicemailSettings()
+    mail: MailSettings | None = None
+    webhooks: WebhookSettings = WebhookSettings()
+
+    @property
+    def exports(self) -> Path:
+        """The folder for sheets that people asked for."""
+        beside = self.store.path.parent if self.store.path else Path("/var/lib/asterisk-connector")
+        return self.web.exports or beside / "exports"
 
 
 def default_path() -> Path:

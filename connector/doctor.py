@@ -12,10 +12,10 @@ from pathlib import Path
 
 import aiohttp
 
-from connector import pjsip, stores
+from connector import pjsip, stores, voicemail
 from connector.ami import AmiLink
 from connector.ari_app import journal
-from connector.billing import profiles, sqlite, trunks
+from connector.billing import mailboxes, profiles, sqlite, trunks
 from connector.config import Settings
 from connector.core.times import from_asterisk
 from connector.errors import AmiUnavailable, SecretsLocked, StoreUnavailable
@@ -67,6 +67,7 @@ async def examine(settings: Settings) -> list[Check]:
         await _port("FastAGI", settings.fastagi.host, settings.fastagi.port),
         _sip(settings),
         _journal(settings),
+        *_voicemail(settings),
     ]
 
 
@@ -216,6 +217,32 @@ def _node(settings: Settings, info: dict[str, dict[str, str]]) -> Check:
             "node", "wrong", f"Asterisk's systemname is {name!r}, ours {settings.node!r}", "make them the same"
         )
     return Check("node", "ok", name)
+
+
+def _voicemail(settings: Settings) -> list[Check]:
+    """Mailboxes that Asterisk does not know take no message; nothing is said where there are none."""
+    try:
+        opened = stores.opened(settings.store)
+        try:
+            opened.check()
+            boxes = mailboxes.listed()
+        finally:
+            opened.close()
+    except StoreUnavailable:
+        return []  # which was said already
+    if not boxes:
+        return []
+    generated = settings.sip.generated
+    said = [path.read_text(errors="replace") for path in _voicemail_conf(generated) if path.is_file()]
+    if any(voicemail.FILE_NAME in text or "connector/voicemail.conf" in text for text in said):
+        return [Check("voice mail", "ok", f"{len(boxes)} mailboxes")]
+    advice = f'add to it: #tryinclude "{generated / voicemail.FILE_NAME}"'
+    return [Check("voice mail", "wrong", "voicemail.conf does not include the mailboxes", advice)]
+
+
+def _voicemail_conf(generated: Path) -> list[Path]:
+    """Where voicemail.conf may be, seen from the generated files: beside them, or above the connector's own folder."""
+    return [folder / "voicemail.conf" for folder in (generated.parent, generated.parent.parent)]
 
 
 def _modules(running: set[str]) -> Check:

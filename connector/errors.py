@@ -5,6 +5,7 @@
      |   +- InsufficientFunds   there is too little money for it
      |   +- KeyReused           an idempotency key came again, with other figures
      +- NotFound            what was asked for is not there; nothing was changed
+     +- Forbidden           whoever asks may not do that; nothing was changed
      +- SettingsError       connector.toml is missing, unreadable or wrong
      +- StoreUnavailable    the store cannot be read or written now: nothing is admitted
      |   +- StoreUnreachable    no transaction could even be begun: nothing was written
@@ -21,6 +22,8 @@ A refused call is no error: it is an answer (connector/core/refusals.py).
 """
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 
 class ConnectorError(Exception):
@@ -41,6 +44,10 @@ class KeyReused(BadInput):
 
 class NotFound(ConnectorError):
     """What was asked for is not there; nothing was changed."""
+
+
+class Forbidden(ConnectorError):
+    """Whoever asks may not do that; nothing was changed."""
 
 
 class SettingsError(ConnectorError):
@@ -80,6 +87,15 @@ class AriRefused(AsteriskError):
     def __init__(self, status: int, what: str) -> None:
         super().__init__(f"Asterisk refused {what}: {status}")
         self.status = status
+
+
+def ari_error(status: int, what: str) -> AsteriskError:
+    """What an answer of 400 or more means. An Asterisk that stops, or has not quite started, says 503 to all questions
+    (measured on 22.10): it refused nothing.
+    """
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return AriUnavailable(f"Asterisk takes no {what} now: it stops or starts")
+    return AriRefused(status, what)
 
 
 class JournalUnavailable(AsteriskError):

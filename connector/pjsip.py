@@ -31,6 +31,7 @@ _TYPES = ("endpoint", "auth", "aor", "identify", "registration")
 _OBJECT_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _TRANSPORT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
+_NUMBERS = re.compile(r"[0-9]{2,6}(?:-[0-9]{2,6})*")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _KEY = re.compile(r"[a-z_]{2,40}")
 _MOST_VALUE = 2_000
@@ -135,10 +136,12 @@ def _inward(end: Inward, local: Local) -> list[ConfObject]:
         *known,
         ("aors", name),
         ("set_var", f"__CONNECTOR_PROFILE={name}"),
+        *_emergency(end.emergency),
         ("trust_id_inbound", "yes"),  # who may show which number is decided at the gate
         *_speaks(options, local),
         *_behind_nat(options),
-        *_headers(options, options.from_user, options.from_domain),
+        # Whoever withholds a number withholds it from a customer's PBX: that is told none (RFC 3325, 7).
+        *_headers(options, options.from_user, options.from_domain, trusted=False),
     ]
     aor = [("max_contacts", str(options.max_contacts))]
     if options.max_contacts == 1:
@@ -179,10 +182,11 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
         *([("outbound_auth", name)] if end.username else []),
         ("aors", name),
         ("set_var", f"CONNECTOR_TRUNK={end.name}"),
+        ("trust_id_inbound", "yes"),  # a carrier says in P-Asserted-Identity who calls, and whether that may be shown
         ("allow_transfer", "no"),  # a transfer by the far side would make calls in nobody's name
         *_speaks(options, local),
         *([("rtp_symmetric", "yes")] if options.nat else []),
-        *_headers(options, from_user, from_domain),
+        *_headers(options, from_user, from_domain, trusted=True),
     ]
     made = [
         _object("endpoint", name, endpoint),
@@ -242,6 +246,8 @@ def _speaks(options: Options, local: Local) -> list[tuple[str, str]]:
         ("allow_subscribe", "no"),
         # Else a call that was answered is invited anew, only to tell which number answered: not every PBX takes that.
         ("send_connected_line", "no"),
+        # Whoever calls in may say in Diversion what number and name they like: it goes to nobody.
+        ("send_diversion", "no"),
         # A side that is gone without a BYE sends no media either: then the call ends, and costs no more.
         ("rtp_timeout", str(int(local.rtp_timeout_s))),
         ("rtp_timeout_hold", str(int(local.rtp_timeout_s))),
@@ -249,15 +255,21 @@ def _speaks(options: Options, local: Local) -> list[tuple[str, str]]:
     ]
 
 
+def _emergency(numbers: Sequence[str]) -> list[tuple[str, str]]:
+    """A variable that the dialplan looks at before the gate; without it, there is a global one."""
+    text = "-".join(numbers)
+    return [("set_var", f"__CONNECTOR_EMERGENCY={_fit(_NUMBERS, text, 'number')}")] if text else []
+
+
 def _behind_nat(options: Options) -> list[tuple[str, str]]:
     word = "yes" if options.nat else "no"
     return [("force_rport", word), ("rewrite_contact", word), ("rtp_symmetric", word)]
 
 
-def _headers(options: Options, from_user: str, from_domain: str) -> list[tuple[str, str]]:
+def _headers(options: Options, from_user: str, from_domain: str, *, trusted: bool) -> list[tuple[str, str]]:
     made = []
     if options.caller_id != "from":
-        made += [("send_pai", "yes"), ("trust_id_outbound", "yes")]
+        made += [("send_pai", "yes"), ("trust_id_outbound", "yes" if trusted else "no")]
     if from_user:
         made.append(("from_user", from_user))
     if from_domain:

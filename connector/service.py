@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from connector import pjsip, stores
+from connector import pjsip, stores, voicemail
 from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
 from connector.apply import Configurator
@@ -23,7 +24,19 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
 from connector.asterisk import Asterisk
-from connector.billing import calls, decks, ledger, nodes, plans, profiles, restored, vault
+from connector.billing import (
+    acts,
+    decks,
+    emergency,
+    ledger,
+    mailboxes,
+    nodes,
+    plans,
+    profiles,
+    restored,
+    vault,
+)
+from connector.billing.calls import LiveCall
 from connector.billing.store import clock_off_ms
 from connector.clock import SystemClock
 from connector.config import Settings
@@ -36,9 +49,15 @@ from connector.errors import (
     StoreUnavailable,
     StoreUnreachable,
 )
+from connector.exporting import Exporter
 from connector.pjsip import Wanted
 from connector.reaching import TrunkStates, Watch
-from connector.web.server import Overview, make_app
+from connector.readers import Readers
+from connector.sending import Sender
+from connector.web.endpoint import Place
+from connector.web.guard import Guard
+from connector.web.rest import World
+from connector.web.server import make_app
 from connector.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -49,11 +68,15 @@ CONFIG_EVERY_S = 0.5
 CONFIG_SETTLE_S = 5.0
 CONFIG_LOOK_S = 30.0
 RENEW_EVERY_S = 2.0
+FORGET_EVERY_MS = 3_600_000
+KEYS_KEPT_MS = 30 * 24 * 3_600_000
+EMERGENCY_EVERY_S = 2.0
+MAILBOXES_EVERY_S = 2.0
+EMERGENCY_AGAIN_MS = 60_000
 READ_EVERY_S = 1.0
 LOOK_EVERY_S = 2.0
 OWN_TRIES = 6
 CLOCK_LIMIT_MS = 20_000
-PAGE_CDRS = 50
 
 
 async def serve(settings: Settings) -> None:
@@ -77,8 +100,9 @@ async def serve(settings: Settings) -> None:
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
         asterisk = Asterisk(settings.ari)
         configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk))
-        agi = await _listening(FastAgiServer(settings.fastagi, app.ready.is_set).start(), "FastAGI")
-        runner = await _web(settings, app)
+        agi = await _listening(FastAgiServer(settings.fastagi, app, writer, clock).start(), "FastAGI")
+        readers = Readers()
+        runner = await _web(settings, app, readers, asterisk, clock)
         looked_at = asyncio.Event()
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "ARI": lambda: client.run(app),
@@ -86,6 +110,10 @@ async def serve(settings: Settings) -> None:
             "pay": app.keep_paid,
             "config": lambda: _keep_applied(settings, configurator, clock),
             "renewals": lambda: _keep_renewed(app, clock),
+            "voicemail": lambda: _keep_mailboxes(settings, asterisk),
+            "emergency": lambda: _keep_emergency(settings.node, app, journal, clock),
+            "exports": Exporter(settings.exports, settings.node, app.store, clock).run,
+            "send": _sender(settings, app, readers, clock).run,
             "read": lambda: _keep_read(settings.node, clock),
             "reach": Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, app.tried).run,
         }
@@ -101,6 +129,7 @@ async def serve(settings: Settings) -> None:
             await asterisk.close()
             agi.close()
             await runner.cleanup()
+            readers.close()
             await app.close()
             writer.close()
             store.close()
@@ -193,23 +222,47 @@ async def _listening(starting: Awaitable[T], what: str) -> T:
         raise SettingsError(f"{what} cannot listen: {error.strerror or error}") from error
 
 
-async def _web(settings: Settings, app: ConnectorApp) -> web.AppRunner:
-    async def overview() -> Overview:
-        return Overview(
-            app.ready.is_set(),
-            await app.store(profiles.list_profiles),
-            await app.store(calls.live),
-            await app.store(calls.cdrs, PAGE_CDRS),
-        )
+async def _web(
+    settings: Settings, app: ConnectorApp, readers: Readers, asterisk: Asterisk, clock: SystemClock
+) -> web.AppRunner:
+    async def hang_up(call: LiveCall) -> None:
+        """End a call's legs, whichever there are."""
+        for leg in filter(None, (call.gate_leg, call.other_leg)):
+            await asterisk.hang_up(leg)
 
-    runner = web.AppRunner(make_app(settings.web, overview, app.ready.is_set), access_log=None)
+    guard = Guard(settings.web, app.store, readers, clock)
+    world = World(
+        app.store, readers, guard, Place(settings.sip, settings.node, settings.web.url, settings.exports), hang_up
+    )
+    site = make_app(settings.web, app.ready.is_set, world, clock)
+    # Whoever looks at live figures would keep us from ending for a minute.
+    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await _listening(web.TCPSite(runner, settings.web.host, settings.web.port).start(), "the web server")
+    site_at = web.TCPSite(runner, settings.web.host, settings.web.port, ssl_context=_tls(settings))
+    await _listening(site_at.start(), "the web server")
     return runner
 
 
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """For https; None where a proxy does that, or nobody. SettingsError if the files cannot be used."""
+    if settings.web.certificate is None or settings.web.private_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.web.certificate, settings.web.private_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"web.certificate and web.private_key cannot be used: {error}") from error
+    return context
+
+
+def _sender(settings: Settings, app: ConnectorApp, readers: Readers, clock: SystemClock) -> Sender:
+    return Sender(settings.mail, settings.webhooks.allowed, app.store, readers, clock, settings.web.url)
+
+
 async def _keep_renewed(app: ConnectorApp, clock: SystemClock) -> None:
-    """Renew what ends, remind of what cannot be paid."""
+    """Renew what ends, remind of what cannot be paid, forget requests that nobody will repeat."""
+    forgot_at = 0
     while True:
         try:
             done = 0
@@ -217,9 +270,50 @@ async def _keep_renewed(app: ConnectorApp, clock: SystemClock) -> None:
                 done += await app.store(plans.renew, term, clock.now_ms())
             if done:
                 log.info("renewals: %d terms were due", done)
+            if clock.now_ms() - forgot_at > FORGET_EVERY_MS:
+                forgot_at = clock.now_ms()
+                await app.store(acts.forget, forgot_at - KEYS_KEPT_MS)
         except ConnectorError as error:
             log.error("renewals wait: %s", error)
         await asyncio.sleep(RENEW_EVERY_S)
+
+
+async def _keep_mailboxes(settings: Settings, asterisk: Asterisk) -> None:
+    """Keep Asterisk's mailboxes those of the store."""
+    loop = asyncio.get_running_loop()
+    reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="voicemail")
+    boxes = voicemail.Boxes(settings.sip.generated, asterisk)
+    told = ""
+    try:
+        while True:
+            try:
+                if await boxes.keep(await loop.run_in_executor(reader, mailboxes.kept)):
+                    log.info("voice mail: Asterisk has the mailboxes as they are now")
+                told = ""
+            except (ConnectorError, OSError) as error:
+                if str(error) != told:  # once, not every time
+                    told = str(error)
+                    log.error("mailboxes wait: %s", error)
+            await asyncio.sleep(MAILBOXES_EVERY_S)
+    finally:
+        reader.shutdown(wait=False, cancel_futures=True)
+
+
+async def _keep_emergency(node: str, app: ConnectorApp, journal: CelFile, clock: SystemClock) -> None:
+    """Take the emergency calls that Asterisk wrote down, whether we lived then or not, into the store."""
+    since: int | None = None
+    while True:
+        try:
+            if since is None:
+                since = await app.store(emergency.last_at, node)
+            for leg in await journal.emergencies(since):
+                new = await app.store(emergency.record, leg.leg, node, leg.profile, leg.dialled, leg.outcome, leg.at)
+                if new:
+                    log.warning("an emergency call to %s by %s: %s", leg.dialled, leg.profile, leg.outcome)
+            since = clock.now_ms() - EMERGENCY_AGAIN_MS  # all of before is read once
+        except ConnectorError as error:
+            log.error("emergency calls are not noted yet: %s", error)
+        await asyncio.sleep(EMERGENCY_EVERY_S)
 
 
 async def _keep_read(node: str, clock: SystemClock) -> None:
@@ -306,7 +400,7 @@ async def _apply(settings: Settings, configurator: Configurator, wanted: Wanted,
     waits = ""
     if plan.changes and (plan.by_hand or plan.held or not settings.sip.auto_apply):
         why = "the file was edited by hand" if plan.by_hand else "it was rolled back" if plan.held else "so it is set"
-        waits = f"{len(plan.changes)} changes wait for 'connector config apply', for {why}"
+        waits = f"{len(plan.changes)} changes to version {plan.version} wait for 'connector config apply', for {why}"
         if waits not in told:
             log.warning("config: %s", waits)
     elif plan.changes:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from connector import stores
-from connector.billing import credit, decks, profiles
+from connector.billing import credit, decks, numbers, profiles
 from connector.billing.trunks import SignIn
 from connector.clock import SystemClock
 from connector.core.money import MICROS
@@ -118,7 +118,7 @@ class Client(Supervisor):
                     options=Options(transport=transport, srtp=transport == "tls", caller_id="pai", qualify_s=0),
                 )
                 credit.add(name, 100 * MICROS, f"first {name}", now)
-                profiles.add_number(e164, name, now)
+                numbers.add(e164, name, now)
                 self.profiles.append(SampleProfile(name, CHANNELS, (e164,), username))
                 self.lines.append(Line(transport, ports.carrier + number, username, issued.username, e164))
         finally:
@@ -138,7 +138,7 @@ def _issue(transport: str, number: str, now: int) -> profiles.Credentials:
     options = Options(transport=transport, srtp=transport == "tls")
     made = profiles.create_profile(name, CHANNELS, "asterisk", now, options=options)
     credit.add(name, 100 * MICROS, f"first {name}", now)
-    profiles.add_number(number, name, now)
+    numbers.add(number, name, now)
     return made
 
 

@@ -184,6 +184,7 @@ class Instance:
             "state_dir": str(home / "state"),
             "run_dir": str(_run_dir(home)),
             "log_dir": str(home / "log"),
+            "mail_command": f"cat >> {home / 'log' / 'mail.txt'}",
             "system_name": system_name,
             "max_files": str(_files_limit()),
             "user_agent": "connector",
@@ -243,6 +244,9 @@ tls_transport = "connector-tls"
 [journal]
 path = "{self.folder / "asterisk" / "log" / "cel-custom" / "connector.csv"}"
 messages = "{self.folder / "asterisk" / "log" / "messages.log"}"
+
+[voicemail]
+spool = "{self.folder / "asterisk" / "state" / "spool" / "voicemail"}"
 
 [fastagi]
 host = "{HOST}"

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,6 +190,10 @@ def _system_asterisk() -> Asterisk | None:
 def _root_asterisk(root: Path) -> Asterisk:
     program = _root_program(root, "asterisk", "usr/sbin/asterisk", "-V")
     modules = next((root / "usr/lib").glob("*/asterisk/modules"))
+    sounds = root / "usr/share/asterisk/sounds"
+    if not (sounds / "en").exists():  # its package makes this link when it is installed, which a root is not
+        with suppress(FileExistsError):
+            (sounds / "en").symlink_to("en_US_f_Allison")
     return Asterisk(program, modules, root / "usr/share/asterisk", "private root")
 
 

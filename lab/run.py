@@ -43,6 +43,7 @@ class Supervisor:
         self.instance = instance
         self._first = first
         self.profiles: list[SampleProfile] = []
+        self.link = ""
         self._starters: dict[str, Callable[[], subprocess.Popen[bytes]]] = {
             "asterisk": instance.start_asterisk,
             "connector": instance.start_connector,
@@ -56,6 +57,7 @@ class Supervisor:
         instance = self.instance
         instance.lay_out()
         self.profiles = self._first.profiles if self._first else sample.prepare(instance)
+        self.link = "" if self._first else sample.welcome(instance)
         instance.register_far_end([far_end.registration(p.username, p.password) for p in self.profiles])
         usernames = [profile.username for profile in self.profiles]
         self._start("asterisk")
@@ -269,7 +271,12 @@ def write_run_json(supervisor: Supervisor) -> None:
                 "ari": {"url": f"http://{HOST}:{ports.ari}/ari", "user": "connector", "password": secret.ari},
                 "ami": {"host": HOST, "port": ports.ami, "user": "connector", "password": secret.ami},
                 "fastagi": {"host": HOST, "port": ports.fastagi},
-                "web": {"url": f"http://{HOST}:{ports.web}", "token": secret.web},
+                "web": {
+                    "url": f"http://{HOST}:{ports.web}",
+                    "token": secret.web,
+                    "owner": sample.OWNER,
+                    "link": f"http://{HOST}:{ports.web}/welcome?link={supervisor.link}" if supervisor.link else None,
+                },
                 "pids": {
                     "connector": supervisor.pid("connector"),
                     "asterisk": supervisor.pid("asterisk"),
@@ -330,12 +337,20 @@ def _say_where(supervisor: Supervisor) -> None:
     print(
         f"up: SIP at {HOST}:{instance.ports.sip} (udp)\n"
         f"  a phone:     user {first.username}, its password is in var/run.json; call {far_end.NUMBERS['answered']}\n"
-        f"  the pages:   http://{HOST}:{instance.ports.web}/sign-in?token={instance.secrets.web}\n"
+        f"  the pages:   {_page(supervisor)}\n"
         f"  the command: .venv/bin/connector cdr list | calls | profile list | doctor\n"
         f"  the logs:    var/log, var/asterisk/log\n"
         f"Ctrl-C ends it",
         flush=True,
     )
+
+
+def _page(supervisor: Supervisor) -> str:
+    """Where the owner of the sample signs in; the first time by a link that is good once."""
+    url = f"http://{HOST}:{supervisor.instance.ports.web}"
+    if supervisor.link:
+        return f"{url}/welcome?link={supervisor.link}"
+    return f"{url}, as {sample.OWNER}; 'connector user link {sample.OWNER}' makes a new link"
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector import stores
-from connector.billing import credit, decks, profiles, trunks
+from connector.billing import credit, decks, numbers, profiles, trunks, users
 from connector.clock import SystemClock
+from connector.core.access import EVERYTHING
 from connector.core.money import MICROS
+from connector.core.paging import MOST_ROWS, Turn
 from connector.core.sip import Options
 from connector.errors import ConnectorError
 from lab.errors import LabError
@@ -17,6 +19,7 @@ from lab.instance import Instance, write_private
 from lab.ports import HOST
 
 COMPANY = "Sample Ltd"
+OWNER = "owner@example.com"
 TRUNK = "sample-carrier"
 REALM = "asterisk"
 BALANCE = 100_000 * MICROS
@@ -67,6 +70,21 @@ def prepare(instance: Instance) -> list[SampleProfile]:
     ]
 
 
+def welcome(instance: Instance) -> str:
+    """The link by which the sample's owner signs in first; "" if they have a password already."""
+    store = stores.opened(instance.store)
+    try:
+        now = SystemClock().now_ms()
+        if not any(view.email == OWNER for view in users.page_of(EVERYTHING, Turn(None, MOST_ROWS)).items):
+            users.create(OWNER, "Owner", "owner", now)
+        owner = users.by_email(OWNER)
+        return "" if owner.ready else users.link(owner.id, now)
+    except ConnectorError as error:
+        raise LabError(str(error)) from error
+    finally:
+        store.close()
+
+
 def _fund() -> None:
     """Money, rates and credit for many hours of calls; once, however often it is called."""
     now = SystemClock().now_ms()
@@ -87,7 +105,7 @@ def _create(kept: Path, carrier_port: int) -> None:
     for profile in PROFILES:
         made = profiles.create_profile(profile.name, profile.channels, REALM, now)
         for number in profile.numbers:
-            profiles.add_number(number, profile.name, now)
+            numbers.add(number, profile.name, now)
         rows.append(
             {
                 "name": profile.name,

@@ -80,6 +80,7 @@ class Run:
             command += ["-inf", str(self.folder / "rows.inf")]
         command += ["-trace_stat", "-stf", str(self.folder / "stat.csv"), "-fd", "1"]
         command += ["-trace_err", "-error_file", str(self.folder / "errors.log")]
+        command += ["-trace_logs", "-log_file", str(self.folder / "said.log")]
         command += ["-m", str(self.calls), "-l", str(self.limit)]
         command += ["-r", str(self.rate), "-rp", str(self.rate_period_ms)]
         command += ["-d", str(int(self.hold_s * 1000))]
@@ -130,6 +131,11 @@ class Running:
         process.end(process.identify(self.child.pid), limit_s=5)
         self.child.wait()
         return self.result()
+
+    def said(self) -> list[str]:
+        """What its scenario wrote down, by <log/>."""
+        path = self.run.folder / "said.log"
+        return path.read_text(errors="replace").splitlines() if path.exists() else []
 
     def progress(self) -> dict[str, int]:
         """The newest line of its statistics: every column that is a number."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from lab import process
 from lab.instance import PROJECT
@@ -15,18 +17,26 @@ _STEPS = (
     ("format", ["-m", "ruff", "format", "--check", "."]),
     ("types", ["-m", "mypy"]),
 )
-_BESIDE_PORTS = "13660"
-_BESIDE = (
-    "tests/sipp/test_config.py",
-    "tests/sipp/test_trunks.py",
-    "tests/sipp/test_dropin.py",
-    "tests/lab/test_sim.py",
-    "tests/lab/test_soak.py",
-    "tests/billing/test_properties.py",
-    "tests/test_backup.py",
-    "tests/test_cli_money.py",
-    "tests/test_timemachine.py",
-)
+# What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
+_BESIDE = {
+    "13660": (
+        "tests/sipp/test_config.py",
+        "tests/sipp/test_dropin.py",
+        "tests/sipp/test_fastagi.py",
+        "tests/sipp/test_routes.py",
+        "tests/sipp/test_trunks.py",
+        "tests/web",
+    ),
+    "12660": (
+        "tests/sipp/test_chaos.py",
+        "tests/sipp/test_endings.py",
+        "tests/sipp/test_hostile.py",
+        "tests/sipp/test_manager.py",
+        "tests/sipp/test_money.py",
+        "tests/test_cli.py",
+    ),
+}
+_PYTEST = (sys.executable, "-m", "pytest")
 
 
 def run(arguments: list[str]) -> bool:
@@ -42,20 +52,30 @@ def run(arguments: list[str]) -> bool:
 
 
 def _all_tests() -> bool:
-    """All of them. Those that take a minute, and measure no load, do it beside the first of the others, which are
-    unit tests; those that need Asterisk have a lab of their own.
-    """
-    said = VAR / "beside.log"
-    said.unlink(missing_ok=True)
-    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *_BESIDE]
-    beside = process.start(words, said, env={"CONNECTOR_TEST_PORTS": _BESIDE_PORTS})
+    """All of them: first those that disturb nobody, several at once; then those that measure time or load, alone."""
+    beside = {ports: _begun(ports, files) for ports, files in _BESIDE.items()}
+    others = [path for files in _BESIDE.values() for path in files]
     try:
-        went_well = _pytest([f"--ignore={path}" for path in _BESIDE]) == 0
-        return (beside.wait() == 0) and went_well
+        went_well = _pytest(["-m", "not alone", *(f"--ignore={path}" for path in others)]) == 0
+        for running in beside.values():
+            went_well = (running.wait() == 0) and went_well
     finally:
-        process.end(process.identify(beside.pid))
-        print(f"-- beside them: {' '.join(_BESIDE)}\n{said.read_text(errors='replace')}", flush=True)
+        for ports, running in beside.items():
+            process.end(process.identify(running.pid))
+            print(f"-- beside: {' '.join(_BESIDE[ports])}\n{_said(ports).read_text(errors='replace')}", flush=True)
+    print("-- alone", flush=True)
+    return (_pytest(["-m", "alone"]) == 0) and went_well
+
+
+def _begun(ports: str, files: Sequence[str]) -> subprocess.Popen[bytes]:
+    _said(ports).unlink(missing_ok=True)
+    words = [*_PYTEST, "-p", "no:cacheprovider", "-m", "not alone", *files]
+    return process.start(words, _said(ports), env={"CONNECTOR_TEST_PORTS": ports})
+
+
+def _said(ports: str) -> Path:
+    return VAR / f"beside-{ports}.log"
 
 
 def _pytest(arguments: list[str]) -> int:
-    return subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=PROJECT, check=False).returncode
+    return subprocess.run([*_PYTEST, *arguments], cwd=PROJECT, check=False).returncode

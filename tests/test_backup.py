@@ -19,8 +19,8 @@ from connector.core.plans import DAY_MS
 from connector.errors import BadInput, ConnectorError, SettingsError, StoreUnavailable
 from tests.billing.test_calls import attempt, finish
 from tests.billing.test_ledger import tampered
+from tests.commands import Command
 from tests.conftest import NOW
-from tests.test_cli_money import Command, connector  # noqa: F401 - a fixture
 
 
 def left_behind(folder: Path) -> list[str]:
@@ -53,7 +53,9 @@ def test_a_backup_is_whole_while_calls_go_on(office: Credentials, store: FileSto
         stop.set()
         working.join(20)
     assert working.exitcode == 0
-    assert [view.entries for view in found] == sorted({view.entries for view in found})
+    entries = [view.entries for view in found]
+    assert entries == sorted(entries)
+    assert entries[-1] > entries[0]
     assert all(Path(view.path).stat().st_mode & 0o777 == 0o600 for view in found)
     assert left_behind(tmp_path) == []
 
@@ -126,7 +128,7 @@ def test_a_backup_overwrites_nothing_and_of_broken_books_there_is_none(
     assert left_behind(tmp_path) == []
 
 
-def test_the_command(connector: Command, store: FileStore, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command(connector: Command, store: FileStore, tmp_path: Path) -> None:
     """Backup, restore, look, go on; while a connector runs there is no restore."""
     made = connector.json("backup", str(tmp_path / "kept.db"))
     assert (made["books_end_at"], made["live_calls"]) == ("2026-11-18T11:06:40.000Z", 0)

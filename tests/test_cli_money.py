@@ -2,76 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from connector import cli
 from connector.billing import calls, credit
-from connector.billing.models import database
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from tests.billing.test_calls import admitted, finish
 from tests.billing.test_ledger import tampered
+from tests.commands import Command
 from tests.conftest import DECK, NOW
-
-SETTINGS = """\
-node = "node"
-[store]
-path = "{path}"
-[ari]
-user = "a"
-password = "b"
-[ami]
-user = "a"
-password = "b"
-[sip]
-generated = "/nowhere"
-[web]
-port = 1
-token = "t"
-"""
-
-
-class Command:
-    """The command line, in this process (a new one takes a second to begin), with settings of its own."""
-
-    def __init__(self, settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.settings = settings
-        self.monkeypatch = monkeypatch
-        self.capsys = capsys
-
-    def __call__(self, *words: str, status: int = 0) -> str:
-        """Run it; what it printed, or what it complained of if it should fail."""
-        self.monkeypatch.setattr(sys, "argv", ["connector", "--config", str(self.settings), *words])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        database.close()
-        said = self.capsys.readouterr()
-        assert (ended.value.code or 0) == status, said
-        assert "Traceback" not in said.out + said.err
-        return said.out if status == 0 or not said.err else said.err
-
-    def json(self, *words: str, status: int = 0) -> Any:
-        """Run it with --json; the value it printed."""
-        return json.loads(self(*words, "--json", status=status))
-
-
-@pytest.fixture
-def connector(
-    store: FileStore,
-    office: Credentials,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Command:
-    """The command, for a company with a profile."""
-    settings = tmp_path / "connector.toml"
-    settings.write_text(SETTINGS.format(path=store.path))
-    return Command(settings, monkeypatch, capsys)
 
 
 def test_an_owner_buys_and_pays(connector: Command, store: FileStore) -> None:

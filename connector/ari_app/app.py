@@ -8,10 +8,12 @@ decision the dialplan has the call again: should we die, it goes on, and its gua
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections import deque
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from connector.ari_app import events
@@ -21,13 +23,16 @@ from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import Recovery
 from connector.billing import calls, nodes
+from connector.billing.store import StoreDoor
 from connector.clock import Clock
-from connector.core import refusals
-from connector.core.calls import GATE_LIMIT_MS, Admitted, Attempt, Direction, Progress
+from connector.core import dialplan, refusals
+from connector.core.calls import GATE_LIMIT_MS, Admitted, Attempt, Direction, Emergency, Progress
+from connector.core.dialplan import GoOn
 from connector.core.holds import Slicing
+from connector.core.numbers import normalise
 from connector.core.refusals import Refusal
 from connector.core.trunks import trunk_of
-from connector.errors import AriRefused, AsteriskError, StoreUnavailable
+from connector.errors import AriRefused, AsteriskError, ConnectorError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +50,7 @@ CLOCK_STEP_MS = 1_000
 REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
 LOOK_EVERY_S = 5.0
+LOOK_AFTER_HANG_UP_S = 0.5
 PAY_EVERY_S = 0.5
 PAY_AGAIN_MS = 2_000
 # A call is paid further when less than this is left of its hold, or a third of a slice if that is less: time enough to
@@ -66,13 +72,6 @@ class LegTimer(Protocol):
 
         AsteriskError if it cannot be asked.
         """
-
-
-class StoreDoor(Protocol):
-    """Runs billing functions where they disturb no event; connector.writer does."""
-
-    async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Run one billing function; what it returns or raises."""
 
 
 class ConnectorApp:
@@ -100,6 +99,7 @@ class ConnectorApp:
         self.tried: dict[str, tuple[int, int]] = {}  # what trunks answered last to calls that failed there, and when
         self.ongoing = OngoingCalls()
         self.recovery = Recovery(self.ongoing, client, journal, self._in_books)
+        self._look_soon = asyncio.Event()
         self._set_by = clock.now_ms() - clock.running_ms()
         self._to_refuse: deque[Attempt] = deque()
         self._said_at: dict[str, int] = {}
@@ -119,7 +119,10 @@ class ConnectorApp:
             self.ready.set()
             log.info("ready: %d calls are up", len(self.ongoing))
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look_soon.wait(), LOOK_EVERY_S)
+                await asyncio.sleep(LOOK_AFTER_HANG_UP_S)  # a leg is there until its dialplan is done
+            self._look_soon.clear()
             await self._look()
 
     async def keep_paid(self) -> None:
@@ -206,19 +209,62 @@ class ConnectorApp:
             if row.id not in self.ongoing and (only is None or row.id in only):
                 self._adopt(row)
 
+    def is_ready(self) -> bool:
+        """Whether a call would be decided now."""
+        return self.ready.is_set()
+
+    async def ask(self, leg: str, direction: str, source: str, presentation: str) -> GoOn:
+        """What becomes of a leg that asks by FastAGI: decided as at the gate, and followed by its events from then on.
+
+        AsteriskError if there is no such leg, or Asterisk cannot be asked.
+        """
+        channel = await self.client.channels.get(channelId=leg)
+        event = events.offered(channel, (direction, source, presentation), self.clock.now_ms())
+        attempt = self._attempt(event)
+        if attempt is None:
+            return dialplan.go_on(refusals.PROFILE_UNKNOWN, Direction.OUT)
+        call = self._remember(attempt, event)
+        try:
+            decided = await self._decided(call, attempt)
+        except Exception:
+            self.ongoing.remove(call)  # if it has a row, it is found again from that
+            raise
+        if isinstance(decided, Admitted):
+            call.asked = attempt
+            self._go_on_with(attempt)
+            call.task = self._start(self._guarded(call, self._follow(call)))
+        return dialplan.go_on(decided, attempt.direction, event.caller_name)
+
+    def look(self) -> None:
+        """Have Asterisk asked soon which legs are alive."""
+        self._look_soon.set()
+
+    async def withdraw(self, leg: str) -> None:
+        """Whoever asked for a leg by FastAGI got no answer: the leg's call never was, unless it was dialled."""
+        for call in self.ongoing.of_leg(leg):
+            if call.asked is not None and len(call.legs) == 1 and call.progress.answered_at is None:
+                if call.task is not None:
+                    call.task.cancel()
+                await self._insist(calls.refuse, call.asked, self.node, refusals.NOT_READY)
+                self.ongoing.remove(call)
+
     def _offered(self, event: CallOffered) -> None:
-        if self.ongoing.knows(event):
+        if self.ongoing.knows(event) or event.args == (WARNING,):
             return
-        if event.args == (WARNING,):
-            return
-        direction, source = (*event.args, "", "")[:2]
+        attempt = self._attempt(event)
+        if attempt is not None:
+            call = self._remember(attempt, event)
+            call.task = self._start(self._guarded(call, self._carry(call, attempt, event.caller_name)))
+
+    def _attempt(self, event: CallOffered) -> Attempt | None:
+        direction, source, presentation, forwarded = (*event.args, "", "", "", "")[:4]
         if direction not in ("in", "out"):
             log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
-            return
+            return None
         # An event's time goes into the books, where one that is far off the clock would stay for good.
         now = self.clock.now_ms()
         at = event.at if abs(event.at - now) <= MOST_ASTRAY_MS else now
-        attempt = Attempt(
+        return Attempt(
             call_id=uuid.uuid4().hex,
             direction=Direction(direction),
             gate_leg=event.leg,
@@ -228,38 +274,64 @@ class ConnectorApp:
             started_at=at if event.up else min(event.created_at, at),
             asked_at=at,
             transferred=event.up,
+            private=presentation.startswith("prohib"),
+            forwarded=forwarded,
         )
-        call = self.ongoing.add(
-            attempt.call_id, Progress(event.leg, transferred=event.up), event.at, attempt.started_at
-        )
-        call.task = self._start(self._guarded(call, self._carry(call, attempt)))
 
-    async def _carry(self, call: OngoingCall, attempt: Attempt) -> None:
+    def _remember(self, attempt: Attempt, event: CallOffered) -> OngoingCall:
+        progress = Progress(event.leg, transferred=event.up)
+        return self.ongoing.add(attempt.call_id, progress, event.at, attempt.started_at)
+
+    async def _carry(self, call: OngoingCall, attempt: Attempt, caller_name: str) -> None:
+        decided = await self._decided(call, attempt)
+        await self._send_on(attempt.gate_leg, dialplan.go_on(decided, attempt.direction, caller_name))
+        if isinstance(decided, Admitted):
+            self._go_on_with(attempt)
+            await self._follow(call)
+
+    async def _decided(self, call: OngoingCall, attempt: Attempt) -> Admitted | Refusal | Emergency:
+        """What is decided of a call; one that is not carried is forgotten."""
         decided = await self._decide(attempt)
         call.epoch, call.decided = self.recovery.epoch, True
-        if isinstance(decided, Refusal):
-            log.info("refused %s %s: %s", attempt.direction, attempt.gate_leg, decided.code)
+        if not isinstance(decided, Admitted):
+            why = decided.code if isinstance(decided, Refusal) else "it is an emergency call"
+            log.info("not carried %s %s: %s", attempt.direction, attempt.gate_leg, why)
             self.ongoing.remove(call)
-            await self._send_on(attempt.gate_leg, [], "connector-refuse", str(decided.cause))
-            return
-        await self._send_on(attempt.gate_leg, self._variables(decided, attempt), *_target(decided, attempt))
+        if isinstance(decided, Emergency):
+            return replace(decided, left_s=self._left_s(attempt.gate_leg))
+        return decided
+
+    def _left_s(self, leg: str) -> int:
+        """How long the other calls of a leg have, one that was transferred; 0 if there are none."""
+        now = self.clock.now_ms()
+        others = self.ongoing.of_leg(leg)
+        left = [self._longest_ms(call, now) for call in others if call.paid_until is None]
+        left += [self._paid_ms(leg, now)] * any(call.paid_until is not None for call in others)
+        return max(1, min(left) // 1000) if left else 0
+
+    def _go_on_with(self, attempt: Attempt) -> None:
         for other in self.ongoing.of_leg(attempt.gate_leg):
             other.timer_s = None  # the dialplan sets the leg's timer for this call: the other's may be shorter
-        await self._follow(call)
 
-    async def _decide(self, attempt: Attempt) -> Admitted | Refusal:
+    async def _decide(self, attempt: Attempt) -> Admitted | Refusal | Emergency:
         try:
             await asyncio.wait_for(self.ready.wait(), READY_LIMIT_S)
         except TimeoutError:
-            return await self._refuse_unasked(attempt, refusals.NOT_READY)
+            return _helps(attempt) or await self._refuse_unasked(attempt, refusals.NOT_READY)
         try:
             return await self.store(self._admit, attempt)
         except StoreUnavailable as error:
+            helps = _helps(attempt)
+            if helps is not None:
+                return helps
             self._say("refused, for the store takes nothing: %s", error)
             self._to_refuse.append(attempt)
             if len(self._to_refuse) == 1:
                 self._start(self._record_refusals())
             return refusals.STORE_UNAVAILABLE
+        except ConnectorError as error:
+            self._say("refused, for what the store says cannot be used: %s", error)
+            return _helps(attempt) or await self._refuse_unasked(attempt, refusals.NOT_READY)
 
     async def _record_refusals(self) -> None:
         """Those that the store did not take, one after the other, when it takes them again."""
@@ -274,7 +346,7 @@ class ConnectorApp:
             self._said_at[text] = now
             log.error(text, error)
 
-    def _admit(self, attempt: Attempt) -> Admitted | Refusal:
+    def _admit(self, attempt: Attempt) -> Admitted | Refusal | Emergency:
         """On the writer's thread. Whoever waited longer than the gate lets them is gone, and must not get a channel."""
         if self.clock.now_ms() - attempt.asked_at > GATE_LIMIT_MS:
             calls.refuse(attempt, self.node, refusals.NOT_READY)
@@ -288,32 +360,16 @@ class ConnectorApp:
             self._say("a refusal could not be recorded: %s", error)
         return why
 
-    def _variables(self, admitted: Admitted, attempt: Attempt) -> list[tuple[str, str]]:
-        variables = [
-            ("CONNECTOR_CALL", admitted.call_id),
-            ("CONNECTOR_GUARD_S", str(admitted.guard_s)),
-            ("CONNECTOR_CHANNELS", str(admitted.channels)),
-        ]
-        if attempt.direction is Direction.OUT:
-            tries = [(f"{each.number}@{each.endpoint}", "-".join(each.failover)) for each in admitted.targets]
-            variables.append(("CONNECTOR_TRIES", ":".join(to for to, _ in tries)))
-            variables.append(("CONNECTOR_FAILOVER", ":".join(answers for _, answers in tries)))
-        elif admitted.targets:
-            variables.append(("CONNECTOR_ENDPOINT", admitted.targets[0].endpoint))
-        else:
-            variables.append(("CONNECTOR_CONTEXT", admitted.context))
-        if attempt.direction is Direction.IN:
-            # Should the PBX transfer this leg, it comes back to the gate in the profile's name.
-            variables.append(("__CONNECTOR_PROFILE", admitted.profile))
-        return variables
-
-    async def _send_on(self, leg: str, variables: list[tuple[str, str]], context: str, extension: str) -> None:
+    async def _send_on(self, leg: str, to: GoOn) -> None:
         """Give a leg back to the dialplan. All requests leave at once; Asterisk keeps their order."""
         requests = [
-            self.client.channels.setChannelVar(channelId=leg, variable=name, value=value) for name, value in variables
+            self.client.channels.setChannelVar(channelId=leg, variable=name, value=value)
+            for name, value in to.variables
         ]
         requests.append(
-            self.client.channels.continueInDialplan(channelId=leg, context=context, extension=extension, priority=1)
+            self.client.channels.continueInDialplan(
+                channelId=leg, context=to.context, extension=to.extension, priority=1
+            )
         )
         for answer in await asyncio.gather(*requests, return_exceptions=True):
             if isinstance(answer, AriRefused) and answer.status in (404, 409):
@@ -500,7 +556,9 @@ class ConnectorApp:
             self.ongoing.remove(call)
 
 
-def _target(admitted: Admitted, attempt: Attempt) -> tuple[str, str]:
-    if attempt.direction is Direction.OUT:
-        return "connector-dial", admitted.called
-    return "connector-ring" if admitted.targets else "connector-local", admitted.called
+def _helps(attempt: Attempt) -> Emergency | None:
+    """An emergency number, in a form that the dialplan did not know, when nothing can be decided."""
+    if attempt.direction is not Direction.OUT:
+        return None
+    dialled = normalise(attempt.dialled).emergency
+    return Emergency(dialled) if dialled else None

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 import aiohttp
 
 from connector.config import AriSettings
-from connector.errors import AriRefused, AriUnavailable
+from connector.errors import AriUnavailable, ari_error
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "channels": {
         "continueInDialplan": ("POST", "/channels/{channelId}/continue"),
+        "get": ("GET", "/channels/{channelId}"),
         "getChannelVar": ("GET", "/channels/{channelId}/variable"),
         "hangup": ("DELETE", "/channels/{channelId}"),
         "list": ("GET", "/channels"),
@@ -146,7 +147,7 @@ class AriClient:
         try:
             async with self._session.request(method, url, timeout=aiohttp.ClientTimeout(REQUEST_LIMIT_S)) as answer:
                 if answer.status >= 400:
-                    raise AriRefused(answer.status, path.lstrip("/"))
+                    raise ari_error(answer.status, path.lstrip("/"))
                 return await answer.json()
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise AriUnavailable(f"no answer from Asterisk to {method} {path}: {error!r}") from error
@@ -190,7 +191,7 @@ class AriClient:
             return
         status = int(message["status_code"])
         if status >= 400:
-            _fail(answer, AriRefused(status, str(message.get("uri", "a request"))))
+            _fail(answer, ari_error(status, str(message.get("uri", "a request"))))
         else:
             body = message.get("message_body")
             answer.set_result(json.loads(body) if body else None)

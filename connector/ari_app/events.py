@@ -28,6 +28,7 @@ class CallOffered:
     caller_id: str
     created_at: int
     at: int
+    caller_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,24 @@ def parse(message: dict[str, Any]) -> Event | None:
         return None
     leg = channel["id"]
     if kind == "StasisStart":
-        return CallOffered(
-            leg,
-            channel["state"] == "Up",
-            tuple(message["args"]),
-            channel["dialplan"]["exten"],
-            channel["caller"]["number"],
-            from_asterisk(channel["creationtime"]),
-            at,
-        )
+        return offered(channel, tuple(message["args"]), at)
     if kind == "ChannelStateChange":
         return LegAnswered(leg, at) if channel["state"] == "Up" else None
     return LegEnded(leg, at, int(message["cause"]), channel["state"] == "Up")
+
+
+def offered(channel: dict[str, Any], args: tuple[str, ...], at: int) -> CallOffered:
+    """A leg that reached a gate at an instant, by its channel as ARI has it."""
+    return CallOffered(
+        channel["id"],
+        channel["state"] == "Up",
+        args,
+        channel["dialplan"]["exten"],
+        channel["caller"]["number"],
+        from_asterisk(channel["creationtime"]),
+        at,
+        channel["caller"].get("name", ""),
+    )
 
 
 def _endpoint(name: str) -> str:

@@ -54,6 +54,17 @@ class Journal(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class EmergencyLeg:
+    """A leg that called an emergency number, what the dialplan did with it, and when it was answered or over."""
+
+    leg: str
+    profile: str
+    dialled: str
+    outcome: str
+    at: int
+
+
 class CelFile:
     """The journal as a file, and the ones it was rotated to, if they are not packed (`path.1`)."""
 
@@ -63,6 +74,18 @@ class CelFile:
     async def stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         """As Journal has it."""
         return await asyncio.to_thread(self._stories, legs, call_ids, since, epoch)
+
+    async def emergencies(self, since: int) -> list[EmergencyLeg]:
+        """The emergency calls told of since `since`, some of before among them. JournalUnavailable as above."""
+        return await asyncio.to_thread(self._emergencies, since)
+
+    def _emergencies(self, since: int) -> list[EmergencyLeg]:
+        try:
+            return list(read_emergencies(self._lines(since - SLACK_MS)))
+        except FileNotFoundError:
+            return []  # nothing was written yet
+        except OSError as error:
+            raise JournalUnavailable(f"Asterisk's journal cannot be read: {error}") from error
 
     def _stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         try:
@@ -117,6 +140,20 @@ def read_stories(lines: Iterator[str], legs: set[str], call_ids: set[str], epoch
     if last < epoch:
         _stood_until(standing, last)
     return found
+
+
+def read_emergencies(lines: Iterator[str]) -> Iterator[EmergencyLeg]:
+    """The emergency calls that some lines tell of: connector-emergency marks their legs in the userfield.
+
+    One is told of when it is answered, and again when it is over, if its Asterisk lives then.
+    """
+    for line in lines:
+        if '"emergency-' not in line:
+            continue
+        at, parts = time_of(line), line.split('"', 11)
+        marks = parts[9].split("-", 3) if len(parts) > 10 else []
+        if at is not None and len(marks) == 4:
+            yield EmergencyLeg(parts[5], profile=marks[3], dialled=marks[1], outcome=marks[2], at=at)
 
 
 def _stood_until(standing: list[LegStory], at: int) -> None:

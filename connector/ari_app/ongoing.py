@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator
 
 from connector.ari_app.events import CallOffered, LegDialled, LegEvent
-from connector.core.calls import Progress
+from connector.core.calls import Attempt, Progress
 
 
 class OngoingCall:
@@ -17,7 +17,7 @@ class OngoingCall:
 
     `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
     what Asterisk's timer was set to last. `decided`: the gate has its answer, or should have. `epoch`: when the
-    Asterisk that has its legs was started; 0 if not known yet.
+    Asterisk that has its legs was started; 0 if not known yet. `asked`: how it was asked for by FastAGI.
     """
 
     def __init__(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> None:
@@ -37,6 +37,7 @@ class OngoingCall:
         self.paying = False
         self.gone = False
         self.decided = False
+        self.asked: Attempt | None = None
         self.warned = False
 
     def clock_stepped(self, step_ms: int) -> None:

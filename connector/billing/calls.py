@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from peewee import JOIN
+from peewee import JOIN, Tuple
 
-from connector.billing import holds, ledger, trunks
-from connector.billing.holds import Offer
+from connector.billing import callers, holds, ledger, mailboxes, routes, trunks, usage
+from connector.billing.holds import Offer, Settled
 from connector.billing.ledger import EntryView
 from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
-from connector.billing.store import Question, asked, foresee, insert, lock, one, reading, rows, run, writing
+from connector.billing.store import Question, asked, fitting, foresee, insert, lock, one, reading, rows, run, writing
 from connector.core import admission, rating, refusals
-from connector.core.calls import Admitted, Attempt, Direction, Ending, Progress
+from connector.core import callers as callers_of
+from connector.core.access import Scope
+from connector.core.callers import NOBODY, Shown
+from connector.core.calls import Admitted, Attempt, Direction, Emergency, Ending, Progress
 from connector.core.holds import Slicing
-from connector.core.numbers import e164, from_the_wire, recorded
+from connector.core.numbering import emergency_of
+from connector.core.numbers import e164, from_the_wire, normalise, recorded
+from connector.core.paging import Key, Page, Turn, cursor, page
 from connector.core.refusals import Refusal
+from connector.core.reports import MINUTE_MS
+from connector.core.routes import NAME, Path
 from connector.core.sip import Options, on_the_wire
 from connector.core.trunks import Target, TrunkChoice, endpoint_of, order
-from connector.errors import NotFound
+from connector.errors import BadInput, NotFound
 
+MOST_SHOWN = 300
+# How many CDRs one question looks at, and one page.
+LOOKED_AT = 5_000
+MOST_LOOKED_AT = 15_000
 _USUAL = Slicing()
 _DECIDED = "SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?"
 _SLOTS = "SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL"
+_PROFILE_OF_NUMBER = "SELECT profile_id FROM number WHERE e164 = ? AND company_id = ? AND released_at IS NULL"
+_PROFILE_OF_ACCOUNT = "SELECT profile_id FROM inbound_account WHERE name = ? AND company_id = ?"
+_ROUTE_OF_NUMBER = "SELECT route FROM number WHERE e164 = ? AND released_at IS NULL"
+_ROUTE_OF_ACCOUNT = "SELECT route FROM inbound_account WHERE name = ?"
+_CAME_ROUND = (
+    "SELECT 1 FROM call WHERE direction = 'out' AND dead_at IS NULL AND forwarded <> '' AND (called = ? OR shown = ?)"
+    " LIMIT 1"
+)
 _PROFILE_OF = "id = (SELECT profile_id FROM call WHERE id = ?)"
 
 
@@ -43,6 +63,7 @@ class LiveCall:
     username: str
     direction: str
     caller_id: str
+    shown: str | None
     called: str
     trunk: str
     started_at: int
@@ -58,13 +79,19 @@ class LiveCall:
 
 @dataclass(frozen=True)
 class CdrView:
-    """What became of one attempt. Times in milliseconds since 1970 UTC, by Asterisk's clock."""
+    """What became of one attempt. Times in milliseconds since 1970 UTC, by Asterisk's clock.
+
+    `caller_id` is what the caller's side said, `shown` what the far side was told: "" that it is not to be known.
+    `forwarded`: what was called, where this call out is its forward. `booked_at`: when the ledger has its charge.
+    `offered_micros`: what a minute of a refused call would have cost, if there was a rate.
+    """
 
     id: str
     node: str
     profile: str | None
     direction: str
     caller_id: str
+    shown: str | None
     dialled: str
     called: str | None
     trunk: str | None
@@ -78,6 +105,9 @@ class CdrView:
     gate_leg: str
     other_leg: str | None
     price_micros: int | None
+    forwarded: str = ""
+    booked_at: int = 0
+    offered_micros: int | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +143,10 @@ class Explanation:
     entries: list[EntryView]
 
 
-def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0) -> Admitted | Refusal:
+def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0) -> Admitted | Refusal | Emergency:
     """Give the call a channel of its profile and hold its first slice, or refuse it; one transaction.
+
+    An emergency number needs neither, and leaves no row here: the dialplan tells of it (billing/emergency.py).
 
     `epoch`: when the node's Asterisk was started, in milliseconds; none of its calls outlives it.
 
@@ -124,10 +156,12 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
     with writing():
         _lock_company_of(attempt)
         foresee((_DECIDED, (attempt.call_id, attempt.call_id)), _source_question(attempt))
-        before = _decided(attempt.call_id, slicing)
+        before = _decided(attempt, slicing)
         if before is not None:
             return before
-        route = _route_out(attempt) if attempt.direction is Direction.OUT else _route_in(attempt)
+        route = _reached(attempt)
+        if route.emergency is not None:
+            return route.emergency
         slot = route.refusal or _take_slot(route)
         if isinstance(slot, Refusal):
             return _refuse(attempt, node, slot, route)
@@ -156,9 +190,12 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
             transferred=attempt.transferred,
             started_at=attempt.started_at,
             seen_at=attempt.asked_at,
+            shown="" if route.shown.private else route.shown.number or "",
+            forwarded=attempt.forwarded,
         )
         if hold is not None:
             holds.keep(hold)
+        usage.taken(route.profile.id, route.in_use, attempt.asked_at)
         return admitted
 
 
@@ -171,12 +208,12 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
         _lock_company_of(attempt)
         row = one(Call, "id = ?", attempt.call_id)
         if row is not None:
-            charge = _free(row, row.profile, 0, attempt.asked_at)
-            _refuse(attempt, node, why, _Route(row.profile, row.trunk, row.called), price_micros=0)
-            if charge is not None:
-                insert(Charge, **charge)
-        elif _decided(attempt.call_id, _USUAL) is None:
-            _refuse(attempt, node, why, _Route())
+            settled = _free(row, row.profile, 0, attempt.asked_at)
+            route = _Route(row.profile, row.trunk, row.called)
+            _refuse(attempt, node, why, route, price_micros=0, settled=settled)
+            usage.freed(row.profile_id, row.started_at, attempt.asked_at)
+        elif not rows(_DECIDED, attempt.call_id, attempt.call_id):
+            _refuse(attempt, node, why, _reached(attempt))
 
 
 def dialled(call_id: str, leg: str, trunk: str | None = None) -> None:
@@ -258,11 +295,12 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
         profile = one(Profile, _PROFILE_OF, call_id)
         ended_at = at if progress.ended_at is None else progress.ended_at
         # The books' time is not ahead of ours, whatever an event says.
-        charge = _free(row, profile, progress.duration_ms, min(ended_at, at))
-        insert(
-            Cdr,
+        settled = _free(row, profile, progress.duration_ms, min(ended_at, at))
+        _write(
+            settled,
             id=row.id,
             node=row.node,
+            company_id=profile and profile.company_id,
             profile_id=row.profile_id,
             direction=row.direction,
             caller_id=row.caller_id,
@@ -276,43 +314,148 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             ended_at=ended_at,
             duration_ms=progress.duration_ms,
             cause=progress.cause or 0,
-            ending=_ending(progress, charge).value,
-            price_micros=charge["price_micros"] if charge else 0,
+            ending=_ending(progress, settled).value,
+            refusal=None,
+            price_micros=settled.charge["price_micros"] if settled else 0,
+            shown=row.shown,
+            forwarded=row.forwarded,
+            booked_at=settled.at if settled else min(ended_at, at),
         )
-        if charge is not None:
-            insert(Charge, **charge)
+        usage.freed(row.profile_id, row.started_at, ended_at)
 
 
 def live(node: str | None = None) -> list[LiveCall]:
     """All live calls, oldest first; only one node's if it is named."""
     with reading():
-        found = Call.select(Call, Profile, Trunk, Hold).join(Profile).switch(Call).join(Trunk)
-        found = found.switch(Call).join(Hold, JOIN.LEFT_OUTER, attr="hold")
+        found = _live_rows()
         if node is not None:
             found = found.where(Call.node == node)
-        return [
-            LiveCall(
-                id=row.id,
-                node=row.node,
-                epoch=row.epoch,
-                profile=row.profile.name,
-                username=row.profile.username,
-                direction=row.direction,
-                caller_id=row.caller_id,
-                called=row.called,
-                trunk=row.trunk.name,
-                started_at=row.started_at,
-                answered_at=row.answered_at,
-                seen_at=row.seen_at,
-                gate_leg=row.gate_leg,
-                other_leg=row.other_leg,
-                transferred=row.transferred,
-                held_s=_held_s(row),
-                held_micros=0 if _held_s(row) is None else cast("Any", row).hold.micros,
-                dead_at=row.dead_at,
-            )
-            for row in found.order_by(Call.started_at, Call.id)
-        ]
+        return [_live_view(row) for row in found]
+
+
+def live_page(scope: Scope, wanted: Turn, profile: str | None = None) -> Page[LiveCall]:
+    """The live calls that somebody sees, oldest first; only of one profile, by its username."""
+    with reading():
+        found = _live_rows().limit(wanted.limit + 1)
+        if scope.company is not None:
+            found = found.where(Profile.company == scope.company)
+        if scope.profile is not None:
+            found = found.where(Profile.id == scope.profile)
+        if profile is not None:
+            found = found.where(Profile.username == profile)
+        if wanted.after is not None:
+            found = found.where(Tuple(Call.started_at, Call.id) > wanted.after)
+        return page([_live_view(row) for row in found], wanted, lambda view: (view.started_at, view.id))
+
+
+@dataclass(frozen=True)
+class Now:
+    """What goes on in a company, or everywhere, at a moment.
+
+    `in_use`: channels taken, by the username of the profile. `burn_micros`: what the answered calls of a profile cost a
+    minute now. Of those that its own credit pays, `credit_burn_micros` is that, and `credit_spent_micros` what they
+    have cost so far, of what is held for them. `calls`: those that are up, oldest first, `MOST_SHOWN` at most; `total`:
+    how many there are.
+    """
+
+    at: int
+    total: int
+    in_use: dict[str, int]
+    burn_micros: dict[str, int]
+    credit_burn_micros: dict[str, int]
+    credit_spent_micros: dict[str, int]
+    calls: list[NowCall]
+
+
+@dataclass(frozen=True)
+class NowCall:
+    """A call that is up. `cost_micros`: what it would cost if it ended now; None where it costs nothing."""
+
+    id: str
+    node: str
+    profile: str
+    username: str
+    direction: str
+    caller_id: str
+    called: str
+    started_at: int
+    answered_at: int | None
+    cost_micros: int | None
+
+
+def now_of(scope: Scope, at: int) -> Now:
+    """What goes on in what somebody sees."""
+    sql, values = fitting(_NOW, ("p.company_id = ?", scope.company), ("p.id = ?", scope.profile))
+    in_use: dict[str, int] = {}
+    burn, credit_burn, credit_spent = Counter[str](), Counter[str](), Counter[str]()
+    shown: list[NowCall] = []
+    with reading():
+        found = rows(f"{sql} ORDER BY c.started_at, c.id", *values)
+    for row in found:
+        call_id, node, name, username, direction, caller, called, started, answered, per_minute, *rest = row
+        fee, steps, bundle, payer = rest
+        in_use[username] = in_use.get(username, 0) + 1
+        cost = None
+        if per_minute is not None:
+            rate = rating.Rate("", "", per_minute, fee, rating.increments(steps), 0)
+            talked = max(0, at - answered) if answered else 0
+            rated = rating.rated(rate, talked, bundle) if answered else None
+            cost = rated.price_micros if rated else 0
+            if rated and rated.billed_s >= bundle:
+                burn[username] += per_minute
+                if payer == "profile":
+                    credit_burn[username] += per_minute
+                    credit_spent[username] += cost
+        if len(shown) < MOST_SHOWN:
+            shown.append(NowCall(call_id, node, name, username, direction, caller, called, started, answered, cost))
+    return Now(at, len(found), in_use, dict(burn), dict(credit_burn), dict(credit_spent), shown)
+
+
+_NOW = (
+    "SELECT c.id, c.node, p.name, p.username, c.direction, c.caller_id, c.called, c.started_at, c.answered_at,"
+    " h.price_per_minute_micros, h.connection_fee_micros, h.increments, h.bundle_s, h.payer"
+    " FROM call c JOIN profile p ON p.id = c.profile_id LEFT JOIN hold h ON h.call_id = c.id WHERE c.dead_at IS NULL"
+)
+
+
+def live_call(call_id: str, node: str) -> LiveCall:
+    """A live call of a node. NotFound if it is over; BadInput if it is another node's."""
+    with reading():
+        row = _live_rows().where(Call.id == call_id).get_or_none()
+        if row is None:
+            raise NotFound(f"there is no live call {call_id!r}")
+        if row.node != node:
+            raise BadInput(f"this call is on the node {row.node}: ask there")
+        return _live_view(row)
+
+
+def _live_rows() -> Any:
+    found = Call.select(Call, Profile, Trunk, Hold).join(Profile).switch(Call).join(Trunk).switch(Call)
+    return found.join(Hold, JOIN.LEFT_OUTER, attr="hold").order_by(Call.started_at, Call.id)
+
+
+def _live_view(row: Any) -> LiveCall:
+    return LiveCall(
+        id=row.id,
+        node=row.node,
+        epoch=row.epoch,
+        profile=row.profile.name,
+        username=row.profile.username,
+        direction=row.direction,
+        caller_id=row.caller_id,
+        shown=row.shown,
+        called=row.called,
+        trunk=row.trunk.name,
+        started_at=row.started_at,
+        answered_at=row.answered_at,
+        seen_at=row.seen_at,
+        gate_leg=row.gate_leg,
+        other_leg=row.other_leg,
+        transferred=row.transferred,
+        held_s=_held_s(row),
+        held_micros=0 if _held_s(row) is None else cast("Any", row).hold.micros,
+        dead_at=row.dead_at,
+    )
 
 
 def ended_unseen(call: LiveCall, answered_at: int | None, now: int) -> None:
@@ -346,6 +489,81 @@ def cdrs(limit: int) -> list[CdrView]:
     with reading():
         found = _cdr_rows().order_by(Cdr.ended_at.desc(), Cdr.id.desc()).limit(limit)
         return [_cdr_view(row) for row in found]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which CDRs: None for all. `profile` by its username, `number` by how what was called, or who called, begins."""
+
+    profile: str | None = None
+    direction: str | None = None
+    ending: str | None = None
+    refusal: str | None = None
+    number: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+def cdr_page(scope: Scope, wanted: Turn, which: Wanted) -> Page[CdrView]:
+    """The CDRs that somebody sees, newest first. An attempt that reached no profile is its trunk's company's.
+
+    Of a million CDRs few may fit: a page looks at `MOST_LOOKED_AT` at most, so it may be short while more follow.
+    """
+    with reading():
+        profile = scope.profile if which.profile is None else _id_of(which.profile, scope)
+        after: Key | None = wanted.after
+        found: list[CdrView] = []
+        for _ in range(MOST_LOOKED_AT // LOOKED_AT):
+            floor = _floor(scope, profile, after, which)
+            asked = _fitting(scope, profile, which).limit(wanted.limit + 1 - len(found))
+            if after is not None:
+                asked = asked.where(Tuple(Cdr.ended_at, Cdr.id) < after)
+            if floor is not None:
+                asked = asked.where(Cdr.ended_at >= floor)
+            found += [_cdr_view(row) for row in asked]
+            if len(found) > wanted.limit or floor is None:
+                return page(found, wanted, lambda view: (view.ended_at, view.id))
+            after = (floor, "")
+        return Page(found, None if after is None else cursor(after))
+
+
+def _floor(scope: Scope, profile: int | None, after: Key | None, which: Wanted) -> int | None:
+    """When the last of the next `LOOKED_AT` CDRs ended; None if there are not so many."""
+    sql, values = fitting(
+        "SELECT ended_at FROM cdr WHERE 1 = 1",
+        ("company_id = ?", scope.company if profile is None else None),
+        ("profile_id = ?", profile),
+        ("ended_at <= ?", after and after[0]),
+        ("ended_at < ?", which.until),
+        ("ended_at >= ?", which.since),
+    )
+    found = rows(f"{sql} ORDER BY ended_at DESC LIMIT 1 OFFSET ?", *values, LOOKED_AT)
+    return int(found[0][0]) if found else None
+
+
+def _fitting(scope: Scope, profile: int | None, which: Wanted) -> Any:
+    found = _cdr_rows().order_by(Cdr.ended_at.desc(), Cdr.id.desc())
+    if scope.company is not None and profile is None:  # with both, SQLite would walk through the company's
+        found = found.where(Cdr.company_id == scope.company)
+    equal = ((Cdr.profile, profile), (Cdr.direction, which.direction), (Cdr.ending, which.ending))
+    for column, value in (*equal, (Cdr.refusal, which.refusal)):
+        if value is not None:
+            found = found.where(column == value)
+    if which.number is not None:
+        begins = [column.startswith(which.number) for column in (Cdr.called, Cdr.dialled, Cdr.caller_id)]
+        found = found.where(begins[0] | begins[1] | begins[2])
+    if which.since is not None:
+        found = found.where(Cdr.ended_at >= which.since)
+    if which.until is not None:
+        found = found.where(Cdr.ended_at < which.until)
+    return found
+
+
+def _id_of(username: str, scope: Scope) -> int:
+    """A profile's id, if somebody sees it; 0, which is nobody's, if not."""
+    found = rows("SELECT id, company_id FROM profile WHERE username = ?", username)
+    seen = [number for number, company in found if scope.company in (None, company)]
+    return int(seen[0]) if seen and scope.profile in (None, seen[0]) else 0
 
 
 def cdr(cdr_id: str) -> CdrView:
@@ -405,8 +623,12 @@ class _Route:
     trunk: Any = None
     called: str = ""
     targets: tuple[Target, ...] = ()
+    path: Path | None = None
+    shown: Shown = NOBODY
     offer: Offer | None = None
+    in_use: int = 0
     refusal: Refusal | None = None
+    emergency: Emergency | None = None
 
 
 def _source_question(attempt: Attempt) -> Question:
@@ -438,48 +660,90 @@ def _lock_company(call_id: str) -> None:
 def _admitted(call_id: str, route: _Route, held_s: int | None, slicing: Slicing) -> Admitted:
     # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
     guard_s = slicing.longest_s if held_s is None else min(held_s, slicing.longest_s)
-    profile, context = route.profile, ""
-    if not route.targets:
-        context = Options.from_json(route.trunk.options).context
-    return Admitted(call_id, profile.username, route.called, guard_s, profile.channels, route.targets, context)
+    profile, path = route.profile, route.path
+    return Admitted(
+        call_id,
+        profile.username,
+        route.called,
+        guard_s,
+        profile.channels,
+        route.targets,
+        path.hops if path else (),
+        path.within_s if path else 0,
+        Options.from_json(route.trunk.options).context if path and profile.role == "client" else "",
+        route.shown,
+    )
 
 
-def _decided(call_id: str, slicing: Slicing) -> Admitted | Refusal | None:
+def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
     """What was decided of a call before, if its answer was lost."""
-    if not rows(_DECIDED, call_id, call_id):
+    if not rows(_DECIDED, attempt.call_id, attempt.call_id):
         return None
-    row = one(Call, "id = ?", call_id)
-    if row is not None:
-        hold = one(Hold, "call_id = ?", call_id)
-        held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
-        route = _Route(row.profile, row.trunk, row.called)
-        if row.direction == Direction.OUT.value:
-            route.targets = _targets(route.called, _trunks(row.profile, call_id)) or (_target(row.called, row.trunk),)
-        else:
-            route.targets = _rings(row.profile)
-        return _admitted(call_id, route, held_s, slicing)
-    ((refused,),) = rows("SELECT refusal FROM cdr WHERE id = ?", call_id)
-    return refusals.BY_CODE[refused]
+    row = one(Call, "id = ?", attempt.call_id)
+    if row is None:
+        ((refused,),) = rows("SELECT refusal FROM cdr WHERE id = ?", attempt.call_id)
+        return refusals.BY_CODE[refused]
+    hold = one(Hold, "call_id = ?", attempt.call_id)
+    held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
+    route = _Route(row.profile, row.trunk, row.called)
+    if row.direction == Direction.IN.value:
+        _find_rings(route, attempt)
+        return _admitted(row.id, route, held_s, slicing)
+    shown = callers.show(row.profile, _says(attempt, row.profile), attempt.private)
+    route.shown = shown if isinstance(shown, Shown) else route.shown
+    tries = _trunks(row.profile, row.id) or [trunks.choice_of(row.trunk)]
+    route.targets = _targets(route, tries)
+    return _admitted(row.id, route, held_s, slicing)
+
+
+def _reached(attempt: Attempt) -> _Route:
+    """Whose call it is, and what it would have cost."""
+    return _route_out(attempt) if attempt.direction is Direction.OUT else _route_in(attempt)
 
 
 def _route_out(attempt: Attempt) -> _Route:
     profile = one(Profile, "username = ?", attempt.source)
     if profile is None:
         return _Route(refusal=refusals.PROFILE_UNKNOWN)
-    called = e164(attempt.dialled)
-    foresee(trunks.choices(profile), (_SLOTS, (profile.id,)), *holds.questions(profile, attempt.asked_at))
+    dialled = normalise(attempt.dialled, profile.country, emergency_of(profile.country, profile.emergency))
+    if dialled.emergency is not None and profile.status != "archived":
+        return _Route(profile, emergency=Emergency(dialled.emergency))
+    said = _says(attempt, profile)
+    foresee(
+        trunks.choices(profile),
+        (_SLOTS, (profile.id,)),
+        *callers.questions(profile, said),
+        *holds.questions(profile, attempt.asked_at),
+    )
     tries = _trunks(profile, attempt.call_id)
+    shown = callers.show(profile, said, attempt.private)
     refusal = admission.may_carry(profile.status, profile.state)
-    if refusal is None and called is None:
+    if refusal is None and dialled.e164 is None:
         refusal = refusals.NUMBER_INVALID
     if refusal is None and not tries:
         refusal = refusals.NO_TRUNK
-    route = _Route(profile, tries[0] if tries else None, called or "", refusal=refusal)
+    if refusal is None and isinstance(shown, Refusal):
+        refusal = shown
+    route = _Route(profile, tries[0] if tries else None, dialled.e164 or "", refusal=refusal)
+    if isinstance(shown, Shown):
+        route.shown = shown
     if refusal is None:
-        route.targets = _targets(route.called, tries)
-    if refusal is None:
+        route.targets = _targets(route, tries)
         _rate(route, attempt.asked_at)
+    elif route.called:  # what is refused for another reason would have cost something all the same
+        offered = holds.offer(profile, route.called, attempt.asked_at)
+        route.offer = offered if isinstance(offered, Offer) else None
     return route
+
+
+def _says(attempt: Attempt, profile: Any) -> str:
+    """The number that a call out is said to come from. One that is forwarded comes from the number that was called; or,
+    where that is an account, from the profile's main number; and so does one that was transferred, which is the other
+    side's leg, with its number.
+    """
+    if not attempt.forwarded and not attempt.transferred:
+        return attempt.caller_id
+    return e164(attempt.forwarded) or callers.main(profile)
 
 
 def _rate(route: _Route, at: int) -> None:
@@ -497,17 +761,38 @@ def _route_in(attempt: Attempt) -> _Route:
     if trunk is None:
         return _Route(refusal=refusals.NO_TRUNK)
     called = e164(from_the_wire(attempt.dialled, Options.from_json(trunk.options).number_form))
-    if called is None:
+    if called is None and not NAME.fullmatch(attempt.dialled):
         return _Route(trunk=trunk, refusal=refusals.NUMBER_INVALID)
-    sql = "id = (SELECT profile_id FROM number WHERE e164 = ? AND company_id = ?)"
-    profile = one(Profile, sql, called, trunk.company_id)
+    name = called or attempt.dialled
+    profile = one(Profile, f"id = ({_PROFILE_OF_NUMBER if called else _PROFILE_OF_ACCOUNT})", name, trunk.company_id)
     # A provider calls its own profile, and a carrier none that has a provider.
     if profile is None or (trunk.profile_id != profile.id and (trunk.profile_id or profile.role == "client")):
-        return _Route(trunk=trunk, called=called, refusal=refusals.NUMBER_UNKNOWN)
-    refusal = admission.may_carry(profile.status, profile.state)
-    if refusal is None and trunk.state != "open":
-        refusal = refusals.TRUNK_CLOSED
-    return _Route(profile, trunk, called, _rings(profile), refusal=refusal)
+        return _Route(trunk=trunk, called=called or "", refusal=refusals.NUMBER_UNKNOWN)
+    route = _Route(profile, trunk, name, refusal=admission.may_carry(profile.status, profile.state))
+    if route.refusal is None and trunk.state != "open":
+        route.refusal = refusals.TRUNK_CLOSED
+    if route.refusal is None:
+        _find_rings(route, attempt)
+    return route
+
+
+def _find_rings(route: _Route, attempt: Attempt) -> None:
+    """Where a call in rings, and as whom its caller is shown."""
+    form = Options.from_json(route.trunk.options).number_form
+    caller = callers_of.of_caller(attempt.caller_id, attempt.private, form, route.profile.country)
+    route.shown = caller
+    called = rows(_ROUTE_OF_NUMBER if route.called.startswith("+") else _ROUTE_OF_ACCOUNT, route.called)
+    ((text,),) = called or [("",)]
+    # A call to a number that a forward is calling right now, or from one that it is showing, is that forward.
+    came_round = bool(text and rows(_CAME_ROUND, route.called, caller.number or "-"))
+    path = routes.path(route.called, text, route.profile, attempt.asked_at, may_forward=not came_round)
+    if route.profile.role == "client" and not text:
+        path = Path((), path.within_s)  # this Asterisk is the PBX: its own dialplan may do what it likes
+    elif not path.hops:
+        route.refusal = refusals.NO_ROUTE
+    boxes = mailboxes.context(route.profile.company_id)
+    hops = [replace(hop, to=(f"{hop.to[0]}@{boxes}",)) if hop.kind == "voicemail" else hop for hop in path.hops]
+    route.path = replace(path, hops=tuple(hops))
 
 
 def _trunks(profile: Any, call_id: str) -> list[TrunkChoice]:
@@ -515,44 +800,64 @@ def _trunks(profile: Any, call_id: str) -> list[TrunkChoice]:
     return order([trunks.choice(row) for row in rows(sql, *values)], call_id)
 
 
-def _targets(called: str, tries: Sequence[TrunkChoice]) -> tuple[Target, ...]:
-    return tuple(Target(endpoint_of(t.name), on_the_wire(called, t.number_form), t.failover) for t in tries)
-
-
-def _target(called: str, trunk: Any) -> Target:
-    return Target(endpoint_of(trunk.name), on_the_wire(called, Options.from_json(trunk.options).number_form))
-
-
-def _rings(profile: Any) -> tuple[Target, ...]:
-    """The PBX of a server profile; a client's is this Asterisk."""
-    return (Target(profile.username, ""),) if profile.role == "server" else ()
+def _targets(route: _Route, tries: Sequence[TrunkChoice]) -> tuple[Target, ...]:
+    shows = route.shown.number
+    return tuple(
+        Target(
+            endpoint_of(each.name),
+            on_the_wire(route.called, each.number_form),
+            each.failover,
+            on_the_wire(shows, each.number_form) if shows else "",
+        )
+        for each in tries
+    )
 
 
 def _take_slot(route: _Route) -> int | Refusal:
     taken = {slot for (slot,) in rows(_SLOTS, route.profile.id)}
+    route.in_use = len(taken) + 1
     return admission.take_slot(route.profile.channels, taken)
 
 
-def _free(row: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any] | None:
-    """Charge what was talked, void the rest, free the channel; the columns of the charge, None for a call in."""
-    charge = holds.settle(row, profile, duration_ms, at)
+def _free(row: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
+    """Charge what was talked, void the rest, free the channel; None for a call in."""
+    settled = holds.settle(row, profile, duration_ms, at)
     run("DELETE FROM call WHERE id = ?", row.id)
-    return charge
+    return settled
 
 
-def _ending(progress: Progress, charge: dict[str, Any] | None) -> Ending:
+def _write(settled: Settled | None, **columns: Any) -> None:
+    """Write a CDR, with its charge if it has one, and add it to the sums."""
+    charge = settled.charge if settled else None
+    insert(Cdr, **columns)
+    if charge is not None:
+        insert(Charge, **charge)
+    usage.booked(columns, charge)
+
+
+def _ending(progress: Progress, settled: Settled | None) -> Ending:
     """How it ended; who talked all that was held was cut off, whichever leg's timer it was."""
-    if progress.ending is Ending.OK and charge is not None:
-        held_s = charge["held_bundle_s"] + charge["held_paid_s"]
+    if progress.ending is Ending.OK and settled is not None:
+        held_s = settled.charge["held_bundle_s"] + settled.charge["held_paid_s"]
         return Ending.CUT_OFF if progress.duration_ms >= held_s * 1000 else Ending.OK
     return progress.ending
 
 
-def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route, price_micros: int | None = None) -> Refusal:
-    insert(
-        Cdr,
+def _refuse(
+    attempt: Attempt,
+    node: str,
+    why: Refusal,
+    route: _Route,
+    *,
+    price_micros: int | None = None,
+    settled: Settled | None = None,
+) -> Refusal:
+    rate = route.offer.rate if route.offer else None
+    _write(
+        settled,
         id=attempt.call_id,
         node=node,
+        company_id=(route.profile and route.profile.company_id) or (route.trunk and route.trunk.company_id),
         profile_id=route.profile and route.profile.id,
         direction=attempt.direction.value,
         caller_id=recorded(attempt.caller_id),
@@ -567,6 +872,9 @@ def _refuse(attempt: Attempt, node: str, why: Refusal, route: _Route, price_micr
         ending=Ending.REFUSED.value,
         refusal=why.code,
         price_micros=price_micros,
+        forwarded=recorded(attempt.forwarded),
+        booked_at=settled.at if settled else attempt.asked_at,
+        offered_micros=rating.rated(rate, MINUTE_MS, 0).price_micros if rate else None,
     )
     return why
 
@@ -608,6 +916,7 @@ def _cdr_view(row: Cdr) -> CdrView:
         profile=row.profile.name if row.profile else None,
         direction=row.direction,
         caller_id=row.caller_id,
+        shown=row.shown,
         dialled=row.dialled,
         called=row.called,
         trunk=row.trunk.name if row.trunk else None,
@@ -621,4 +930,7 @@ def _cdr_view(row: Cdr) -> CdrView:
         gate_leg=row.gate_leg,
         other_leg=row.other_leg,
         price_micros=row.price_micros,
+        forwarded=row.forwarded,
+        booked_at=row.booked_at,
+        offered_micros=row.offered_micros,
     )

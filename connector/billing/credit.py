@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import ledger, notices
+from connector.billing.audit import audited
 from connector.billing.models import Company, Recharge
 from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import Question, asked, one, reading, rows, writing
+from connector.billing.store import Question, asked, fitting, one, reading, rows, writing
 from connector.core import times
+from connector.core.access import Scope
 from connector.core.ledger import company_account, moved, profile_account
 from connector.core.money import shown
 from connector.errors import BadInput
@@ -41,6 +43,7 @@ class Credit:
     recharged_micros: int
 
 
+@audited("company.top-up")
 def top_up(micros: int, key: str, now: int, company: str | None = None) -> Balance:
     """Money comes in from outside to the company's balance. The same `key` again changes nothing."""
     with writing():
@@ -56,6 +59,7 @@ def balance(company: str | None = None) -> Balance:
         return _balance(company_row(company))
 
 
+@audited("credit.add")
 def add(profile: str, micros: int, key: str, now: int) -> Credit:
     """Move money from the company's balance to a profile's credit. The same `key` again changes nothing."""
     with writing():
@@ -66,6 +70,7 @@ def add(profile: str, micros: int, key: str, now: int) -> Credit:
         return _credit(row, now)
 
 
+@audited("credit.take-back")
 def take_back(profile: str, micros: int, key: str, now: int) -> Credit:
     """Move free credit back to the company; what calls hold stays. The same `key` again changes nothing."""
     with writing():
@@ -82,6 +87,18 @@ def credit(profile: str, now: int) -> Credit:
         return _credit(profile_row(profile), now)
 
 
+def available(scope: Scope) -> dict[str, int]:
+    """The free credit of every profile that somebody sees and that was not deleted, by its username."""
+    every = (
+        "SELECT p.username, COALESCE(a.balance, 0) FROM profile p"
+        " LEFT JOIN account a ON a.name = 'profile:' || p.id || ':credit' WHERE p.status <> 'archived'"
+    )
+    sql, values = fitting(every, ("p.company_id = ?", scope.company), ("p.id = ?", scope.profile))
+    with reading():
+        return dict(rows(sql, *values))
+
+
+@audited("recharge.set")
 def set_recharge(profile: str, amount: int, threshold: int, monthly_limit: int | None, now: int) -> Credit:
     """Recharge the profile by `amount` whenever its free credit falls below `threshold`, and now if it is below.
 
@@ -100,6 +117,7 @@ def set_recharge(profile: str, amount: int, threshold: int, monthly_limit: int |
         return _credit(row, now)
 
 
+@audited("recharge.stop")
 def stop_recharge(profile: str, now: int) -> Credit:
     """Recharge the profile no more."""
     with writing():
@@ -148,6 +166,8 @@ def _recharge(profile: Any, setting: Any, cause: str, now: int) -> None:
         return
     about = f"auto-recharge of {profile.name}"
     ledger.post(profile.company_id, f"recharge:{cause}", "recharge", now, moved(amount, source, target), about)
+    text = f"{profile.name} was recharged with {shown(amount, company.currency)}"
+    notices.tell(company.id, profile.id, "recharged", f"recharged:{cause}", text, now)
 
 
 def _recharged(profile: Any, company: Any, now: int) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from connector.billing import store
+from connector.billing.audit import audited
 from connector.billing.models import Company, Deck
 from connector.billing.named import company_row
 from connector.billing.store import Question, reading, writing
@@ -44,12 +45,30 @@ class DeckView:
 _memory: dict[str, RateDeck] = {}
 
 
-def load(text: str, name: str, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS) -> DeckView:
-    """Take a deck into use, whole, `after_ms` from now. BadInput if a line of it is wrong: nothing is changed then.
+@dataclass(frozen=True)
+class ReadDeck:
+    """A deck that was read, and is in no store yet."""
 
-    The first deck of a company is in use at once.
-    """
-    deck = _parsed(text)
+    text: str
+    rates: RateDeck
+
+
+def read(text: str) -> ReadDeck:
+    """Read a deck, which takes seconds if it is long, outside of every transaction. BadInput if a line is wrong."""
+    return ReadDeck(text, _parsed(text))
+
+
+def load(text: str, name: str, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS) -> DeckView:
+    """Read a deck and `put` it. BadInput if a line of it is wrong: nothing is changed then."""
+    return put(name, read(text), now, company, after_ms=after_ms)
+
+
+@audited("rates.load")
+def put(
+    name: str, read: ReadDeck, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS
+) -> DeckView:
+    """Take a deck into use, whole, `after_ms` from now. The first deck of a company is in use at once."""
+    deck = read.rates
     with writing():
         owner = company_row(company)
         first = not Deck.select().where(Deck.company == owner).exists()
@@ -58,7 +77,7 @@ def load(text: str, name: str, now: int, company: str | None = None, *, after_ms
             name=name,
             version=deck.version,
             rates=len(deck),
-            content=zlib.compress(text.encode(), 1),
+            content=zlib.compress(read.text.encode(), 1),
             loaded_at=now,
             in_use_at=now if first else now + after_ms,
         )

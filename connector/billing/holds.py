@@ -224,8 +224,16 @@ def repin(row: Any, profile: Any, called: str, slicing: Slicing, at: int) -> int
     return extend(row, profile, slicing, at) if after.seconds < before.seconds else after.seconds
 
 
-def settle(call: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any] | None:
-    """Charge what was talked, void the rest, take the hold away; the columns of the charge; None for a call in."""
+@dataclass(frozen=True)
+class Settled:
+    """A call's charge, by its columns, and when the ledger has it."""
+
+    charge: dict[str, Any]
+    at: int
+
+
+def settle(call: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
+    """Charge what was talked, void the rest, take the hold away; None for a call in."""
     row = one(Hold, "call_id = ?", call.id)
     if row is None:
         return None
@@ -233,9 +241,9 @@ def settle(call: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any]
     rated = holds.settled(held, ledger.pinned_rate(row), duration_ms)
     about = f"{rated.billed_s} s billed to {row.prefix} {row.rate_name}"
     key = f"call:{call.id}:settle"
-    ledger.post(profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about)
+    booked = ledger.post(profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about)
     run("DELETE FROM hold WHERE call_id = ?", call.id)
-    return {
+    charge = {
         "cdr_id": call.id,
         "payer": _paid_by(row.payer, rated),
         "term_id": row.term_id,
@@ -248,6 +256,7 @@ def settle(call: Any, profile: Any, duration_ms: int, at: int) -> dict[str, Any]
         "price_micros": rated.price_micros,
         **_pinned(row.deck_id, ledger.pinned_rate(row)),
     }
+    return Settled(charge, at if booked is None else booked)
 
 
 def limits_of(profile: int) -> admission.Limits:

@@ -33,6 +33,7 @@ from connector.billing.store import (
 from connector.core import ledger as core
 from connector.core import rating, times
 from connector.core.money import shown
+from connector.core.paging import Page, Turn, page
 from connector.core.plans import BUNDLE_SECONDS
 from connector.errors import BadInput, InsufficientFunds, KeyReused
 
@@ -86,9 +87,9 @@ class ClosingView:
     balances: dict[str, int]
 
 
-def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Posting], about: str) -> bool:
-    """Enter one event, in the caller's transaction, which has locked the company; True if it is new, False if the same
-    was entered before.
+def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Posting], about: str) -> int | None:
+    """Enter one event, in the caller's transaction, which has locked the company; the instant at which it is entered,
+    None if the same was entered before.
 
     Nothing is entered for no movement. KeyReused if the key was used for something else; InsufficientFunds, with
     nothing changed, if an account would go below zero.
@@ -99,12 +100,12 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
     if not core.balanced(lines):
         raise AssertionError(f"{key}: the postings do not balance: {lines}")
     if not lines:
-        return False
+        return None
     foresee(_head_question(company, key), balances_question([line.account for line in lines]))
     head = _head(company, key)
     if head.is_there is not None:
         _must_be_the_same(Entry.get_by_id(head.is_there), company, kind, lines)
-        return False
+        return None
     _open_accounts(company, lines)
     # The clock may have been stepped back; the ledger's time does not go back, nor into a month that is closed.
     entry = core.Entry(head.number + 1, key, kind, max(at, head.at, head.closed_until), about, lines)
@@ -121,7 +122,7 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
     marks = ", ".join(["((SELECT id FROM entry WHERE key = ?), ?, ?)"] * len(lines))
     values = [value for line in lines for value in (key, line.account, line.amount)]
     run(f"INSERT INTO posting (entry_id, account_id, amount) VALUES {marks}", *values)
-    return True
+    return entry.at
 
 
 def balances(names: Iterable[str]) -> dict[str, int]:
@@ -159,6 +160,32 @@ def entries(limit: int, company: str | None = None) -> list[EntryView]:
         return [_view(row) for row in found.order_by(Entry.id.desc()).limit(limit)]
 
 
+def page_of(company: str, wanted: Turn) -> Page[EntryView]:
+    """A company's entries, newest first."""
+    with reading():
+        found = Entry.select().where(Entry.company == company_row(company)).order_by(Entry.number.desc())
+        if wanted.after is not None:
+            found = found.where(Entry.number < wanted.after[0])
+        views = [_view(row) for row in found.limit(wanted.limit + 1)]
+        return page(views, wanted, lambda view: (view.number,))
+
+
+def standing(company: int, until: int) -> tuple[int, str, dict[str, int]]:
+    """A company's last entry before an instant, by its number and hash, and every balance then; in the caller's
+    transaction. Before the first entry, at the end of a closed month, and now, it is known; else it is added up.
+    """
+    closed = one(Closing, "company_id = ? AND until_at = ?", company, until)
+    if closed is not None:
+        return closed.last_number, closed.last_hash, json.loads(closed.balances)
+    head = _head(company)
+    first = rows("SELECT at FROM entry WHERE company_id = ? AND number = 1", company)
+    if not first or until <= first[0][0]:
+        return 0, core.GENESIS, {}
+    if head.at < until:
+        return head.number, head.hash, dict(rows("SELECT name, balance FROM account WHERE company_id = ?", company))
+    return _sums(company, until)
+
+
 def last_number(company: int) -> int:
     """The number of a company's last entry; 0 if it has none."""
     with reading():
@@ -190,6 +217,7 @@ def verify() -> Report:
         _verify_terms(report)
         _verify_decks(report)
         _verify_guards(report)
+        _verify_sums(report)
     return report
 
 
@@ -321,7 +349,7 @@ def _last_before(company: int, until: int) -> tuple[int, str]:
 def _sums(company: int, until: int) -> tuple[int, str, dict[str, int]]:
     """The last entry of a company before an instant, its hash, and every balance then."""
     number, last_hash = _last_before(company, until)
-    before = one(Closing, "company_id = ? ORDER BY id DESC", company)
+    before = one(Closing, "company_id = ? AND until_at <= ? ORDER BY until_at DESC", company, until)
     sums: dict[str, int] = json.loads(before.balances) if before else {}
     sql = (
         "SELECT posting.account_id, SUM(posting.amount) FROM entry JOIN posting ON posting.entry_id = entry.id"
@@ -542,6 +570,25 @@ def _verify_decks(report: Report) -> None:
             right = False
         if not right:
             report.wrong(f"rate deck {deck}: it was changed: its version is not the hash of its text")
+
+
+def _verify_sums(report: Report) -> None:
+    """What reports are made of adds up to the CDRs (billing/usage.py)."""
+    sql = "SELECT company_id, COUNT(*), SUM(duration_ms), SUM(COALESCE(price_micros, 0)) FROM cdr WHERE"
+    whole, own = "company_id IS NOT NULL", "profile_id IS NOT NULL"
+    out = "direction = 'out' AND refusal IS NULL AND company_id IS NOT NULL"
+    for condition, table, count, sums_of in (
+        (whole, "call_day", "calls_out + calls_in + refused", "profile_id = 0"),
+        (own, "call_day", "calls_out + calls_in + refused", "profile_id <> 0"),
+        (out, "destination_month", "calls", "profile_id = 0"),
+        (f"{out} AND {own}", "destination_month", "calls", "profile_id <> 0"),
+    ):
+        made = {row[0]: row[1:] for row in rows(f"{sql} {condition} GROUP BY company_id")}
+        summed = f"SELECT company_id, SUM({count}), SUM(duration_ms), SUM(price_micros) FROM {table}"
+        sums = {row[0]: row[1:] for row in rows(f"{summed} WHERE {sums_of} GROUP BY company_id")}
+        for company in sorted({*made, *sums}):
+            if made.get(company) != sums.get(company):
+                report.wrong(f"company {company}: {table} says {sums.get(company)}, its CDRs {made.get(company)}")
 
 
 def _verify_guards(report: Report) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from connector.billing import holds
+from connector.billing.audit import audited
 from connector.billing.models import Company, Limits, PrefixRule
 from connector.billing.named import profile_row
 from connector.billing.store import insert, reading, run, writing
@@ -41,6 +42,7 @@ def count(text: str) -> int:
     return int(text)
 
 
+@audited("limits.change")
 def change(
     profile: str, changes: dict[str, int | bool | None], rules: Sequence[tuple[str, bool]], forget: Sequence[str]
 ) -> None:

@@ -13,6 +13,7 @@ from peewee import (
     BlobField,
     BooleanField,
     Check,
+    CompositeKey,
     DatabaseProxy,
     ForeignKeyField,
     IntegerField,
@@ -48,7 +49,9 @@ class Profile(Table):
 
     `old_digest` is good until `old_until`, after a rotation. `options` are those of core/sip.py, as JSON. `state` is
     what an operator wants, beside the subscription's `status`; `sip_version` grows with each change of what is
-    generated.
+    generated. `country`: whose numbers its phones dial; `emergency`:
+    its emergency numbers, if they are not the country's. `caller_policy` and those beside it: core/callers.py.
+    `billing_address` and `contact` are for people.
     """
 
     id = AutoField()
@@ -70,6 +73,13 @@ class Profile(Table):
     options = TextField(constraints=[SQL("DEFAULT '{}'")])
     state = TextField(constraints=[SQL("DEFAULT 'open'"), Check("state IN ('open', 'draining', 'suspended')")])
     sip_version = IntegerField(constraints=[SQL("DEFAULT 1")])
+    country = TextField(null=True)
+    emergency = TextField(null=True)
+    caller_policy = TextField(constraints=[SQL("DEFAULT 'pass'"), Check("caller_policy IN ('none', 'fixed', 'pass')")])
+    caller_number = TextField(null=True)
+    caller_foreign = TextField(constraints=[SQL("DEFAULT 'replace'"), Check("caller_foreign IN ('replace', 'refuse')")])
+    billing_address = TextField(constraints=[SQL("DEFAULT ''")])
+    contact = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = ((("company", "name"), True),)
@@ -106,14 +116,113 @@ class Trunk(Table):
 
 
 class Number(Table):
-    """A number of the company, in E.164; calls to it go to its profile."""
+    """A number that a company has, in E.164, until `released_at`; calls to it go to its profile, by its route (the text
+    of core/routes.py; "" is the PBX itself). Who has it later has a row of their own.
+    """
 
     id = AutoField()
     company = ForeignKeyField(Company)
+    company_id: int
     profile = ForeignKeyField(Profile, null=True)
     profile_id: int | None
-    e164 = TextField(unique=True)
+    e164 = TextField()
     created_at = BigIntegerField()
+    route = TextField(constraints=[SQL("DEFAULT ''")])
+    released_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = (SQL("CREATE UNIQUE INDEX number_held ON number (e164) WHERE released_at IS NULL"),)
+
+
+class Stock(Table):
+    """A number that can be bought, unless a company has it: its country, area code, and fee for a term of 30 days."""
+
+    e164 = TextField(primary_key=True)
+    country = TextField()
+    area = TextField()
+    fee_micros = BigIntegerField(constraints=[Check("fee_micros >= 0")])
+    currency = TextField()
+    imported_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("country", "area"), False),)
+
+
+class Verified(Table):
+    """A number that a company does not have here, and may show as its own: by which evidence."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    e164 = TextField()
+    evidence = TextField()
+    verified_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("company", "e164"), True),)
+
+
+class Hours(Table):
+    """Times that a company has a name for, as the text of core/hours.py; in its own time zone."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    name = TextField()
+    periods = TextField()
+
+    class Meta:
+        indexes = ((("company", "name"), True),)
+
+
+class Department(Table):
+    """A route that a company has a name for: others go on to it."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    name = TextField()
+    route = TextField()
+
+    class Meta:
+        indexes = ((("company", "name"), True),)
+
+
+class InboundAccount(Table):
+    """An account: a name that is called, as `sip:NAME@host`, and rings at a profile by its route."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    name = TextField(unique=True)
+    route = TextField()
+    created_at = BigIntegerField()
+
+
+class Mailbox(Table):
+    """A box for voice mail. `pin` is sealed; "" for `email`: nobody is written to."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    box = TextField()
+    name = TextField()
+    email = TextField()
+    pin = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("company", "box"), True),)
+
+
+class EmergencyCall(Table):
+    """A call to an emergency number, which passes no gate: by whom, and what the dialplan did with it."""
+
+    id = TextField(primary_key=True)
+    node = TextField()
+    profile = ForeignKeyField(Profile, null=True)
+    dialled = TextField()
+    outcome = TextField()
+    at = BigIntegerField(index=True)
 
 
 class Call(Table):
@@ -145,6 +254,8 @@ class Call(Table):
     epoch = BigIntegerField(constraints=[SQL("DEFAULT 0")])
     guard_s = IntegerField(constraints=[SQL("DEFAULT 86400")])
     dead_at = BigIntegerField(null=True)
+    shown = TextField(null=True)
+    forwarded = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = (SQL("CREATE UNIQUE INDEX call_slot ON call (profile_id, slot) WHERE dead_at IS NULL"),)
@@ -153,7 +264,10 @@ class Call(Table):
 class Cdr(Table):
     """What became of one attempt, priced. `profile` and `trunk` are null where a refused call reached none.
 
-    `duration_ms` runs from answer to hang-up. `price_micros` is null for a refused call, 0 for a call in.
+    `company_id`: whose it is, its profile's or its trunk's. `duration_ms` runs from answer to hang-up. `shown`: the
+    caller ID that the far side sees, "" for none; null where nobody was called. `forwarded`: what was called, where the
+    call out is its forward. `price_micros` is null for a refused call, 0 for a call in. `booked_at`: when the ledger
+    has its charge; its day and month in reports. `offered_micros`: what a minute of a refused call would have cost.
     """
 
     id = TextField(primary_key=True)
@@ -176,12 +290,89 @@ class Cdr(Table):
     )
     refusal = TextField(null=True)
     price_micros = BigIntegerField(null=True)
+    shown = TextField(null=True)
+    forwarded = TextField(constraints=[SQL("DEFAULT ''")])
+    company_id = IntegerField(null=True)
+    booked_at = BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    offered_micros = BigIntegerField(null=True)
 
     class Meta:
         indexes = (
+            SQL("CREATE INDEX cdr_company_ended ON cdr (company_id, ended_at)"),
             SQL("CREATE INDEX cdr_profile_ended ON cdr (profile_id, ended_at)"),
             SQL("CREATE INDEX cdr_profile_started ON cdr (profile_id, started_at)"),
         )
+
+
+class CallDay(Table):
+    """Calls of a profile on a day, added up; of profile 0: of the whole company. `blocked` of those refused found all
+    channels in use. billing/usage.py keeps it.
+    """
+
+    company_id = IntegerField()
+    day = TextField()
+    profile_id = IntegerField()
+    calls_out = BigIntegerField()
+    calls_in = BigIntegerField()
+    refused = BigIntegerField()
+    blocked = BigIntegerField()
+    duration_ms = BigIntegerField()
+    billed_s = BigIntegerField()
+    bundle_s = BigIntegerField()
+    price_micros = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("company_id", "day", "profile_id")
+
+
+class DestinationMonth(Table):
+    """Calls out of a profile (0: of the whole company) in a month to one destination, the name of a rate, by payer."""
+
+    company_id = IntegerField()
+    month = TextField()
+    profile_id = IntegerField()
+    destination = TextField()
+    payer = TextField()
+    calls = BigIntegerField()
+    answered = BigIntegerField()
+    duration_ms = BigIntegerField()
+    billed_s = BigIntegerField()
+    bundle_s = BigIntegerField()
+    price_micros = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("company_id", "month", "profile_id", "destination", "payer")
+
+
+class RefusalMonth(Table):
+    """Calls of a profile (0: of none) that were refused in a month for one reason; what a minute of each would have
+    cost, together.
+    """
+
+    company_id = IntegerField()
+    month = TextField()
+    profile_id = IntegerField()
+    refusal = TextField()
+    calls = BigIntegerField()
+    offered_micros = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("company_id", "month", "profile_id", "refusal")
+
+
+class ChannelHour(Table):
+    """Channels of a profile in an hour of UTC: the most in use after an admission in it, how many of the calls that are
+    over were up when it began, and how long all of them were taken.
+    """
+
+    profile_id = IntegerField()
+    hour_at = BigIntegerField()
+    peak = IntegerField()
+    carried = IntegerField()
+    busy_ms = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("profile_id", "hour_at")
 
 
 class PriceList(Table):
@@ -228,6 +419,7 @@ class Entry(Table):
         indexes = (
             (("company", "number"), True),
             SQL("CREATE INDEX entry_recharges ON entry (company_id, at) WHERE kind = 'recharge'"),
+            SQL("CREATE INDEX entry_not_of_calls ON entry (company_id, at) WHERE kind NOT IN ('hold', 'settle')"),
         )
 
 
@@ -435,8 +627,167 @@ class Restored(Table):
     restored_at = BigIntegerField()
 
 
+class User(Table):
+    """Somebody who may sign in, by `email`. Without a company: of the house, so of all. `profile`: the one that a
+    member sees. `password` is a hash, "" before the first sign-in; `totp` the sealed secret of the codes that are
+    asked for beside it, and `totp_used` the time step of the last one.
+    """
+
+    id = AutoField()
+    email = TextField(unique=True)
+    name = TextField()
+    company = ForeignKeyField(Company, null=True)
+    company_id: int | None
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    role = TextField(constraints=[Check("role IN ('owner', 'finance', 'operator', 'viewer', 'member')")])
+    password = TextField(constraints=[SQL("DEFAULT ''")], default="")
+    password_at = BigIntegerField(null=True)
+    totp = TextField(null=True)
+    totp_used = BigIntegerField(null=True)
+    created_at = BigIntegerField()
+    disabled_at = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "users"  # "user" is a word of SQL's
+
+
+class SignInLink(Table):
+    """A link that lets a user in once. Of its secret there is a hash."""
+
+    user = ForeignKeyField(User, primary_key=True)
+    user_id: int
+    hashed = TextField(unique=True)
+    expires_at = BigIntegerField()
+
+
+class Session(Table):
+    """Somebody who signed in with a browser, as far as `stage`. Of the cookie's secret there is a hash; the one before
+    the last rotation is good until `old_until`. `company`: which one the house's user looks at.
+    """
+
+    id = AutoField()
+    user = ForeignKeyField(User)
+    user_id: int
+    hashed = TextField(unique=True)
+    old_hashed = TextField(null=True, unique=True)
+    old_until = BigIntegerField(null=True)
+    csrf = TextField()
+    company = ForeignKeyField(Company, null=True)
+    company_id: int | None
+    stage = TextField(constraints=[Check("stage IN ('full', 'totp', 'password')")])
+    created_at = BigIntegerField()
+    rotated_at = BigIntegerField()
+    seen_at = BigIntegerField()
+    address = TextField()
+    agent = TextField()
+
+
+class ApiToken(Table):
+    """A program's way in, in a user's name, to what its `scopes` and the user's role both allow."""
+
+    id = AutoField()
+    user = ForeignKeyField(User)
+    user_id: int
+    name = TextField()
+    scopes = TextField()
+    hashed = TextField(unique=True)
+    created_at = BigIntegerField()
+    expires_at = BigIntegerField(null=True)
+    used_at = BigIntegerField(null=True)
+    revoked_at = BigIntegerField(null=True)
+
+
+class Audit(Table):
+    """One thing that somebody changed. `user` is null for the command line, `company` for what is of none."""
+
+    id = BigAutoField()
+    at = BigIntegerField()
+    actor = TextField()
+    user = ForeignKeyField(User, null=True)
+    company = ForeignKeyField(Company, null=True)
+    action = TextField()
+    subject = TextField()
+    detail = TextField()
+    address = TextField()
+
+    class Meta:
+        indexes = ((("company", "id"), False),)
+
+
+class Request(Table):
+    """A request that moved money, by its asker's key, and what was answered: it is not done twice."""
+
+    key = TextField(primary_key=True)
+    fingerprint = TextField()
+    answer = TextField()
+    at = BigIntegerField(index=True)
+
+
+class Export(Table):
+    """A sheet that somebody asked for (billing/exports.py); its file is on `node`. `month` null: of all time."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    kind = TextField()
+    month = TextField(null=True)
+    state = TextField(constraints=[Check("state IN ('waiting', 'running', 'done', 'failed', 'gone')")])
+    rows = BigIntegerField(constraints=[SQL("DEFAULT 0")], default=0)
+    total = BigIntegerField(constraints=[SQL("DEFAULT 0")], default=0)
+    bytes = BigIntegerField(constraints=[SQL("DEFAULT 0")], default=0)
+    price_micros = BigIntegerField(null=True)
+    why = TextField(constraints=[SQL("DEFAULT ''")], default="")
+    node = TextField()
+    asked_at = BigIntegerField()
+    done_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = ((("company", "id"), False), (("node", "state"), False))
+
+
+class Webhook(Table):
+    """A URL that a company's notices are posted to, signed by `secret`, which is sealed."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    url = TextField()
+    secret = TextField()
+    created_at = BigIntegerField()
+
+
+class Delivery(Table):
+    """A notice on its way to one receiver: a webhook, or by mail to `address`. While it is waiting it is due at
+    `next_at`, and not before; who sends it puts that off for a while.
+    """
+
+    id = AutoField()
+    notice = ForeignKeyField(Notice)
+    webhook = ForeignKeyField(Webhook, null=True)
+    address = TextField(constraints=[SQL("DEFAULT ''")], default="")
+    state = TextField(
+        constraints=[SQL("DEFAULT 'waiting'"), Check("state IN ('waiting', 'sent', 'failed')")], default="waiting"
+    )
+    tries = IntegerField(constraints=[SQL("DEFAULT 0")], default=0)
+    why = TextField(constraints=[SQL("DEFAULT ''")], default="")
+    next_at = BigIntegerField()
+    sent_at = BigIntegerField(null=True)
+
+    class Meta:
+        indexes = (
+            (("notice", "webhook", "address"), True),
+            SQL("CREATE INDEX delivery_due ON delivery (next_at) WHERE state = 'waiting'"),
+        )
+
+
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
     PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, Recharge, Term, Notice, Hold, Charge,
-    Restored, Node, Reachability,
+    Restored, Node, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox, EmergencyCall,
+    User, SignInLink, Session, ApiToken, Audit, Request,
+    CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
+    Webhook, Delivery,
 )  # fmt: skip

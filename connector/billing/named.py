@@ -1,12 +1,13 @@
-"""Finds companies and profiles by what people call them, in the caller's transaction.
+"""Finds companies, profiles and numbers by what people call them, in the caller's transaction.
 
 If that writes, the company is locked first: what is read here is what is changed.
 """
 
 from __future__ import annotations
 
-from connector.billing.models import Company, Profile
+from connector.billing.models import Company, Number, Profile
 from connector.billing.store import lock
+from connector.core.access import Scope
 from connector.errors import BadInput, NotFound
 
 
@@ -21,10 +22,25 @@ def company_row(name: str | None) -> Company:
     return rows[0]
 
 
+def company_seen(scope: Scope, asked: int | None) -> Company:
+    """The company that somebody asks about: the one that is asked for, their own, or the only one. NotFound."""
+    number = asked or scope.company
+    if number is None:
+        return company_row(None)
+    lock("id = ?", number)
+    row: Company | None = Company.get_or_none(Company.id == number)
+    if row is None or scope.company not in (None, number):
+        raise NotFound(f"there is no company {number}")
+    return row
+
+
 def profile_row(name: str) -> Profile:
-    """A profile by its name or username; NotFound. BadInput if several companies have one."""
+    """A profile by its username or name; NotFound. BadInput if several companies have one of that name."""
     lock("id IN (SELECT company_id FROM profile WHERE name = ? OR username = ?)", name, name)
-    rows = list(Profile.select().where((Profile.name == name) | (Profile.username == name)).limit(2))
+    found = Profile.select().where((Profile.name == name) | (Profile.username == name)).limit(2)
+    rows = sorted(found, key=lambda row: row.username != name)
+    if rows and rows[0].username == name:
+        return rows[0]
     if not rows:
         raise NotFound(f"there is no profile {name!r}")
     if len(rows) > 1:
@@ -37,4 +53,21 @@ def open_profile_row(name: str) -> Profile:
     row = profile_row(name)
     if row.status == "archived":
         raise BadInput(f"the profile {name!r} was deleted")
+    return row
+
+
+def owner_and_profile(company: str | None, profile: str | None) -> tuple[Company, Profile | None]:
+    """Whose something new is: of the profile that it is attached to, or of a company that is named, or the only one."""
+    if not profile:
+        return company_row(company), None
+    row = open_profile_row(profile)
+    return row.company, row
+
+
+def number_row(e164: str) -> Number:
+    """A number that a company has now; NotFound."""
+    lock("id = (SELECT company_id FROM number WHERE e164 = ? AND released_at IS NULL)", e164)
+    row: Number | None = Number.get_or_none((Number.e164 == e164) & Number.released_at.is_null())
+    if row is None:
+        raise NotFound(f"nobody has the number {e164}")
     return row

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls
+from connector.billing import audit, calls
 from connector.billing.models import Node
 from connector.billing.store import insert, nobody_writes_as, one, reading, rows, run, writing
 from connector.core.calls import surely_over_at
@@ -108,6 +108,9 @@ def retire(name: str, now: int) -> int:
         calls.ended_unseen(call, call.answered_at, now)
     with writing():
         run("DELETE FROM node WHERE name = ?", name)
+        unfinished = "node = ? AND state IN ('waiting', 'running')"
+        run(f"UPDATE export SET state = 'failed', why = 'its node is gone', done_at = ? WHERE {unfinished}", now, name)
+        audit.note("node.retire", name, f"{len(gone)} calls were ended")
     return len(gone)
 
 

@@ -12,14 +12,16 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from connector.billing import ledger, notices
+from connector.billing.audit import audited
 from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
 from connector.billing.named import company_row, open_profile_row, profile_row
 from connector.billing.store import lock, reading, rows, run, trying, writing
 from connector.core import plans as core
 from connector.core import times
+from connector.core.access import Scope
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
 from connector.core.money import shown
-from connector.errors import BadInput, NotFound
+from connector.errors import BadInput
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,18 @@ class Prices:
 
 
 @dataclass(frozen=True)
+class Renewal:
+    """Something that runs until `ends_at`: a profile's channels and bundles, or a number; what renewing it costs."""
+
+    name: str
+    channels: int
+    bundles: int
+    ends_at: int
+    renews: bool
+    price_micros: int
+
+
+@dataclass(frozen=True)
 class Deleted:
     """What the deletion of a profile gave back: credit in micros, and numbers to the company's pool."""
 
@@ -63,9 +77,13 @@ class Deleted:
     numbers: list[str]
 
 
-def buy(profile: str, channels: int, bundles: int, now: int) -> Subscription:
-    """The first subscription of a profile, or one after the last has ended. BadInput, or InsufficientFunds."""
-    with writing():
+@audited("channels.buy")
+def buy(profile: str, channels: int, bundles: int, now: int, *, dry_run: bool = False) -> Subscription:
+    """The first subscription of a profile, or one after the last has ended. BadInput, or InsufficientFunds.
+
+    With `dry_run` nothing is bought, and what would be is told.
+    """
+    with trying() if dry_run else writing():
         row = open_profile_row(profile)
         if _running(row) is not None:
             raise BadInput(f"{row.name} has a subscription: 'connector channels change' changes it")
@@ -73,6 +91,7 @@ def buy(profile: str, channels: int, bundles: int, now: int) -> Subscription:
         return _subscription(row, charged=charged)
 
 
+@audited("channels.change")
 def change(profile: str, channels: int | None, bundles: int | None, now: int, *, dry_run: bool = False) -> Subscription:
     """End the running term, give its unused share back, and begin a new one now; once a calendar day (BRIEF, M7).
 
@@ -97,6 +116,15 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
         return _subscription(row, refund=refund, charged=charged)
 
 
+def quote(profile: str, channels: int | None, bundles: int | None, now: int) -> Subscription:
+    """What buying or changing would cost and give back, and until when it would run; nothing is changed. BadInput."""
+    with trying():
+        if _running(open_profile_row(profile)) is None:
+            return buy(profile, channels or 0, bundles or 0, now, dry_run=True)
+        return change(profile, channels, bundles, now, dry_run=True)
+
+
+@audited("channels.cancel")
 def cancel(profile: str, now: int) -> Subscription:
     """Do not renew: the subscription runs to the end of its term, which was paid. BadInput if there is none."""
     with writing():
@@ -114,6 +142,42 @@ def cancel(profile: str, now: int) -> Subscription:
         return _subscription(row)
 
 
+def renewals(scope: Scope, limit: int) -> list[Renewal]:
+    """What runs for somebody, the soonest to end first."""
+    with reading():
+        found = Term.select().where(Term.closed_at.is_null()).order_by(Term.ends_at, Term.id).limit(limit)
+        if scope.company is not None:
+            found = found.where(Term.company == scope.company)
+        if scope.profile is not None:
+            mine = Number.select(Number.id).where(Number.profile == scope.profile)
+            found = found.where((Term.profile == scope.profile) | Term.number.in_(mine))
+        return [
+            Renewal(
+                cast("Any", term).profile.name if term.profile_id else cast("Any", term).number.e164,
+                term.channels,
+                term.bundles,
+                term.ends_at,
+                term.renews,
+                _next_price(term, term.company),
+            )
+            for term in found
+        ]
+
+
+def due_before(at: int) -> dict[int, tuple[int, int]]:
+    """What each company has to pay for what renews before an instant, and when the last of it does."""
+    sql = (
+        "SELECT term.company_id, SUM(CASE WHEN term.profile_id IS NULL THEN term.price_micros"
+        " ELSE term.channels * COALESCE(price_list.channel_micros, ?)"
+        " + term.bundles * COALESCE(price_list.bundle_micros, ?) END), MAX(term.ends_at)"
+        " FROM term LEFT JOIN price_list ON price_list.company_id = term.company_id"
+        " WHERE term.closed_at IS NULL AND term.renews AND term.ends_at < ? GROUP BY term.company_id"
+    )
+    with reading():
+        found = rows(sql, core.USUAL_CHANNEL_MICROS, core.USUAL_BUNDLE_MICROS, at)
+        return {company: (int(due), last) for company, due, last in found}
+
+
 def show(profile: str) -> Subscription:
     """What a profile has bought."""
     with reading():
@@ -126,6 +190,7 @@ def prices(company: str | None = None) -> Prices:
         return _prices(company_row(company))
 
 
+@audited("prices.set")
 def set_prices(channel: int | None, bundle: int | None, company: str | None = None) -> Prices:
     """What a company pays for terms that begin from now on, in micros; None leaves the price as it is."""
     with writing():
@@ -140,23 +205,39 @@ def set_prices(channel: int | None, bundle: int | None, company: str | None = No
         return _prices(row)
 
 
-def subscribe_number(number: str, fee_micros: int, periods: int, now: int) -> int:
-    """Begin to charge a number's fee: `fee_micros` for each of `periods` terms of 30 days, ahead; when it ends.
-
-    BadInput if it is charged already or the period is none of 1, 3, 12; NotFound if there is no such number.
-    """
+def checked_periods(periods: int) -> int:
+    """For how many terms at once a number can be bought. BadInput if it is none of 1, 3, 12."""
     if periods not in (1, 3, 12):
         raise BadInput("a number is bought for 1, 3 or 12 terms of 30 days")
-    with writing():
-        lock("id = (SELECT company_id FROM number WHERE e164 = ?)", number)
-        row = Number.get_or_none(Number.e164 == number)
-        if row is None:
-            raise NotFound(f"there is no number {number}")
-        if Term.select().where((Term.number == row) & Term.closed_at.is_null()).exists():
-            raise BadInput(f"the number {number} is paid for already")
-        return int(_begin_number(row, fee_micros * periods, periods, now, now).ends_at)
+    return periods
 
 
+def release_number(number: Any, now: int, at_once: bool) -> bool:
+    """Let a number go when what is paid of it is over, in the caller's transaction; whether that is now."""
+    term = Term.get_or_none((Term.number == number) & Term.closed_at.is_null())
+    if term is not None and not at_once and term.ends_at > now:
+        Term.update(renews=False).where(Term.id == term.id).execute()
+        return False
+    if term is not None:
+        _close(term, now)
+    _let_go(number, now)
+    return True
+
+
+def _let_go(number: Any, at: int) -> None:
+    """It is the company's no longer, and nobody's main number."""
+    Number.update(profile=None, released_at=at).where(Number.id == number.id).execute()
+    sql = "UPDATE profile SET caller_number = NULL WHERE company_id = ? AND caller_number = ?"
+    run(sql, number.company_id, number.e164)
+
+
+def keep_number(number: Any) -> bool:
+    """Have a number renew again, in the caller's transaction; False if no term of it runs."""
+    renewed = Term.update(renews=True).where((Term.number == number) & Term.closed_at.is_null()).execute()
+    return bool(renewed)
+
+
+@audited("profile.delete")
 def delete_profile(profile: str, now: int) -> Deleted:
     """Archive a profile: free credit goes back to its company, numbers to the pool; its CDRs stay.
 
@@ -174,7 +255,8 @@ def delete_profile(profile: str, now: int) -> Deleted:
         about = f"{row.name} was deleted"
         ledger.post(row.company_id, f"profile:{row.id}:delete", "delete", now, moved(left, credit, target), about)
         numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
-        Number.update(profile=None).where(Number.profile == row).execute()
+        for called in ("number", "inbound_account"):
+            run(f"UPDATE {called} SET profile_id = NULL WHERE profile_id = ?", row.id)
         for table in (Recharge, Limits, PrefixRule):
             cast("Any", table).delete().where(cast("Any", table).profile == row).execute()
         run("UPDATE trunk SET state = 'archived', secret = NULL WHERE profile_id = ?", row.id)
@@ -243,7 +325,8 @@ def _begin(profile: Any, channels: int, bundles: int, start: int, now: int) -> A
     return term
 
 
-def _begin_number(number: Any, price: int, periods: int, start: int, now: int) -> Any:
+def begin_number(number: Any, price: int, periods: int, start: int, now: int) -> Any:
+    """Begin so many terms of a number and pay them, in the caller's transaction; the term."""
     term = Term.create(
         company=number.company_id,
         number=number,
@@ -293,16 +376,17 @@ def _renew_once(term: Any, now: int) -> tuple[int | None, bool]:
         _close(term, term.ends_at)
         if term.profile_id:
             return int(_begin(subject, term.channels, term.bundles, term.ends_at, now).id), True
-        return int(_begin_number(subject, term.price_micros, term.periods, term.ends_at, now).id), True
+        return int(begin_number(subject, term.price_micros, term.periods, term.ends_at, now).id), True
     _expire_seconds(term, now)
     name = subject.name if term.profile_id else subject.e164
     text = (
         f"{name} was not renewed: {shown(price, company.currency)} are due since {times.iso(term.ends_at)},"
         f" the company's balance is {shown(have, company.currency)}"
     )
+    ended = "it is inactive now" if term.profile_id else "it is the company's no longer"
     if now >= term.ends_at + core.GRACE_MS:
         _end(term, subject, term.ends_at + core.GRACE_MS)
-        notices.tell(company.id, term.profile_id, "ended", f"ended:{term.id}", f"{text}; it is inactive now", now)
+        notices.tell(company.id, term.profile_id, "ended", f"ended:{term.id}", f"{text}; {ended}", now)
         return None, True
     day = (now - term.ends_at) // core.DAY_MS
     told = f"{text}; it goes on until {times.iso(term.ends_at + core.GRACE_MS)}"
@@ -317,13 +401,13 @@ def _next_price(term: Any, company: Any) -> int:
 
 
 def _end(term: Any, subject: Any, at: int) -> None:
-    """The last term is over: the profile is inactive, or the number is nobody's."""
+    """The last term is over: the profile is inactive, or the number is for sale again."""
     _close(term, at)
     if term.profile_id:
         status = "suspended" if subject.status == "suspended" else "inactive"
         Profile.update(channels=0, status=status).where(Profile.id == subject.id).execute()
     else:
-        Number.update(profile=None).where(Number.id == subject.id).execute()
+        _let_go(subject, at)
 
 
 def _close(term: Any, at: int) -> None:

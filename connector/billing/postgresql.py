@@ -197,7 +197,9 @@ class SharedStore(Store):
         """Make the tables, or bring them up to date; one node does it, others that start meanwhile wait for it."""
         self._must_be_utf8()
         with unavailable_if_broken(self.name):
-            self.db.execute_sql("SET lock_timeout = 0")  # type: ignore[no-untyped-call]
+            # Whoever brings a large store up to date thinks for long, too, between two statements.
+            for patience in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
+                self.db.execute_sql(f"SET {patience} = 0")  # type: ignore[no-untyped-call]
             self.db.execute_sql("SELECT pg_advisory_lock(%s, %s)", (ROOM, _MIGRATING))  # type: ignore[no-untyped-call]
             try:
                 return super().migrate()
@@ -284,9 +286,10 @@ def _copied(source: peewee.Database, target: peewee.Database) -> None:
             names = ", ".join(f'"{field.column_name}"' for field in fields)
             marks = ", ".join([target.param] * len(fields))
             table = f'"{_meta(model).table_name}"'
+            key = ", ".join(f'"{field.column_name}"' for field in _meta(model).get_primary_keys())
             cursor = _streaming(source)
             with _wrapped():
-                cursor.execute(f"SELECT {names} FROM {table} ORDER BY {_meta(model).primary_key.column_name}")
+                cursor.execute(f"SELECT {names} FROM {table} ORDER BY {key}")
             while some := _next(cursor):
                 with _wrapped():
                     into = cast("Any", target).connection().cursor()

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from peewee import fn
+from peewee import Tuple, fn
 
-from connector.billing import plans, trunks, vault
+from connector.billing import callers, plans, trunks, vault
+from connector.billing.audit import audited
 from connector.billing.models import Call, Company, Number, Profile, Trunk
 from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import reading, rows, run, writing
+from connector.billing.store import fitting, reading, rows, run, writing
 from connector.billing.trunks import SignIn
-from connector.core import credentials, sip
+from connector.config import SipSettings
+from connector.core import connect, credentials, sip
+from connector.core.access import Scope
+from connector.core.callers import CallerPolicy
 from connector.core.money import checked_currency
-from connector.core.numbers import e164
+from connector.core.numbering import checked_country, checked_emergency, checked_number, emergency_of
+from connector.core.paging import Page, Turn, page
 from connector.core.sip import Inward, Options
 from connector.core.times import checked_zone
 from connector.errors import BadInput
 
 MOST_NAME = 60
+MOST_LINES = 500
 # After a rotation the old password is good so long: time enough to change it in a PBX on a working day.
 OVERLAP_MS = 24 * 3_600_000
+_USUAL_CALLER = CallerPolicy()
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are mistaken for another
+_USERNAME = re.compile(f"p[{_LETTERS}]{{10}}")  # a name like it would stand for another company's profile
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,8 @@ class ProfileView:
     """A profile as people and programs see it: no secret in it.
 
     `status` is the subscription's, or `suspended` if an operator wants that; `state` is what the operator wants.
+    `country`: whose numbers its phones dial; None: only international ones. `emergency`: its emergency numbers.
+    `caller_id`: what its calls out show.
     `address` and `port`: where its PBX calls from, if it is known by that; a client's provider. `old_until`: until then
     the password before the last rotation is good too.
     """
@@ -50,6 +61,11 @@ class ProfileView:
     port: int | None
     old_until: int | None
     options: Options
+    country: str | None
+    emergency: tuple[str, ...]
+    caller_id: CallerPolicy
+    billing_address: str
+    contact: str
     created_at: int
 
 
@@ -72,6 +88,7 @@ class Credentials:
     realm: str
 
 
+@audited("company.create")
 def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
     """Create a company. BadInput if the name is unfit or taken, or there is no such currency or time zone."""
     checked_currency(currency)
@@ -92,6 +109,43 @@ def company_views() -> list[CompanyView]:
         ]
 
 
+def company_id(name: str) -> int:
+    """A company's id, by its name. NotFound."""
+    with reading():
+        return int(company_row(name).id)
+
+
+def connection(found: ProfileView, ours: SipSettings) -> connect.Connection:
+    """What there is to know for who connects the PBX of a `server` profile."""
+    return connect.Connection(
+        found.name,
+        found.username,
+        ours.realm,
+        ours.host,
+        ours.tls_port if found.options.transport == "tls" else ours.port,
+        found.channels,
+        tuple(found.numbers),
+        found.options,
+        address=found.address,
+        pbx_port=found.port,
+    )
+
+
+def names(scope: Scope) -> dict[str, str]:
+    """What the profiles that somebody sees are called, by username."""
+    asked = "SELECT username, name FROM profile WHERE status <> 'archived'"
+    sql, values = fitting(asked, ("company_id = ?", scope.company), ("id = ?", scope.profile))
+    with reading():
+        return dict(rows(f"{sql} ORDER BY name, username", *values))
+
+
+def profile_id(username: str) -> int:
+    """A profile's id. NotFound."""
+    with reading():
+        return int(profile_row(username).id)
+
+
+@audited("profile.create")
 def create_profile(
     name: str,
     channels: int,
@@ -101,6 +155,7 @@ def create_profile(
     *,
     at: tuple[str, int] | None = None,
     options: Options | None = None,
+    country: str | None = None,
 ) -> Credentials:
     """Create a profile of role `server`, and buy it channels; 0 make an inactive one.
 
@@ -119,14 +174,16 @@ def create_profile(
         if options.transport != "udp":
             raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
     with writing():
+        company_row(company)  # locked: whose the others are that are known by an address is told by that
         if at:
             trunks.nobody_else_at([at])
-        row = _create(name, "server", username, realm, sealed, at, options, now, company)
+        row = _create(name, "server", username, realm, sealed, at, options, now, company, country)
         if channels:
             plans.begin(row, channels, 0, now)
     return Credentials(username, password, realm)
 
 
+@audited("profile.create")
 def create_client(
     name: str,
     channels: int,
@@ -136,6 +193,7 @@ def create_client(
     *,
     sign_in: SignIn | None = None,
     options: Options | None = None,
+    country: str | None = None,
 ) -> str:
     """Create a profile of role `client`: this Asterisk is the PBX, and its calls go by a trunk to the provider.
 
@@ -147,7 +205,7 @@ def create_client(
     username = _new_username()
     sealed = vault.sealed(sign_in.password) if sign_in else None
     with writing():
-        row = _create(name, "client", username, "", "", None, options, now, company)
+        row = _create(name, "client", username, "", "", None, options, now, company, country)
         if sign_in:
             Profile.update(auth="registration").where(Profile.id == row.id).execute()
         trunks.add(row.company, username, provider[0], provider[1], now, sign_in, sealed, options, profile_id=row.id)
@@ -170,8 +228,11 @@ def _create(
     options: Options,
     now: int,
     company: str | None,
+    country: str | None,
 ) -> Profile:
     wanted = _checked_name(name)
+    if country is not None:
+        checked_country(country)
     owner = company_row(company)
     if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
         raise BadInput(f"there is a profile {wanted!r} already")
@@ -191,6 +252,9 @@ def _create(
         options=options.to_json(),
         state="open",
         sip_version=1,
+        country=country,
+        caller_policy=_USUAL_CALLER.policy,
+        caller_foreign=_USUAL_CALLER.foreign,
     )
 
 
@@ -198,9 +262,12 @@ def _checked_name(name: str) -> str:
     wanted = name.strip()
     if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
         raise BadInput(f"a profile's name has 1 to {MOST_NAME} printable characters")
+    if _USERNAME.fullmatch(wanted):
+        raise BadInput("a profile's name does not look like a username of ours")
     return wanted
 
 
+@audited("profile.rename")
 def rename(name: str, new_name: str) -> ProfileView:
     """Call a profile something else; its username stays. BadInput if the name is unfit or taken; NotFound."""
     wanted = _checked_name(new_name)
@@ -213,6 +280,7 @@ def rename(name: str, new_name: str) -> ProfileView:
         return _shown(row.username)
 
 
+@audited("profile.rotate")
 def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
     """A new password for a PBX; the one before is good for `overlap_ms` more, and one before that no longer.
 
@@ -238,6 +306,7 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
         return Credentials(row.username, password, row.realm)
 
 
+@audited("profile.change")
 def change(
     name: str,
     *,
@@ -266,8 +335,73 @@ def change(
         return _shown(row.username)
 
 
+@audited("profile.country")
+def set_country(name: str, country: str | None) -> ProfileView:
+    """Whose numbers the phones of a profile dial; None: only international ones are understood. BadInput; NotFound."""
+    if country is not None:
+        checked_country(country)
+    with writing():
+        row = open_profile_row(name)
+        run("UPDATE profile SET country = ?, sip_version = sip_version + 1 WHERE id = ?", country, row.id)
+        return _shown(row.username)
+
+
+@audited("profile.emergency")
+def set_emergency(name: str, numbers: str) -> ProfileView:
+    """A profile's own emergency numbers, as `112, 999`; "" for its country's. BadInput; NotFound."""
+    kept = " ".join(checked_emergency(numbers)) if numbers else None
+    with writing():
+        row = open_profile_row(name)
+        run("UPDATE profile SET emergency = ?, sip_version = sip_version + 1 WHERE id = ?", kept, row.id)
+        return _shown(row.username)
+
+
+@audited("profile.contact")
+def set_contact(name: str, billing_address: str | None = None, contact: str | None = None) -> ProfileView:
+    """Where its bills go, and who is to be asked about it, for people; what is None stays. BadInput; NotFound."""
+    with writing():
+        row = open_profile_row(name)
+        wanted = [
+            before if text is None else _checked_lines(text, what)
+            for before, text, what in (
+                (row.billing_address, billing_address, "a billing address"),
+                (row.contact, contact, "a contact"),
+            )
+        ]
+        run("UPDATE profile SET billing_address = ?, contact = ? WHERE id = ?", *wanted, row.id)
+        return _shown(row.username)
+
+
+def _checked_lines(text: str, what: str) -> str:
+    lines = [line.strip() for line in text.strip().splitlines()]
+    if len(text) > MOST_LINES or not all(line.isprintable() for line in lines):
+        raise BadInput(f"{what} has at most {MOST_LINES} printable characters")
+    return "\n".join(lines)
+
+
+@audited("profile.caller-id")
+def set_caller_id(
+    name: str, policy: str | None = None, number: str | None = None, foreign: str | None = None
+) -> ProfileView:
+    """What calls out of a profile show; what is None stays. `number`: its main number, "" for the first that it has.
+
+    BadInput if the number is not the company's, nor verified for it; NotFound.
+    """
+    with writing():
+        row = open_profile_row(name)
+        before = callers.policy(row)
+        main = before.number if number is None else checked_number(number) if number else None
+        wanted = CallerPolicy(policy or before.policy, main, foreign or before.foreign)
+        if main is not None and main != before.number and not callers.own(row.company_id, main):
+            raise BadInput(f"{main} is no number of the company, nor verified for it ('connector numbers verify')")
+        sql = "UPDATE profile SET caller_policy = ?, caller_number = ?, caller_foreign = ? WHERE id = ?"
+        run(sql, wanted.policy, wanted.number, wanted.foreign, row.id)
+        return _shown(row.username)
+
+
+@audited("profile.state")
 def set_state(name: str, state: str) -> ProfileView:
-    """`draining`: no new calls; `suspended`: unknown to Asterisk too; `open`: as usual. Calls that are up go on."""
+    """`draining` and `suspended`: no new calls, but for emergencies; `open`: as usual. Calls that are up go on."""
     with writing():
         row = open_profile_row(name)
         Profile.update(state=state, sip_version=Profile.sip_version + 1).where(Profile.id == row.id).execute()
@@ -283,31 +417,44 @@ def seal_digests() -> int:
         return len(found)
 
 
-def add_number(number: str, profile: str, now: int) -> str:
-    """Give a profile a number; it in E.164. BadInput if it is none or taken, NotFound without such a profile."""
-    found = e164(number)
-    if found is None:
-        raise BadInput(f"{number!r} is no number in international form")
-    with writing():
-        row = profile_row(profile)
-        if Number.get_or_none(Number.e164 == found):
-            raise BadInput(f"the number {found} is taken")
-        Number.create(company=row.company, profile=row, e164=found, created_at=now)
-    return found
-
-
 def list_profiles() -> list[ProfileView]:
     """All profiles that were not deleted, by company and name."""
     with reading():
-        rows = Profile.select(Profile, Company).join(Company).where(Profile.status != "archived")
-        rows = rows.order_by(Company.name, Profile.name)
-        alive = Call.select(Call.profile, fn.COUNT(Call.id)).where(Call.dead_at.is_null())
-        counted = alive.group_by(Call.profile).tuples()
-        in_use = dict(cast("Iterable[tuple[int, int]]", counted))
-        numbers: dict[int, list[str]] = {}
-        for number in Number.select().where(Number.profile.is_null(False)).order_by(Number.e164):
-            numbers.setdefault(number.profile_id or 0, []).append(number.e164)
-        return [_view(row, in_use.get(row.id, 0), numbers.get(row.id, [])) for row in rows]
+        return _views(_alive_rows().order_by(Company.name, Profile.name))
+
+
+def page_of(scope: Scope, wanted: Turn, status: str | None = None, beginning: str | None = None) -> Page[ProfileView]:
+    """The profiles that somebody sees and that were not deleted, by name; only of a status, or by a name's start."""
+    with reading():
+        found = _alive_rows().order_by(Profile.name, Profile.username).limit(wanted.limit + 1)
+        if scope.company is not None:
+            found = found.where(Profile.company == scope.company)
+        if scope.profile is not None:
+            found = found.where(Profile.id == scope.profile)
+        if status == "suspended":
+            found = found.where(Profile.state == "suspended")
+        elif status is not None:
+            found = found.where((Profile.status == status) & (Profile.state != "suspended"))
+        if beginning:
+            found = found.where(Profile.name.startswith(beginning))
+        if wanted.after is not None:
+            found = found.where(Tuple(Profile.name, Profile.username) > wanted.after)
+        return page(_views(found), wanted, lambda view: (view.name, view.username))
+
+
+def _alive_rows() -> Any:
+    return Profile.select(Profile, Company).join(Company).where(Profile.status != "archived")
+
+
+def _views(found: Any) -> list[ProfileView]:
+    rows = list(found)
+    mine = [row.id for row in rows]
+    alive = Call.select(Call.profile, fn.COUNT(Call.id)).where(Call.dead_at.is_null() & Call.profile.in_(mine))
+    in_use = dict(cast("Iterable[tuple[int, int]]", alive.group_by(Call.profile).tuples()))
+    numbers: dict[int, list[str]] = {}
+    for number in Number.select().where(Number.profile.in_(mine)).order_by(Number.e164):
+        numbers.setdefault(number.profile_id or 0, []).append(number.e164)
+    return [_view(row, in_use.get(row.id, 0), numbers.get(row.id, [])) for row in rows]
 
 
 def show_profile(name: str) -> ProfileView:
@@ -326,18 +473,21 @@ def _shown(name: str) -> ProfileView:
 def inward(now: int) -> list[Inward]:
     """Every PBX that signs in to us and that Asterisk has to know, by username, as of `now`: for a while after a
     rotation the old password is good beside the new one. SecretsLocked without the key.
+
+    One that is suspended is known too: the gate refuses its calls, and an emergency call does not pass the gate.
     """
     sql = (
-        "SELECT username, realm, auth, digest, old_digest, old_until, address, port, options FROM profile"
-        " WHERE role = 'server' AND status != 'archived' AND state != 'suspended' ORDER BY username"
+        "SELECT username, realm, auth, digest, old_digest, old_until, address, port, options, country, emergency"
+        " FROM profile WHERE role = 'server' AND status != 'archived' ORDER BY username"
     )
     with reading():
         found = rows(sql)
     made = []
-    for username, realm, auth, digest, old_digest, old_until, address, port, options in found:
+    for username, realm, auth, digest, old_digest, old_until, address, port, options, country, emergency in found:
         kept = [digest, old_digest] if old_digest and old_until > now else [digest]
         digests = tuple(vault.unseal(each) for each in kept) if auth == "registration" else ()
-        made.append(Inward(username, realm, digests, address or "", port or 0, Options.from_json(options)))
+        helps = emergency_of(country, emergency)
+        made.append(Inward(username, realm, digests, address or "", port or 0, Options.from_json(options), helps))
     return made
 
 
@@ -368,5 +518,10 @@ def _view(row: Profile, in_use: int, numbers: list[str]) -> ProfileView:
         port=trunk.port if trunk else row.port,
         old_until=row.old_until,
         options=Options.from_json(trunk.options if trunk else row.options),
+        country=row.country,
+        emergency=emergency_of(row.country, row.emergency),
+        caller_id=callers.policy(row),
+        billing_address=row.billing_address,
+        contact=row.contact,
         created_at=row.created_at,
     )

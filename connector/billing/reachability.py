@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from connector.billing.models import Reachability
 from connector.billing.store import insert, reading, rows, run, writing
+from connector.core.access import Scope
 from connector.core.reach import State
 from connector.core.trunks import endpoint_of
 
@@ -56,6 +57,16 @@ def ends() -> dict[str, tuple[bool, bool]]:
         for name, options in rows("SELECT name, options FROM trunk WHERE state IN ('open', 'draining')"):
             found[endpoint_of(name)] = (False, json.loads(options).get("qualify_s") != 0)
     return found
+
+
+def seen_by(scope: Scope) -> list[ReachView]:
+    """How each trunk and PBX that somebody sees is, on each node."""
+    with reading():
+        if scope.company is None:
+            return latest()
+        mine = {name for (name,) in rows("SELECT username FROM profile WHERE company_id = ?", scope.company)}
+        mine |= {endpoint_of(name) for (name,) in rows("SELECT name FROM trunk WHERE company_id = ?", scope.company)}
+        return [view for view in latest() if view.endpoint in mine]
 
 
 def latest() -> list[ReachView]:

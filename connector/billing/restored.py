@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls
+from connector.billing import audit, calls
 from connector.billing.models import Restored
 from connector.billing.store import insert, one, reading, rows, run, writing
 from connector.errors import BadInput
@@ -81,6 +81,7 @@ def done(now: int) -> int:
         calls.ended_unseen(call, None, now)
     with writing():
         run("DELETE FROM restored")
+        audit.note("store.reconcile", "", f"{len(stale)} calls were closed without charge")
     return len(stale)
 
 

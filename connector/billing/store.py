@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import peewee
 from playhouse.migrations import MigrationError, Runner
@@ -24,6 +24,8 @@ from connector.billing.models import database
 from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 M = TypeVar("M", bound=peewee.Model)
+P = ParamSpec("P")
+R = TypeVar("R")
 # An SQL statement, and its values.
 Question = tuple[str, tuple[Any, ...]]
 
@@ -36,6 +38,13 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 # serialization_failure, deadlock_detected, lock_not_available, unique_violation: somebody else was quicker.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BUSY = ("40001", "40P01", "55P03", "23505")
+
+
+class StoreDoor(Protocol):
+    """Runs billing functions where they disturb no event; connector.writer does."""
+
+    async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run one billing function; what it returns or raises."""
 
 
 class Store(ABC):
@@ -173,6 +182,11 @@ def locked(company: int) -> bool:
     return company in (_locks.held or ())
 
 
+def locked_companies() -> set[int]:
+    """The companies that this transaction has locked so far."""
+    return set(_locks.held or ())
+
+
 class _Locks(threading.local):
     """The companies that this thread's transaction has locked: a set for each frame of it, None where it only reads.
 
@@ -286,6 +300,19 @@ def foresee(*questions: Question) -> None:
 def rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """The rows that an SQL statement gives. Inside a transaction."""
     return list(cast("Any", database).execute_sql(_worded(sql), values).fetchall())
+
+
+def fitting(sql: str, *conditions: tuple[str, Any]) -> Question:
+    """An SQL statement that has a WHERE, with those conditions besides whose value is there: what `rows` takes.
+
+    A value stands for each "?" of its condition; a tuple for one each.
+    """
+    values: list[Any] = []
+    for condition, value in conditions:
+        if value is not None:
+            sql += f" AND {condition}"
+            values += value if isinstance(value, tuple) else [value] * condition.count("?")
+    return sql, tuple(values)
 
 
 def run(sql: str, *values: Any) -> None:

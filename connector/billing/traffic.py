@@ -1,17 +1,77 @@
-"""What a profile's calls were, for advice on how many channels it needs."""
+"""What a profile's calls were, for advice: how many channels it needs, and the cheapest mix of them and bundles."""
 
 from __future__ import annotations
 
 import heapq
+from dataclasses import dataclass
 from decimal import Decimal
 
+from connector.billing import plans
 from connector.billing.named import profile_row
 from connector.billing.store import reading, rows
-from connector.core import advice
+from connector.billing.usage import HOUR_MS
+from connector.core import advice, mix
 from connector.core.advice import Advice
+from connector.core.destinations import in_us
+from connector.core.mix import Bundled, Made, Mix
+from connector.core.plans import MOST_CHANNELS, TERM_MS
+from connector.core.rating import Rate, increments
 from connector.core.refusals import CHANNELS_FULL
 
-HOUR_MS = 3_600_000
+# So far before the last call, and so many calls: more would tell no more of a busy hour, and keep a page waiting.
+LOOKED_BACK_MS = 90 * 24 * HOUR_MS
+MOST_LOOKED_AT = 200_000
+_CDRS = (
+    "SELECT started_at, ended_at, refusal FROM (SELECT started_at, ended_at, refusal FROM cdr WHERE profile_id = ?"
+    " AND started_at >= ? ORDER BY started_at DESC LIMIT ?) AS newest ORDER BY started_at"
+)
+
+
+@dataclass(frozen=True)
+class MixAdvice:
+    """The cheapest mix of channels and bundles for the calls of the last 30 days, and what is bought now, if anything.
+
+    `needed`: channels for the busiest hour. `us_seconds`: billed seconds of the calls that bundles pay for.
+    """
+
+    profile: str
+    currency: str
+    needed: int
+    us_seconds: int
+    best: Mix
+    bought: Mix | None
+    saves_micros: int
+
+
+_BUNDLED = (
+    "SELECT cdr.called, charge.billed_s, charge.prefix, charge.rate_name, charge.price_per_minute_micros,"
+    " charge.connection_fee_micros, charge.increments FROM cdr JOIN charge ON charge.cdr_id = cdr.id"
+    " WHERE cdr.profile_id = ? AND cdr.started_at >= ? AND cdr.direction = 'out' AND charge.billed_s > 0"
+    " ORDER BY cdr.started_at DESC LIMIT ?"
+)
+
+
+def cheapest(profile: str, most_blocking: Decimal, now: int) -> MixAdvice:
+    """What would have been cheapest for the calls of the 30 days before now. BadInput if there were none at all."""
+    with reading():
+        row = profile_row(profile)
+        needed = min(advise(row.username, most_blocking).channels, MOST_CHANNELS)
+        made = Bundled(
+            [
+                Made(billed_s, Rate(prefix, name, price, fee, increments(steps), 0))
+                for called, billed_s, prefix, name, price, fee, steps in reversed(
+                    rows(_BUNDLED, row.id, now - TERM_MS, MOST_LOOKED_AT)
+                )
+                if in_us(called)
+            ]
+        )
+        prices, has = plans.prices(row.company.name), plans.show(row.username)
+        best = mix.cheapest(needed, made, prices.channel_micros, prices.bundle_micros)
+        bought = None
+        if has.channels:
+            bought = mix.of(has.channels, has.bundles, made, prices.channel_micros, prices.bundle_micros)
+        saves = bought.total_micros - best.total_micros if bought else 0
+        return MixAdvice(row.name, prices.currency, needed, made.seconds, best, bought, saves)
 
 
 def advise(profile: str, most_blocking: Decimal) -> Advice:
@@ -20,9 +80,10 @@ def advise(profile: str, most_blocking: Decimal) -> Advice:
     tried: dict[int, int] = {}
     blocked: dict[int, int] = {}
     peak, up = 0, list[int]()
-    sql = "SELECT started_at, ended_at, refusal FROM cdr WHERE profile_id = ? ORDER BY started_at"
     with reading():
-        for started_at, ended_at, refusal in rows(sql, profile_row(profile).id):
+        row = profile_row(profile)
+        ((last,),) = rows("SELECT COALESCE(MAX(started_at), 0) FROM cdr WHERE profile_id = ?", row.id)
+        for started_at, ended_at, refusal in rows(_CDRS, row.id, last - LOOKED_BACK_MS, MOST_LOOKED_AT):
             hour = started_at // HOUR_MS
             if refusal == CHANNELS_FULL.code:
                 blocked[hour] = blocked.get(hour, 0) + 1

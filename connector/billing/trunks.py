@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import vault
+from connector.billing.audit import audited
 from connector.billing.models import Company, Profile, Trunk
 from connector.billing.named import company_row
-from connector.billing.store import lock, one, reading, rows, writing
+from connector.billing.store import lock, locked_companies, one, reading, rows, writing
 from connector.core import sip
+from connector.core.access import EVERYTHING, Scope
 from connector.core.sip import Options, Outward
 from connector.core.trunks import TrunkChoice
 from connector.errors import BadInput, NotFound
@@ -56,6 +58,7 @@ class SignIn:
         return f"SignIn({self.username!r})"
 
 
+@audited("trunk.create")
 def create_trunk(
     name: str,
     host: str,
@@ -131,18 +134,22 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
     A place is an address with a port, or with None for any.
     """
     taken: list[tuple[str, tuple[str, int | None]]] = []
-    for name, host, port, auth, options in rows(
-        "SELECT name, host, port, auth, options FROM trunk WHERE state != 'archived' AND name != ?", but_trunk
-    ):
+    mine = locked_companies()
+    columns = "company_id, name, host, port, auth, options"
+    sql = f"SELECT {columns} FROM trunk WHERE state != 'archived' AND name != ?"
+    columns = "company_id, name, host, port, auth, options"
+    sql = f"SELECT {columns} FROM trunk WHERE state != 'archived' AND name != ?"
+    for company, name, host, port, auth, options in rows(sql, but_trunk):
         taken += [
-            (f"the trunk {name}", place)
+            (f"the trunk {name}" if company in mine else "somebody else", place)
             for place in sip.known_by(host, port, auth == "registration", Options.from_json(options))
         ]
     sql = (
-        "SELECT name, address, port FROM profile WHERE auth = 'ip' AND role = 'server' AND status != 'archived'"
-        " AND username != ?"
+        "SELECT company_id, name, address, port FROM profile WHERE auth = 'ip' AND role = 'server'"
+        " AND status != 'archived' AND username != ?"
     )
-    taken += [(f"the profile {name}", (address, port)) for name, address, port in rows(sql, but_profile)]
+    for company, name, address, port in rows(sql, but_profile):
+        taken.append((f"the profile {name}" if company in mine else "somebody else", (address, port)))
     for who, (host, port) in taken:
         for address, wanted in places:
             if host == address and (port is None or wanted is None or port == wanted):
@@ -150,6 +157,7 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
                 raise BadInput(f"{who} is known by {where} already")
 
 
+@audited("trunk.change")
 def change(
     name: str,
     *,
@@ -191,6 +199,7 @@ def change(
         return _view(trunk_row(name))
 
 
+@audited("trunk.state")
 def set_state(name: str, state: str) -> TrunkView:
     """`draining`: no new calls; `suspended`: unknown to Asterisk too; `open`: as usual. Calls that are up go on."""
     with writing():
@@ -199,6 +208,7 @@ def set_state(name: str, state: str) -> TrunkView:
         return _view(trunk_row(name))
 
 
+@audited("trunk.remove")
 def remove(name: str) -> None:
     """Take a carrier out for good; its calls stay in the records, and its name stays taken. BadInput for a client's."""
     with writing():
@@ -210,10 +220,12 @@ def remove(name: str) -> None:
         ).execute()
 
 
-def list_trunks() -> list[TrunkView]:
-    """Every trunk that was not removed, by company, place and name."""
+def list_trunks(scope: Scope = EVERYTHING) -> list[TrunkView]:
+    """Every trunk that somebody sees and that was not removed, by company, place and name."""
     with reading():
         found = Trunk.select(Trunk, Company).join(Company).where(Trunk.state != "archived")
+        if scope.company is not None:
+            found = found.where(Trunk.company == scope.company)
         return [_view(row) for row in found.order_by(Company.name, Trunk.place, Trunk.name)]
 
 
@@ -254,6 +266,11 @@ def choice(row: tuple[Any, ...]) -> TrunkChoice:
     """A row of what `choices` asks for."""
     number, name, place, share, failover, options = row
     return TrunkChoice(number, name, place, share, tuple(failover.split()), Options.from_json(options).number_form)
+
+
+def choice_of(row: Any) -> TrunkChoice:
+    """A row of the table as a choice."""
+    return choice((row.id, row.name, row.place, row.share, row.failover, row.options))
 
 
 def outward() -> list[Outward]:

@@ -86,8 +86,11 @@ def first_key() -> bool:
 
 def _any_sealed() -> str | None:
     with reading():
-        found = rows("SELECT digest FROM profile WHERE LENGTH(digest) > 32 LIMIT 1") or rows(
-            "SELECT secret FROM trunk WHERE secret IS NOT NULL LIMIT 1"
+        found = (
+            rows("SELECT digest FROM profile WHERE LENGTH(digest) > 32 LIMIT 1")
+            or rows("SELECT secret FROM trunk WHERE secret IS NOT NULL LIMIT 1")
+            or rows("SELECT pin FROM mailbox LIMIT 1")
+            or rows("SELECT secret FROM webhook LIMIT 1")
         )
     return found[0][0] if found else None
 

@@ -14,7 +14,26 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import doctor, service
-from connector.cli import backups, calls, config, dropin, money, nodes, output, profiles, rates, subscriptions, trunks
+from connector.cli import (
+    alerts,
+    backups,
+    calls,
+    config,
+    dropin,
+    exports,
+    money,
+    nodes,
+    numbers,
+    output,
+    people,
+    profiles,
+    rates,
+    reports,
+    routes,
+    subscriptions,
+    trunks,
+    voicemail,
+)
 from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
 from connector.errors import BadInput, ConnectorError
 
@@ -35,6 +54,19 @@ app.add_typer(trunks.app, name="trunk")
 app.add_typer(trunks.status_app)
 app.add_typer(dropin.app)
 app.add_typer(rates.app, name="rates")
+app.add_typer(numbers.app, name="numbers")
+app.add_typer(voicemail.app, name="voicemail")
+app.add_typer(routes.account_app, name="account")
+app.add_typer(routes.route_app, name="route")
+app.add_typer(routes.department_app, name="department")
+app.add_typer(routes.hours_app, name="hours")
+app.add_typer(reports.app, name="report")
+app.add_typer(exports.app)
+app.add_typer(alerts.notices_app)
+app.add_typer(alerts.webhook_app, name="webhook")
+app.add_typer(people.user_app, name="user")
+app.add_typer(people.token_app, name="token")
+app.add_typer(people.audit_app, name="audit")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls
+from connector.billing import calls, emergency
 from connector.billing.calls import CdrView, LiveCall
 from connector.cli.output import AsJson, as_dict, console, open_store, plain, print_json, print_many, print_one
 from connector.core.money import decimal
@@ -15,6 +15,24 @@ from connector.core.times import iso
 
 app = typer.Typer()
 cdr_app = typer.Typer(no_args_is_help=True, help="What became of each call.")
+
+
+@app.command("emergency")
+def emergency_calls(
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 100, as_json: AsJson = False
+) -> None:
+    """The calls to emergency numbers, and what became of them: they pass no gate, and are no CDRs."""
+    open_store()
+    found = emergency.listed(limit)
+    if as_json:
+        print_json([as_dict(view) for view in found])
+        return
+    print_many(
+        "Emergency calls (times are UTC)",
+        ("When", "Profile", "Dialled", "Went to", "Node"),
+        [(iso(v.at) or "", v.profile or "-", v.dialled, v.outcome, v.node) for v in found],
+        "None.",
+    )
 
 
 @app.command("calls")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import re
 import sys
 import uuid
 from collections.abc import Sequence
@@ -17,10 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import config, stores
+from connector.billing import audit, profiles
+from connector.billing.audit import Doer
 from connector.billing.store import Store
 from connector.clock import SystemClock
-from connector.core import money
-from connector.core.times import iso
+from connector.core import money, times
+from connector.core.access import EVERYTHING, Scope
 from connector.errors import BadInput
 
 console = Console()
@@ -44,6 +49,11 @@ def now() -> int:
     return SystemClock().now_ms()
 
 
+def scope_of(company: str | None) -> Scope:
+    """What is seen of one company, by its name, or of all. NotFound."""
+    return Scope(profiles.company_id(company)) if company else EVERYTHING
+
+
 def key_or_new(key: str | None) -> str:
     """The idempotency key that was given, or a new one, before anything is tried. BadInput if it is unfit."""
     if key is None:
@@ -63,24 +73,37 @@ def open_store() -> Store:
     found = settings()
     opened = stores.opened(found.store)
     opened.check()
+    audit.act_as(Doer(f"{_login()} (command line)", now()))
     return opened
+
+
+def _login() -> str:
+    """Who typed it, as the system knows them: whoever they became by sudo, it says who they were."""
+    known = os.environ.get("SUDO_USER") or ""
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,40}", known):
+        return known
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+
+
+def read_file(file: Path, most_bytes: int) -> str:
+    """The text of a file that somebody named. BadInput if it cannot be read, is too large, or is no text."""
+    try:
+        if file.stat().st_size > most_bytes:
+            raise BadInput(f"{file} is larger than {most_bytes} bytes")
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{file} is not UTF-8: byte {error.start}") from None
+    except OSError as error:
+        raise BadInput(f"{file} cannot be read: {error.strerror or error}") from None
 
 
 def as_dict(view: Any) -> dict[str, Any]:
     """A view for programs: its instants as ISO 8601, in UTC, to the millisecond."""
-    fields: dict[str, Any] = _timed(asdict(view))
+    fields: dict[str, Any] = times.timed(asdict(view))
     return fields
-
-
-def _timed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: iso(item)
-            if (key.endswith(("_at", "_until")) or key == "at") and isinstance(item, int)
-            else _timed(item)
-            for key, item in value.items()
-        }
-    return [_timed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def print_json(value: Any) -> None:
@@ -109,7 +132,7 @@ def _text(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return " ".join(map(str, value))
-    return "-" if value is None else str(value)
+    return "-" if value is None else str(value).replace("\n", "; ")
 
 
 def print_many(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from connector.billing import limits, plans, profiles
 from connector.cli import sip_options
 from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one, settings
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
-from connector.core import connect
+from connector.core import connect, numbering
 from connector.core.money import amount
 from connector.core.sip import Options
 from connector.errors import BadInput
@@ -59,6 +60,7 @@ def profile_create(
     realm: Annotated[str, typer.Option(help="Of a client: the provider's realm, if you know it.")] = "",
     password_file: Password = None,
     channels: Annotated[int, typer.Option(help="Simultaneous calls, 1 to 300; 0 for none yet.")] = 0,
+    country: Annotated[str | None, typer.Option(help="Whose numbers its phones dial: two letters, like GB.")] = None,
     company: Annotated[str | None, typer.Option(help="Whose it is, if there are several companies.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,13 +89,14 @@ def profile_create(
             company,
             sign_in=sign_in,
             options=Options(**said),
+            country=country,
         )
         print_one(as_dict(profiles.show_profile(made)), as_json)
         return
     open_store()
     at = (address, sip_options.port_or_usual(port, said)) if auth == "ip" and address else None
     issued = profiles.create_profile(
-        name, channels, settings().sip.realm, now(), company, at=at, options=Options(**said)
+        name, channels, settings().sip.realm, now(), company, at=at, options=Options(**said), country=country
     )
     _print_issued(issued, as_json)
 
@@ -123,11 +126,44 @@ def profile_change(
     said: dict[str, Any],
     address: Annotated[str | None, typer.Option(help="Where its PBX calls from.")] = None,
     port: Annotated[int | None, typer.Option(help="And its UDP port.")] = None,
+    country: Annotated[str | None, typer.Option(help="Whose numbers its phones dial; 'none': any in full.")] = None,
+    emergency: Annotated[
+        str | None, typer.Option(help="Its emergency numbers: '112, 999'; 'country': its country's.")
+    ] = None,
+    billing_address: Annotated[str | None, typer.Option(help="Where its bills go; '' for nowhere.")] = None,
+    contact: Annotated[str | None, typer.Option(help="Who is to be asked about it; '' for nobody.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change how its PBX speaks SIP; what is not said stays. A client's: 'connector trunk change'."""
+    """Change how its PBX speaks SIP, or whose it is; what is not said stays. A client's: 'connector trunk change'."""
     open_store()
-    print_one(as_dict(profiles.change(name, at=(address, port), options=said)), as_json)
+    if country not in (None, "none"):
+        numbering.checked_country(country or "")
+    if emergency not in (None, "country"):
+        numbering.checked_emergency(emergency or "")
+    if country is not None:
+        changed = profiles.set_country(name, None if country == "none" else country)
+    if emergency is not None:
+        changed = profiles.set_emergency(name, "" if emergency == "country" else emergency)
+    if billing_address is not None or contact is not None:
+        changed = profiles.set_contact(name, billing_address, contact)
+    others = (country, emergency, billing_address, contact)
+    if others == (None,) * 4 or said or address or port:
+        changed = profiles.change(name, at=(address, port), options=said)
+    print_one(as_dict(changed), as_json)
+
+
+@app.command("caller-id")
+def profile_caller_id(
+    name: str,
+    policy: Annotated[str | None, typer.Option(help="none; fixed: always the number; pass: what the PBX says.")] = None,
+    number: Annotated[str | None, typer.Option(help="The main number; '' for the first that it has.")] = None,
+    foreign: Annotated[str | None, typer.Option(help="Others' numbers: replace, or refuse the call.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What its calls out show: only numbers that the company has or has verified. With options, changes it."""
+    open_store()
+    shown = profiles.set_caller_id(name, policy, number, foreign)
+    print_one({"profile": shown.name, "numbers": shown.numbers, **asdict(shown.caller_id)}, as_json)
 
 
 @app.command("connect")
@@ -140,23 +176,12 @@ def profile_connect(
     if form not in ("asterisk", "freepbx", "generic"):
         raise BadInput("the page is for asterisk, freepbx or generic")
     open_store()
-    found, ours = profiles.show_profile(name), settings().sip
+    found = profiles.show_profile(name)
     if found.role == "client":
         text = connect.own_dialplan(found.username, found.options.context)
         print_json({"dialplan": text}) if as_json else sys.stdout.write(text)
         return
-    page = connect.Connection(
-        found.name,
-        found.username,
-        ours.realm,
-        ours.host,
-        ours.tls_port if found.options.transport == "tls" else ours.port,
-        found.channels,
-        tuple(found.numbers),
-        found.options,
-        address=found.address,
-        pbx_port=found.port,
-    )
+    page = profiles.connection(found, settings().sip)
     if form == "asterisk":
         text = connect.asterisk(page)
         print_json({"pjsip": text}) if as_json else sys.stdout.write(text)
@@ -164,7 +189,7 @@ def profile_connect(
     print_one(dict(connect.freepbx(page) if form == "freepbx" else connect.table(page)), as_json)
 
 
-add_state_commands(app, profiles.set_state)
+add_state_commands(app, profiles.set_state, "No new calls, but for emergencies; calls that are up go on.")
 
 
 @app.command("hang-up")

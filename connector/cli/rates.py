@@ -9,9 +9,19 @@ from typing import Annotated
 import typer
 
 from connector.billing import decks, holds
-from connector.cli.output import AsJson, Company, as_dict, console, now, open_store, print_json, print_many, print_one
+from connector.cli.output import (
+    AsJson,
+    Company,
+    as_dict,
+    console,
+    now,
+    open_store,
+    print_json,
+    print_many,
+    print_one,
+    read_file,
+)
 from connector.core.times import iso
-from connector.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Rate decks, and what a call costs.")
 
@@ -27,7 +37,7 @@ def rates_load(
 ) -> None:
     """Take a rate deck into use, from CSV: whole or not at all, ten seconds from now, without stopping calls."""
     open_store()
-    text = _read(file)
+    text = read_file(file, MOST_BYTES)
     with console.status(f"reading {file.name}"):
         difference = decks.compare(text, now(), company)
         if not dry_run:
@@ -69,14 +79,3 @@ def rates_price(
     """What a call would cost, now, without making it."""
     open_store()
     print_one(as_dict(holds.price(number, ms, now(), profile, company)), as_json)
-
-
-def _read(file: Path) -> str:
-    try:
-        if file.stat().st_size > MOST_BYTES:
-            raise BadInput(f"{file} is larger than {MOST_BYTES} bytes")
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file} is not UTF-8: byte {error.start}") from None
-    except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror or error}") from None

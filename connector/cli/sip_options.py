@@ -78,8 +78,8 @@ def _value(name: str, value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
-def add_state_commands(app: typer.Typer, set_state: Callable[[str, str], Any]) -> None:
-    """`suspend`, `drain` and `resume`, for whatever can be closed."""
+def add_state_commands(app: typer.Typer, set_state: Callable[[str, str], Any], suspended: str) -> None:
+    """`suspend`, `drain` and `resume`, for whatever can be closed; `suspended`: what the first means, in words."""
 
     def add(command: str, state: str, words: str) -> None:
         """One of them."""
@@ -90,7 +90,7 @@ def add_state_commands(app: typer.Typer, set_state: Callable[[str, str], Any]) -
             open_store()
             print_one(as_dict(set_state(name, state)), as_json)
 
-    add("suspend", "suspended", "No new calls, and Asterisk does not know it; calls that are up go on.")
+    add("suspend", "suspended", suspended)
     add("drain", "draining", "No new calls; those that are up finish, and it stays registered.")
     add("resume", "open", "As usual again.")
 

@@ -12,6 +12,7 @@ from connector.billing import plans, traffic
 from connector.cli import output
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_one
 from connector.core import advice
+from connector.core.mix import Mix
 from connector.core.money import shown
 from connector.errors import BadInput
 
@@ -80,6 +81,30 @@ def channels_advise(
         open_store()
         found = traffic.advise(profile or "", most)
     print_one(asdict(found), as_json)
+
+
+@channels_app.command("mix")
+def channels_mix(profile: str, as_json: AsJson = False) -> None:
+    """The cheapest mix of channels and bundles for the calls that a profile made in the last 30 days."""
+    open_store()
+    found = traffic.cheapest(profile, advice.USUAL_BLOCKING, now())
+    if as_json:
+        output.print_json(as_dict(found))
+        return
+    mixes = [("cheapest", found.best), *([("bought now", found.bought)] if found.bought else [])]
+    output.print_many(
+        f"{found.profile}: {found.needed} channels needed, {found.us_seconds // 60:,} US minutes in 30 days",
+        ("", "Channels", "Bundles", "For a term", "US calls besides", "Together"),
+        [
+            (words, str(mix.channels), str(mix.bundles), *(shown(sum_, found.currency) for sum_ in _sums(mix)))
+            for words, mix in mixes
+        ],
+        "",
+    )
+
+
+def _sums(mix: Mix) -> tuple[int, int, int]:
+    return mix.term_price_micros, mix.calls_micros, mix.total_micros
 
 
 @bundles_app.command("buy", context_settings=output.NUMBERS)

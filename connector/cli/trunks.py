@@ -218,7 +218,7 @@ def trunk_remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do 
     trunks.remove(name)
 
 
-add_state_commands(app, trunks.set_state)
+add_state_commands(app, trunks.set_state, "No new calls, and Asterisk does not know it; calls that are up go on.")
 
 
 @app.command("hang-up")

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from connector.core.callers import NOBODY, Shown
+from connector.core.routes import Hop
 from connector.core.trunks import Target
 
 # A call is answered, or given up, within this: CONNECTOR_RING_S in the dialplan has to be less.
@@ -45,7 +47,8 @@ class Attempt:
 
     `source` is the username of the profile (out) or the name of the trunk (in) that Asterisk matched; `started_at` is
     when the gate leg was made, `asked_at` when it reached the gate; for a `transferred` leg, which talked before, both
-    are the latter.
+    are the latter. `private`: the caller asked for the number not to be shown. `forwarded`: the call goes out because
+    this number or account of the profile was called, and is forwarded.
     """
 
     call_id: str
@@ -57,15 +60,30 @@ class Attempt:
     started_at: int
     asked_at: int
     transferred: bool = False
+    private: bool = False
+    forwarded: str = ""
+
+
+@dataclass(frozen=True)
+class Emergency:
+    """An emergency number was dialled: the call goes to the local route, and has no channel, hold or row.
+
+    `left_s`: the leg is of another call too, whose time ends then; 0: of none.
+    """
+
+    dialled: str
+    left_s: int = 0
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """The call has its channel. What the dialplan does with it: out, it tries the `targets` in their order; in, it
-    rings the one target, a PBX's endpoint, or goes on in the `context` of this Asterisk, the PBX of a client profile.
+    """The call has its channel. What the dialplan does with it: out, it tries the `targets` in their order; in, its
+    `hops`, within `within_s` seconds of ringing. Where this Asterisk is the PBX, of a client profile, a call in goes on
+    in its `context`, by the hops if there are any.
 
-    `guard_s`: how long it may talk, from its answer on, before Asterisk ends it: what is held for it, if it costs.
-    `channels`: what the profile has bought; Asterisk counts too, as a second guard.
+    `shown`: the caller ID that the far side is to see. `guard_s`: how long it may talk, from its answer on, before
+    Asterisk ends it: what is held for it, if it costs. `channels`: what the profile has bought; Asterisk counts too, as
+    a second guard.
     """
 
     call_id: str
@@ -74,7 +92,10 @@ class Admitted:
     guard_s: int
     channels: int
     targets: tuple[Target, ...] = ()
+    hops: tuple[Hop, ...] = ()
+    within_s: int = 0
     context: str = ""
+    shown: Shown = NOBODY
 
 
 # The cause that the dialplan hangs up with when a leg's time ran out: 102, recovery on timer expiry.

@@ -160,7 +160,8 @@ def freepbx(found: Connection) -> list[tuple[str, str]]:
 def own_dialplan(username: str, context: str) -> str:
     """What an admin writes in the dialplan of the Asterisk that is the PBX of a client profile."""
     return f"""\
-; extensions.conf, in the context of your phones: calls out, dialled as + and country code
+; extensions.conf, in the context of your phones: calls out, dialled as + and country code. Emergency numbers are not
+; among them: your own dialplan sends those to a line that brings help
 exten => _+X.,1,Set(__CONNECTOR_PROFILE={username})
  same => n,Goto(connector-from-profile,${{EXTEN}},1)
 

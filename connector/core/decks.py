@@ -6,25 +6,23 @@ whole.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from connector.core import destinations
+from connector.core import destinations, sheets
 from connector.core.money import amount, decimal
 from connector.core.rating import Increments, Rate, increments
 from connector.errors import BadInput
 
-COLUMNS = ("prefix", "name", "price_per_minute", "connection_fee", "increments", "valid_from", "kind")
+_NEEDED = ("prefix", "name", "price_per_minute")
 _OPTIONAL = {"connection_fee": "0", "increments": "30/6", "valid_from": "1970-01-01", "kind": "standard"}
 _PREFIX = re.compile(r"\+?([1-9][0-9]{0,14})")
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}:[0-9]{2})Z)?")
 MOST_ROWS = 1_000_000
 MOST_NAME = 80
-SHOWN_ERRORS = 20
 # A thousand of the currency a minute: above it, somebody mistook the column.
 MOST_PRICE_MICROS = 1_000_000_000
 
@@ -72,28 +70,18 @@ def parse(text: str) -> RateDeck:
     Columns: prefix, name, price_per_minute, and if wanted connection_fee (0), increments (30/6), valid_from (UTC;
     always), kind (standard). Prices are decimals of the company's currency. Lines that begin with # are for people.
     """
-    errors: list[str] = []
-    rates: list[Rate] = []
     seen: dict[tuple[str, int], int] = {}
-    wrong = 0
-    read = _Reader()
-    for line, row in _rows(text):
-        try:
-            rate = read.rate(row)
-            first = seen.setdefault((rate.prefix, rate.valid_from), line)
-            if first != line:
-                raise BadInput(f"{rate.prefix} from the same date stands in line {first} already")
-        except BadInput as error:
-            wrong += 1
-            if len(errors) < SHOWN_ERRORS:
-                errors.append(f"line {line}: {error}")
-        else:
-            rates.append(rate)
-    if wrong:
-        more = f"; and {wrong - len(errors)} more lines" if wrong > len(errors) else ""
-        raise BadInput("the rate deck was not taken: " + "; ".join(errors) + more)
-    if not rates:
-        raise BadInput("the rate deck was not taken: it has no rates")
+    reader = _Reader()
+
+    def rate_of(line: int, cells: list[str]) -> Rate:
+        """The rate of a line, if no line before it has it."""
+        rate = reader.rate(cells)
+        first = seen.setdefault((rate.prefix, rate.valid_from), line)
+        if first != line:
+            raise BadInput(f"{rate.prefix} from the same date stands in line {first} already")
+        return rate
+
+    rates = sheets.read(text, "the rate deck", _NEEDED, _OPTIONAL, MOST_ROWS, rate_of)
     return RateDeck(rates, version_of(text))
 
 
@@ -142,37 +130,6 @@ def _in_force(deck: RateDeck, at: int) -> dict[str, Rate]:
     return found
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows below the header, each with its line, its cells in the order of COLUMNS."""
-    if "\0" in text:
-        raise BadInput("the rate deck was not taken: it has a NUL byte in it")
-    reader = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
-    try:
-        first = next((cells for cells in reader if cells and not cells[0].startswith("#")), [])
-        head = [name.strip().lower() for name in first]
-        missing = [name for name in COLUMNS[:3] if name not in head]
-        unknown = [name for name in head if name not in COLUMNS]
-        if missing or unknown or len(set(head)) != len(head):
-            raise BadInput(
-                f"the rate deck was not taken: its first line must name the columns {', '.join(COLUMNS[:3])}"
-                f" and may name {', '.join(COLUMNS[3:])}, each once"
-            )
-        where = [head.index(name) if name in head else -1 for name in COLUMNS]
-        defaults = [_OPTIONAL.get(name, "") for name in COLUMNS]
-        for count, cells in enumerate(reader):
-            if count >= MOST_ROWS:
-                raise BadInput(f"the rate deck was not taken: it has more than {MOST_ROWS} rates")
-            if not cells or cells[0].startswith("#"):
-                continue
-            if len(cells) != len(head):
-                yield reader.line_num, []
-                continue
-            values = zip(where, defaults, strict=True)
-            yield reader.line_num, [(cells[at].strip() if at >= 0 else "") or default for at, default in values]
-    except csv.Error as error:
-        raise BadInput(f"the rate deck was not taken: line {reader.line_num}: {error}") from None
-
-
 class _Reader:
     """Reads rows to rates. Remembers what it read before: most cells of a deck repeat."""
 
@@ -183,8 +140,6 @@ class _Reader:
 
     def rate(self, row: list[str]) -> Rate:
         """One row. BadInput says what is wrong with it."""
-        if not row:
-            raise BadInput("it does not have as many cells as the first line")
         prefix, name, price, fee, steps, since, kind = row
         digits = _PREFIX.fullmatch(prefix)
         if digits is None:

@@ -78,3 +78,14 @@ def repinned(hold: Hold, rate: Rate) -> Hold:
 def settled(hold: Hold, rate: Rate, duration_ms: int) -> rating.Rated:
     """What is charged of a hold when the call is over; the rest is void. Never more than was held."""
     return rating.rated(rate, duration_ms, hold.bundle_s, most_s=hold.seconds)
+
+
+def lasts_ms(available_micros: int, held_micros: int, spent_micros: int, burn_micros: int) -> int | None:
+    """How long credit lasts if calls go on as they are, in milliseconds; None if none is being spent.
+
+    `spent` is what the calls that are up have cost so far, of what is `held` for them; `burn` is what they cost a
+    minute. A call ends with its last paid block, so some end a slice sooner, and others as much later.
+    """
+    if not burn_micros:
+        return None
+    return max(0, available_micros + held_micros - spent_micros) * 60_000 // burn_micros

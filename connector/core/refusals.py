@@ -27,8 +27,9 @@ PROFILE_NOT_ACTIVE = Refusal("profile_not_active", 21, 403, 403, "The profile is
 PROFILE_SUSPENDED = Refusal("profile_suspended", 21, 403, 403, "The profile is suspended by its operator.")
 PROFILE_DRAINING = Refusal("profile_draining", 42, 503, 503, "The profile takes no new calls, for it is being drained.")
 TRUNK_CLOSED = Refusal("trunk_closed", 42, 503, 503, "The trunk takes no new calls: it is drained or suspended.")
-NUMBER_INVALID = Refusal("number_invalid", 28, 484, 422, "What was dialled is no number in international form.")
-NUMBER_UNKNOWN = Refusal("number_unknown", 1, 404, 404, "The number called belongs to no profile.")
+NUMBER_INVALID = Refusal("number_invalid", 28, 484, 422, "What was dialled is no number.")
+CALLER_FOREIGN = Refusal("caller_foreign", 21, 403, 403, "The caller ID is no number that the company has.")
+NUMBER_UNKNOWN = Refusal("number_unknown", 1, 404, 404, "What was called is no number or account of a profile.")
 NO_RATE = Refusal("no_rate", 21, 403, 422, "The rate deck has no rate for the number called.")
 DESTINATION_BLOCKED = Refusal("destination_blocked", 21, 403, 403, "The profile may not call numbers like this one.")
 PRICE_TOO_HIGH = Refusal("price_too_high", 21, 403, 403, "A minute costs more than the profile may pay.")
@@ -36,6 +37,7 @@ CALLS_TOO_FAST = Refusal("calls_too_fast", 42, 503, 429, "More new calls in a se
 NUMBER_TOO_OFTEN = Refusal("number_too_often", 21, 403, 429, "The number was called more often in an hour than may be.")
 SPEND_LIMIT = Refusal("spend_limit", 21, 403, 402, "A limit on what the profile may spend is reached.")
 NO_CREDIT = Refusal("no_credit", 21, 403, 402, "There is no credit for the first billing block of the call.")
+NO_ROUTE = Refusal("no_route", 20, 480, 404, "The route of what was called leads nowhere at this moment.")
 NO_TRUNK = Refusal("no_trunk", 38, 500, 503, "There is no carrier trunk to send the call to.")
 STORE_UNAVAILABLE = Refusal("store_unavailable", 42, 503, 503, "The store cannot be written, so the call cannot count.")
 NOT_READY = Refusal("not_ready", 42, 503, 503, "The connector does not know yet which calls are up.")
@@ -48,7 +50,9 @@ ALL = (
     PROFILE_DRAINING,
     TRUNK_CLOSED,
     NUMBER_INVALID,
+    CALLER_FOREIGN,
     NUMBER_UNKNOWN,
+    NO_ROUTE,
     NO_TRUNK,
     NO_RATE,
     DESTINATION_BLOCKED,

@@ -106,7 +106,7 @@ class Options:
 @dataclass(frozen=True)
 class Inward:
     """A PBX that signs in to us: by registration, with one of `digests` (HA1 for `name` and `realm`), or, where there
-    are none, by the `address` and `port` that it calls from.
+    are none, by the `address` and `port` that it calls from. `emergency`: its emergency numbers.
     """
 
     name: str
@@ -115,6 +115,7 @@ class Inward:
     address: str = ""
     port: int = 0
     options: Options = field(default_factory=Options)
+    emergency: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from calendar import monthrange
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import BadInput
@@ -30,6 +33,32 @@ def iso(at: int | None) -> str | None:
     return f"{datetime.fromtimestamp(at // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"
 
 
+def is_instant(name: str) -> bool:
+    """Whether a field of a view is an instant, by its name: `ends_at`, `paid_until`, `at`."""
+    return name.endswith(("_at", "_until")) or name == "at"
+
+
+def timed(value: Any) -> Any:
+    """A view as plain values, for programs: its instants as ISO 8601, in UTC, to the millisecond."""
+    if isinstance(value, dict):
+        return {
+            key: iso(item) if is_instant(key) and isinstance(item, int) else timed(item) for key, item in value.items()
+        }
+    return [timed(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def instant(text: str, zone: str) -> int:
+    """`2026-12-25T10:00`, by the clock of a time zone unless it says its own, in milliseconds. BadInput."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))
+        if not 1970 < moment.year < 2200:
+            raise ValueError(text)
+        return int(moment.timestamp()) * 1000
+    except (ValueError, OverflowError):
+        raise BadInput(f"{text[:40]!r} is no time like 2026-12-25T10:00, or 2026-12-25T10:00Z") from None
+
+
 def checked_zone(name: str) -> str:
     """The IANA name of a time zone, as it was given; BadInput if there is none such."""
     try:
@@ -53,6 +82,27 @@ def month_start(month: str, zone: str) -> int:
     """The instant at which a calendar month (`2026-11`) begins in a time zone."""
     year, number = (int(part) for part in month.split("-"))
     return int(datetime(year, number, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1000
+
+
+def checked_month(text: str) -> str:
+    """A month as it was given; BadInput if it is none like `2026-11`."""
+    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text, re.ASCII):
+        raise BadInput(f"{text[:40]!r} is no month like 2026-11")
+    return text
+
+
+def days_of(month: str) -> list[str]:
+    """The days of a month: `2026-11-01` and so on."""
+    year, number = (int(part) for part in month.split("-"))
+    return [f"{month}-{day:02d}" for day in range(1, monthrange(year, number)[1] + 1)]
+
+
+def days_between(first: int, last: int, zone: str) -> list[str]:
+    """The days of two instants in a time zone, and those between them; none if the second is before the first."""
+    if last < first:
+        return []
+    day, end = (datetime.fromtimestamp(at // 1000, ZoneInfo(zone)).date() for at in (first, last))
+    return [str(day + timedelta(days=number)) for number in range((end - day).days + 1)]
 
 
 def next_month(month: str) -> str:

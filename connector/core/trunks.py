@@ -26,11 +26,14 @@ class TrunkChoice:
 
 @dataclass(frozen=True)
 class Target:
-    """One try: the pjsip endpoint, the number as it wants it, and the SIP answers after which the next is tried."""
+    """One try: the pjsip endpoint, the number as it wants it, the SIP answers after which the next is tried, and the
+    caller's number as it wants it, "" for none.
+    """
 
     endpoint: str
     number: str
     failover: tuple[str, ...] = ()
+    shows: str = ""
 
 
 def endpoint_of(trunk: str) -> str:

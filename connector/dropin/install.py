@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.core.calls import GATE_LIMIT_MS
+from connector.core.numbering import ANYWHERE
 from connector.errors import BadInput
 
 OURS = "connector"
+BOXES = "voicemail_boxes.conf"
 RING_S = 60
 _BEGIN, _END = "; >>> connector", "; <<< connector"
 _BROKEN = " (a line break was added before this)"
@@ -62,6 +64,7 @@ def own_texts(app: str, sip_host: str) -> dict[str, str]:
         "app_name": app,
         "gate_timeout_s": str(GATE_LIMIT_MS // 1000),
         "ring_s": str(RING_S),
+        "emergency": "-".join(ANYWHERE),
         "sip_host": sip_host,
     }
     found = {}
@@ -83,6 +86,8 @@ def plan(conf: Path, settings: Path, sip_host: str) -> Plan:
     ari, ami, web = (secrets.token_urlsafe(24) for _ in range(3))
     transport = _transport(conf)
     ours, notes = _own_files(conf, ari, ami, transport, sip_host, freepbx)
+    if freepbx:
+        notes.append("FreePBX writes voicemail.conf itself: routes can use no mailboxes of the connector's")
     edits = [Edit(conf / OURS / name, text) for name, text in ours.items()]
     edits += _includes(conf, freepbx)
     edits.append(Edit(settings, _settings(conf, ari, ami, web, transport, sip_host), mode=0o600))
@@ -157,6 +162,7 @@ def _own_files(
     }
     if not freepbx:
         files["http.conf"] = _general(conf / "http.conf", ["enabled = yes", "sessionlimit = 200"])
+        files["voicemail.conf"] = f'; The mailboxes.\n#tryinclude "{OURS}/generated/{BOXES}"\n'
         files["cel.conf"] = "[general]\nenable = yes\nevents = CHAN_START,ANSWER,HANGUP\n"
     return files, notes
 
@@ -181,7 +187,7 @@ def _manager(conf: Path, secret: str, freepbx: bool) -> str:
 
 def _includes(conf: Path, freepbx: bool) -> list[Edit]:
     edits = []
-    for name in ("extensions.conf", "pjsip.conf", "ari.conf", "manager.conf", "http.conf", "cel.conf"):
+    for name in (*_FREEPBX, "http.conf", "cel.conf", "voicemail.conf"):
         if freepbx and name not in _FREEPBX:
             continue
         path = conf / (_FREEPBX.get(name, name) if freepbx else name)

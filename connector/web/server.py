@@ -1,158 +1,115 @@
-"""A page with what goes on now, and `/health` for programs.
-
-Signing in is by a link that holds the token of connector.toml, until there are users with passwords of their own.
-"""
+"""The web application: pages, the REST API, and `/health` for programs; and what every answer says to a browser."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
-import html
-import secrets
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from connector.billing.calls import CdrView, LiveCall
-from connector.billing.profiles import ProfileView
+from connector.billing import sessions
+from connector.clock import Clock
 from connector.config import WebSettings
-from connector.core.times import iso
-from connector.errors import StoreUnavailable
+from connector.errors import ConnectorError
+from connector.web import openapi, problems
+from connector.web.api import ENDPOINTS
+from connector.web.guard import STALE, Guard
+from connector.web.live import Live
+from connector.web.passwords import Passwords
+from connector.web.problems import PROBLEMS, Problem
+from connector.web.render import STATIC, rendered
+from connector.web.rest import PREFIX, Rest, World, problems_middleware
+from connector.web.site import PAGES
+from connector.web.site.serve import Site, pages_middleware
+from connector.web.site.sign_in import SignIn
 
-_COOKIE = "connector_session"
-_STYLE = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; width: 100%; margin-bottom: 2rem; }
-th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8884; white-space: nowrap; }
-section { overflow-x: auto; }
-"""
-_POLICY = "default-src 'none'; style-src 'sha256-{}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
-
-
-@dataclass(frozen=True)
-class Overview:
-    """What the page shows."""
-
-    ready: bool
-    profiles: list[ProfileView]
-    live: list[LiveCall]
-    cdrs: list[CdrView]
+DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
+URL: web.AppKey[str] = web.AppKey("url", str)
+MOST_FORM = 256 * 1024
 
 
-def make_app(
-    settings: WebSettings, overview: Callable[[], Awaitable[Overview]], ready: Callable[[], bool]
-) -> web.Application:
-    """The web application. `overview` is asked for every page; `ready` for every health check."""
-    pages = _Pages(settings, overview, ready)
-    app = web.Application(client_max_size=64 * 1024, middlewares=[_guard])
-    app.router.add_get("/", pages.overview)
-    app.router.add_get("/health", pages.health)
-    app.router.add_get("/sign-in", pages.sign_in)
+def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clock: Clock) -> web.Application:
+    """The web application. `ready` is asked for every health check and page."""
+    guarded = functools.partial(_guarded, world, clock)
+    app = web.Application(
+        client_max_size=MOST_FORM, middlewares=[web.middleware(guarded), problems_middleware, pages_middleware]
+    )
+    hasher = Passwords()
+
+    async def health(request: web.Request) -> web.Response:
+        """200 when calls are decided, 503 when not."""
+        return web.json_response({"ready": ready()}, status=200 if ready() else 503)
+
+    async def lifetime(app: web.Application) -> AsyncIterator[None]:
+        """The threads that work out hashes end with it."""
+        yield
+        hasher.close()
+
+    app.cleanup_ctx.append(lifetime)
+    app.router.add_get("/health", health)
+    SignIn(world, settings, clock, hasher).add_to(app.router)
+    Site(world, ready, PAGES).add_to(app.router)
+    app.router.add_get("/api/", _api_page)
+    app.router.add_get("/api/openapi.json", _api_document)
+    app.router.add_get("/api/problems", _problems_page)
+    app.router.add_get(f"{PREFIX}/events", Live(world.guard, world.reads, clock).events)
+    app.router.add_static("/static/", STATIC)
+    app[DOCUMENT] = openapi.document(ENDPOINTS)
+    app[URL] = settings.url
+    Rest(world, ENDPOINTS).add_to(app.router)
     return app
 
 
-class _Pages:
-    def __init__(
-        self, settings: WebSettings, overview: Callable[[], Awaitable[Overview]], ready: Callable[[], bool]
-    ) -> None:
-        self._token = settings.token.get_secret_value()
-        self._overview = overview
-        self._ready = ready
-        self._session = secrets.token_urlsafe(32)
-
-    async def health(self, request: web.Request) -> web.Response:
-        """200 when calls are decided, 503 when not."""
-        ready = self._ready()
-        return web.json_response({"ready": ready}, status=200 if ready else 503)
-
-    async def sign_in(self, request: web.Request) -> web.Response:
-        """A right token becomes a cookie; the token leaves the address bar."""
-        given = request.query.get("token", "")
-        if not hmac.compare_digest(given.encode(), self._token.encode()):
-            return _page(
-                "Not signed in",
-                "<p>This link is not valid. The right one is printed by <code>make run</code>.</p>",
-                403,
-            )
-        answer = web.Response(status=303, headers={"Location": "/"})
-        answer.set_cookie(_COOKIE, self._session, httponly=True, samesite="Strict")
-        return answer
-
-    async def overview(self, request: web.Request) -> web.Response:
-        """Profiles, live calls, the newest CDRs."""
-        if not hmac.compare_digest(request.cookies.get(_COOKIE, "").encode(), self._session.encode()):
-            return _page("Not signed in", "<p>Use the link that <code>make run</code> prints.</p>", 401)
-        try:
-            now = await self._overview()
-        except StoreUnavailable as error:
-            return _page("The store cannot be read", f"<p>{html.escape(str(error))}</p>", 503)
-        state = "Ready: calls are decided." if now.ready else "Not ready: every call is refused."
-        return _page("Connector", f"<p>{state}</p>" + _profiles(now.profiles) + _live(now.live) + _cdrs(now.cdrs), 200)
-
-
-@web.middleware
-async def _guard(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+async def _guarded(
+    world: World,
+    clock: Clock,
+    request: web.Request,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
-    answer = await handler(request)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    answer.headers["Referrer-Policy"] = "no-referrer"
-    answer.headers["Cache-Control"] = "no-store"
+    """What every answer says, and another secret for a session whose own is an hour old."""
+    try:
+        asked = (request.path, *(text for pair in request.query.items() for text in pair))
+        if not request.path.startswith(PREFIX) and any("\0" in text for text in asked):
+            answer: web.StreamResponse = problems.response(Problem("malformed"))
+        else:
+            answer = await handler(request)
+    except web.HTTPException as error:  # a redirect
+        answer = web.Response(status=error.status, headers={"Location": error.headers.get("Location", "/")})
+    if not answer.prepared:
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        answer.headers["X-Frame-Options"] = "DENY"
+        answer.headers["Referrer-Policy"] = "no-referrer"
+        answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        answer.headers.setdefault("Cache-Control", "no-store")
+        if world.guard.secure:
+            answer.headers["Strict-Transport-Security"] = "max-age=31536000"
+        await _rotated(world, clock, request, answer)
     return answer
 
 
-def _page(title: str, body: str, status: int) -> web.Response:
-    text = (
-        f"<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}</html>"
-    )
-    return web.Response(text=text, status=status, content_type="text/html", headers={"Content-Security-Policy": _csp()})
+async def _rotated(world: World, clock: Clock, request: web.Request, answer: web.StreamResponse) -> None:
+    guard: Guard = world.guard
+    if not request.get(STALE) or guard.cookie in answer.cookies:
+        return
+    fresh = None
+    with contextlib.suppress(ConnectorError):  # what was done is done; it is rotated with the next answer
+        fresh = await world.store(sessions.rotate, request.cookies.get(guard.cookie, ""), clock.now_ms())
+    if fresh is not None:
+        answer.set_cookie(guard.cookie, fresh, httponly=True, samesite="Lax", secure=guard.secure, path="/")
 
 
-def _csp() -> str:
-    return _POLICY.format(base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode())
+async def _api_document(request: web.Request) -> web.Response:
+    return web.json_response(request.app[DOCUMENT])
 
 
-def _table(title: str, heads: Iterable[str], rows: list[list[Any]], empty: str) -> str:
-    if not rows:
-        return f"<section><h2>{title}</h2><p>{empty}</p></section>"
-    head = "".join(f"<th>{html.escape(text)}" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(str(cell))}" for cell in row) for row in rows)
-    return f"<section><h2>{title}</h2><table><tr>{head}</tr>{body}</table></section>"
+async def _api_page(request: web.Request) -> web.Response:
+    found = request.app[DOCUMENT]
+    about = found["info"]["description"].strip().split("\n\n")
+    example = f"{request.app[URL]}/api/v1/profiles"
+    return rendered("api.html", about=about, tags=openapi.for_people(found), example=example)
 
 
-def _profiles(profiles: list[ProfileView]) -> str:
-    rows = [
-        [p.name, p.username, p.status, f"{p.channels_in_use} / {p.channels}", ", ".join(p.numbers)] for p in profiles
-    ]
-    return _table("Profiles", ("Name", "Username", "Status", "Channels in use", "Numbers"), rows, "No profile yet.")
-
-
-def _live(live: list[LiveCall]) -> str:
-    rows = [
-        [c.profile, c.direction, c.caller_id, c.called, iso(c.started_at), iso(c.answered_at) or "ringing"]
-        for c in live[:100]
-    ]
-    return _table(
-        f"Live calls ({len(live)})", ("Profile", "Way", "From", "To", "Started", "Answered"), rows, "No call is up."
-    )
-
-
-def _cdrs(cdrs: list[CdrView]) -> str:
-    rows = [
-        [
-            iso(c.ended_at),
-            c.profile or "",
-            c.direction,
-            c.caller_id,
-            c.called or c.dialled,
-            f"{c.duration_ms / 1000:.3f} s",
-            c.refusal or c.ending,
-        ]
-        for c in cdrs
-    ]
-    return _table("Newest calls", ("Ended", "Profile", "Way", "From", "To", "Talked", "Ending"), rows, "No call yet.")
+async def _problems_page(request: web.Request) -> web.Response:
+    return rendered("problems.html", problems=PROBLEMS)

@@ -168,7 +168,7 @@ class SimAsterisk:
         if context == "connector-refuse":
             return int(extension)
         has = set(gate.variables)
-        complete = {"CONNECTOR_CALL", "CONNECTOR_GUARD_S"} <= has and has & {"CONNECTOR_TRIES", "CONNECTOR_ENDPOINT"}
+        complete = {"CONNECTOR_CALL", "CONNECTOR_GUARD_S"} <= has and has & {"CONNECTOR_TRIES", "CONNECTOR_KINDS"}
         return None if complete else 42
 
     async def _dial(self, planned: PlannedCall, gate: SimLeg, truth: Truth) -> None:

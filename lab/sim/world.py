@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
-from connector.billing import calls, credit, decks, ledger, profiles, trunks, vault
+from connector.billing import calls, credit, decks, ledger, numbers, profiles, trunks, vault
 from connector.billing.sqlite import IN_MEMORY, FileStore
 from connector.billing.store import reading, rows
 from connector.core.holds import Slicing
@@ -67,7 +67,7 @@ class Books:
         self.poor = profiles.create_profile("poor", CHANNELS, "sim", START_MS)
         credit.add("rich", 50 * MICROS, "first", START_MS)
         credit.add("poor", 150_000, "second", START_MS)
-        profiles.add_number(NUMBER, "rich", START_MS)
+        numbers.add(NUMBER, "rich", START_MS)
         decks.preload(START_MS)
 
     @contextmanager

@@ -158,9 +158,9 @@ def dial(caller: str, peer: str, at: int) -> dict[str, Any]:
     }
 
 
-async def until(condition: Any) -> None:
-    """Wait for a condition, two seconds at most."""
-    for _ in range(400):
+async def until(condition: Any, limit_s: int = 2) -> None:
+    """Wait for a condition, two seconds at most, or as long as it is said."""
+    for _ in range(limit_s * 200):
         if condition():
             return
         await asyncio.sleep(0.005)

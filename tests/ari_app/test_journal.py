@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connector.ari_app.journal import CelFile, LegStory, read_stories
+from connector.ari_app.journal import CelFile, LegStory, read_emergencies, read_stories
 from connector.errors import JournalUnavailable
 
 
@@ -85,3 +85,23 @@ async def test_a_journal_that_is_not_there_knows_nothing(tmp_path: Path) -> None
     (tmp_path / "connector.csv").mkdir()
     with pytest.raises(JournalUnavailable):
         await CelFile(tmp_path / "connector.csv").stories({"a"}, set(), 0, 0)
+
+
+def test_emergency_calls_are_read_by_their_mark() -> None:
+    """Answered, or over; those of other calls, and torn lines, are none."""
+    mark = "emergency-999-local-pabc"
+    lines = [
+        line("CHAN_START", 100.1, "n-100.1"),
+        line("ANSWER", 101.5, "n-100.1", mark),
+        line("HANGUP", 103, "n-100.1", mark, 16),
+        line("HANGUP", 104, "n-100.2", "emergency-112-unavailable-pabc", 42),
+        line("HANGUP", 105, "n-100.3", "emergency-", 42),
+        line("HANGUP", 106, "n-100.4", "call1", 16),
+        line("HANGUP", 107, "n-100.5", mark)[:-9],
+    ]
+    found = [(leg.leg, leg.dialled, leg.outcome, leg.profile, leg.at) for leg in read_emergencies(iter(lines))]
+    assert found == [
+        ("n-100.1", "999", "local", "pabc", 101_500),
+        ("n-100.1", "999", "local", "pabc", 103_000),
+        ("n-100.2", "112", "unavailable", "pabc", 104_000),
+    ]

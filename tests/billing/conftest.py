@@ -10,7 +10,7 @@ import pytest
 from connector.billing.postgresql import SharedStore
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
-from tests.conftest import whole
+from tests.conftest import copied, whole
 from tests.databases import Databases
 
 # For what is about one of them only.
@@ -22,9 +22,7 @@ ON_POSTGRESQL = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store, migrated. After the test its ledger adds up."""
     if request.param == "sqlite":
-        opened: Store = FileStore(tmp_path / "connector.db")
-        opened.migrate()
-        yield from whole(opened)
+        yield from whole(FileStore(copied(request.getfixturevalue("migrated"), tmp_path)))
     else:
         databases: Databases = request.getfixturevalue("databases")
         with databases.one() as url:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import multiprocessing
 import uuid
+from collections.abc import Callable
 
 import pytest
 
 from connector import stores
 from connector.billing import calls, credit, profiles
+from connector.billing.calls import CdrView, Wanted
 from connector.billing.models import Profile
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store, writing
 from connector.config import StoreSettings
 from connector.core import refusals
+from connector.core.access import Scope
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.money import MICROS
+from connector.core.paging import Turn, every
 from connector.core.refusals import Refusal
+from connector.core.routes import Hop
 from connector.core.trunks import Target
 from connector.errors import NotFound, StoreUnavailable
 from tests.billing.conftest import ON_SQLITE
@@ -53,7 +58,9 @@ def test_an_admitted_call_is_a_row_that_is_the_channel(office: Credentials) -> N
     """The row is there when admission returns, and says where the call goes."""
     got = admitted(office.username)
     assert (got.called, got.profile, got.channels) == ("+442079460001", office.username, 3)
-    assert got.targets == (Target("connector-carrier", "+442079460001", ("408", "500", "502", "503", "504")),)
+    assert got.targets == (
+        Target("connector-carrier", "+442079460001", ("408", "500", "502", "503", "504"), "+442079460100"),
+    )
     (row,) = calls.live()
     assert (row.id, row.profile, row.direction, row.started_at, row.answered_at) == (
         got.call_id,
@@ -71,7 +78,7 @@ def test_the_limit_is_exact_and_a_channel_comes_back(office: Credentials) -> Non
     admitted(office.username)
     got = calls.admit(attempt("carrier", "+442079460100", Direction.IN), NODE)
     assert isinstance(got, Admitted)
-    assert got.targets == (Target(office.username, ""),)
+    assert got.hops == (Hop("ring", (), 60, ("number +442079460100",)),)
     assert calls.admit(attempt(office.username), NODE) is refusals.CHANNELS_FULL
     assert calls.admit(attempt("carrier", "+442079460100", Direction.IN), NODE) is refusals.CHANNELS_FULL
     finish(first.call_id)
@@ -87,7 +94,8 @@ out office  rubbish       suspended -> profile_not_active
 out office  rubbish       active    -> number_invalid
 out office  +442079460001 inactive  -> profile_not_active
 in  nobody  +442079460100 active    -> no_trunk
-in  carrier rubbish       active    -> number_invalid
+in  carrier rubbish       active    -> number_unknown
+in  carrier rub&bish      active    -> number_invalid
 in  carrier +442079460999 active    -> number_unknown
 in  carrier +442079460100 archived  -> profile_not_active
 """
@@ -204,3 +212,35 @@ def test_many_processes_together_get_exactly_the_channels_bought(store: Store, c
         worker.join()
     assert len(calls.live()) == 300
     assert len(calls.cdrs(1000)) == 100
+
+
+def test_the_history_comes_in_pages_that_miss_nothing(
+    store: Store, office: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is asked for, and however few CDRs a page looks at: all of them, once, the newest first."""
+    monkeypatch.setattr(calls, "LOOKED_AT", 5)
+    monkeypatch.setattr(calls, "MOST_LOOKED_AT", 10)
+    for number in range(40):
+        dialled = "+449000000001" if number % 7 == 0 else "+442079460001"
+        at = NOW + number // 3 * 1000  # three end at the same moment
+        calls.admit(
+            Attempt(f"call-{number:02d}", Direction.OUT, "leg", office.username, dialled, "101", at, at), "node"
+        )
+    for call in calls.live():
+        calls.ended_unseen(call, None, NOW + 50_000)
+    everything = sorted(calls.cdrs(100), key=lambda cdr: (cdr.ended_at, cdr.id), reverse=True)
+    assert len(everything) == 40
+    asked: list[tuple[Wanted, Callable[[CdrView], bool]]] = [
+        (Wanted(), lambda cdr: True),
+        (Wanted(profile=office.username), lambda cdr: cdr.profile == "office"),
+        (Wanted(profile="nobody"), lambda cdr: False),
+        (Wanted(refusal="destination_blocked"), lambda cdr: cdr.refusal == "destination_blocked"),
+        (Wanted(number="+449"), lambda cdr: cdr.dialled.startswith("+449")),
+        (Wanted(direction="in"), lambda cdr: False),
+        (Wanted(since=NOW + 3000, until=NOW + 9000), lambda cdr: NOW + 3000 <= cdr.ended_at < NOW + 9000),
+        (Wanted(ending="refused", until=NOW + 9000), lambda cdr: cdr.ending == "refused" and cdr.ended_at < NOW + 9000),
+    ]
+    for wanted, fits in asked:
+        found = every(lambda each, wanted=wanted: calls.cdr_page(Scope(1), each, wanted), "is")  # type: ignore[misc]
+        assert [cdr.id for cdr in found] == [cdr.id for cdr in everything if fits(cdr)], wanted
+    assert calls.cdr_page(Scope(2), Turn(), Wanted()).items == []

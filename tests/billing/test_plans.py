@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import credit, ledger, notices, plans, profiles
+from connector.billing import credit, ledger, notices, numbers, plans, profiles
 from connector.billing.models import Number, Term
 from connector.billing.profiles import Credentials
 from connector.billing.store import one, reading
@@ -166,22 +166,18 @@ def test_prices_are_those_of_the_day_the_term_begins(office: Credentials) -> Non
 
 def test_a_number_is_paid_ahead(office: Credentials) -> None:
     """For 1, 3 or 12 terms; it renews; if it cannot be paid it is nobody's after its grace."""
+    numbers.import_stock("number,monthly_fee\n+442079460150,3\n", NOW)
     before = balance()
-    assert plans.subscribe_number("+442079460100", 3 * MICROS, 3, NOW) == NOW + 3 * TERM_MS
+    bought = numbers.buy("+442079460150", 3, NOW, profile="office")
+    assert (bought.paid_until, bought.profile, bought.price_micros) == (NOW + 3 * TERM_MS, "office", 9 * MICROS)
     assert before - balance() == 9 * MICROS
-    for number, periods, error in (
-        ("+442079460100", 1, BadInput),
-        ("+442079460100", 2, BadInput),
-        ("+4499", 1, NotFound),
-    ):
-        with pytest.raises(error):
-            plans.subscribe_number(number, 3 * MICROS, periods, NOW)
     plans.renew_due(NOW + 3 * TERM_MS)
     assert ledger.accounts()["company:1:number_fees"] == 18 * MICROS
     leave(0)
     plans.renew_due(NOW + 6 * TERM_MS)
     with reading():
-        assert one(Number, "profile_id IS NOT NULL") is not None
+        assert one(Number, "e164 = '+442079460150' AND released_at IS NULL") is not None
     plans.renew_due(NOW + 6 * TERM_MS + 3 * DAY_MS)
     with reading():
-        assert one(Number, "profile_id IS NOT NULL") is None
+        assert one(Number, "e164 = '+442079460150' AND released_at IS NULL") is None
+    assert [found.number for found in numbers.for_sale()] == ["+442079460150"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import profiles, trunks
+from connector.billing import numbers, profiles, trunks
 from connector.billing.models import TABLES
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -57,9 +57,9 @@ def test_names_and_numbers_are_taken_once(office: Credentials) -> None:
     with pytest.raises(BadInput, match="already"):
         profiles.create_profile("office", 1, "asterisk", NOW)
     with pytest.raises(BadInput, match="taken"):
-        profiles.add_number("00442079460100", "office", NOW)
-    with pytest.raises(BadInput, match="no number"):
-        profiles.add_number("0207", "office", NOW)
+        numbers.add("00442079460100", "office", NOW)
+    with pytest.raises(BadInput, match="not a number"):
+        numbers.add("0207", "office", NOW)
     with pytest.raises(BadInput, match="already"):
         profiles.create_company("Acme", "GBP", "Europe/London", NOW)
     with pytest.raises(BadInput, match="already"):

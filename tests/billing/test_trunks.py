@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import calls, credit, plans, profiles, trunks, vault
+from connector.billing import calls, credit, numbers, plans, profiles, trunks, vault
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store
 from connector.billing.trunks import SignIn
 from connector.core import refusals
-from connector.core.calls import Admitted, Direction
+from connector.core.calls import Admitted, Direction, Emergency
 from connector.core.credentials import digest
 from connector.core.money import MICROS
 from connector.core.refusals import Refusal
@@ -29,11 +29,11 @@ def line(company: str) -> str:
     """A client profile `line` with money and a number; its username."""
     made = profiles.create_client("line", 2, ("sip.example.com", 5060), NOW, sign_in=SignIn("99051", "geheim"))
     credit.add("line", 10 * MICROS, "line", NOW)
-    profiles.add_number("+442079460300", "line", NOW)
+    numbers.add("+442079460300", "line", NOW)
     return made
 
 
-def admitted(got: Admitted | Refusal) -> Admitted:
+def admitted(got: Admitted | Refusal | Emergency) -> Admitted:
     """What was admitted."""
     assert isinstance(got, Admitted), got
     return got
@@ -59,8 +59,8 @@ def test_trunks_are_tried_by_place_and_each_gets_the_number_as_it_wants_it(offic
     trunks.create_trunk("zeros", "192.0.2.2", 5060, NOW, place=3, options=Options(number_form="zeros"), failover="")
     got = admitted(calls.admit(attempt(office.username), "n"))
     assert got.targets[1:] == (
-        Target("connector-bare", "442079460001", ("503",)),
-        Target("connector-zeros", "00442079460001", ()),
+        Target("connector-bare", "442079460001", ("503",), "442079460100"),
+        Target("connector-zeros", "00442079460001", (), "00442079460100"),
     )
     into = attempt("bare", direction=Direction.IN, dialled="442079460100")
     assert admitted(calls.admit(into, "n")).called == "+442079460100"
@@ -87,13 +87,13 @@ def test_the_record_names_the_trunk_that_was_tried_last(office: Credentials) -> 
 
 
 def test_a_closed_profile_carries_no_new_calls(office: Credentials) -> None:
-    """Suspended it is not known to Asterisk either; resumed all is as before."""
+    """Draining or suspended; Asterisk knows it all the while, for an emergency call does not pass the gate."""
     profiles.set_state("office", "draining")
     assert calls.admit(attempt(office.username), "n") == refusals.PROFILE_DRAINING
     assert [pbx.name for pbx in profiles.inward(NOW)] == [office.username]
     assert profiles.set_state("office", "suspended").status == "suspended"
     assert calls.admit(attempt(office.username), "n") == refusals.PROFILE_SUSPENDED
-    assert profiles.inward(NOW) == []
+    assert [pbx.name for pbx in profiles.inward(NOW)] == [office.username]
     assert profiles.set_state("office", "open").status == "active"
     admitted(calls.admit(attempt(office.username), "n"))
 

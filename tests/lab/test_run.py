@@ -75,7 +75,7 @@ def test_start_shows_two_cdrs_tells_all_in_run_json_and_stop_leaves_nothing(fold
     """One call out, one in, both in the table; run.json is private and complete; after stop, nothing runs."""
     up = start(folder)
     assert up.returncode == 0, up.stdout + up.stderr
-    assert "sign-in?token=" in up.stdout
+    assert "/welcome?link=" in up.stdout
     rows = [line.split() for line in up.stdout.splitlines() if " office " in line]
     assert sorted((row[2], row[-2]) for row in rows) == [("in", "ok"), ("out", "ok")]
     told = json.loads((folder / "run.json").read_text())

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.billing import credit, profiles
+from connector import pjsip
+from connector.billing import credit, numbers, profiles
 from connector.clock import SystemClock
 from connector.core import connect
 from connector.core.money import MICROS
@@ -243,9 +244,12 @@ def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_agai
         told=issued.password + "\n",
     )
     stock.connector("credit", "add", "line", "10")
-    stock.put("extensions.conf", "${MY_PROFILE}", json.loads(created)["username"])
+    username = json.loads(created)["username"]
+    stock.put("extensions.conf", "${MY_PROFILE}", username)
     edited = stock.bytes()["extensions.conf"]
-    stock.end("asterisk")
+    generated = stock.etc / "connector" / "generated" / pjsip.FILE_NAME
+    assert process.waited(lambda: generated.exists() and username in generated.read_text(), 15)
+    stock.end("asterisk")  # amid its loading what was generated: that is tried again
     stock.start_asterisk()
     assert process.waited(lambda: endpoint_state(bench.instance, issued.username) == "online", 30, 0.2)
     assert process.waited(lambda: stock.calls_by_connector() == 1, 20)
@@ -267,5 +271,5 @@ def provider_profile(name: str, number: str) -> profiles.Credentials:
     """What the provider issues."""
     made = profiles.create_profile(name, 2, "asterisk", NOW)
     credit.add(name, 10 * MICROS, name, NOW)
-    profiles.add_number(number, name, NOW)
+    numbers.add(number, name, NOW)
     return made

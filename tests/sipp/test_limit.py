@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lab import load
 from lab.load import Bench
+
+pytestmark = pytest.mark.alone
 
 
 def test_300_are_held_and_20_more_refused(bench: Bench) -> None:

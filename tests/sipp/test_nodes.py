@@ -14,6 +14,9 @@ from lab.instance import remove
 from lab.load import Outcome
 from tests.conftest import free_base
 
+# Load on both nodes at once, and how long it takes to come back: the machine is shared with nobody (lab/testing.py).
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:

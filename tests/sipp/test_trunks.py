@@ -111,7 +111,8 @@ def test_the_line_comes_back_after_a_restart_of_either_side(bench: Bench, branch
         which.supervisor.forgive()
         process.end(process.identify(which.supervisor.pid("asterisk")))
         assert process.waited(lambda w=which: w.supervisor.tend() != [], 10)  # type: ignore[misc]
-        assert process.waited(lambda: bench.supervisor.ready() and branch.supervisor.ready(), 60, 0.2)
+        # A registration by TCP is tried again after 30 s, and once more if it was by the connection that is gone.
+        assert process.waited(lambda: bench.supervisor.ready() and branch.supervisor.ready(), 100, 0.2)
         for line in lines(branch):
             row = ("+442079460300", "", NUMBERS["answered"])
             out = branch.sipp("both-ways/network.xml", row, branch.instance.ports.sip, port=line.phone_port).start()

@@ -1,0 +1,125 @@
+"""Looks for what people should be told of and is no event: low money, trunks that are down, channels that were full."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from connector.billing import calls, credit, notices, plans
+from connector.billing.models import Company
+from connector.billing.reachability import latest
+from connector.billing.store import lock, reading, rows, writing
+from connector.core import times
+from connector.core.access import EVERYTHING
+from connector.core.alerts import DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS
+from connector.core.holds import lasts_ms
+from connector.core.money import shown
+from connector.core.trunks import trunk_of
+
+_LOW = (
+    "SELECT profile.id, profile.name, profile.username, company.id, company.currency, company.time_zone,"
+    " COALESCE(account.balance, 0), COALESCE(held.balance, 0) FROM profile"
+    " JOIN company ON company.id = profile.company_id"
+    " LEFT JOIN account ON account.name = 'profile:' || profile.id || ':credit'"
+    " LEFT JOIN account AS held ON held.name = 'profile:' || profile.id || ':credit_held'"
+    " LEFT JOIN recharge ON recharge.profile_id = profile.id"
+    " WHERE profile.status IN ('active', 'cancelling') AND profile.state = 'open' AND recharge.profile_id IS NULL"
+)
+_FULL = (
+    "SELECT profile.id, profile.name, profile.channels, call_day.blocked FROM call_day"
+    " JOIN profile ON profile.id = call_day.profile_id"
+    " WHERE call_day.company_id = ? AND call_day.day = ? AND call_day.blocked > 0"
+)
+_TRUNKS = "SELECT name, company_id, profile_id FROM trunk WHERE state <> 'archived'"
+_BROKE = "SELECT 1 FROM cdr WHERE profile_id = ? AND ended_at > ? AND refusal = 'no_credit' LIMIT 1"
+_BEFORE = (
+    "SELECT state, at FROM reachability WHERE endpoint = ? AND node = ? AND at < ? ORDER BY at DESC, id DESC LIMIT 1"
+)
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something to be told: once, by its `key`."""
+
+    company: int
+    profile: int | None
+    kind: str
+    key: str
+    text: str
+
+
+def look(now: int) -> list[Alert]:
+    """Everything that there is to tell now and was not told before."""
+    with reading():
+        found = [*_trunks(now), *_credits(now)]
+        due = plans.due_before(now + RENEWS_WITHIN_MS)
+        for company in Company.select():
+            found += [*_renewals(company, *due.get(company.id, (0, 0)), now), *_full(company, now)]
+        return [alert for alert in found if not rows("SELECT 1 FROM notice WHERE key = ?", alert.key)]
+
+
+def tell(found: Alert, now: int) -> bool:
+    """Tell it, unless it was told before."""
+    with writing():
+        lock("id = ?", found.company)
+        return notices.tell(found.company, found.profile, found.kind, found.key, found.text, now)
+
+
+def _renewals(company: Company, due: int, last: int, now: int) -> list[Alert]:
+    """The balance cannot pay what renews soon: so much, the last of it then."""
+    have = credit.balance(company.name).available_micros
+    if due <= have:
+        return []
+    day = times.local_day(now, company.time_zone)
+    text = f"{shown(due, company.currency)} are due by {times.iso(last)}, the balance is"
+    return [Alert(company.id, None, "balance_low", f"balance_low:{company.id}:{day}",
+                  f"{text} {shown(have, company.currency)}")]  # fmt: skip
+
+
+def _credits(now: int) -> list[Alert]:
+    """A profile that is not recharged can call nobody, or will not soon."""
+    live = calls.now_of(EVERYTHING, now)
+    found = []
+    for profile, name, username, company, currency, zone, have, held in rows(_LOW):
+        spent, burn = live.credit_spent_micros.get(username, 0), live.credit_burn_micros.get(username, 0)
+        left_ms = lasts_ms(have, held, spent, burn)
+        if left_ms is not None and left_ms <= LASTS_MS:
+            rest = f"lasts for {left_ms // 60_000} minutes like this"
+        elif not have and rows(_BROKE, profile, now - LASTS_MS):
+            rest = "is used up, and calls are refused"
+        else:
+            continue  # who calls nobody, or has bundles, needs none
+        text = f"The credit of {name}, {shown(have, currency)}, {rest}"
+        day = times.local_day(now, zone)
+        found.append(Alert(company, profile, "credit_low", f"credit_low:{profile}:{day}", text))
+    return found
+
+
+def _full(company: Company, now: int) -> list[Alert]:
+    """Calls of today found all channels in use."""
+    day = times.local_day(now, company.time_zone)
+    return [
+        Alert(company.id, profile, "channels_full", f"channels_full:{profile}:{day}",
+              f"All {channels} channels of {name} were in use today, and {blocked} calls refused so far")
+        for profile, name, channels, blocked in rows(_FULL, company.id, day)
+    ]  # fmt: skip
+
+
+def _trunks(now: int) -> list[Alert]:
+    """Trunks that have been down for a while, and those that are back after it."""
+    owners = {name: (company, profile) for name, company, profile in rows(_TRUNKS)}
+    found = []
+    for view in latest():
+        name = trunk_of(view.endpoint)
+        if name not in owners:
+            continue
+        company, profile = owners[name]
+        where = f"{view.endpoint}:{view.node}:{view.at}"
+        if view.state == "down" and now - view.at >= DOWN_MS:
+            text = f"The trunk {name} cannot be reached from {view.node}: {view.words or 'no answer'}"
+            found.append(Alert(company, profile, "trunk_down", f"trunk_down:{where}", text))
+        elif view.state == "up":
+            before = rows(_BEFORE, view.endpoint, view.node, view.at)
+            if before and before[0][0] == "down" and view.at - before[0][1] >= DOWN_MS:
+                text = f"The trunk {name} can be reached again from {view.node}"
+                found.append(Alert(company, profile, "trunk_up", f"trunk_up:{where}", text))
+    return found

@@ -1,0 +1,85 @@
+"""`connector notices` and `connector webhook`: what people were told, and where it is sent."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from connector.billing import notices, webhooks
+from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one, scope_of
+from connector.core.paging import MOST_ROWS, Turn
+from connector.core.times import iso
+
+notices_app = typer.Typer()
+webhook_app = typer.Typer(no_args_is_help=True, help="Where notices are posted to.")
+
+Limit = Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="How many, newest first.")]
+
+
+@notices_app.command("notices")
+def notice_list(limit: Limit = 50, company: Company = None, as_json: AsJson = False) -> None:
+    """What the people of a company were told."""
+    open_store()
+    found = notices.page_of(scope_of(company), Turn(None, limit)).items
+    if as_json:
+        print_json([as_dict(view) for view in found])
+        return
+    print_many(
+        "Notices",
+        ("When", "Company", "What", "In words"),
+        [((iso(v.at) or "")[:19], v.company, v.kind, v.text) for v in found],
+        "Nothing was told yet.",
+        may_shrink=("In words", "Company"),
+    )
+
+
+@webhook_app.command("create")
+def webhook_create(url: str, company: Company = None, as_json: AsJson = False) -> None:
+    """Have notices posted to a URL, signed by a secret: it is shown now, and never again."""
+    open_store()
+    made = webhooks.create(url, now(), company)
+    print_one({**as_dict(made.webhook), "secret": made.secret}, as_json)
+
+
+@webhook_app.command("list")
+def webhook_list(company: Company = None, as_json: AsJson = False) -> None:
+    """Where notices are posted to."""
+    open_store()
+    found = webhooks.views(scope_of(company))
+    if as_json:
+        print_json([as_dict(view) for view in found])
+        return
+    rows = [(str(v.id), v.company, v.url, (iso(v.created_at) or "")[:10]) for v in found]
+    print_many("Webhooks", ("ID", "Company", "URL", "Since"), rows, "None.", may_shrink=("URL", "Company"))
+
+
+@webhook_app.command("test")
+def webhook_test(webhook: int, as_json: AsJson = False) -> None:
+    """Post a notice there that says that it is a test."""
+    open_store()
+    print_one(as_dict(webhooks.test(webhook, now())), as_json)
+
+
+@webhook_app.command("remove")
+def webhook_remove(webhook: int, as_json: AsJson = False) -> None:
+    """Post nothing more there."""
+    open_store()
+    print_one(as_dict(webhooks.remove(webhook)), as_json)
+
+
+@webhook_app.command("deliveries")
+def webhook_deliveries(limit: Limit = 50, company: Company = None, as_json: AsJson = False) -> None:
+    """What was sent, by mail and by webhooks, or is to be sent."""
+    open_store()
+    found = webhooks.page_of(scope_of(company), Turn(None, limit)).items
+    if as_json:
+        print_json([as_dict(view) for view in found])
+        return
+    print_many(
+        "Deliveries",
+        ("When", "To", "What", "State", "Tries", "Why"),
+        [((iso(v.at) or "")[:19], v.to, v.kind, v.state, str(v.tries), v.why) for v in found],
+        "Nothing was sent yet.",
+        may_shrink=("Why", "To"),
+    )

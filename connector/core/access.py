@@ -1,0 +1,146 @@
+"""Who may do what: permissions, the roles that have them, and the one rule by which an act on an object is allowed.
+
+A user is of a company, or of the house: who runs this installation, and sees every company. A token is a user's, and
+may do no more than its scopes and its user may. What belongs to somebody else is not there for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from connector.errors import BadInput, Forbidden, NotFound
+
+# Every permission there is; a scope of a token is one of them.
+PERMISSIONS = {
+    "company.read": "see the company, its notices and what its nodes do",
+    "profiles.read": "see profiles, their limits and how their PBX connects",
+    "profiles.write": "create, rename, change and suspend profiles",
+    "profiles.secret": "make new passwords for PBXs",
+    "numbers.read": "see numbers, accounts, routes, hours, departments and mailboxes",
+    "numbers.write": "attach and route numbers and accounts, change hours, departments and mailboxes",
+    "calls.read": "see live calls, the call history and why calls were refused",
+    "calls.end": "hang up",
+    "money.read": "see balances, credit, subscriptions, prices and the ledger",
+    "alerts.write": "say where notices are sent",
+    "money.move": "add and take back credit, buy, change and cancel, delete profiles",
+    "trunks.read": "see trunks and whether they can be reached",
+    "users.read": "see who may sign in, and their tokens",
+    "users.write": "let people in and out, and give them roles",
+    "audit.read": "see who did what",
+    "companies.write": "create companies",
+    "money.bring": "note money that came in from outside, and set prices",
+    "rates.write": "load rate decks",
+    "stock.write": "put numbers up for sale, and verify those that are elsewhere",
+    "trunks.write": "create, change and remove trunks",
+}
+# These are for the house's users alone: what a company's own people could do with them is at others' cost.
+HOUSE = frozenset(("companies.write", "money.bring", "rates.write", "stock.write", "trunks.write"))
+
+_MEMBER = frozenset(("profiles.read", "numbers.read", "calls.read", "money.read"))
+_VIEWER = _MEMBER | {"company.read", "trunks.read"}
+_OPERATOR = _VIEWER | {"profiles.write", "profiles.secret", "numbers.write", "calls.end", "alerts.write", "audit.read"}
+_FINANCE = _VIEWER | {"money.move", "audit.read"}
+# What a role may within its company, and what it may besides if its user is the house's.
+ROLES: dict[str, frozenset[str]] = {
+    "owner": frozenset(PERMISSIONS) - HOUSE,
+    "finance": _FINANCE,
+    "operator": _OPERATOR,
+    "viewer": _VIEWER,
+    "member": _MEMBER,
+}
+_HOUSE_ROLES: dict[str, frozenset[str]] = {
+    "owner": HOUSE,
+    "finance": frozenset(("money.bring",)),
+    "operator": frozenset(("rates.write", "stock.write", "trunks.write")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose objects an actor sees: of one `company`, or of all for None; of one `profile` of it, or of all."""
+
+    company: int | None = None
+    profile: int | None = None
+
+
+EVERYTHING = Scope()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who does something: `name` is for the audit log. `user` is None for the command line, which may all."""
+
+    name: str
+    scope: Scope
+    permissions: frozenset[str]
+    user: int | None = None
+    token: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose an object is: a company's, or with `profile` that profile's of it; with neither it is the house's."""
+
+    company: int | None = None
+    profile: int | None = None
+
+
+def narrowed(scope: Scope, company: int | None) -> Scope:
+    """A scope, narrowed to one company. NotFound if it does not reach there."""
+    if company is None or company == scope.company:
+        return scope
+    if scope.company is not None:
+        raise NotFound(f"there is no company {company}")
+    return Scope(company)
+
+
+def permissions_of(role: str, *, of_house: bool) -> frozenset[str]:
+    """What a role may; KeyError if there is none such."""
+    return ROLES[role] | (_HOUSE_ROLES.get(role, frozenset()) if of_house else frozenset())
+
+
+def check(actor: Actor, permission: str | None, owner: Owner | None, what: str) -> None:
+    """The one place that decides. NotFound for what is somebody else's, Forbidden for what this actor may not do.
+
+    `permission` is None for what everybody may who is signed in, `owner` for what is nobody's. `what` names the object,
+    in the words that it was asked for by.
+    """
+    scope = actor.scope
+    if owner is not None and scope.company is not None:
+        if owner.company != scope.company or (scope.profile and owner.profile not in (None, scope.profile)):
+            raise NotFound(f"there is no {what}")
+        if scope.profile and owner.profile is None:
+            raise Forbidden("you see one profile only, and this is the whole company's")
+    if permission is not None and permission not in actor.permissions:
+        raise Forbidden(f"you may not do this: it takes the permission {permission}")
+
+
+def check_grant(actor: Actor, role: str, *, of_house: bool) -> None:
+    """Nobody makes somebody who may more than they may themselves. Forbidden; BadInput if there is no such role."""
+    if role not in ROLES:
+        raise BadInput(f"{role!r} is no role: {', '.join(ROLES)}")
+    if not permissions_of(role, of_house=of_house) <= actor.permissions:
+        raise Forbidden(f"you may not do this: {role} may more than you may here")
+
+
+def checked_role(role: str, company: int | None, profile: int | None) -> str:
+    """A role as it was given. BadInput if there is none such, or it does not go with whose user it is."""
+    if role not in ROLES:
+        raise BadInput(f"{role!r} is no role: {', '.join(ROLES)}")
+    if (role == "member") != (profile is not None):
+        raise BadInput("a member sees one profile, and only a member does: name it")
+    if profile is not None and company is None:
+        raise BadInput("a member is of the company that has the profile")
+    return role
+
+
+def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
+    """The scopes of a token, sorted. BadInput if one is no permission, or there is none."""
+    wanted = sorted(set(scopes))
+    unknown = [scope for scope in wanted if scope not in PERMISSIONS]
+    if unknown:
+        raise BadInput(f"{unknown[0]!r} is no scope: {', '.join(PERMISSIONS)}")
+    if not wanted:
+        raise BadInput("a token has one scope at least")
+    return tuple(wanted)

@@ -1,0 +1,242 @@
+"""Sends notices: by mail, and by signed posts to webhooks; tried again until they arrive, or for a day.
+
+    POST URL
+    Connector-Delivery: 17                       the same each time that it is tried
+    Connector-Signature: t=1795000000,v1=HEX     HMAC-SHA256 of "TIME.BODY" by the webhook's secret
+
+A webhook is a URL that a company's people chose, asked for from inside our network: it is posted to public addresses
+only, whatever its name leads to, and no redirection is followed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from email.headerregistry import Address
+from email.message import EmailMessage
+
+import aiohttp
+import aiosmtplib
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from connector.billing import alerts, vault, webhooks
+from connector.billing.store import StoreDoor
+from connector.billing.webhooks import Due, is_public
+from connector.clock import Clock
+from connector.config import MailSettings
+from connector.core.alerts import KINDS
+from connector.core.times import iso
+from connector.errors import ConnectorError
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 2.0
+LOOK_EVERY_MS = 30_000
+FORGET_EVERY_MS = 3_600_000
+LIMIT_S = 15.0
+AT_ONCE = 10
+LOOK_UPS = 4
+
+
+class NotSent(Exception):
+    """It did not arrive; in words."""
+
+
+class Guarded(AbstractResolver):
+    """Names, as far as they lead to addresses that may be asked."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        # Names that nobody answers for keep a thread for half a minute: these are for nothing else.
+        self._threads = ThreadPoolExecutor(LOOK_UPS, thread_name_prefix="names")
+        self._allowed = [ipaddress.ip_network(each) for each in allowed]
+
+    def may(self, address: str) -> bool:
+        """Whether this address may be asked."""
+        return is_public(address) or any(ipaddress.ip_address(address) in each for each in self._allowed)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The addresses of a name that may be asked; OSError if there are none."""
+        ask = functools.partial(socket.getaddrinfo, host, port, family=family, type=socket.SOCK_STREAM)
+        answers = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        found = [
+            ResolveResult(
+                hostname=host, host=str(at[0]), port=port, family=of, proto=proto, flags=socket.AI_NUMERICHOST
+            )
+            for of, _, proto, _, at in answers
+            if self.may(str(at[0]))
+        ]
+        if not found:
+            raise OSError(errno.EACCES, "it leads to no public address")
+        return found
+
+    async def close(self) -> None:
+        """No more names."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class Sender:
+    """One node's part of what is to be sent."""
+
+    def __init__(
+        self,
+        mail: MailSettings | None,
+        allowed: Sequence[str],
+        store: StoreDoor,
+        reads: StoreDoor,
+        clock: Clock,
+        url: str,
+    ) -> None:
+        self._mail = mail
+        self._guard = Guarded(allowed)
+        self._store = store
+        self._reads = reads
+        self._clock = clock
+        self._url = url
+        self._looked_at = 0
+        self._forgot_at = 0
+
+    async def run(self) -> None:
+        """For ever."""
+        connector = aiohttp.TCPConnector(resolver=self._guard, use_dns_cache=False, force_close=True)
+        timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as both:
+            both.create_task(_for_ever(self._look))  # which waits for nobody's mail server
+            both.create_task(_for_ever(lambda: self.send(session)))
+
+    async def _look(self) -> None:
+        now = self._clock.now_ms()
+        if now - self._looked_at > LOOK_EVERY_MS:
+            self._looked_at = now
+            found = await self._reads(alerts.look, now)
+            for alert in found:
+                if await self._store(alerts.tell, alert, now):
+                    log.warning("notice: %s", alert.text)
+        if now - self._forgot_at > FORGET_EVERY_MS:
+            self._forgot_at = now
+            await self._store(webhooks.forget, now)
+
+    async def send(self, session: aiohttp.ClientSession) -> None:
+        """All that is due."""
+        while due := await self._store(webhooks.claim, self._clock.now_ms(), AT_ONCE, mail=self._mail is not None):
+            await asyncio.gather(*(self._send(each, session) for each in due))
+
+    async def _send(self, due: Due, session: aiohttp.ClientSession) -> None:
+        try:
+            await (self._post(due, session) if due.url else self._write(due))
+        except NotSent as error:
+            await self._failed(due, str(error))
+        except Exception:  # whatever somebody chose as an address: the others' notices go on
+            log.exception("notice %d could not be sent: a defect of the connector", due.notice)
+            await self._failed(due, "it could not be sent")
+        else:
+            await self._store(webhooks.sent, due.id, self._clock.now_ms())
+
+    async def _failed(self, due: Due, why: str) -> None:
+        where = f"webhook {due.webhook}" if due.webhook else due.address  # a URL may be a secret
+        log.warning("notice %d did not reach %s: %s", due.notice, where, why)
+        await self._store(webhooks.failed, due.id, due.tries, why, self._clock.now_ms())
+
+    async def _post(self, due: Due, session: aiohttp.ClientSession) -> None:
+        body = json.dumps(
+            {
+                "id": due.notice,
+                "kind": due.kind,
+                "company": due.company,
+                "profile": due.profile,
+                "text": due.text,
+                "at": iso(due.at),
+            }
+        ).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "connector-for-asterisk",
+            "Connector-Delivery": str(due.id),
+        }
+        try:
+            headers["Connector-Signature"] = signature(vault.unseal(due.sealed), body, self._clock.now_ms())
+            url = URL(due.url)
+            if _is_address(url.host or "") and not self._guard.may(url.host or ""):  # of which no name is asked for
+                raise NotSent("it is no public address")
+            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+                if not 200 <= answer.status < 300:
+                    raise NotSent(f"it answered {answer.status}")
+        except (aiohttp.ClientError, ConnectorError, TimeoutError, OSError, ValueError) as error:
+            raise NotSent(_words(error)) from None
+
+    async def _write(self, due: Due) -> None:
+        mail = self._mail
+        assert mail is not None
+        try:
+            async with asyncio.timeout(LIMIT_S):  # of all that is said, and not of each word
+                await aiosmtplib.send(
+                    letter(due, mail.sender, self._url),
+                    sender=mail.sender,
+                    recipients=[due.address],
+                    hostname=mail.host,
+                    port=mail.port,
+                    username=mail.user,
+                    password=mail.password.get_secret_value() if mail.password else None,
+                    use_tls=mail.security == "tls",
+                    start_tls=mail.security == "starttls",
+                    timeout=LIMIT_S,
+                )
+        except (aiosmtplib.SMTPException, TimeoutError, OSError, ValueError) as error:
+            raise NotSent(_words(error)) from None
+
+
+async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await step()
+        except ConnectorError as error:
+            log.error("notices wait: %s", error)
+        except Exception:  # calls go on without it
+            log.exception("notices wait: a defect of the connector")
+        await asyncio.sleep(EVERY_S)
+
+
+def signature(secret: str, body: bytes, now: int) -> str:
+    """What a post is signed with: its time in seconds, and the HMAC-SHA256 of both in hexadecimal."""
+    at = str(now // 1000)
+    made = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={at},v1={made}"
+
+
+def letter(due: Due, sender: str, url: str) -> EmailMessage:
+    """A notice as a mail. Tried again it has the same Message-ID, so that a mailbox may show it once."""
+    made = EmailMessage()
+    user, _, host = sender.partition("@")
+    made["From"] = Address("Connector", user, host)
+    made["To"] = Address(addr_spec=due.address)
+    company = "".join(char for char in due.company if char.isprintable())
+    made["Subject"] = f"{company}: {KINDS[due.kind][0]}"
+    made["Message-ID"] = f"<notice-{due.notice}-{due.id}@{host}>"
+    made["Auto-Submitted"] = "auto-generated"
+    made.set_content(f"{due.text}\n\n{iso(due.at)}\n{url}/alerts\n")
+    return made
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer for {LIMIT_S:.0f} s"
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -1,0 +1,50 @@
+"""Where notices are sent, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from connector.billing import webhooks
+from connector.billing.webhooks import DeliveryView, WebhookCreated, WebhookView
+from connector.core.paging import Page, turn
+from connector.web.endpoint import Ask, Endpoints, OfCompany, Paged, Shape
+
+api = Endpoints("Alerts")
+
+
+class NewWebhook(Shape):
+    """Where to post to."""
+
+    url: Annotated[str, Field(max_length=500, examples=["https://example.com/notices"])]
+
+
+@api.get("/webhooks", "alerts.write")
+def list_webhooks(ask: Ask, query: OfCompany) -> list[WebhookView]:
+    """Where notices are posted to."""
+    return webhooks.views(ask.scope)
+
+
+@api.post("/webhooks", "alerts.write", of_company=True, status=201)
+def create_webhook(ask: Ask, body: NewWebhook, query: OfCompany) -> WebhookCreated:
+    """Have notices posted somewhere, signed by a secret that is shown now and never again."""
+    return webhooks.create(body.url, ask.now, ask.company)
+
+
+@api.post("/webhooks/{webhook}/test", "alerts.write")
+def test_webhook(ask: Ask) -> WebhookView:
+    """Post a notice there that says that it is a test."""
+    return webhooks.test(ask.number("webhook"), ask.now)
+
+
+@api.delete("/webhooks/{webhook}", "alerts.write")
+def remove_webhook(ask: Ask) -> WebhookView:
+    """Post nothing more there."""
+    return webhooks.remove(ask.number("webhook"))
+
+
+@api.get("/deliveries", "alerts.write")
+def list_deliveries(ask: Ask, query: Paged) -> Page[DeliveryView]:
+    """What was sent or is to be sent, newest first."""
+    return webhooks.page_of(ask.scope, turn(query.cursor, query.limit, "i"))

@@ -1,0 +1,87 @@
+"""Live calls, the call history, and why each call cost what it did or was refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from connector.billing import audit, calls, emergency
+from connector.billing.calls import CdrView, Explanation, LiveCall
+from connector.billing.emergency import EmergencyView
+from connector.core.paging import Page, turn
+from connector.core.times import instant
+from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Word
+
+api = Endpoints("Calls")
+
+Digits = Annotated[str, Field(pattern=r"^\+?[0-9]{1,15}$")]
+
+
+class LiveAsked(Paged):
+    """`profile`: of one only, by its username."""
+
+    profile: Word | None = None
+
+
+class CdrsAsked(Paged):
+    """`since` and `until` are instants; `number` is the beginning of what was called or who called."""
+
+    profile: Word | None = None
+    direction: Literal["in", "out"] | None = None
+    ending: Literal["ok", "refused", "busy", "no_answer", "cut_off", "failed", "estimated"] | None = None
+    refusal: Word | None = None
+    number: Digits | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+@api.get("/calls", "calls.read")
+def list_live_calls(ask: Ask, query: LiveAsked) -> Page[LiveCall]:
+    """The calls that have their channel right now, oldest first."""
+    return calls.live_page(ask.scope, turn(query.cursor, query.limit, "is"), query.profile)
+
+
+async def _hang_up(world: Any, call: LiveCall) -> None:
+    await world.hang_up(call)
+
+
+@api.delete("/calls/{call}", "calls.end", after=_hang_up)
+def end_call(ask: Ask) -> LiveCall:
+    """Hang up a live call, if it is on this node."""
+    found = calls.live_call(ask.path["call"], ask.place.node)
+    audit.note("call.end", found.id, f"{found.caller_id} to {found.called}")
+    return found
+
+
+@api.get("/cdrs", "calls.read")
+def list_cdrs(ask: Ask, query: CdrsAsked) -> Page[CdrView]:
+    """The call history, newest first."""
+    wanted = calls.Wanted(
+        profile=query.profile,
+        direction=query.direction,
+        ending=query.ending,
+        refusal=query.refusal,
+        number=query.number,
+        since=None if query.since is None else instant(query.since, "UTC"),
+        until=None if query.until is None else instant(query.until, "UTC"),
+    )
+    return calls.cdr_page(ask.scope, turn(query.cursor, query.limit, "is"), wanted)
+
+
+@api.get("/cdrs/{cdr}", "calls.read")
+def show_cdr(ask: Ask) -> CdrView:
+    """What became of one call."""
+    return calls.cdr(ask.path["cdr"])
+
+
+@api.get("/cdrs/{cdr}/explanation", "money.read")
+def explain_cdr(ask: Ask) -> Explanation:
+    """Why a call cost what it did: rate, blocks, bundle seconds, rounding, postings."""
+    return calls.explain(ask.path["cdr"])
+
+
+@api.get("/emergency-calls", "calls.read")
+def list_emergency_calls(ask: Ask, query: Paged) -> Page[EmergencyView]:
+    """The calls to emergency numbers, which pass no gate."""
+    return emergency.page_of(ask.scope, turn(query.cursor, query.limit, "is"))

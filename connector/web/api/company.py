@@ -1,0 +1,118 @@
+"""Companies, their prices, rate decks and notices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from connector.billing import credit, decks, holds, notices, plans, profiles
+from connector.billing.credit import Balance
+from connector.billing.decks import DeckView, ReadDeck
+from connector.billing.holds import PriceView
+from connector.billing.notices import NoticeView
+from connector.billing.plans import Prices
+from connector.billing.profiles import CompanyView
+from connector.core.paging import Page, turn
+from connector.web.api.money import Sum
+from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, OfCompany, Paged, Shape, Word
+
+api = Endpoints("Company")
+
+MOST_DECK_BYTES = 32 * 1024 * 1024
+
+
+class NewCompany(Shape):
+    """A company: its currency (ISO 4217), and the time zone of its calendar days (IANA)."""
+
+    name: Word
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["GBP"])]
+    time_zone: Annotated[Word, Field(examples=["Europe/London"])]
+
+
+class NewPrices(Shape):
+    """What a term of one channel, and of one bundle, costs from now on; what is not said stays."""
+
+    channel_micros: MicrosOrNone | None = None
+    bundle_micros: MicrosOrNone | None = None
+
+
+class NewDeck(Shape):
+    """A rate deck as CSV, and what to call it."""
+
+    name: Word
+    csv: str
+
+
+class Priced(OfCompany):
+    """A call that never was."""
+
+    number: Word
+    duration_ms: Annotated[int, Field(ge=0, le=10**9)] = 60_000
+    profile: Word | None = None
+
+
+@api.get("/companies", "company.read")
+def list_companies(ask: Ask) -> list[CompanyView]:
+    """The companies that you see."""
+    return [view for view in profiles.company_views() if ask.scope.company in (None, view.id)]
+
+
+@api.post("/companies", "companies.write", status=201)
+def create_company(ask: Ask, body: NewCompany) -> CompanyView:
+    """Create a company."""
+    profiles.create_company(body.name, body.currency, body.time_zone, ask.now)
+    return next(view for view in profiles.company_views() if view.name == body.name)
+
+
+@api.get("/balance", "money.read", of_company=True)
+def show_balance(ask: Ask) -> Balance:
+    """What the company has."""
+    return credit.balance(ask.company)
+
+
+@api.post("/balance/top-up", "money.bring", of_company=True, once=True)
+def top_up(ask: Ask, body: Sum) -> Balance:
+    """Note money that came in from outside."""
+    return credit.top_up(body.amount_micros, ask.key, ask.now, ask.company)
+
+
+@api.get("/prices", "money.read", of_company=True)
+def show_prices(ask: Ask) -> Prices:
+    """What a term of a channel and of a bundle costs."""
+    return plans.prices(ask.company)
+
+
+@api.patch("/prices", "money.bring", of_company=True)
+def set_prices(ask: Ask, body: NewPrices) -> Prices:
+    """Other prices, for terms that begin from now on."""
+    return plans.set_prices(body.channel_micros, body.bundle_micros, ask.company)
+
+
+@api.get("/notices", "company.read")
+def list_notices(ask: Ask, query: Paged) -> Page[NoticeView]:
+    """What the company's people have to know, newest first."""
+    return notices.page_of(ask.scope, turn(query.cursor, query.limit, "i"))
+
+
+@api.get("/rates/decks", "money.read", of_company=True)
+def list_decks(ask: Ask) -> list[DeckView]:
+    """The rate decks that were loaded, newest first."""
+    return decks.list_decks(ask.company)
+
+
+def _read_deck(body: NewDeck) -> ReadDeck:
+    return decks.read(body.csv)
+
+
+@api.post("/rates/decks", "rates.write", of_company=True, status=201, most_body=MOST_DECK_BYTES, before=_read_deck)
+def load_deck(ask: Ask, body: NewDeck, read: ReadDeck) -> DeckView:
+    """Load a rate deck: all of it, or nothing and what is wrong with it."""
+    return decks.put(body.name, read, ask.now, ask.company)
+
+
+@api.get("/rates/price", "money.read", of_company=True)
+def price_call(ask: Ask, query: Priced) -> PriceView:
+    """What a call would cost, and whether it would be refused."""
+    profile: Any = None if query.profile is None else ask.mine("profile", query.profile)
+    return holds.price(query.number, query.duration_ms, ask.now, profile, ask.company)

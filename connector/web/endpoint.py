@@ -1,0 +1,293 @@
+"""How the REST API is written down: a function a request, whose arguments and answer say their shapes.
+
+    @api.post("/profiles/{profile}/credit/add", "money.move", once=True)
+    def add_credit(ask: Ask, body: Sum) -> Credit:
+        "Move money from the company's balance to a profile's credit."
+
+The path says what the request is about (`{profile}`: its owner is checked), the second word which permission it takes.
+From these the routes are made, the checks, and the OpenAPI document (openapi.py). A function runs in one transaction
+(billing/acts.py) on a thread of the store. What takes long is done `before` it, with the body, and is its `read`; what
+is asked of Asterisk is done `after` it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+
+from connector.billing import acts, exports, named, profiles
+from connector.config import SipSettings
+from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
+from connector.core.paging import MOST_ROWS, USUAL_ROWS
+from connector.core.times import timed
+from connector.errors import BadInput, Forbidden, NotFound
+
+MOST_BODY = 64 * 1024
+# What is in braces in a path, and the kind of thing that it names (billing/acts.py).
+_KINDS = {
+    "company": "company",
+    "profile": "profile",
+    "number": "number",
+    "account": "account",
+    "trunk": "trunk",
+    "call": "live call",
+    "cdr": "CDR",
+    "user": "user",
+    "export": "export",
+    "webhook": "webhook",
+}
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise BadInput(f"{ascii(text)[:60]} has characters that cannot be printed")
+    return text
+
+
+Word = Annotated[str, Field(max_length=200), AfterValidator(_printable)]
+Micros = Annotated[int, Field(ge=1, le=10**15, description="10^-6 of the company's currency")]
+MicrosOrNone = Annotated[int, Field(ge=0, le=10**15, description="10^-6 of the company's currency")]
+Instant = Annotated[str, Field(max_length=40, examples=["2026-12-25T10:00:00Z"])]
+
+
+class Shape(BaseModel):
+    """Base of what is sent: what is not documented is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Nothing(Shape):
+    """No parameters."""
+
+
+class OfCompany(Shape):
+    """For the house's users, who see several companies: which one; the id of it."""
+
+    company: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+
+
+class Paged(OfCompany):
+    """A page of a list: `cursor` is `next` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = USUAL_ROWS
+    cursor: Annotated[str | None, Field(max_length=400)] = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
+    of sheets.
+    """
+
+    sip: SipSettings
+    node: str
+    url: str = ""
+    exports: Path = Path("exports")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request whose asker is known and whose shape is right.
+
+    `path`: what stands in its braces. `scope`: whose things a list shows. `company`: the name of the one that it is
+    about, if it is about one. `key`: for the entry of money that it makes. `query`, and the company's `zone`: for
+    pages.
+    """
+
+    actor: Actor
+    path: Mapping[str, str]
+    now: int
+    place: Place
+    scope: Scope = EVERYTHING
+    company: str | None = None
+    key: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    zone: str = "UTC"
+
+    def mine(self, kind: str, name: str | None) -> str | None:
+        """What a body or a query names, if the actor sees it, in the request's transaction. NotFound."""
+        if name is not None:
+            check(self.actor, None, acts.owner_of(kind, name), f"{kind} {name!r}")
+        return name
+
+    def company_named(self, asked: int | None) -> str:
+        """The name of the actor's company, or of the one that the house asks for. NotFound."""
+        return named.company_seen(self.actor.scope, asked).name
+
+    def number(self, name: str) -> int:
+        """A number in the path. NotFound if it is none."""
+        text = self.path[name]
+        if not (text.isascii() and text.isdecimal() and len(text) < 10):
+            raise NotFound(f"there is no {name} {text!r}")
+        return int(text)
+
+
+@dataclass(frozen=True)
+class Download:
+    """An answer that is a file, and what it is called there."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One thing that can be asked for."""
+
+    method: str
+    path: str
+    permission: str | None
+    function: Callable[..., Any]
+    tag: str
+    once: bool
+    of_company: bool
+    status: int
+    most_body: int
+    before: Callable[[Any], Any] | None
+    after: Callable[[Any, Any], Awaitable[None]] | None
+    body: type[BaseModel] | None
+    query: type[BaseModel]
+    answer: TypeAdapter[Any] | None
+    downloads: bool
+
+    @property
+    def name(self) -> str:
+        """What it is called in the document: its function's name."""
+        return str(self.function.__name__)
+
+    @property
+    def words(self) -> str:
+        """What it does, for people."""
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def arguments(self) -> set[str]:
+        """What its function takes."""
+        return set(inspect.signature(self.function).parameters)
+
+    @property
+    def parameters(self) -> list[str]:
+        """What stands in the braces of its path."""
+        return re.findall(r"{(\w+)}", self.path)
+
+    def thing(self, path: Mapping[str, str], company: int | None) -> tuple[str, str] | None:
+        """What the request is about, for billing/acts.py."""
+        return thing_of(self.path, path, company, self.of_company)
+
+    def shown(self, answer: Any) -> Any:
+        """What the function gave, as JSON: instants as ISO 8601 in UTC."""
+        return None if self.answer is None else timed(self.answer.dump_python(answer, mode="json"))
+
+
+@dataclass
+class Endpoints:
+    """The endpoints of one subject."""
+
+    tag: str
+    all: list[Endpoint] = field(default_factory=list)
+
+    def get(self, path: str, permission: str | None, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Ask for something."""
+        return self._add("GET", path, permission, 200, more)
+
+    def post(
+        self, path: str, permission: str | None, status: int = 200, **more: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Make something, or do something with it."""
+        return self._add("POST", path, permission, status, more)
+
+    def put(self, path: str, permission: str | None, **more: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Say what something is from now on."""
+        return self._add("PUT", path, permission, 200, more)
+
+    def patch(
+        self, path: str, permission: str | None, **more: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Change a part of something."""
+        return self._add("PATCH", path, permission, 200, more)
+
+    def delete(
+        self, path: str, permission: str | None, **more: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """End something."""
+        return self._add("DELETE", path, permission, 200, more)
+
+    def _add(
+        self, method: str, path: str, permission: str | None, status: int, more: dict[str, Any]
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        if permission is not None:
+            PERMISSIONS[permission]
+
+        def known(function: Callable[..., Any]) -> Callable[..., Any]:
+            """The function as it was; from now on it can be asked for."""
+            hints = get_type_hints(function, include_extras=True)
+            of_company = more.pop("of_company", False)
+            answer = hints.pop("return")
+            self.all.append(
+                Endpoint(
+                    method=method,
+                    path=path,
+                    permission=permission,
+                    function=function,
+                    tag=self.tag,
+                    once=more.pop("once", False),
+                    of_company=of_company,
+                    status=status,
+                    most_body=more.pop("most_body", MOST_BODY),
+                    before=more.pop("before", None),
+                    after=more.pop("after", None),
+                    body=hints.get("body"),
+                    query=hints.get("query") or (OfCompany if of_company else Nothing),
+                    answer=None if answer in (type(None), Download) else TypeAdapter(answer),
+                    downloads=answer is Download,
+                )
+            )
+            assert not more, more
+            return function
+
+        return known
+
+
+def may_export(ask: Ask, kind: str) -> None:
+    """Who may see calls may have a sheet of them, and of what was refused. Forbidden."""
+    if kind in ("calls", "refusals") and "calls.read" not in ask.actor.permissions:
+        raise Forbidden("you may not do this: it takes the permission calls.read")
+
+
+def sheet_of(ask: Ask) -> Download:
+    """The exported sheet that a request names. NotFound, Forbidden; BadInput if it is on another node."""
+    found = exports.show(ask.number("export"))
+    may_export(ask, found.kind)
+    path = ask.place.exports / exports.file_name(found.id)
+    if found.state == "done" and found.node != ask.place.node:
+        raise BadInput(f"the sheet is on the node {found.node}: ask there")
+    if found.state != "done" or not path.is_file():
+        raise NotFound(f"the sheet {found.id} is not there: it is {found.state}")
+    return Download(path, found.name)
+
+
+def may_claim_address(actor: Actor) -> None:
+    """Who calls from an address is known by it, before any password is asked for: where there are several companies,
+    the house alone says whose an address is. Forbidden.
+    """
+    if "trunks.write" not in actor.permissions and len(profiles.company_views()) > 1:
+        raise Forbidden("an address may be another company's: whoever runs this service has to say whose it is")
+
+
+def thing_of(pattern: str, path: Mapping[str, str], company: int | None, of_company: bool) -> tuple[str, str] | None:
+    """What a request is about: the first thing that its path names, or a company; None if it is about nothing."""
+    if of_company:
+        return "company", "" if company is None else str(company)
+    found = next((name for name in re.findall(r"{(\w+)}", pattern) if name in _KINDS), None)
+    return None if found is None else (_KINDS[found], path[found])
+
+
+def said(model: BaseModel) -> dict[str, Any]:
+    """What was said in a body, and nothing that was not."""
+    return {name: getattr(model, name) for name in model.model_fields_set}

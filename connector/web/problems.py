@@ -1,0 +1,90 @@
+"""What goes wrong, as problem+json (RFC 9457) with codes that stay as they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from connector.errors import (
+    AsteriskError,
+    BadInput,
+    ConnectorError,
+    Forbidden,
+    InsufficientFunds,
+    KeyReused,
+    NotFound,
+    SecretsLocked,
+    StoreBusy,
+    StoreUnavailable,
+)
+
+# The whole list: code, HTTP status, what it means. Clients decide by the code, people read the detail.
+PROBLEMS: dict[str, tuple[int, str]] = {
+    "malformed": (400, "The request cannot be read"),
+    "key_missing": (
+        400,
+        "What moves money needs the header Idempotency-Key, of 1 to 100 printable characters",
+    ),
+    "not_signed_in": (401, "Nobody is signed in, or the token is not valid"),
+    "forbidden": (403, "You may not do this"),
+    "csrf": (403, "The request did not come from our own page"),
+    "not_found": (404, "There is no such thing"),
+    "method_not_allowed": (405, "This cannot be done with it"),
+    "bad_input": (409, "As things are this cannot be done; nothing was changed"),
+    "insufficient_funds": (409, "There is too little money; nothing was changed"),
+    "key_reused": (409, "The Idempotency-Key was another request's; nothing was done"),
+    "too_large": (413, "The request is too large"),
+    "media_type": (415, "The request is of the wrong type"),
+    "invalid": (422, "The request is not of the shape that is documented; nothing was changed"),
+    "too_many_requests": (429, "Too many requests: wait a little"),
+    "defect": (500, "A defect of the connector; it is in its log"),
+    "asterisk_unavailable": (502, "Asterisk cannot be asked, or said no"),
+    "store_unavailable": (503, "The store cannot be used now"),
+    "secrets_locked": (503, "The key of the store's secrets is missing"),
+}
+_OF_ERROR: tuple[tuple[type[ConnectorError], str], ...] = (
+    (InsufficientFunds, "insufficient_funds"),
+    (KeyReused, "key_reused"),
+    (BadInput, "bad_input"),
+    (NotFound, "not_found"),
+    (Forbidden, "forbidden"),
+    (StoreUnavailable, "store_unavailable"),
+    (SecretsLocked, "secrets_locked"),
+    (AsteriskError, "asterisk_unavailable"),
+)
+
+
+class Problem(Exception):
+    """A request that cannot be answered as it was asked. `errors`: what is wrong, field by field."""
+
+    def __init__(self, code: str, detail: str = "", errors: list[dict[str, str]] | None = None) -> None:
+        super().__init__(detail or code)
+        self.code = code
+        self.status, self.title = PROBLEMS[code]
+        self.detail = detail or self.title
+        self.errors = errors or []
+        self.headers: dict[str, str] = {}
+
+
+def of(error: ConnectorError) -> Problem:
+    """An error of ours as a problem."""
+    code = next((code for kind, code in _OF_ERROR if isinstance(error, kind)), "bad_input")
+    found = Problem(code, str(error))
+    if isinstance(error, StoreBusy):
+        found.headers["Retry-After"] = "1"
+    return found
+
+
+def response(found: Problem) -> web.Response:
+    """A problem as an answer."""
+    body: dict[str, Any] = {
+        "type": f"/api/problems#{found.code}",
+        "title": found.title,
+        "status": found.status,
+        "code": found.code,
+        "detail": found.detail,
+    }
+    if found.errors:
+        body["errors"] = found.errors
+    return web.json_response(body, status=found.status, headers=found.headers, content_type="application/problem+json")

@@ -1,0 +1,244 @@
+"""Answers the REST API: who asks, may they, is it of the right shape; then the function, in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+import json
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from connector.billing import acts, named
+from connector.billing.acts import Done, Once
+from connector.billing.calls import LiveCall
+from connector.billing.store import StoreDoor
+from connector.core.access import narrowed
+from connector.errors import ConnectorError, Forbidden, NotFound
+from connector.web import problems
+from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place
+from connector.web.guard import Guard, Signed
+from connector.web.problems import Problem
+
+log = logging.getLogger(__name__)
+
+PREFIX = "/api/v1"
+MOST_KEY = 100
+KEY = "Idempotency-Key"
+_READ_LIMIT_S = 30
+
+
+@dataclass(frozen=True)
+class World:
+    """What the API needs of the program around it: doors to the store, and what is asked of Asterisk."""
+
+    store: StoreDoor
+    reads: StoreDoor
+    guard: Guard
+    place: Place
+    hang_up: Callable[[LiveCall], Awaitable[None]]
+
+
+class Rest:
+    """The endpoints, as aiohttp's routes."""
+
+    def __init__(self, world: World, endpoints: Sequence[Endpoint]) -> None:
+        self._world = world
+        self._endpoints = endpoints
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Have them answered."""
+        for endpoint in self._endpoints:
+            router.add_route(endpoint.method, PREFIX + endpoint.path, functools.partial(self._answer, endpoint))
+
+    async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
+        signed = await self._world.guard.signed(request)
+        if endpoint.permission is not None and endpoint.permission not in signed.actor.permissions:
+            raise Forbidden(f"you may not do this: it takes the permission {endpoint.permission}")
+        strange = next((text for text in request.match_info.values() if not text.isprintable()), None)
+        if strange is not None:
+            raise NotFound(f"there is nothing by the name of {ascii(strange)[:60]}")
+        query = _checked_query(endpoint, request)
+        raw = await _read(endpoint, request)
+        arguments: dict[str, Any] = {}
+        if endpoint.body is not None:
+            arguments["body"] = _checked_body(endpoint.body, raw)
+        if endpoint.before is not None:
+            arguments["read"] = await self._world.reads(endpoint.before, arguments["body"])
+        done, given = await self._done(endpoint, request, signed, query, arguments, raw)
+        if endpoint.after is not None:
+            await endpoint.after(self._world, given)
+        if isinstance(given, Download):
+            return file_answer(given)
+        headers = {"Idempotency-Replayed": "true"} if done.again else {}
+        if endpoint.answer is None:
+            return web.Response(status=204, headers=headers)
+        return web.json_response(done.answer, status=endpoint.status, headers=headers)
+
+    async def _done(
+        self,
+        endpoint: Endpoint,
+        request: web.Request,
+        signed: Signed,
+        query: BaseModel,
+        arguments: dict[str, Any],
+        raw: bytes,
+    ) -> tuple[Done, Any]:
+        """The answer, as JSON, and what the function gave."""
+        path = dict(request.match_info)
+        once = _once(endpoint, request, raw) if endpoint.once else None
+        asked = query.company if isinstance(query, OfCompany) else None
+        actor = signed.actor
+        ask = Ask(
+            actor,
+            path,
+            signed.doer.at,
+            self._world.place,
+            narrowed(actor.scope, asked),
+            key=acts.money_key(actor, once.key) if once else "",
+        )
+        thing = endpoint.thing(path, asked)
+        if "query" in endpoint.arguments:
+            arguments["query"] = query
+        given: list[Any] = []
+
+        def deed() -> Any:
+            """The function, for the company that it is about."""
+            own = replace(ask, company=named.company_seen(actor.scope, asked).name) if endpoint.of_company else ask
+            given[:] = [endpoint.function(own, **arguments)]
+            return endpoint.shown(given[0])
+
+        if endpoint.method == "GET":
+            answer = await self._world.reads(acts.look, actor, endpoint.permission, thing, deed)
+            return Done(answer), given[0]
+        done = await self._world.store(acts.do, actor, endpoint.permission, thing, deed, signed.doer, once)
+        return done, given[0] if given else None
+
+
+def file_answer(found: Download) -> web.FileResponse:
+    """A sheet as an answer: to be saved, and not shown."""
+    said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": "text/csv; charset=utf-8"}
+    return web.FileResponse(found.path, headers=said)
+
+
+@web.middleware
+async def problems_middleware(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Under /api/ everything that goes wrong is a problem, in words, and never a Traceback."""
+    if not request.path.startswith("/api/"):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except Problem as error:
+        return problems.response(error)
+    except ConnectorError as error:
+        return problems.response(problems.of(error))
+    except web.HTTPException as error:
+        return problems.response(_of_http(error))
+    except Exception:
+        log.exception("a request stumbled: %s %s", request.method, request.path[:200])
+        return problems.response(Problem("defect"))
+
+
+def _of_http(error: web.HTTPException) -> Problem:
+    code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status, "malformed")
+    found = Problem(code)
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        found.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
+    return found
+
+
+async def posted(request: web.Request) -> dict[str, str]:
+    """The fields of a form, as texts. Problem if it cannot be read."""
+    try:
+        given = {name: str(value) for name, value in (await request.post()).items()}
+    except (ValueError, LookupError, AssertionError):  # bytes that are no text, a charset or a boundary that is none
+        raise Problem("malformed", "the form cannot be read") from None
+    if any("\0" in text for text in given.values()):
+        raise Problem("malformed", "the form has bytes that are no text")
+    return given
+
+
+def _checked_query(endpoint: Endpoint, request: web.Request) -> BaseModel:
+    twice = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
+    if twice is not None:
+        raise Problem("invalid", f"{twice!r} is given twice", [{"field": twice, "message": "is given twice"}])
+    return _checked(lambda: endpoint.query.model_validate_strings(dict(request.query)))
+
+
+def _checked_body(shape: type[BaseModel], raw: bytes) -> BaseModel:
+    try:
+        return shape.model_validate_json(raw, strict=True)
+    except ValidationError:
+        return _checked(lambda: shape.model_validate_json(_with_integers(raw), strict=True))
+
+
+def _with_integers(raw: bytes) -> bytes:
+    """The same JSON with 32.0 as 32: to a JSON schema both are integers, to a strict reader only one."""
+    if len(raw) > MOST_BODY:
+        return raw
+    try:
+        return json.dumps(json.loads(raw, parse_float=_number)).encode()
+    except (ValueError, RecursionError):
+        return raw
+
+
+def _number(text: str) -> int | float:
+    found = float(text)
+    return int(found) if found.is_integer() else found
+
+
+def _checked(validate: Callable[[], BaseModel]) -> BaseModel:
+    try:
+        return validate()
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        if found[0]["type"] == "json_invalid":
+            raise Problem("malformed", "the body is no JSON") from None
+        wrong = [
+            {"field": ".".join(map(str, each["loc"])), "message": each["msg"].removeprefix("Value error, ")}
+            for each in found[:20]
+        ]
+        first = wrong[0]
+        where = f"{first['field']}: " if first["field"] else ""
+        raise Problem("invalid", where + first["message"], wrong) from None
+
+
+async def _read(endpoint: Endpoint, request: web.Request) -> bytes:
+    """The body, if it is JSON and not too long, and arrives."""
+    if endpoint.body is None:
+        if request.can_read_body:
+            await _read_all(request, endpoint.most_body)
+        return b""
+    if request.can_read_body and request.content_type != "application/json":
+        raise Problem("media_type", "the body is JSON: Content-Type: application/json")
+    return await _read_all(request, endpoint.most_body)
+
+
+async def _read_all(request: web.Request, most: int) -> bytes:
+    if (request.content_length or 0) > most:
+        raise Problem("too_large")
+    raw = bytearray()
+    try:
+        async with asyncio.timeout(_READ_LIMIT_S):
+            async for some in request.content.iter_chunked(64 * 1024):
+                raw += some
+                if len(raw) > most:
+                    raise Problem("too_large")
+    except TimeoutError:
+        raise Problem("malformed", "the body did not arrive") from None
+    return bytes(raw)
+
+
+def _once(endpoint: Endpoint, request: web.Request, raw: bytes) -> Once:
+    key = request.headers.get(KEY, "")
+    if not 1 <= len(key) <= MOST_KEY or not key.isprintable():
+        raise Problem("key_missing")
+    said = json.dumps([endpoint.method, request.path, sorted(request.query.items()), raw.decode(errors="replace")])
+    return Once(key, hashlib.sha256(said.encode()).hexdigest())

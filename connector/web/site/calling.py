@@ -1,0 +1,161 @@
+"""What a profile may dial and spend, what its calls show, whose numbers its phones dial, and whose it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.billing import limits, profiles
+from connector.core import money
+from connector.errors import BadInput
+from connector.web.endpoint import Ask
+from connector.web.site.frame import Form, LimitOrNone, Line, NumberOrNone, Outcome, SitePages, TextOrNone, entry
+
+pages = SitePages()
+
+PROFILE = "/profiles/{profile}"
+_NONE = "Empty: no limit."
+
+
+@pages.form(PROFILE + "/limits", "money.move", "Limits", back=PROFILE)
+class Limits(Form):
+    """What it may spend and dial."""
+
+    price_per_minute: LimitOrNone = entry("Dearest minute", None, hint=_NONE)
+    call: LimitOrNone = entry("Most for one call", None, hint=_NONE)
+    day: LimitOrNone = entry("Most in 24 hours", None, hint=_NONE)
+    month: LimitOrNone = entry("Most in a calendar month", None, hint=_NONE)
+    calls_per_second: NumberOrNone = entry("New calls a second", None, kind="number", hint=_NONE, ge=1, le=1_000_000)
+    attempts_per_number: NumberOrNone = entry(
+        "Calls to one number an hour", None, kind="number", hint=_NONE, ge=1, le=1_000_000
+    )
+    uses_company_balance: bool = entry(
+        "When its bundles are used up, the company's balance pays for calls to the United States",
+        default=False,
+        kind="check",
+    )
+    allowed: str = entry(
+        "May be dialled", "", kind="area", hint="Prefixes as in +4490, one a line; the longest decides."
+    )
+    blocked: str = entry("May not be dialled", "", kind="area", hint="The same; + alone is every number.")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As they are."""
+        found = limits.show(ask.path["profile"])
+        sums = {name: getattr(found, f"{name}_micros") for name in ("price_per_minute", "call", "day", "month")}
+        counts = {name: getattr(found, name) for name in ("calls_per_second", "attempts_per_number")}
+        return {
+            **{name: "" if micros is None else money.decimal(micros) for name, micros in sums.items()},
+            **{name: "" if count is None else count for name, count in counts.items()},
+            "uses_company_balance": found.uses_company_balance,
+            "allowed": "\n".join(found.allowed),
+            "blocked": "\n".join(found.blocked),
+        }
+
+    def do(self, ask: Ask) -> Outcome:
+        """All of it, or nothing."""
+        profile = ask.path["profile"]
+        allowed, blocked = self.allowed.split(), self.blocked.split()
+        both = sorted({*allowed} & {*blocked})
+        if both:
+            raise BadInput(f"{both[0]} may be dialled and may not: say one of them")
+        before = limits.show(profile)
+        changes: dict[str, int | bool | None] = {
+            "price_per_minute_micros": self.price_per_minute,
+            "call_micros": self.call,
+            "day_micros": self.day,
+            "month_micros": self.month,
+            "calls_per_second": self.calls_per_second,
+            "attempts_per_number": self.attempts_per_number,
+            "uses_company_balance": self.uses_company_balance,
+        }
+        rules = [*((prefix, True) for prefix in allowed), *((prefix, False) for prefix in blocked)]
+        limits.change(profile, changes, rules, [*before.allowed, *before.blocked])
+        return Outcome(f"/profiles/{profile}", "The limits are set")
+
+
+@pages.form(PROFILE + "/caller-id", "numbers.write", "Caller ID", back=PROFILE)
+class CallerId(Form):
+    """What calls out show."""
+
+    policy: str = entry(
+        "Calls out show",
+        "pass",
+        choices=(
+            ("pass", "what the phone says, if it is a number of the company"),
+            ("fixed", "always the number below"),
+            ("none", "no number"),
+        ),
+    )
+    number: str = entry("Main number", "", kind="choice", choices=(("", "the first that it has"),))
+    foreign: str = entry(
+        "A number that is not the company's",
+        "replace",
+        choices=(("replace", "is replaced by the main number"), ("refuse", "is refused, with the call")),
+    )
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As it is."""
+        found = profiles.show_profile(ask.path["profile"]).caller_id
+        return {"policy": found.policy, "number": found.number or "", "foreign": found.foreign}
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """Its numbers."""
+        found = profiles.show_profile(ask.path["profile"])
+        own = dict.fromkeys([*found.numbers, *filter(None, [found.caller_id.number])])
+        return {"number": [("", "the first that it has"), *((number, number) for number in own)]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        profile = ask.path["profile"]
+        profiles.set_caller_id(profile, self.policy, self.number, self.foreign)
+        return Outcome(f"/profiles/{profile}", "Calls show that from now on")
+
+
+@pages.form(PROFILE + "/contact", "profiles.write", "Billing address and contact", back=PROFILE)
+class Contact(Form):
+    """Where its bills go, and who is to be asked."""
+
+    billing_address: str = entry("Billing address", "", kind="area")
+    contact: str = entry("Contact", "", kind="area", hint="As in a name, an address, a telephone number.")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As they are."""
+        found = profiles.show_profile(ask.path["profile"])
+        return {"billing_address": found.billing_address, "contact": found.contact}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set them."""
+        profile = ask.path["profile"]
+        profiles.set_contact(profile, self.billing_address, self.contact)
+        return Outcome(f"/profiles/{profile}", "Set")
+
+
+@pages.form(PROFILE + "/country", "profiles.write", "Country and emergency numbers", back=PROFILE)
+class Country(Form):
+    """Whose numbers its phones dial."""
+
+    country: TextOrNone = entry(
+        "Country", None, hint="Two letters, as in GB. Empty: only international numbers are dialled."
+    )
+    emergency: str = entry(
+        "Emergency numbers", "", hint="As in 112, 999. Empty: those of the country (docs/emergency.md)."
+    )
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As they are."""
+        found = profiles.show_profile(ask.path["profile"])
+        return {"country": found.country or "", "emergency": ", ".join(found.emergency)}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set them."""
+        profile = ask.path["profile"]
+        before = profiles.show_profile(profile)
+        profiles.set_country(profile, self.country)
+        if self.emergency != ", ".join(before.emergency):
+            profiles.set_emergency(profile, self.emergency)
+        return Outcome(f"/profiles/{profile}", "Set")

@@ -1,0 +1,83 @@
+"""Live calls, the history, and why each call cost what it did."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from connector.billing import calls
+from connector.billing.calls import CdrView, Wanted
+from connector.core import refusals
+from connector.core.paging import Page, turn
+from connector.core.times import instant
+from connector.errors import BadInput, NotFound
+from connector.web.endpoint import Ask
+from connector.web.render import length, when
+from connector.web.site.frame import Line, Shown, SitePages
+
+pages = SitePages()
+
+ROWS = 50
+_FILTERS = ("profile", "direction", "ending", "refusal", "number", "since", "until")
+DAY_MS = 24 * 3_600_000
+
+
+@pages.get("/calls", "calls.read")
+def live_page(ask: Ask) -> Shown:
+    """The calls that are up."""
+    return Shown("calls.html", {"live": calls.now_of(ask.scope, ask.now)})
+
+
+@pages.get("/history", "calls.read")
+def history_page(ask: Ask) -> Shown:
+    """The calls that were, newest first."""
+    asked = {name: ask.query[name][:100] for name in _FILTERS if ask.query.get(name)}
+    wrong, found = "", Page[CdrView]([], None)
+    try:
+        zone = ask.zone
+        until = instant(f"{asked['until']}T00:00", zone) + DAY_MS if "until" in asked else None
+        wanted = Wanted(
+            profile=asked.get("profile"),
+            direction=asked.get("direction"),
+            ending=asked.get("ending"),
+            refusal=asked.get("refusal"),
+            number=asked.get("number"),
+            since=instant(f"{asked['since']}T00:00", zone) if "since" in asked else None,
+            until=until,
+        )
+        found = calls.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), wanted)
+    except BadInput as error:
+        wrong = str(error)
+    following = urlencode({**asked, "cursor": found.next}) if found.next else ""
+    return Shown("history.html", {"page": found, "following": following, "wrong": wrong})
+
+
+@pages.get("/history/{cdr}", "calls.read")
+def cdr_page(ask: Ask) -> Shown:
+    """One call, and its explanation."""
+    found = calls.cdr(ask.path["cdr"])
+    explanation, free = None, "You may not see what it cost."
+    if "money.read" in ask.actor.permissions:
+        try:
+            explanation = calls.explain(found.id)
+        except NotFound as error:
+            free = str(error)
+    return Shown("cdr.html", {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free})
+
+
+def _lines(cdr: CdrView, zone: str) -> list[Line]:
+    form = "%d %b %Y, %H:%M:%S"
+    lines = [
+        ("Profile", cdr.profile or "none"),
+        ("From", cdr.caller_id or "withheld"),
+        ("Shown as", {None: "nobody was called", "": "withheld"}.get(cdr.shown, cdr.shown or "")),
+        ("Dialled", cdr.dialled),
+        ("Trunk", cdr.trunk or "none"),
+        ("Began", when(cdr.started_at, zone, form)),
+        ("Answered", when(cdr.answered_at, zone, form)),
+        ("Ended", when(cdr.ended_at, zone, form)),
+        ("Talked", f"{length(cdr.duration_ms)} ({cdr.duration_ms} ms)"),
+        ("Ending", cdr.ending),
+    ]
+    if cdr.refusal is not None:
+        lines.append(("Refused", f"{cdr.refusal}: {refusals.BY_CODE[cdr.refusal].words}"))
+    return [*lines, ("ID", cdr.id)]

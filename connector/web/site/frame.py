@@ -1,0 +1,201 @@
+"""How pages and forms are written down: a function a page, a class a form, as the REST API is (endpoint.py).
+
+    @pages.get("/profiles/{profile}", "profiles.read")
+    def profile_page(ask: Ask) -> Shown: ...
+
+    @pages.form("/profiles/{profile}/credit/add", "money.move", "Add credit", once=True)
+    class AddCredit(Form): ...
+
+A form with a `quote` is shown twice: what it would cost and when comes before it is done. `do` runs in one
+transaction of billing/acts.py, like every other deed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from connector.core import money
+from connector.core.access import PERMISSIONS
+from connector.errors import BadInput
+from connector.web.endpoint import Ask, Download, thing_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+Line = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a form would do, line by line. `pinned`: fields that the confirmation says besides, so that what is done is
+    what was shown.
+    """
+
+    lines: list[Line]
+    pinned: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A page: its template, and what stands in it."""
+
+    template: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a form did: where to go on, and what to say there. `lines`: to be read first, as a new password."""
+
+    to: str
+    said: str
+    lines: tuple[Line, ...] = ()
+
+
+def entry(label: str, default: Any = ..., *, hint: str = "", kind: str = "text", choices: Any = (), **more: Any) -> Any:
+    """A field of a form. `kind`: text, number, email, password, area, choice, check, or pinned, which only a quote
+    fills; `choices`: (value, words).
+    """
+    extra = {"label": label, "hint": hint, "kind": "choice" if choices else kind, "choices": choices}
+    return Field(default, json_schema_extra=extra, **more)
+
+
+class Form(BaseModel):
+    """A form. Its fields are texts, as browsers send them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+    warning: ClassVar[str] = ""
+    button: ClassVar[str] = "Save"
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """What can be chosen in its fields, where that depends on the store."""
+        return {}
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """What stands in its fields at first."""
+        return {}
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """A sentence before the fields."""
+        return ""
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What it would do, with price and date; None where it is done without asking back."""
+        return None
+
+    @classmethod
+    def asks_back(cls) -> bool:
+        """Whether it has a quote."""
+        return cls.quote is not Form.quote
+
+    @abstractmethod
+    def do(self, ask: Ask) -> Outcome:
+        """Do it."""
+
+
+@dataclass(frozen=True)
+class SitePage:
+    """A page, or a form, and who may see it."""
+
+    path: str
+    permission: str | None
+    of_company: bool
+    function: Callable[..., Shown | Download] | None
+    form: type[Form] | None = None
+    title: str = ""
+    once: bool = False
+    back: str = "/"
+    needs_company: bool = True
+
+    def thing(self, path: dict[str, str], company: int | None) -> tuple[str, str] | None:
+        """What it is about, for billing/acts.py."""
+        return thing_of(self.path, path, company, self.of_company)
+
+
+@dataclass
+class SitePages:
+    """The pages of one subject."""
+
+    all: list[SitePage] = field(default_factory=list)
+
+    def get(
+        self, path: str, permission: str | None, *, of_company: bool = False, needs_company: bool = True
+    ) -> Callable[[F], F]:
+        """A page."""
+        _known(permission)
+
+        def known(function: F) -> F:
+            """The function as it was."""
+            self.all.append(SitePage(path, permission, of_company, function, needs_company=needs_company))
+            return function
+
+        return known
+
+    def form(
+        self,
+        path: str,
+        permission: str | None,
+        title: str,
+        *,
+        of_company: bool = False,
+        once: bool = False,
+        back: str = "/",
+        needs_company: bool = True,
+    ) -> Callable[[type[Form]], type[Form]]:
+        """A form. `back`: where who does not want it goes. `needs_company`: one is looked at."""
+        _known(permission)
+
+        def known(form: type[Form]) -> type[Form]:
+            """The class as it was."""
+            page = SitePage(path, permission, of_company, None, form, title, once, back, needs_company)
+            self.all.append(page)
+            return form
+
+        return known
+
+
+def _known(permission: str | None) -> None:
+    if permission is not None:
+        PERMISSIONS[permission]
+
+
+def _micros(text: Any) -> Any:
+    try:
+        return money.amount(str(text))
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _micros_or_none(text: Any) -> Any:
+    return None if str(text).strip() == "" else _micros(text)
+
+
+def _limit(text: Any) -> Any:
+    if str(text).strip() == "":
+        return None
+    try:
+        return money.amount(str(text), zero=True)
+    except BadInput as error:
+        raise ValueError(str(error)) from None
+
+
+def _blank(text: Any) -> Any:
+    return None if str(text).strip() == "" else text
+
+
+def _micros_from_nothing(text: Any) -> Any:
+    return 0 if str(text).strip().strip("0") in ("", ".") and "0" in str(text) else _micros(text)
+
+
+Money = Annotated[int, BeforeValidator(_micros)]
+MoneyOrNothing = Annotated[int, BeforeValidator(_micros_from_nothing)]
+LimitOrNone = Annotated[int | None, BeforeValidator(_limit)]
+MoneyOrNone = Annotated[int | None, BeforeValidator(_micros_or_none)]
+TextOrNone = Annotated[str | None, BeforeValidator(_blank)]
+NumberOrNone = Annotated[int | None, BeforeValidator(_blank)]

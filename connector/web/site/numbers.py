@@ -1,0 +1,384 @@
+"""Numbers and accounts: bought, attached, routed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import quote as quoted
+from urllib.parse import urlencode
+
+from connector.billing import credit, mailboxes, numbers, profiles, routes
+from connector.billing.numbers import NumberView
+from connector.core.access import Scope
+from connector.core.money import shown
+from connector.core.paging import MOST_ROWS, Turn, every, turn
+from connector.errors import BadInput
+from connector.web.endpoint import Ask
+from connector.web.render import when
+from connector.web.site.frame import (
+    Form,
+    Line,
+    NumberOrNone,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    TextOrNone,
+    entry,
+)
+
+pages = SitePages()
+
+ROWS = 50
+PROFILE = "/profiles/{profile}"
+ROUTE_HINT = (
+    "Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101' (docs/routes.md)."
+)
+
+
+@pages.get("/numbers", "numbers.read")
+def number_list(ask: Ask) -> Shown:
+    """What the company has, where each is, what it costs."""
+    found = numbers.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "s"))
+    may = "numbers.write" in ask.actor.permissions
+    pays = "money.move" in ask.actor.permissions
+    zone = ask.zone
+    rows: list[list[Any]] = []
+    for view in found.items:
+        path = f"/numbers/{quoted(view.number, safe='')}"
+        links: list[Line] = [("Route", f"{path}/route"), ("Attach", f"{path}/attach")] if may else []
+        if pays:
+            links.append(
+                ("Give back", f"{path}/release") if view.renews or not view.periods else ("Keep", f"{path}/keep")
+            )
+        cost = f"{shown(view.fee_micros, view.currency)} a month" if view.periods else "nothing here"
+        until = when(view.paid_until, zone) + ("" if view.renews or not view.periods else ", then given back")
+        rows.append([view.number, view.profile or "nowhere", view.route.replace("\n", "; "), cost, until, links])
+    named = [
+        [view.name, view.profile or "nowhere", view.route.replace("\n", "; "), _account_links(view.name, may)]
+        for view in routes.account_page(ask.scope, Turn(None, MOST_ROWS)).items
+    ]
+    tables = [
+        {
+            "title": "Numbers",
+            "heads": ["Number", "Profile", "Rings", "Costs", "Paid until", ""],
+            "rows": rows,
+            "empty": "No number yet: buy one from a profile's page.",
+        },
+        {
+            "title": "Accounts",
+            "heads": ["Name", "Profile", "Rings", ""],
+            "rows": named,
+            "empty": "No account yet: a name that can be called, added from a profile's page.",
+        },
+    ]
+    if ask.scope.profile is None:
+        tables += _named(ask)
+    return Shown(
+        "table.html",
+        {
+            "heading": "Numbers and accounts",
+            "intro": [],
+            "tables": tables,
+            "actions": _ACTIONS if may else [],
+            "following": urlencode({"cursor": found.next}) if found.next else "",
+        },
+    )
+
+
+def _account_links(name: str, may: bool) -> list[Line]:
+    path = f"/accounts/{quoted(name, safe='')}"
+    return [("Route", f"{path}/route"), ("Remove", f"{path}/remove")] if may else []
+
+
+def _named(ask: Ask) -> list[dict[str, Any]]:
+    may = "numbers.write" in ask.actor.permissions
+    return [
+        {
+            "title": title,
+            "heads": ["Name", what],
+            "rows": [[view.name, view.text.replace("\n", "; ")] for view in routes.named(kind, ask.company)],
+            "empty": empty,
+        }
+        for kind, title, what, empty in (
+            ("department", "Departments", "Rings", "None: a department is a route with a name."),
+            ("hours", "Hours", "Times", "None: hours are times with a name, for routes."),
+        )
+    ] + [
+        {
+            "title": "Mailboxes",
+            "heads": ["Box", "Name", "E-mail", *([""] * may)],
+            "rows": [
+                [view.box, view.name, view.email, *([_mailbox_links(view.box)] * may)]
+                for view in mailboxes.listed(ask.company)
+            ],
+            "empty": "None: a mailbox takes the calls that nobody answers.",
+        }
+    ]
+
+
+_ACTIONS = [("Set a department", "/departments/set"), ("Set hours", "/hours/set"), ("Add a mailbox", "/mailboxes/new")]
+
+
+def _mailbox_links(box: str) -> list[Line]:
+    return [("Change", f"/mailboxes/{box}"), ("Remove", f"/mailboxes/{box}/remove")]
+
+
+def _profiles(ask: Ask) -> list[Line]:
+    return list(profiles.names(Scope(ask.scope.company)).items())
+
+
+@pages.form(PROFILE + "/numbers/buy", "money.move", "Buy a new number", once=True, back=PROFILE)
+class BuyNumber(Form):
+    """From the stock, by country, area code and period."""
+
+    button: ClassVar[str] = "Buy now"
+    country: str = entry("Country", hint="Two letters, like GB.")
+    area: TextOrNone = entry("Area code", None)
+    periods: int = entry("Period", 1, choices=[("1", "30 days"), ("3", "3 times 30 days"), ("12", "12 times 30 days")])
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The countries that there are numbers of."""
+        return {"country": [(code, code) for code in numbers.countries()] or [("", "no number is for sale")]}
+
+    number: TextOrNone = entry("Number", None, kind="pinned")
+    price: NumberOrNone = entry("Price", None, kind="pinned")
+
+    def _bought(self, ask: Ask) -> NumberView:
+        return numbers.buy(
+            self.number,
+            self.periods,
+            ask.now,
+            profile=ask.path["profile"],
+            company=ask.company,
+            country=self.country or None,
+            area=self.area,
+        )
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """The number, its price, and until when."""
+        found = self._bought(ask)
+        lines = [
+            ("Number", found.number),
+            ("To pay now", shown(found.price_micros, found.currency)),
+            ("Renews on", when(found.paid_until, ask.zone)),
+            ("Each renewal", shown(found.price_micros, found.currency)),
+            ("Balance afterwards", shown(credit.balance(ask.company).available_micros, found.currency)),
+        ]
+        return Quote(lines, {"number": found.number, "price": str(found.price_micros)})
+
+    def do(self, ask: Ask) -> Outcome:
+        """Buy the very number, at the very price."""
+        made = self._bought(ask)
+        if made.number != self.number or made.price_micros != self.price:
+            raise BadInput("the price is another one now: look at it again")
+        return Outcome(f"/profiles/{ask.path['profile']}", f"{made.number} was bought and attached")
+
+
+@pages.form(PROFILE + "/numbers/attach", "numbers.write", "Attach a number", back=PROFILE)
+class AttachNumber(Form):
+    """One that the company has already."""
+
+    number: str = entry("Number")
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's numbers."""
+        found = every(lambda each: numbers.page_of(Scope(ask.scope.company), each), "s")
+        words = [(view.number, f"{view.number}, at {view.profile or 'nobody'}") for view in found]
+        return {"number": words or [("", "the company has no number")]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Attach."""
+        ask.mine("number", self.number)
+        numbers.attach(self.number, ask.path["profile"])
+        return Outcome(f"/profiles/{ask.path['profile']}", f"{self.number} is attached")
+
+
+@pages.form("/numbers/{number}/attach", "numbers.write", "Where a number goes", back="/numbers")
+class MoveNumber(Form):
+    """To a profile, or to nobody."""
+
+    profile: TextOrNone = entry("Profile", None)
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's profiles."""
+        return {"profile": [("", "nobody"), *_profiles(ask)]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Move."""
+        numbers.attach(ask.path["number"], ask.mine("profile", self.profile))
+        return Outcome("/numbers", f"{ask.path['number']} is moved")
+
+
+class _Routing(Form):
+    """Where something rings."""
+
+    route: str = entry("Route", "", kind="area", hint=ROUTE_HINT)
+
+
+@pages.form("/numbers/{number}/route", "numbers.write", "Where calls to a number ring", back="/numbers")
+class RouteNumber(_Routing):
+    """A number's route."""
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The route it has."""
+        return {"route": numbers.show(ask.path["number"]).route}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        routes.set_route(ask.path["number"], self.route)
+        return Outcome("/numbers", f"The route of {ask.path['number']} is set")
+
+
+@pages.form("/numbers/{number}/release", "money.move", "Give a number back", once=True, back="/numbers")
+class ReleaseNumber(Form):
+    """When what is paid is over, or at once."""
+
+    button: ClassVar[str] = "Give back"
+    warning: ClassVar[str] = "Nothing of the fee is paid back. Who buys the number next has it."
+    at_once: bool = entry("Now, not when what is paid is over", False, kind="check")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Release."""
+        numbers.release(ask.path["number"], ask.now, at_once=self.at_once)
+        return Outcome("/numbers", f"{ask.path['number']} is given back")
+
+
+@pages.form("/numbers/{number}/keep", "money.move", "Keep a number", once=True, back="/numbers")
+class KeepNumber(Form):
+    """Renew after all."""
+
+    button: ClassVar[str] = "Keep"
+
+    def do(self, ask: Ask) -> Outcome:
+        """Keep."""
+        numbers.keep(ask.path["number"])
+        return Outcome("/numbers", f"{ask.path['number']} renews")
+
+
+@pages.form(PROFILE + "/accounts/new", "numbers.write", "Add an account", back=PROFILE)
+class NewAccount(Form):
+    """A name that can be called, and the extension that rings."""
+
+    button: ClassVar[str] = "Confirm"
+    name: str = entry("Name", hint="Small letters, digits, '.', '-' and '_'.")
+    extension: TextOrNone = entry("Extension that rings", None)
+    then: TextOrNone = entry("If nobody answers", None, hint="As 'voicemail 101', 'extension 102' or 'account sales'.")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Create."""
+        steps = [f"extension {self.extension}" if self.extension else "", self.then or ""]
+        route = ", ".join(each for each in steps if each)
+        profile = ask.path["profile"]
+        routes.create_account(self.name, profile, route, ask.now)
+        return Outcome(f"/profiles/{profile}", f"{self.name} can be called")
+
+
+@pages.form("/accounts/{account}/route", "numbers.write", "Where calls to an account ring", back="/numbers")
+class RouteAccount(_Routing):
+    """An account's route."""
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The route it has."""
+        return {"route": routes.show_account(ask.path["account"]).route}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        routes.set_route(ask.path["account"], self.route)
+        return Outcome("/numbers", f"The route of {ask.path['account']} is set")
+
+
+@pages.form("/accounts/{account}/remove", "numbers.write", "Remove an account", back="/numbers")
+class RemoveAccount(Form):
+    """Take it away."""
+
+    button: ClassVar[str] = "Remove"
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove."""
+        routes.remove_account(ask.path["account"])
+        return Outcome("/numbers", f"{ask.path['account']} can be called no more")
+
+
+@pages.form("/departments/set", "numbers.write", "Set a department", of_company=True, back="/numbers")
+class SetDepartment(_Routing):
+    """A route with a name."""
+
+    name: str = entry("Name")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        if not self.route.strip():
+            raise BadInput("say where it rings")
+        routes.set_department(self.name, self.route, ask.company)
+        return Outcome("/numbers", f"The department {self.name} is set")
+
+
+@pages.form("/hours/set", "numbers.write", "Set hours", of_company=True, back="/numbers")
+class SetHours(Form):
+    """Times with a name."""
+
+    name: str = entry("Name")
+    periods: str = entry("Times", kind="area", hint="As 'mon-fri 09:00-17:30', a line each.")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set them."""
+        routes.set_hours(self.name, self.periods, ask.company)
+        return Outcome("/numbers", f"The hours {self.name} are set")
+
+
+@pages.form("/mailboxes/new", "numbers.write", "Add a mailbox", of_company=True, back="/numbers")
+class NewMailbox(Form):
+    """A box for voice mail."""
+
+    button: ClassVar[str] = "Add"
+    box: str = entry("Box", hint="2 to 10 digits, often those of the extension.")
+    name: str = entry("Name", hint="Whose it is.")
+    email: str = entry("E-mail", "", kind="email", hint="Messages are sent there. Empty: nobody is written to.")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Add it; its PIN is shown once."""
+        made, pin = mailboxes.create(self.box, self.name, self.email, ask.now, ask.company)
+        lines = (("Box", made.box), ("PIN", pin))
+        return Outcome("/numbers", "The PIN is asked for on the telephone; it is shown now and never again.", lines)
+
+
+@pages.form("/mailboxes/{box}", "numbers.write", "Change a mailbox", of_company=True, back="/numbers")
+class ChangeMailbox(Form):
+    """Whose it is, and who is written to."""
+
+    name: str = entry("Name")
+    email: str = entry("E-mail", "", kind="email", hint="Empty: nobody is written to.")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As it is."""
+        found = mailboxes.show(ask.path["box"], ask.company)
+        return {"name": found.name, "email": found.email}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Change it."""
+        mailboxes.change(ask.path["box"], self.name, self.email, ask.company)
+        return Outcome("/numbers", f"The mailbox {ask.path['box']} is {self.name}'s")
+
+
+@pages.form("/mailboxes/{box}/remove", "numbers.write", "Remove a mailbox", of_company=True, back="/numbers")
+class RemoveMailbox(Form):
+    """Take it away."""
+
+    button: ClassVar[str] = "Remove"
+    warning: ClassVar[str] = "Its messages stay where they are, and nobody hears them."
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Which; not one that a route leads to."""
+        found = mailboxes.remove(ask.path["box"], ask.company)
+        return Quote([("Box", found.box), ("Name", found.name)])
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove it."""
+        mailboxes.remove(ask.path["box"], ask.company)
+        return Outcome("/numbers", f"The mailbox {ask.path['box']} is gone")

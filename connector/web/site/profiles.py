@@ -1,0 +1,467 @@
+"""Profiles: each with its channels, credit, signing in, numbers; and the forms that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from connector.billing import calls, credit, exports, numbers, plans, profiles, routes, traffic
+from connector.billing.calls import Wanted
+from connector.billing.credit import Credit
+from connector.billing.plans import Subscription
+from connector.billing.traffic import MixAdvice
+from connector.core import advice, connect, numbering
+from connector.core.access import Scope
+from connector.core.holds import lasts_ms
+from connector.core.money import shown
+from connector.core.paging import MOST_ROWS, Turn, turn
+from connector.errors import BadInput
+from connector.web.endpoint import Ask, may_claim_address
+from connector.web.render import when
+from connector.web.site.frame import (
+    Form,
+    Line,
+    Money,
+    MoneyOrNone,
+    NumberOrNone,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    TextOrNone,
+    entry,
+)
+
+pages = SitePages()
+
+PROFILE = "/profiles/{profile}"
+ROWS = 50
+
+
+@pages.get("/profiles", "profiles.read")
+def profile_list(ask: Ask) -> Shown:
+    """All profiles, page by page."""
+    asked = {name: ask.query[name] for name in ("name", "status") if ask.query.get(name)}
+    found = profiles.page_of(
+        ask.scope, turn(ask.query.get("cursor"), ROWS, "ss"), asked.get("status"), asked.get("name")
+    )
+    following = urlencode({**asked, "cursor": found.next}) if found.next else ""
+    return Shown("profiles.html", {"page": found, "following": following, "credits": credit.available(ask.scope)})
+
+
+@pages.get(PROFILE, "profiles.read")
+def profile_page(ask: Ask) -> Shown:
+    """One profile, whole."""
+    found = profiles.show_profile(ask.path["profile"])
+    own = Scope(ask.scope.company, profiles.profile_id(found.username))
+    live = calls.now_of(own, ask.now)
+    have = credit.credit(found.username, ask.now)
+    burn = live.credit_burn_micros.get(found.username, 0)
+    spent = live.credit_spent_micros.get(found.username, 0)
+    return Shown(
+        "profile.html",
+        {
+            "profile": found,
+            "live": live,
+            "credit": have,
+            "left_ms": lasts_ms(have.available_micros, have.held_micros, spent, burn),
+            "subscription": plans.show(found.username),
+            "numbers": numbers.page_of(own, Turn(None, MOST_ROWS)).items,
+            "accounts": routes.account_page(own, Turn(None, MOST_ROWS)).items,
+            "cdrs": calls.cdr_page(own, Turn(None, 10), Wanted()).items,
+        },
+    )
+
+
+@pages.get(PROFILE + "/connection", "profiles.read")
+def connection_page(ask: Ask) -> Shown:
+    """What the PBX's admin types."""
+    found = profiles.show_profile(ask.path["profile"])
+    form = ask.query.get("form", "generic")
+    if found.role == "client":
+        text = connect.own_dialplan(found.username, found.options.context)
+        return Shown("connection.html", {"profile": found, "form": form, "lines": [], "text": text})
+    page = profiles.connection(found, ask.place.sip)
+    lines = connect.freepbx(page) if form == "freepbx" else [] if form == "asterisk" else connect.table(page)
+    text = connect.asterisk(page) if form == "asterisk" else ""
+    return Shown("connection.html", {"profile": found, "form": form, "lines": lines, "text": text})
+
+
+@pages.form("/profiles/new", "profiles.write", "Set up a SIP profile", of_company=True, back="/profiles")
+class NewProfile(Form):
+    """A profile; how its PBX signs in is chosen here, channels are bought next."""
+
+    button: ClassVar[str] = "Create"
+    name: str = entry("Name of the profile", hint="As you call the office or the department.")
+    auth: str = entry(
+        "How the PBX signs in",
+        "registration",
+        choices=[("registration", "It registers, with a user name and a password"), ("ip", "By its IP address")],
+    )
+    address: TextOrNone = entry("Public IP address", None, hint="Only if it signs in by its address.")
+    port: NumberOrNone = entry("UDP port", 5060, kind="number")
+    country: TextOrNone = entry("Country", None, hint="Two letters, like GB: whose numbers its phones dial.")
+    billing_address: str = entry("Billing address", "", kind="area", hint="Both may be left empty, and said later.")
+    contact: str = entry("Contact", "", kind="area", hint="Who is to be asked about it.")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Create it."""
+        if self.auth == "ip" and self.address is None:
+            raise BadInput("say from which address the PBX calls")
+        at = (self.address or "", self.port or 5060) if self.auth == "ip" else None
+        if at is not None:
+            may_claim_address(ask.actor)
+        country = numbering.checked_country(self.country.upper()) if self.country else None
+        made = profiles.create_profile(self.name, 0, ask.place.sip.realm, ask.now, ask.company, at=at, country=country)
+        if self.billing_address or self.contact:
+            profiles.set_contact(made.username, self.billing_address, self.contact)
+        lines: tuple[Line, ...] = ()
+        if made.password:
+            server = f"{ask.place.sip.host}:{ask.place.sip.port}"
+            lines = (("Server", server), ("User name", made.username), ("Password", made.password))
+        return Outcome(f"/profiles/{made.username}", f"{self.name} is set up", lines)
+
+
+@pages.form(PROFILE + "/rename", "profiles.write", "Rename a profile", back=PROFILE)
+class Rename(Form):
+    """Another name."""
+
+    name: str = entry("Name")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The name it has."""
+        return {"name": profiles.show_profile(ask.path["profile"]).name}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Rename it."""
+        profiles.rename(ask.path["profile"], self.name)
+        return Outcome(f"/profiles/{ask.path['profile']}", f"It is called {self.name} now")
+
+
+@pages.form(PROFILE + "/state", "profiles.write", "Suspend or open a profile", back=PROFILE)
+class State(Form):
+    """Whether it makes and takes new calls."""
+
+    state: str = entry(
+        "New calls",
+        choices=[
+            ("open", "As usual"),
+            ("draining", "None; calls that are up finish"),
+            ("suspended", "None: suspended"),
+        ],
+    )
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The state it has."""
+        return {"state": profiles.show_profile(ask.path["profile"]).state}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        if self.state not in ("open", "draining", "suspended"):
+            raise BadInput("it is open, draining or suspended")
+        profiles.set_state(ask.path["profile"], self.state)
+        return Outcome(f"/profiles/{ask.path['profile']}", f"The profile is {self.state} now")
+
+
+@pages.form(PROFILE + "/rotate", "profiles.secret", "Make a new password", back=PROFILE)
+class Rotate(Form):
+    """A new password for the PBX."""
+
+    button: ClassVar[str] = "Make a new password"
+    hours: int = entry("Hours for which the old one is good too", 24, kind="number", ge=0, le=720)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Make it."""
+        made = profiles.rotate(ask.path["profile"], ask.now, self.hours * 3_600_000)
+        lines = (("User name", made.username), ("Password", made.password))
+        return Outcome(f"/profiles/{made.username}", "The new password", lines)
+
+
+class _Subscribing(Form):
+    """What buying and changing have in common."""
+
+    channels: int = entry(
+        "Calling channels", kind="number", hint="1 to 300 calls at once; above 100 they are sold in tens.", ge=1, le=300
+    )
+    bundles: int = entry(
+        "US minute bundles",
+        0,
+        kind="number",
+        hint="5,000 minutes each for 30 days; no more than channels.",
+        ge=0,
+        le=300,
+    )
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """What they cost."""
+        price = plans.prices(ask.company)
+        channel, bundle = shown(price.channel_micros, price.currency), shown(price.bundle_micros, price.currency)
+        return f"30 days of a channel are {channel}, of a bundle {bundle}. The company's balance pays, not the profile."
+
+    price: NumberOrNone = entry("Price", None, kind="pinned")
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What it would cost, and until when."""
+        found = plans.quote(ask.path["profile"], self.channels, self.bundles, ask.now)
+        return Quote(_quoted(ask, found), {"price": str(found.charged_micros)})
+
+    def as_shown(self, made: Subscription) -> None:
+        """BadInput, and nothing is done, if the price is another one than was shown."""
+        if made.charged_micros != self.price:
+            raise BadInput("the price is another one now: look at it again")
+
+
+def _quoted(ask: Ask, found: Subscription) -> list[Line]:
+    lines = [("Channels", str(found.channels)), ("US minute bundles", str(found.bundles))]
+    if found.refund_micros:
+        lines.append(("Given back for the running term", shown(found.refund_micros, found.currency)))
+    lines.append(("To pay now", shown(found.charged_micros, found.currency)))
+    lines.append(("Renews on", when(found.ends_at, ask.zone)))
+    lines.append(("Each renewal", shown(found.term_price_micros, found.currency)))
+    balance = credit.balance(ask.company)
+    # What would be is tried out in this transaction, so this is the balance after it.
+    left = balance.available_micros + found.refund_micros - found.charged_micros
+    return [*lines, ("Balance afterwards", shown(left, found.currency))]
+
+
+@pages.form(PROFILE + "/channels", "money.move", "Buy a channel subscription", once=True, back=PROFILE)
+class BuyChannels(_Subscribing):
+    """The first subscription."""
+
+    button: ClassVar[str] = "Buy now"
+
+    def do(self, ask: Ask) -> Outcome:
+        """Buy."""
+        made = plans.buy(ask.path["profile"], self.channels, self.bundles, ask.now)
+        self.as_shown(made)
+        paid = shown(made.charged_micros, made.currency)
+        return Outcome(f"/profiles/{ask.path['profile']}", f"{made.channels} channels were bought for {paid}")
+
+
+@pages.form(PROFILE + "/channels/change", "money.move", "Change subscription", once=True, back=PROFILE)
+class ChangeChannels(_Subscribing):
+    """Other channels or bundles, from now on."""
+
+    button: ClassVar[str] = "Buy now"
+    warning: ClassVar[str] = (
+        "The running term ends now, its unused share is given back, and a new one of 30 days begins. Once a day."
+    )
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """What runs."""
+        found = plans.show(ask.path["profile"])
+        return {"channels": found.channels, "bundles": found.bundles}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Change."""
+        made = plans.change(ask.path["profile"], self.channels, self.bundles, ask.now)
+        self.as_shown(made)
+        paid, back = shown(made.charged_micros, made.currency), shown(made.refund_micros, made.currency)
+        said = f"{made.channels} channels from now on: {paid} were paid, {back} given back"
+        return Outcome(f"/profiles/{ask.path['profile']}", said)
+
+
+@pages.form(PROFILE + "/channels/cancel", "money.move", "Cancel subscription", once=True, back=PROFILE)
+class CancelChannels(Form):
+    """No renewal."""
+
+    button: ClassVar[str] = "Cancel subscription"
+    warning: ClassVar[str] = "You are about to cancel the channel subscription of this profile."
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """The date."""
+        found = plans.show(ask.path["profile"])
+        if found.ends_at is None:
+            return "It has no subscription."
+        until = when(found.ends_at, ask.zone)
+        return f"The {found.channels} channels stay until {until}; then nobody can call any more."
+
+    def do(self, ask: Ask) -> Outcome:
+        """Cancel."""
+        made = plans.cancel(ask.path["profile"], ask.now)
+        return Outcome(f"/profiles/{ask.path['profile']}", f"The subscription ends on {when(made.ends_at, ask.zone)}")
+
+
+@pages.form(PROFILE + "/credit/add", "money.move", "Add credit", once=True, back=PROFILE)
+class AddCredit(Form):
+    """From the balance to the profile."""
+
+    button: ClassVar[str] = "Add credit"
+    amount: Money = entry("Amount", hint="For outgoing calls of this profile, from the company's balance.")
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Both balances, before and after."""
+        return _moved(ask, self.amount, credit.add)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Add."""
+        made = credit.add(ask.path["profile"], self.amount, ask.key, ask.now)
+        return Outcome(f"/profiles/{ask.path['profile']}", f"{shown(self.amount, made.currency)} were added")
+
+
+@pages.form(PROFILE + "/credit/take-back", "money.move", "Take back credit", once=True, back=PROFILE)
+class TakeBack(Form):
+    """From the profile to the balance."""
+
+    button: ClassVar[str] = "Take back credit"
+    amount: Money = entry("Amount", hint="What calls hold right now stays with the profile.")
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Both balances, before and after."""
+        return _moved(ask, self.amount, credit.take_back)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Take back."""
+        made = credit.take_back(ask.path["profile"], self.amount, ask.key, ask.now)
+        return Outcome(f"/profiles/{ask.path['profile']}", f"{shown(self.amount, made.currency)} were taken back")
+
+
+def _moved(ask: Ask, amount: int, move: Callable[[str, int, str, int], Credit]) -> Quote:
+    """What moving credit does to both balances."""
+    username = ask.path["profile"]
+    have, balance = credit.credit(username, ask.now), credit.balance(ask.company)
+    after, rest = move(username, amount, f"quote:{ask.now}", ask.now), credit.balance(ask.company)
+    return Quote(
+        [
+            ("Amount", shown(amount, have.currency)),
+            ("Moves", when(ask.now, ask.zone) + ", at once"),
+            ("Credit of the profile", _from_to(have.available_micros, after.available_micros, have.currency)),
+            ("Balance of the company", _from_to(balance.available_micros, rest.available_micros, have.currency)),
+        ]
+    )
+
+
+def _from_to(before: int, after: int, currency: str) -> str:
+    return f"{shown(before, currency)}, then {shown(after, currency)}"
+
+
+@pages.form(PROFILE + "/recharge", "money.move", "Auto-recharge settings", once=True, back=PROFILE)
+class Recharge(Form):
+    """Whether credit comes by itself."""
+
+    button: ClassVar[str] = "Save changes"
+    amount: MoneyOrNone = entry("Recharge with", None, hint="Leave all of it empty for none.")
+    threshold: MoneyOrNone = entry("When balance falls below", None)
+    limit: MoneyOrNone = entry("At most in a calendar month", None, hint="Empty: no limit.")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """What is set."""
+        have = credit.credit(ask.path["profile"], ask.now)
+        kept = (have.recharge_amount_micros, have.recharge_threshold_micros, have.recharge_monthly_limit_micros)
+        texts = ("" if each is None else shown(each, have.currency).split()[0] for each in kept)
+        return dict(zip(("amount", "threshold", "limit"), texts, strict=True))
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What moves now, and what from now on."""
+        have = credit.credit(ask.path["profile"], ask.now)
+        self.do(ask)
+        then = credit.credit(ask.path["profile"], ask.now)
+        kept = (then.recharge_amount_micros, then.recharge_threshold_micros, then.recharge_monthly_limit_micros)
+        amount, threshold, limit = ("none" if each is None else shown(each, then.currency) for each in kept)
+        return Quote(
+            [
+                ("Moves now", shown(then.available_micros - have.available_micros, then.currency)),
+                ("Recharge with", amount),
+                ("When balance falls below", threshold),
+                ("At most in a calendar month", limit),
+            ]
+        )
+
+    def do(self, ask: Ask) -> Outcome:
+        """Save."""
+        username = ask.path["profile"]
+        if self.amount is None and self.threshold is None:
+            credit.stop_recharge(username, ask.now)
+            return Outcome(f"/profiles/{username}", "The profile is recharged no more")
+        if self.amount is None or self.threshold is None:
+            raise BadInput("say both: with how much, and below which balance")
+        credit.set_recharge(username, self.amount, self.threshold, self.limit, ask.now)
+        return Outcome(f"/profiles/{username}", "Auto-recharge is set")
+
+
+@pages.form(PROFILE + "/delete", "money.move", "Delete this profile", once=True, back=PROFILE)
+class Delete(Form):
+    """Archive it."""
+
+    button: ClassVar[str] = "Delete"
+    warning: ClassVar[str] = "Its PBX cannot call any more. What was paid for the running term is not given back."
+    export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """It is offered; a browser says nothing of what is not checked."""
+        return {"export": True}
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What goes where."""
+        username = ask.path["profile"]
+        name = profiles.show_profile(username).name
+        gone = plans.delete_profile(username, ask.now)
+        lines = [
+            ("Profile", name),
+            ("Credit, back to the company", shown(gone.credit_micros, gone.currency)),
+            ("Numbers, back to the company", ", ".join(gone.numbers) or "none"),
+            ("Calls", "stay in the history" + (", and are exported as a sheet" if self.export else "")),
+            ("When", when(ask.now, ask.zone) + ", at once"),
+        ]
+        return Quote(lines)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Delete; its calls are there afterwards too."""
+        username = ask.path["profile"]
+        if self.export:
+            exports.ask("calls", ask.place.node, ask.now, profile=username)
+        gone = plans.delete_profile(username, ask.now)
+        back = shown(gone.credit_micros, gone.currency)
+        said = f"{gone.profile} was deleted; {back} came back to the company"
+        return Outcome("/exports", f"{said}; its calls are exported") if self.export else Outcome("/profiles", said)
+
+
+def _mixes(found: MixAdvice) -> dict[str, Any]:
+    """The cheapest mix, beside what is bought."""
+    mixes = [("Cheapest", found.best), *([("Bought now", found.bought)] if found.bought else [])]
+    rows = [
+        [words, str(mix.channels), str(mix.bundles)]
+        + [shown(sum_, found.currency) for sum_ in (mix.term_price_micros, mix.calls_micros, mix.total_micros)]
+        for words, mix in mixes
+    ]
+    return {
+        "title": f"Channels and bundles, for the calls of 30 days ({found.us_seconds // 60:,} US minutes)",
+        "heads": ["Mix", "Channels", "Bundles", "For a term", "US calls besides", "Together"],
+        "rows": rows,
+        "empty": "",
+    }
+
+
+@pages.get("/advice", "profiles.read")
+def advice_page(ask: Ask) -> Shown:
+    """How many channels do I need?"""
+    rows = [[f"up to {employees}", str(channels)] for employees, channels in advice.BY_EMPLOYEES]
+    tables = [{"title": "By the number of employees", "heads": ["Employees", "Channels"], "rows": rows, "empty": ""}]
+    profile, erlangs = ask.query.get("profile"), ask.query.get("erlangs")
+    intro = ["An ordinary office, with one call in a hundred that finds no channel in the busiest hour."]
+    try:
+        if profile:
+            ask.mine("profile", profile)
+            found = traffic.advise(profile, advice.USUAL_BLOCKING)
+            intro.insert(0, f"By the calls that this profile has had: {found.channels} channels.")
+            if "money.read" in ask.actor.permissions:
+                tables.insert(0, _mixes(traffic.cheapest(profile, advice.USUAL_BLOCKING, ask.now)))
+        if erlangs:
+            found = advice.by_erlangs(advice.number(erlangs, "the traffic"), advice.USUAL_BLOCKING)
+            intro.insert(0, f"For {erlangs} erlangs: {found.channels} channels, by Erlang B.")
+    except BadInput as error:
+        intro.insert(0, str(error))
+    actions = [("Back to the profile", f"/profiles/{profile}")] if profile else []
+    return Shown(
+        "table.html",
+        {"heading": "How many channels do I need?", "intro": intro, "tables": tables, "actions": actions,
+         "following": ""},
+    )  # fmt: skip

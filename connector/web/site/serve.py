@@ -1,0 +1,351 @@
+"""Shows pages and takes forms: who visits, at which company they look, may they; then one transaction, as the API."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote as quoted
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from connector.billing import acts, profiles, sessions
+from connector.billing.acts import Once, Thing
+from connector.billing.profiles import CompanyView
+from connector.core.access import Actor, Scope
+from connector.core.money import minor_digits
+from connector.errors import ConnectorError, Forbidden, NotFound
+from connector.web import problems, render
+from connector.web.endpoint import Ask, Download
+from connector.web.guard import Signed
+from connector.web.problems import Problem
+from connector.web.rest import World, file_answer, posted
+from connector.web.site.frame import Form, Outcome, SitePage
+
+log = logging.getLogger(__name__)
+
+MOST_FIELDS = 200
+_FLASH = "connector_said"
+Whose = tuple[Actor, str | None, Thing | None]
+# What the menu shows, to whom.
+MENU = (
+    ("/", "Overview", None),
+    ("/profiles", "Profiles", "profiles.read"),
+    ("/numbers", "Numbers", "numbers.read"),
+    ("/calls", "Live calls", "calls.read"),
+    ("/history", "History", "calls.read"),
+    ("/reports", "Reports", "company.read"),
+    ("/money", "Money", "company.read"),
+    ("/trunks", "Trunks", "trunks.read"),
+    ("/alerts", "Alerts", "company.read"),
+    ("/people", "People", "users.read"),
+    ("/audit", "Audit", "audit.read"),
+)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Somebody who looks at pages: who they are, and at which company; None where there is none yet."""
+
+    signed: Signed
+    company: CompanyView | None
+    companies: tuple[CompanyView, ...]
+
+
+class Site:
+    """The pages, as aiohttp's routes."""
+
+    def __init__(self, world: World, ready: Callable[[], bool], pages: Sequence[SitePage]) -> None:
+        self._world = world
+        self._ready = ready
+        self._pages = pages
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Have them shown."""
+        for page in self._pages:
+            router.add_get(page.path, functools.partial(self._shown, page))
+            if page.form is not None:
+                router.add_post(page.path, functools.partial(self._taken, page))
+        router.add_post("/companies", self._choose)
+
+    async def visit(self, request: web.Request) -> Visit:
+        """Who visits. A redirect if nobody has signed in, or not to the end."""
+        signed = await self._world.guard.visitor(request)
+        if signed is None or signed.session is None:
+            wanted = "" if request.path == "/" else f"?next={quoted(request.path_qs)}"
+            raise web.HTTPSeeOther(f"/sign-in{wanted}")
+        if signed.session.stage != "full":
+            raise web.HTTPSeeOther("/welcome/password" if signed.session.stage == "password" else "/sign-in/code")
+        views = await self._world.reads(profiles.company_views)
+        own = signed.actor.scope.company
+        seen = tuple(view for view in views if own in (None, view.id))
+        chosen = own or signed.session.company or (seen[0].id if len(seen) == 1 else None)
+        company = next((view for view in seen if view.id == chosen), None)
+        return Visit(signed, company, seen)
+
+    def frame(self, visit: Visit, request: web.Request) -> dict[str, Any]:
+        """What every page shows."""
+        actor = visit.signed.actor
+        session = visit.signed.session
+        return {
+            "menu": [
+                (path, words, path == request.path)
+                for path, words, permission in MENU
+                if permission is None or permission in actor.permissions
+            ],
+            "who": actor.name,
+            "may": actor.permissions,
+            "company": visit.company,
+            "companies": visit.companies,
+            "zone": visit.company.time_zone if visit.company else "UTC",
+            "currency": visit.company.currency if visit.company else "",
+            "digits": minor_digits(visit.company.currency) if visit.company else 2,
+            "looked_at": _id_of(visit),
+            "csrf": session.csrf if session else "",
+            "said": _flashed(request),
+            "ready": self._ready(),
+            "now": visit.signed.doer.at,
+            "path": request.path,
+        }
+
+    async def _shown(self, page: SitePage, request: web.Request) -> web.StreamResponse:
+        visit = await self.visit(request)
+        if visit.company is None and page.needs_company:
+            raise web.HTTPSeeOther("/companies")
+        ask = self._ask(page, request, visit)
+        frame = {**self.frame(visit, request), "query": dict(request.query)}
+
+        def question() -> str | Download:
+            """The page's text, or a file, in one transaction."""
+            if page.form is not None:
+                return self._form_text(page, page.form, ask, frame, page.form.initial(ask), {}, "")
+            assert page.function is not None
+            shown = page.function(replace(ask, query=dict(request.query)))
+            if isinstance(shown, Download):
+                return shown
+            return render.text(shown.template, {**frame, **shown.values})
+
+        whose = self._whose(page, request, visit)
+        found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
+        if isinstance(found, Download):
+            return file_answer(found)
+        answer = render.response(found)
+        if frame["said"]:
+            answer.del_cookie(_FLASH)
+        return answer
+
+    async def _taken(self, page: SitePage, request: web.Request) -> web.StreamResponse:
+        """A form came back: asked again what it would do, or done."""
+        visit = await self.visit(request)
+        form = page.form
+        assert form is not None
+        given = await posted(request)
+        session = visit.signed.session
+        assert session is not None
+        self._world.guard.check_csrf(session, given.pop("csrf", ""))
+        self._world.guard.changes(request, visit.signed)
+        if given.pop("looked_at", "") != _id_of(visit):
+            raise Problem("bad_input", "You look at another company now, perhaps in another window: begin again.")
+        if visit.company is None and page.needs_company:
+            raise web.HTTPSeeOther("/companies")
+        key = given.pop("key", "")
+        ask = self._ask(page, request, visit)
+        frame = self.frame(visit, request)
+        whose = self._whose(page, request, visit)
+        try:
+            filled = form.model_validate_strings(
+                {name: value for name, value in given.items() if name in form.model_fields}
+            )
+        except ValidationError as error:
+            return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
+        try:
+            if form.asks_back() and not key:
+                # What would be is tried out, so it is asked where one writes.
+                found = await self._world.store(acts.tried, whose[0], whose[1], whose[2], lambda: filled.quote(ask))
+                assert found is not None
+                values = {"lines": found.lines, "given": {**given, **found.pinned}, "form": form, "page": page}
+                values |= {"key": _new_key(), "back": _filled(page.back, ask)}
+                return render.response(render.text("confirm.html", {**frame, **values}))
+            once = Once(key or _new_key(), _fingerprint(request, visit, given)) if page.once else None
+            ask = replace(ask, key=acts.money_key(ask.actor, once.key) if once else "")
+
+            def deed() -> Any:
+                """The form's deed, and where it leads."""
+                done = filled.do(ask)
+                return [done.to, done.said, [list(line) for line in done.lines]]
+
+            done = await self._world.store(acts.do, whose[0], whose[1], whose[2], deed, visit.signed.doer, once)
+        except (Forbidden, NotFound):
+            raise
+        except ConnectorError as error:
+            return await self._again(page, form, ask, frame, whose, given, {}, str(error))
+        to, said, lines = done.answer
+        return self._done(Outcome(to, said, tuple((name, value) for name, value in lines)), frame)
+
+    def _done(self, outcome: Outcome, frame: dict[str, Any]) -> web.StreamResponse:
+        if outcome.lines:
+            return render.rendered("done.html", **frame, outcome=outcome)
+        answer = web.Response(status=303, headers={"Location": outcome.to})
+        text = base64.urlsafe_b64encode(outcome.said.encode()).decode()
+        answer.set_cookie(_FLASH, text, max_age=30, httponly=True, samesite="Strict", secure=self._world.guard.secure)
+        return answer
+
+    async def _again(
+        self,
+        page: SitePage,
+        form: type[Form],
+        ask: Ask,
+        frame: dict[str, Any],
+        whose: Whose,
+        given: dict[str, str],
+        wrong: dict[str, str],
+        why: str,
+    ) -> web.Response:
+        def question() -> str:
+            """The form as it came, with what is wrong with it."""
+            return self._form_text(page, form, ask, frame, given, wrong, why)
+
+        return render.response(await self._world.reads(acts.look, whose[0], whose[1], whose[2], question), 422)
+
+    def _form_text(
+        self,
+        page: SitePage,
+        form: type[Form],
+        ask: Ask,
+        frame: dict[str, Any],
+        given: dict[str, Any],
+        wrong: dict[str, str],
+        why: str,
+    ) -> str:
+        frame = {**frame, "key": _new_key() if page.once and not form.asks_back() else ""}
+        chosen = form.choices(ask)
+        fields = []
+        for name, info in form.model_fields.items():
+            extra: Any = info.json_schema_extra
+            if extra["kind"] == "pinned":
+                continue
+            value = given.get(name, "" if info.is_required() or info.default is None else info.default)
+            choices = chosen.get(name) or extra["choices"]
+            kind = "choice" if name in chosen else extra["kind"]
+            fields.append(
+                {
+                    "name": name,
+                    "label": extra["label"],
+                    "hint": extra["hint"],
+                    "kind": kind,
+                    "choices": choices,
+                    "value": value,
+                    "wrong": wrong.get(name, ""),
+                    "required": info.is_required(),
+                }
+            )
+        values = {"fields": fields, "why": why, "form": form, "page": page, "intro": form.intro(ask)}
+        return render.text("form.html", {**frame, "back": _filled(page.back, ask), **values})
+
+    def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
+        actor = visit.signed.actor
+        if page.permission is not None and page.permission not in actor.permissions:
+            raise Forbidden(f"you may not do this: it takes the permission {page.permission}")
+        company = visit.company
+        scope = Scope(company.id if company else actor.scope.company, actor.scope.profile)
+        return Ask(
+            actor,
+            dict(request.match_info),
+            visit.signed.doer.at,
+            self._world.place,
+            scope,
+            company.name if company else None,
+            zone=company.time_zone if company else "UTC",
+        )
+
+    def _whose(self, page: SitePage, request: web.Request, visit: Visit) -> Whose:
+        """What acts.do and acts.look are told first."""
+        company = visit.company.id if visit.company else None
+        thing = page.thing(dict(request.match_info), company)
+        actor = visit.signed.actor
+        if company is not None and thing is not None and thing[0] != "user":  # what is shown is in one currency
+            actor = replace(actor, scope=Scope(company, actor.scope.profile))
+        return actor, page.permission, thing
+
+    async def _choose(self, request: web.Request) -> web.StreamResponse:
+        """A user of the house looks at another company."""
+        visit = await self.visit(request)
+        given = await posted(request)
+        session = visit.signed.session
+        assert session is not None
+        self._world.guard.check_csrf(session, given.get("csrf", ""))
+        wanted = next((view for view in visit.companies if str(view.id) == given.get("company")), None)
+        if wanted is None:
+            raise NotFound("there is no such company")
+        await self._world.store(sessions.choose, session.id, wanted.id)
+        raise web.HTTPSeeOther("/")
+
+
+@web.middleware
+async def pages_middleware(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """What goes wrong with a page is a page that says so in words."""
+    if request.path.startswith("/api/"):
+        return await handler(request)
+    try:
+        return await handler(request)
+    except Problem as error:
+        return _sorry(error)
+    except ConnectorError as error:
+        return _sorry(problems.of(error))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status, "malformed")
+        return _sorry(Problem(code))
+    except Exception:
+        log.exception("a page stumbled: %s %s", request.method, request.path[:200])
+        return _sorry(Problem("defect"))
+
+
+def _sorry(found: Problem) -> web.Response:
+    answer = render.rendered("sorry.html", found.status, found=found)
+    answer.headers.update(found.headers)
+    return answer
+
+
+def _flashed(request: web.Request) -> str:
+    try:
+        return base64.urlsafe_b64decode(request.cookies.get(_FLASH, "")).decode()
+    except (ValueError, binascii.Error):
+        return ""
+
+
+def _filled(pattern: str, ask: Ask) -> str:
+    return pattern.format(**{name: quoted(value, safe="") for name, value in ask.path.items()})
+
+
+def _wrong(error: ValidationError) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        words = "this is needed" if each["type"] == "missing" else each["msg"].removeprefix("Value error, ")
+        found.setdefault(str(each["loc"][0]), words)
+    return found
+
+
+def _fingerprint(request: web.Request, visit: Visit, given: dict[str, str]) -> str:
+    said = json.dumps([request.path, _id_of(visit), sorted(given.items())])
+    return hashlib.sha256(said.encode(errors="surrogateescape")).hexdigest()
+
+
+def _id_of(visit: Visit) -> str:
+    """The company that is looked at, as forms say it."""
+    return str(visit.company.id) if visit.company else ""
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(16)

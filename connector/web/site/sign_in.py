@@ -1,0 +1,285 @@
+"""Signing in: by address and password, and a code where one is set; first by a link that is good once. And out."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+
+import segno
+from aiohttp import web
+from limits import parse
+
+from connector.billing import audit, sessions, users
+from connector.billing.audit import Doer
+from connector.billing.store import writing
+from connector.clock import Clock
+from connector.config import WebSettings
+from connector.errors import BadInput, NotFound
+from connector.web import passwords, render
+from connector.web.guard import Guard, Signed
+from connector.web.passwords import Passwords
+from connector.web.problems import Problem
+from connector.web.rest import World, posted
+
+# Who guesses a password is slowed down by address and by account; who mistypes one is not.
+_BY_ADDRESS = parse("30/minute")
+_BY_ACCOUNT = parse("10/5minute")
+_CODES = parse("5/5minute")
+WRONG = "That is not right. Look at both, and try again."
+
+
+@dataclass
+class SignIn:
+    """The pages of it."""
+
+    world: World
+    settings: WebSettings
+    clock: Clock
+    hasher: Passwords
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Have them shown."""
+        router.add_get("/sign-in", self.form)
+        router.add_post("/sign-in", self.sign_in)
+        router.add_get("/sign-in/code", self.code_form)
+        router.add_post("/sign-in/code", self.code)
+        router.add_get("/welcome", self.welcome)
+        router.add_post("/welcome", self.redeem)
+        router.add_get("/welcome/password", self.password_form)
+        router.add_post("/welcome/password", self.choose_password)
+        router.add_post("/sign-out", self.sign_out)
+        router.add_get("/me/code", self.new_code)
+        router.add_post("/me/code", self.keep_code)
+
+    @property
+    def _guard(self) -> Guard:
+        return self.world.guard
+
+    async def form(self, request: web.Request) -> web.StreamResponse:
+        """Address and password; or, with the token of connector.toml, straight in, to look."""
+        token = request.query.get("token")
+        if token is not None:
+            return await self._by_token(request, token)
+        if await self._stage(request) == "full":
+            raise web.HTTPSeeOther("/")
+        return _page("Sign in", "sign-in.html", email="", wrong="", next=_next(request.query.get("next", "")))
+
+    async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """A right password begins a session, or asks for the code."""
+        self._from_here(request)
+        given = await posted(request)
+        email, password = str(given.get("email", ""))[:300], str(given.get("password", ""))
+        address = self._guard.address(request)
+        account = email.strip().lower()
+        # Counted before anything is waited for: who tries many at once is counted as often.
+        self._guard.slow_down(_BY_ADDRESS, "sign in", address)
+        self._guard.slow_down(_BY_ACCOUNT, "sign in", account)
+        proof = await self.world.reads(users.proof, email)
+        right = await self.hasher.fits(proof.hashed if proof else "", password)
+        if proof is None or not right:
+            who = await self.world.reads(users.actor_of, proof.user) if proof else None
+            doer = Doer(who.name if who else _plain(email[:100]), self.clock.now_ms(), None, address)
+            await self.world.store(_noted, doer, "sign-in.failed", who.scope.company if who else None)
+            return _page(
+                "Sign in", "sign-in.html", 401, email=email, wrong=WRONG, next=_next(str(given.get("next", "")))
+            )
+        self._guard.right(_BY_ACCOUNT, "sign in", account)
+        to = "/sign-in/code" if proof.totp else _next(str(given.get("next", "")))
+        return await self._begun(request, proof.user, "totp" if proof.totp else "full", to)
+
+    async def code_form(self, request: web.Request) -> web.StreamResponse:
+        """The code from the telephone."""
+        signed = await self._halfway(request, "totp")
+        return _page("Your code", "code.html", csrf=_csrf(signed), wrong="", square="", secret="")
+
+    async def code(self, request: web.Request) -> web.StreamResponse:
+        """A right code, which is good once, begins the session."""
+        signed = await self._halfway(request, "totp")
+        given = await self._given(request, signed)
+        user = _user(signed)
+        self._guard.slow_down(_CODES, "code", str(user))
+        secret = await self.world.reads(users.totp_secret, user)
+        step = passwords.step_of(secret or "", given.get("code", ""), self.clock.now_ms()) if secret else None
+        if step is None or not await self.world.store(users.use_code, user, step):
+            await self.world.store(_noted, signed.doer, "sign-in.code-failed", signed.actor.scope.company)
+            return _page("Your code", "code.html", 401, csrf=_csrf(signed), wrong=WRONG, square="", secret="")
+        self._guard.right(_CODES, "code", str(user))
+        return await self._begun(request, user, "full", "/", signed)
+
+    async def welcome(self, request: web.Request) -> web.StreamResponse:
+        """The link asks before it is used up: mail programs look at links, and do not press buttons."""
+        return _page("Welcome", "welcome.html", link=request.query.get("link", ""), wrong="")
+
+    async def redeem(self, request: web.Request) -> web.StreamResponse:
+        """The link is used up, and a password is to be chosen."""
+        self._from_here(request)
+        given = await posted(request)
+        self._guard.slow_down(_BY_ADDRESS, "link", self._guard.address(request))
+        try:
+            user = await self.world.store(users.redeem, str(given.get("link", "")), self.clock.now_ms())
+        except NotFound as error:
+            return _page("Welcome", "welcome.html", 404, link="", wrong=str(error))
+        who = await self.world.reads(users.actor_of, user)
+        doer = Doer(who.name, self.clock.now_ms(), user, self._guard.address(request))
+        await self.world.store(_noted, doer, "sign-in.link", who.scope.company)
+        return await self._begun(request, user, "password", "/welcome/password")
+
+    async def password_form(self, request: web.Request) -> web.StreamResponse:
+        """A new password."""
+        signed = await self._halfway(request, "password", "full")
+        return _page("Choose a password", "password.html", csrf=_csrf(signed), wrong="", who=signed.actor.name)
+
+    async def choose_password(self, request: web.Request) -> web.StreamResponse:
+        """It is set, every session ends, and a new one begins; with a code, where one is asked for."""
+        signed = await self._halfway(request, "password", "full")
+        given = await self._given(request, signed)
+        user = _user(signed)
+        wrong = "" if given.get("password") == given.get("again") else "The two are not the same."
+        if not wrong and signed.session is not None and signed.session.stage == "full":
+            self._guard.slow_down(_CODES, "code", str(user))
+            proof = await self.world.reads(users.proof_of, user)
+            if not await self.hasher.fits(proof.hashed, given.get("old", "")):
+                wrong = "The old password is not right."
+        try:
+            hashed = "" if wrong else await self.hasher.hashed(given.get("password", ""))
+        except BadInput as error:
+            wrong = str(error)
+        if wrong:
+            return _page("Choose a password", "password.html", 422, csrf=_csrf(signed), wrong=wrong, who="")
+        await self.world.store(_as, signed.doer, users.set_password, user, hashed, self.clock.now_ms())
+        proof = await self.world.reads(users.proof_of, user)
+        to = "/sign-in/code" if proof.totp else "/"
+        return await self._begun(request, user, "totp" if proof.totp else "full", to)
+
+    async def new_code(self, request: web.Request) -> web.StreamResponse:
+        """A secret for the telephone, to be proven by a code."""
+        signed = await self._halfway(request, "full")
+        return self._square(signed, passwords.new_secret(), "", 200)
+
+    async def keep_code(self, request: web.Request) -> web.StreamResponse:
+        """From now on codes are asked for; or no more, which takes the password."""
+        signed = await self._halfway(request, "full")
+        given = await self._given(request, signed)
+        user = _user(signed)
+        self._guard.slow_down(_CODES, "code", str(user))
+        proof = await self.world.reads(users.proof_of, user)
+        right = await self.hasher.fits(proof.hashed, given.get("password", ""))
+        session = signed.session.id if signed.session else None
+        if "off" in given:
+            if not right:
+                raise Problem("forbidden", "The password is not right.")
+            self._guard.right(_CODES, "code", str(user))
+            await self.world.store(_as, signed.doer, users.set_totp, user, None, session)
+            raise web.HTTPSeeOther("/me")
+        secret = given.get("secret", "")
+        if not (16 <= len(secret) <= 64 and secret.isalnum() and secret.isascii()):
+            raise Problem("malformed")
+        step = passwords.step_of(secret, given.get("code", ""), self.clock.now_ms())
+        if step is None or not right:
+            return self._square(signed, secret, WRONG, 422)
+        self._guard.right(_CODES, "code", str(user))
+        await self.world.store(_as, signed.doer, users.set_totp, user, secret, session)
+        await self.world.store(users.use_code, user, step)
+        raise web.HTTPSeeOther("/me")
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """The session ends."""
+        signed = await self._halfway(request, "full", "totp", "password")
+        await self._given(request, signed)
+        if signed.session is not None:
+            await self.world.store(sessions.end, signed.session.id)
+        answer = web.Response(status=303, headers={"Location": "/sign-in"})
+        answer.del_cookie(self._guard.cookie, path="/", secure=self._guard.secure, httponly=True, samesite="Lax")
+        return answer
+
+    def _square(self, signed: Signed, secret: str, wrong: str, status: int) -> web.Response:
+        square = segno.make(passwords.telephone_url(secret, signed.actor.name)).svg_data_uri(scale=5, dark="#000")
+        return _page(
+            "A code beside your password", "code.html", status, csrf=_csrf(signed), wrong=wrong, square=square,
+            secret=secret,
+        )  # fmt: skip
+
+    async def _by_token(self, request: web.Request, token: str) -> web.StreamResponse:
+        self._guard.slow_down(_BY_ADDRESS, "token", self._guard.address(request))
+        if not hmac.compare_digest(
+            token.encode(errors="surrogateescape"), self.settings.token.get_secret_value().encode()
+        ):
+            return _page("Not signed in", "sign-in.html", 403, email="", wrong="This link is not valid.", next="/")
+        user = await self.world.store(users.page_viewer, self.clock.now_ms())
+        return await self._begun(request, user, "full", "/")
+
+    async def _begun(
+        self, request: web.Request, user: int, stage: str, to: str, before: Signed | None = None
+    ) -> web.StreamResponse:
+        """A session of its own for each step: who knew the cookie before knows nothing now."""
+        now = self.clock.now_ms()
+        address, agent = self._guard.address(request), request.headers.get("User-Agent", "")
+        secret = await self.world.store(sessions.begin, user, stage, now, address, _plain(agent))
+        before = before or await self._guard.visitor(request)
+        if before is not None and before.session is not None:
+            await self.world.store(sessions.end, before.session.id)
+        if stage == "full":
+            who = await self.world.reads(users.actor_of, user)
+            await self.world.store(_noted, Doer(who.name, now, user, address), "sign-in", who.scope.company)
+        answer = web.Response(status=303, headers={"Location": to})
+        answer.set_cookie(
+            self._guard.cookie,
+            secret,
+            httponly=True,
+            samesite="Lax",  # Strict would sign nobody in who follows a link from a mail
+            secure=self._guard.secure,
+            path="/",
+        )
+        return answer
+
+    async def _stage(self, request: web.Request) -> str:
+        signed = await self._guard.visitor(request)
+        return signed.session.stage if signed and signed.session else ""
+
+    async def _halfway(self, request: web.Request, *stages: str) -> Signed:
+        signed = await self._guard.visitor(request)
+        if signed is None or signed.session is None or signed.session.stage not in stages:
+            raise web.HTTPSeeOther("/sign-in")
+        return signed
+
+    async def _given(self, request: web.Request, signed: Signed) -> dict[str, str]:
+        given = {name: str(value) for name, value in (await posted(request)).items()}
+        if signed.session is not None:
+            self._guard.check_csrf(signed.session, given.pop("csrf", ""))
+        return given
+
+    def _from_here(self, request: web.Request) -> None:
+        """Before there is a session there is no secret of it: the browser says which page sent the form."""
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise Problem("csrf")
+
+
+def _page(title: str, template: str, status: int = 200, **values: object) -> web.Response:
+    return render.rendered(template, status, title=title, **values)
+
+
+def _next(path: str) -> str:
+    """A page of ours to go on to, and nobody else's."""
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
+
+
+def _csrf(signed: Signed) -> str:
+    return signed.session.csrf if signed.session else ""
+
+
+def _user(signed: Signed) -> int:
+    return signed.session.user if signed.session else 0
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text if char.isprintable())
+
+
+def _noted(doer: Doer, action: str, company: int | None) -> None:
+    with writing():
+        audit.record(doer, action, "", "", company)
+
+
+def _as(doer: Doer, function: object, *args: object) -> None:
+    with audit.acting(doer):
+        function(*args)  # type: ignore[operator]

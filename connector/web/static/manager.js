@@ -1,0 +1,105 @@
+// Live figures by server-sent events. Without it every page shows the figures of the moment it was asked for.
+
+const LIVE = "[data-live]";
+
+function each(name, work) {
+  for (const found of document.querySelectorAll(`[data-live="${name}"]`)) work(found);
+}
+
+// As connector/core/money.py shows it: exact, and at least the digits that the currency has.
+function money(micros, currency) {
+  if (micros === null) return "\u2013";
+  const digits = Number(document.body.dataset.digits);
+  const whole = Math.floor(micros / 1e6);
+  const rest = String(micros % 1e6).padStart(6, "0").replace(/0+$/, "").padEnd(digits, "0");
+  return rest ? `${whole}.${rest} ${currency}` : `${whole} ${currency}`;
+}
+
+function length(ms) {
+  const seconds = Math.max(0, Math.floor(ms / 1000));
+  const two = (number) => String(number).padStart(2, "0");
+  const hours = Math.floor(seconds / 3600);
+  const minutes = Math.floor((seconds % 3600) / 60);
+  return hours ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
+}
+
+function cell(row, text, amount) {
+  const made = row.insertCell();
+  made.textContent = text;
+  if (amount) made.className = "amount";
+  return made;
+}
+
+function hangUp(body, call) {
+  const button = document.createElement("button");
+  button.textContent = "Hang up";
+  button.setAttribute("aria-label", `Hang up ${call.called}`);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const answer = await fetch(`/api/v1/calls/${encodeURIComponent(call.id)}`, {
+      method: "DELETE",
+      headers: { "X-CSRF-Token": body.dataset.csrf },
+    });
+    if (!answer.ok) {
+      button.textContent = (await answer.json()).detail;
+    }
+  });
+  return button;
+}
+
+// A row is made once and then only brought up to date, so that a button does not move away under the finger.
+function rows(body, now) {
+  const seen = new Map([...body.rows].map((row) => [row.dataset.id, row]));
+  const currency = body.dataset.currency;
+  for (const call of now.calls) {
+    let row = seen.get(call.id);
+    if (!row || !row.dataset.made) {
+      row?.remove();
+      row = body.insertRow();
+      row.dataset.id = call.id;
+      row.dataset.made = "yes";
+      const link = document.createElement("a");
+      link.href = `/profiles/${encodeURIComponent(call.username)}`;
+      link.textContent = call.profile;
+      cell(row, "").append(link);
+      cell(row, call.direction);
+      cell(row, call.caller_id);
+      cell(row, call.called);
+      cell(row, "", true);
+      cell(row, "", true);
+      const last = cell(row, "");
+      if (body.dataset.mayEnd === "yes") last.append(hangUp(body, call));
+    }
+    row.cells[4].textContent = call.answered_at === null ? "ringing" : length(Date.parse(now.at) - Date.parse(call.answered_at));
+    row.cells[5].textContent = money(call.cost_micros, currency);
+    seen.delete(call.id);
+  }
+  for (const row of seen.values()) row.remove();
+}
+
+function show(now) {
+  each("total", (found) => (found.textContent = now.total));
+  each("in-use", (found) => (found.textContent = now.in_use[found.dataset.profile] ?? 0));
+  each("meter", (found) => (found.value = now.in_use[found.dataset.profile] ?? 0));
+  each("burn", (found) => (found.textContent = money(now.burn_micros[found.dataset.profile] ?? 0, found.dataset.currency)));
+  each("none", (found) => (found.hidden = now.total > 0));
+  each("table", (found) => (found.hidden = now.total === 0));
+  each("calls", (found) => rows(found, now));
+}
+
+if (document.querySelector(LIVE)) {
+  const source = new EventSource(`/api/v1/events?company=${document.body.dataset.company}`);
+  source.addEventListener("now", (event) => show(JSON.parse(event.data)));
+  addEventListener("pagehide", () => source.close());
+}
+
+// A part of a page that is not done yet is asked for again until it is.
+async function again(part) {
+  const answer = await fetch(location.href);
+  const found = answer.ok && new DOMParser().parseFromString(await answer.text(), "text/html").getElementById(part.id);
+  if (!found) return;
+  part.replaceChildren(...found.childNodes);
+  if (found.dataset.again) setTimeout(again, found.dataset.again * 1000, part);
+}
+
+for (const part of document.querySelectorAll("[data-again]")) setTimeout(again, part.dataset.again * 1000, part);

@@ -1,0 +1,229 @@
+"""The web pages in a real Chromium over a real Asterisk: what a new owner does, from the first link to the deletion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from connector.billing import calls, credit, decks, ledger, numbers, users
+from connector.clock import SystemClock
+from lab import chromium
+from lab.load import Bench
+from lab.ports import HOST
+
+PASSWORD = "correct horse battery staple"
+STOCK = "number,monthly_fee,country,area_code,currency\n+442079460190,2.50,GB,20,GBP\n"
+axe = Axe()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all of them."""
+    with chromium.running() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser: Browser, bench: Bench) -> Iterator[Page]:
+    """A page of the manager, before which nobody has signed in; nothing is wrong in its console afterwards."""
+    said: list[str] = []
+    context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}")
+    context.set_default_timeout(10_000)
+    found = context.new_page()
+    found.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    found.on("pageerror", lambda error: said.append(str(error)))
+    yield found
+    context.close()
+    assert [text for text in said if "status of 4" not in text] == []
+
+
+def welcomed(bench: Bench, page: Page, email: str, role: str = "owner") -> None:
+    """Somebody signs in for the first time, by a link."""
+    now = SystemClock().now_ms()
+    secret = bench.in_store(lambda: users.link(users.create(email, "", role, now), now))
+    page.goto(f"/welcome?link={secret}")
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_label("New password").fill(PASSWORD)
+    page.get_by_label("The same again").fill(PASSWORD)
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Sample Ltd")).to_be_visible()
+
+
+def seen(page: Page) -> None:
+    """Nothing serious is in the way of who uses a screen reader."""
+    found = axe.run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
+
+
+def fill(page: Page, button: str, **fields: str) -> None:
+    """Fill in a form and send it."""
+    for label, value in fields.items():
+        found = page.get_by_label(label.replace("_", " "), exact=False).first
+        if found.evaluate("each => each.tagName") == "SELECT":
+            found.select_option(value)
+        else:
+            found.fill(value)
+    page.get_by_role("button", name=button, exact=True).click()
+
+
+def amounts(page: Page, name: str) -> list[str]:
+    """The sums of money in a line of what is asked before it is done."""
+    line = page.locator("dl.sum div", has=page.get_by_text(name, exact=True)).locator("dd").inner_text()
+    return re.findall(r"([0-9.]+) GBP", line)
+
+
+def test_a_new_owner_does_everything(bench: Bench, page: Page) -> None:
+    """Signs in, creates a profile, buys channels, adds credit, adds a number and an account, changes and cancels the
+    subscription, takes credit back, deletes the profile with an export of its calls; each price and date is shown
+    before, and is what is charged.
+    """
+    bench.in_store(lambda: numbers.import_stock(STOCK, SystemClock().now_ms()))
+    welcomed(bench, page, "new.owner@example.com")
+    seen(page)
+    page.get_by_role("link", name="Set up a SIP profile").click()
+    seen(page)
+    fill(page, "Create", Name="Reception desk")
+    expect(page.get_by_text("Password", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Go on").click()
+    expect(page.get_by_role("heading", name="Reception desk inactive")).to_be_visible()
+    profile = page.url.rpartition("/")[2]
+    page.get_by_role("link", name="Buy a channel subscription").click()
+    before = bench.in_store(lambda: credit.balance().available_micros)
+    fill(page, "Buy now", channels="12")
+    assert amounts(page, "To pay now") == ["83.40"]
+    seen(page)
+    assert bench.in_store(lambda: credit.balance().available_micros) == before
+    page.get_by_role("button", name="Buy now").click()
+    expect(page.get_by_role("status")).to_contain_text("12 channels were bought for 83.40 GBP")
+    assert bench.in_store(lambda: credit.balance().available_micros) == before - 83_400_000
+    expect(page.get_by_text("of 12 in use")).to_be_visible()
+    page.get_by_role("link", name="Add credit").click()
+    fill(page, "Add credit", Amount="ten")
+    expect(page.locator("#amount-wrong")).to_contain_text("no sum of money")
+    fill(page, "Add credit", Amount="10")
+    assert amounts(page, "Credit of the profile") == ["0.00", "10.00"]
+    page.get_by_role("button", name="Add credit").click()
+    page.get_by_role("link", name="Auto-recharge").click()
+    fill(page, "Save changes", Recharge_with="5", When_balance_falls_below="2")
+    assert amounts(page, "Moves now") == ["0.00"]
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_text("Auto-recharge: 5.00 GBP")).to_be_visible()
+    page.get_by_role("link", name="Buy a number").click()
+    fill(page, "Buy now", Country="GB", Period="3")
+    assert amounts(page, "To pay now") == ["7.50"]
+    page.get_by_role("button", name="Buy now").click()
+    expect(page.get_by_role("cell", name="+442079460190")).to_be_visible()
+    page.get_by_role("link", name="Add an account").click()
+    fill(page, "Confirm", Name="reception", Extension="101")
+    expect(page.get_by_role("cell", name="reception", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Authentication details").click()
+    expect(page.get_by_text(profile).first).to_be_visible()
+    seen(page)
+    page.goto(f"/profiles/{profile}/channels/change")
+    fill(page, "Buy now", channels="20", bundles="1")
+    back, paid = amounts(page, "Given back for the running term"), amounts(page, "To pay now")
+    page.get_by_role("button", name="Buy now").click()
+    expect(page.get_by_role("status")).to_contain_text(f"{paid[0]} GBP were paid, {back[0]} GBP given back")
+    page.get_by_role("link", name="Cancel subscription").click()
+    expect(page.get_by_text(re.compile("The 20 channels stay until"))).to_be_visible()
+    page.get_by_role("button", name="Cancel subscription").click()
+    expect(page.get_by_role("status")).to_contain_text("The subscription ends on")
+    page.get_by_role("link", name="Take back credit").click()
+    fill(page, "Take back credit", Amount="4")
+    assert amounts(page, "Credit of the profile") == ["10.00", "6.00"]
+    page.get_by_role("button", name="Take back credit").click()
+    page.get_by_role("link", name="Delete this profile").click()
+    page.get_by_role("button", name="Delete").click()
+    assert amounts(page, "Credit, back to the company") == ["6.00"]
+    expect(page.get_by_text("+442079460190")).to_be_visible()
+    expect(page.get_by_text("stay in the history, and are exported as a sheet")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("status")).to_contain_text("6.00 GBP came back")
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="reception-desk-calls-all.csv", exact=True).click()  # as soon as it is there
+    assert saved.value.path().read_text().startswith("id,profile,direction,caller_id")
+    seen(page)
+    page.get_by_role("link", name="Reports").click()
+    seen(page)
+    page.get_by_role("link", name="Statement of").click()
+    expect(page.get_by_text("It adds up.")).to_be_visible()
+    expect(page.get_by_role("cell", name=re.compile("20 channels and 1 bundles for Reception desk"))).to_be_visible()
+    seen(page)
+    page.get_by_role("link", name="Audit").click()
+    expect(page.get_by_role("cell", name="profile.delete")).to_be_visible()
+    seen(page)
+    assert bench.in_store(ledger.verify).problems == []
+
+
+@pytest.fixture
+def by_the_second(bench: Bench) -> Iterator[None]:
+    """A deck by which calls are priced by the second; afterwards the usual one."""
+
+    def load(text: str, name: str) -> None:
+        """In use at once."""
+        now = SystemClock().now_ms()
+        bench.in_store(lambda: decks.load(text, name, now, after_ms=0))
+
+    load("prefix,name,price_per_minute,increments\n44,United Kingdom,0.60,1/1\n", "by the second")
+    yield
+    load(decks.SAMPLE.read_text(), decks.SAMPLE.name)
+
+
+@pytest.mark.usefixtures("by_the_second")
+def test_live_calls_are_seen_and_their_cost_rises(bench: Bench, page: Page) -> None:
+    """Ten calls by SIPp: the count, the meter and the cost follow without a reload; one is hung up; each has a CDR that
+    explains itself.
+    """
+    outcome = bench.begin("looked at")
+    welcomed(bench, page, "watcher@example.com")
+    page.goto("/calls")
+    expect(page.get_by_text("No call is up.")).to_be_visible()
+    run = bench.caller("hold-and-refuse/caller.xml", 10, 10, "answered", hold_s=20).start()
+    expect(page.get_by_role("heading", name="Live calls: 10")).to_be_visible()
+    cost = page.locator("tbody tr").first.locator("td").nth(5)
+    expect(cost).to_have_text(re.compile(r"^0\.[0-9]*[1-9] GBP$|^0\.[0-9]*[1-9]0 GBP$"))
+    first = cost.inner_text()
+    expect(cost).not_to_have_text(first)
+    assert float(cost.inner_text().split()[0]) > float(first.split()[0])
+    seen(page)
+    page.get_by_role("button", name="Hang up").first.click()
+    expect(page.get_by_role("heading", name="Live calls: 9")).to_be_visible()
+    page.goto("/profiles")
+    page.get_by_role("link", name="office", exact=True).click()
+    expect(page.get_by_text("9 of 300 in use")).to_be_visible()
+    assert page.locator("meter").get_attribute("max") == "300"
+    result = run.wait(60)
+    assert result.counts.get("answered") == 10, result.why()
+    cdrs = bench.end(outcome)
+    assert outcome.problems == []
+    expect(page.get_by_text("0 of 300 in use")).to_be_visible()
+    page.get_by_role("link", name="Report of the month").click()
+    expect(page.locator("svg.chart")).to_have_count(2)
+    expect(page.get_by_role("cell", name="United Kingdom", exact=True)).to_be_visible()
+    seen(page)
+    page.goto(f"/history/{cdrs[0].id}")
+    explained = bench.in_store(lambda: calls.explain(cdrs[0].id))
+    expect(page.get_by_text("It agrees.")).to_be_visible()
+    expect(page.get_by_text(explained.blocks)).to_be_visible()
+    seen(page)
+
+
+def test_nobody_sees_anything_without_signing_in(bench: Bench, page: Page) -> None:
+    """Every page leads to the sign-in, and from there back; a wrong password is told like a wrong address."""
+    welcomed(bench, page, "again@example.com", "viewer")
+    expect(page.get_by_role("link", name="Set up a SIP profile")).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/history?direction=in")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    seen(page)
+    fill(page, "Sign in", **{"E-mail address": "again@example.com", "Password": "wrong"})
+    expect(page.get_by_role("alert")).to_contain_text("That is not right")
+    fill(page, "Sign in", **{"E-mail address": "again@example.com", "Password": PASSWORD})
+    expect(page.get_by_role("heading", name="History")).to_be_visible()
+    assert page.url.endswith("/history?direction=in")
+    page.goto("/profiles/new")
+    expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()

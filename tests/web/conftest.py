@@ -1,0 +1,148 @@
+"""The web application on a real store, with two companies, the house, and a token for each kind of user."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from connector.billing import (
+    calls,
+    credit,
+    exports,
+    mailboxes,
+    numbers,
+    profiles,
+    routes,
+    tokens,
+    trunks,
+    users,
+    webhooks,
+)
+from connector.billing.calls import LiveCall
+from connector.billing.profiles import Credentials
+from connector.billing.sqlite import FileStore
+from connector.config import SipSettings, WebSettings
+from connector.core.access import PERMISSIONS
+from connector.core.calls import Attempt, Direction
+from connector.core.money import MICROS
+from connector.readers import Readers
+from connector.web.endpoint import Place
+from connector.web.guard import Guard
+from connector.web.rest import World
+from connector.web.server import make_app
+from connector.writer import Writer
+from tests.conftest import NOW, FixedClock
+
+SETTINGS = WebSettings(token="let-me-in", requests_per_minute=1_000_000)  # type: ignore[arg-type]
+
+
+@dataclass
+class Town:
+    """Two companies and who may sign in: `tokens` by who it is, `things` by kind, of the first company."""
+
+    tokens: dict[str, str]
+    things: dict[str, str]
+    other: dict[str, str]
+    hung_up: list[LiveCall] = field(default_factory=list)
+
+
+@pytest.fixture
+def town(office: Credentials) -> Town:
+    """Acme with its office, and Other with its branch; a live call of the office, and one that was refused."""
+    profiles.create_company("Other", "USD", "America/New_York", NOW)
+    trunks.create_trunk("far", "127.0.0.1", 5071, NOW, "Other")
+    credit.top_up(100 * MICROS, "other", NOW, "Other")
+    branch = profiles.create_profile("branch", 2, "asterisk", NOW, "Other")
+    numbers.add("+12025550100", branch.username, NOW)
+    routes.create_account("sales", office.username, "", NOW)
+    mailboxes.create("101", "Reception", "", NOW, "Acme")
+    routes.create_account("ventas", branch.username, "", NOW)
+    people: dict[str, tuple[str | None, str, str | None]] = {
+        "house": (None, "owner", None),
+        "house viewer": (None, "viewer", None),
+        **{role: ("Acme", role, None) for role in ("owner", "finance", "operator", "viewer")},
+        "member": ("Acme", "member", office.username),
+        "other": ("Other", "owner", None),
+        "other member": ("Other", "member", branch.username),
+    }
+    made, ids = {}, {}
+    for who, (company, role, profile) in people.items():
+        address = f"{who.replace(' ', '.')}@example.com"
+        ids[who] = users.create(address, who, role, NOW, company, profile)
+        made[who] = tokens.create(ids[who], "test", tuple(PERMISSIONS), None, NOW).secret
+    reading = tuple(scope for scope in PERMISSIONS if scope.endswith(".read"))
+    made["read only"] = tokens.create(ids["owner"], "reads", reading, 30, NOW).secret
+    _call("live", office.username)
+    _call("refused", office.username, "+449000000000")
+    things = {
+        "company": "1",
+        "profile": office.username,
+        "number": "+442079460100",
+        "account": "sales",
+        "trunk": "carrier",
+        "call": "live",
+        "cdr": "refused",
+        "user": str(ids["viewer"]),
+        "export": str(_exported(office.username)),
+    }
+    other = {"company": "2", "profile": branch.username, "number": "+12025550100", "user": str(ids["other member"])}
+    other["export"] = str(_exported(branch.username))
+    things["webhook"] = str(webhooks.create("https://example.com/notices", NOW, "Acme").webhook.id)
+    other["webhook"] = str(webhooks.create("https://example.com/others", NOW, "Other").webhook.id)
+    return Town(made, things, {**other, "account": "ventas", "trunk": "far"})
+
+
+def _exported(profile: str) -> int:
+    """A sheet of a profile's that is done."""
+    number = exports.ask("calls", "node", NOW, profile=profile).id
+    exports.done(number, 0, 4, 0, NOW)
+    return number
+
+
+def _call(name: str, username: str, dialled: str = "+442079460001") -> None:
+    calls.admit(Attempt(name, Direction.OUT, f"leg-{name}", username, dialled, "101", NOW, NOW), "node")
+
+
+@pytest.fixture
+def make_client(
+    store: FileStore, town: Town, clock: FixedClock, tmp_path: Path
+) -> Iterator[Callable[[], TestClient[Any, Any]]]:
+    """What makes a client of the application."""
+    writer, readers = Writer(), Readers()
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    for kind in (town.things, town.other):
+        (folder / f"{kind['export']}.csv").write_text("id\r\n")
+
+    async def hang_up(call: LiveCall) -> None:
+        """Asterisk is not here: what would be ended is noted."""
+        town.hung_up.append(call)
+
+    def made() -> TestClient[Any, Any]:
+        """One of them."""
+        guard = Guard(SETTINGS, writer, readers, clock)
+        place = Place(SipSettings(generated=tmp_path), "node", exports=folder)
+        world = World(writer, readers, guard, place, hang_up)
+        return TestClient(TestServer(make_app(SETTINGS, lambda: True, world, clock)))
+
+    yield made
+    calls.ended_unseen(calls.live()[0], None, NOW) if calls.live() else None
+    writer.close()
+    readers.close()
+
+
+@pytest.fixture
+async def client(make_client: Callable[[], TestClient[Any, Any]]) -> AsyncIterator[TestClient[Any, Any]]:
+    """A client without a token."""
+    async with make_client() as found:
+        yield found
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The headers of who has a token."""
+    return {"Authorization": f"Bearer {token}"}

@@ -1,0 +1,522 @@
+"""The pages: signing in and out, sessions, forms, who sees what. Without script; Chromium is in tests/sipp."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+from typing import Any
+
+import pyotp
+import pytest
+from aiohttp.test_utils import TestClient
+from limits import parse
+
+from connector.billing import (
+    audit,
+    credit,
+    ledger,
+    limits,
+    mailboxes,
+    numbers,
+    plans,
+    profiles,
+    routes,
+    sessions,
+    users,
+    webhooks,
+)
+from connector.core.access import EVERYTHING, Scope, permissions_of
+from connector.core.paging import Turn
+from connector.web.site import PAGES, sign_in
+from connector.web.site.frame import SitePage
+from tests.conftest import NOW, FixedClock
+from tests.web.conftest import Town
+
+Client = TestClient[Any, Any]
+PASSWORD = "correct horse battery"
+HOUR_MS = 3_600_000
+IN_PATHS = {"token": "1", "box": "101"}
+
+
+async def welcomed(client: Client, email: str, now: int = NOW) -> None:
+    """Somebody signs in by a link, and chooses a password."""
+    secret = users.link(users.by_email(email).id, now)
+    answer = await client.post("/welcome", data={"link": secret})
+    text = await answer.text()
+    answer = await client.post("/welcome/password", data={"csrf": csrf(text), "password": PASSWORD, "again": PASSWORD})
+    assert answer.url.path == "/" or "/companies" in str(answer.url), await answer.text()
+
+
+def csrf(text: str) -> str:
+    """The secret that a form holds."""
+    found = re.search(r'name="csrf" value="([^"]+)"', text)
+    assert found, text
+    return found.group(1)
+
+
+def hidden(text: str) -> dict[str, str]:
+    """What the form of a page holds besides its fields."""
+    main = text[text.index('<main id="main">') :]
+    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', main)
+    return {name: html.unescape(value) for name, value in found}
+
+
+async def get(client: Client, path: str, status: int = 200) -> str:
+    """A page's text; redirects are not followed."""
+    answer = await client.get(path, allow_redirects=False)
+    text = await answer.text()
+    assert answer.status == status, (path, answer.status, text[:2000])
+    return str(answer.headers.get("Location", "")) if status == 303 else text
+
+
+async def send(client: Client, path: str, **fields: str) -> tuple[int, str]:
+    """A form, filled in as it came; the status and the text of what follows."""
+    text = await get(client, path)
+    answer = await client.post(path, data={**hidden(text), **fields})
+    return answer.status, await answer.text()
+
+
+async def confirmed(client: Client, path: str, **fields: str) -> tuple[str, str]:
+    """A form that asks back, and is confirmed; what it asked, and what was said then."""
+    status, asked = await send(client, path, **fields)
+    assert status == 200, asked
+    assert hidden(asked)["key"]
+    answer = await client.post(path, data=hidden(asked))
+    assert answer.status == 200, await answer.text()
+    return asked, await answer.text()
+
+
+async def test_a_link_lets_somebody_in_once(client: Client, town: Town, clock: FixedClock) -> None:
+    """Looking at it does not use it up; a second use, a late one, a short password: not in."""
+    user = users.by_email("owner@example.com").id
+    secret = users.link(user, NOW)
+    assert secret in await get(client, f"/welcome?link={secret}")
+    answer = await client.post("/welcome", data={"link": secret})
+    text = await answer.text()
+    assert answer.url.path == "/welcome/password"
+    assert await get(client, "/", 303) == "/welcome/password"
+    for first, again in (("short", "short"), (PASSWORD, PASSWORD + "x")):
+        answer = await client.post("/welcome/password", data={"csrf": csrf(text), "password": first, "again": again})
+        assert answer.status == 422
+    await client.post("/welcome/password", data={"csrf": csrf(text), "password": PASSWORD, "again": PASSWORD})
+    assert "Acme" in await get(client, "/")
+    answer = await client.post("/welcome", data={"link": secret})
+    assert answer.status == 404
+    late = users.link(user, NOW)
+    clock.now += 24 * HOUR_MS
+    assert (await client.post("/welcome", data={"link": late})).status == 404
+
+
+async def test_a_password_signs_in_and_out(client: Client, town: Town) -> None:
+    """Wrong ones and unknown addresses are told alike; the page that was wanted comes next, and none but ours."""
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/")
+    await client.post("/sign-out", data={"csrf": csrf(text)})
+    assert await get(client, "/numbers?x=1", 303) == "/sign-in?next=/numbers?x%3D1"
+    said = set()
+    for email, password in (
+        ("owner@example.com", "wrong"),
+        ("nobody@example.com", PASSWORD),
+        ("viewer@example.com", ""),
+    ):
+        answer = await client.post("/sign-in", data={"email": email, "password": password})
+        assert answer.status == 401
+        said.add(re.sub(r'value="[^"]*"', "", await answer.text()))
+    assert len(said) == 1
+    for wanted, to in (
+        ("/numbers", "/numbers"),
+        ("//evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("/\\evil", "/"),
+    ):
+        answer = await client.post(
+            "/sign-in",
+            data={"email": " Owner@Example.com", "password": PASSWORD, "next": wanted},
+            allow_redirects=False,
+        )
+        assert (answer.status, answer.headers["Location"]) == (303, to)
+    cookie = answer.cookies["connector"]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    actions = [row.action for row in audit.page_of(EVERYTHING, Turn(None, 50)).items]
+    assert actions.count("sign-in.failed") == 3
+    assert actions.count("sign-in") == 5
+
+
+async def test_who_guesses_is_slowed_down(client: Client, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By account, wherever the guesses come from, even if one would be right."""
+    monkeypatch.setattr(sign_in, "_BY_ACCOUNT", parse("3/minute"))
+    users.set_password(users.by_email("owner@example.com").id, "none", NOW)
+    guesses = [
+        (await client.post("/sign-in", data={"email": "owner@example.com", "password": str(n)})).status
+        for n in range(5)
+    ]
+    assert guesses == [401, 401, 401, 429, 429]
+    at_once = [client.post("/sign-in", data={"email": "viewer@example.com", "password": "x"}) for _ in range(12)]
+    assert sorted(answer.status for answer in await asyncio.gather(*at_once)) == [401] * 3 + [429] * 9
+    answer = await client.post("/sign-in", data={"email": "owner@example.com", "password": "5"})
+    assert "Traceback" not in await answer.text()
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_a_code_is_asked_for_and_is_good_once(client: Client, town: Town, clock: FixedClock) -> None:
+    """After it is set up; not twice, not an old one; and it is taken away by the password only."""
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/me/code")
+    found = re.search(r'name="secret" value="([A-Z2-7]+)"', text)
+    assert found
+    codes = pyotp.TOTP(found.group(1))
+    code = codes.at(clock.now // 1000)
+    for wrong in ({"code": "000000", "password": PASSWORD}, {"code": code, "password": "wrong"}, {"code": code}):
+        answer = await client.post("/me/code", data={"csrf": csrf(text), "secret": found.group(1), **wrong})
+        assert answer.status == 422
+    sent = {"csrf": csrf(text), "secret": found.group(1), "code": code, "password": PASSWORD}
+    await client.post("/me/code", data=sent)
+    assert users.by_email("owner@example.com").totp
+    assert found.group(1) not in await get(client, "/me")
+    client.session.cookie_jar.clear()
+    answer = await client.post("/sign-in", data={"email": "owner@example.com", "password": PASSWORD})
+    text = await answer.text()
+    assert answer.url.path == "/sign-in/code"
+    assert await get(client, "/", 303) == "/sign-in/code"
+    assert (await client.post("/sign-in/code", data={"csrf": csrf(text), "code": code})).status == 401
+    clock.now += 60_000
+    old = codes.at(clock.now // 1000 - 90)
+    assert (await client.post("/sign-in/code", data={"csrf": csrf(text), "code": old})).status == 401
+    await client.post("/sign-in/code", data={"csrf": csrf(text), "code": codes.at(clock.now // 1000)})
+    page = await get(client, "/me")
+    answer = await client.post("/me/code", data={"csrf": csrf(page), "off": "yes", "password": "wrong"})
+    assert answer.status == 403
+    await client.post("/me/code", data={"csrf": csrf(page), "off": "yes", "password": PASSWORD})
+    assert not users.by_email("owner@example.com").totp
+
+
+async def test_a_session_is_rotated_and_ends(client: Client, town: Town, clock: FixedClock) -> None:
+    """Every hour another secret, the old one for a minute more; over after twelve hours of nothing, or seven days."""
+    await welcomed(client, "owner@example.com")
+
+    def secret() -> str:
+        """What the browser has."""
+        return next(cookie.value for cookie in client.session.cookie_jar if cookie.key == "connector")
+
+    first = secret()
+    clock.now += HOUR_MS + 1
+    await get(client, "/")
+    second = secret()
+    assert second != first
+    assert sessions.find(first, clock.now) is not None
+    assert sessions.find(first, clock.now + 60_000) is None
+    assert sessions.find(second, clock.now + 11 * HOUR_MS) is not None
+    assert sessions.find(second, clock.now + 12 * HOUR_MS) is None
+    for _ in range(7 * 3):
+        clock.now += 8 * HOUR_MS
+        answer = await client.get("/", allow_redirects=False)
+    assert answer.status == 303
+    await welcomed(client, "viewer@example.com", clock.now)
+    users.disable(users.by_email("viewer@example.com").id, clock.now)
+    assert await get(client, "/", 303) == "/sign-in"
+
+
+async def test_a_form_that_is_not_ours_does_nothing(client: Client, town: Town) -> None:
+    """Without the session's secret, or with another's: 403, and nothing has changed. For scripts the same."""
+    await welcomed(client, "owner@example.com")
+    for given in ({}, {"csrf": "wrong"}):
+        answer = await client.post("/profiles/new", data={**given, "name": "stolen", "auth": "registration"})
+        assert answer.status == 403
+        answer = await client.post("/sign-out", data=given)
+        assert answer.status == 403
+        answer = await client.post("/api/v1/profiles", json={"name": "stolen"}, headers={"X-CSRF-Token": "wrong"})
+        assert (answer.status, (await answer.json())["code"]) == (403, "csrf")
+    answer = await client.post(
+        "/sign-in",
+        data={"email": "owner@example.com", "password": PASSWORD},
+        headers={"Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status == 403
+    assert "stolen" not in [view.name for view in profiles.list_profiles()]
+    token = csrf(await get(client, "/"))
+    answer = await client.post("/api/v1/profiles", json={"name": "ours"}, headers={"X-CSRF-Token": token})
+    assert answer.status == 201
+
+
+def path_of(page: SitePage, things: dict[str, str]) -> str:
+    """A page's path, of somebody's things."""
+    return page.path.format(**{**IN_PATHS, **things}).replace("+", "%2B")
+
+
+async def test_every_page_is_shown_to_who_may_see_it_and_to_nobody_else(client: Client, town: Town) -> None:
+    """Each page, as each role: 200, or 403; without a session the sign-in; and never a defect."""
+    for page in PAGES:
+        where = await get(client, path_of(page, town.things), 303)
+        assert where.startswith("/sign-in"), page.path
+    for role in ("owner", "finance", "operator", "viewer", "member"):
+        client.session.cookie_jar.clear()
+        await welcomed(client, f"{role}@example.com")
+        allowed = permissions_of(role, of_house=False)
+        for page in PAGES:
+            answer = await client.get(path_of(page, town.things), allow_redirects=False)
+            may = page.permission is None or page.permission in allowed
+            wanted = (200, 403, 404) if role == "member" and may else (200,) if may else (403,)
+            assert answer.status in wanted, (role, page.path, answer.status, (await answer.text())[:500])
+            if not may and page.form is not None:
+                answer = await client.post(path_of(page, town.things), data={})
+                assert answer.status == 403
+
+
+async def test_what_is_another_companys_is_no_page(client: Client, town: Town) -> None:
+    """Each page about a thing, as another company's owner: 404 or 403, seen and sent; and no word of it anywhere."""
+    await welcomed(client, "other@example.com")
+    token = csrf(await get(client, "/"))
+    profiles.rename("office", "zebra")
+    before = ledger.last_number(1)
+    for page in PAGES:
+        answer = await client.get(path_of(page, town.things), allow_redirects=False)
+        text = await answer.text()
+        assert "zebra" not in text, page.path
+        assert "Acme" not in text, page.path
+        if page.thing({**IN_PATHS, **town.things}, 2) not in (None, ("company", "2")):
+            assert answer.status in (403, 404), page.path
+            if page.form is not None:
+                fields = dict.fromkeys(page.form.model_fields, "1")
+                answer = await client.post(
+                    path_of(page, town.things), data={"csrf": token, "key": "k", "looked_at": "2", **fields}
+                )
+                assert answer.status in (403, 404, 409, 422), page.path
+    assert ledger.last_number(1) == before
+    assert profiles.show_profile(town.things["profile"]).name == "zebra"
+
+
+async def test_money_is_asked_back_and_moves_once(client: Client, town: Town) -> None:
+    """The sums before and after are shown first; the confirmation sent twice moves it once; too much is said so."""
+    await welcomed(client, "finance@example.com")
+    path = f"/profiles/{town.things['profile']}/credit/add"
+    before = credit.balance("Acme").available_micros
+    status, text = await send(client, path, amount="1000000")
+    assert status == 422
+    assert "Traceback" not in text
+    asked, said = await confirmed(client, path, amount="12.50")
+    assert "12.50 GBP" in asked
+    assert "12.50 GBP were added" in said
+    again = await client.post(path, data=hidden(asked))
+    assert again.status == 200
+    assert credit.balance("Acme").available_micros == before - 12_500_000
+    other = await client.post(path, data={**hidden(asked), "amount": "13"})
+    assert "another request" in await other.text()
+    assert credit.balance("Acme").available_micros == before - 12_500_000
+
+
+async def test_what_was_shown_is_what_is_done(client: Client, town: Town) -> None:
+    """The very number, at the very price; and a form that was sent twice is done once."""
+    numbers.import_stock("number,monthly_fee,country,currency\n+442079460110,2,GB,GBP\n+442079460111,9,GB,GBP\n", NOW)
+    await welcomed(client, "owner@example.com")
+    profile = f"/profiles/{town.things['profile']}"
+    status, asked = await send(client, f"{profile}/numbers/buy", country="GB", area="", periods="1")
+    assert (status, "+442079460110" in asked) == (200, True)
+    numbers.buy("+442079460110", 1, NOW, company="Acme")
+    answer = await client.post(f"{profile}/numbers/buy", data=hidden(asked))
+    assert answer.status in (404, 422)
+    assert {view.number for view in numbers.list_numbers("Acme")} == {"+442079460100", "+442079460110"}
+    status, asked = await send(client, f"{profile}/channels/change", channels="5", bundles="0")
+    plans.set_prices(9_000_000, None, "Acme")
+    answer = await client.post(f"{profile}/channels/change", data=hidden(asked))
+    assert "the price is another one now" in await answer.text()
+    assert plans.show(town.things["profile"]).channels == 3
+    text = await get(client, f"{profile}/channels/cancel")
+    for _ in range(2):
+        assert (await client.post(f"{profile}/channels/cancel", data=hidden(text))).status == 200
+
+
+async def test_money_goes_to_the_company_that_was_shown(client: Client, town: Town) -> None:
+    """Who has chosen another company in another window is asked to begin again."""
+    await welcomed(client, "house@example.com")
+    text = await get(client, "/companies")
+    await client.post("/companies", data={"csrf": csrf(text), "company": "1"})
+    status, asked = await send(client, "/money/top-up", amount="50")
+    assert (status, "Acme" in asked) == (200, True)
+    await client.post("/companies", data={"csrf": csrf(text), "company": "2"})
+    answer = await client.post("/money/top-up", data=hidden(asked))
+    assert answer.status == 409
+    assert credit.balance("Other").available_micros < 100_000_000
+
+
+async def test_garbage_is_told_to_be_garbage(client: Client, town: Town) -> None:
+    """Bytes that are no text, boundaries that are none, cookies and hosts that are none: never a defect."""
+    form = "application/x-www-form-urlencoded"
+    sent: tuple[tuple[str, dict[str, str], bytes], ...] = (
+        ("/sign-in", {"Content-Type": f"{form}; charset=nope"}, b"a=b"),
+        ("/sign-in", {"Content-Type": form}, b"email=\xff&password=%ff"),
+        ("/sign-in", {"Content-Type": form}, b"email=%00"),
+        ("/welcome", {"Content-Type": "multipart/form-data"}, b"x"),
+        ("/welcome", {"Content-Type": "multipart/form-data; boundary=a"}, b"--b\r\n\r\n"),
+        ("/welcome", {"Content-Type": "multipart/form-data; boundary=a"}, b"--a\r\nContent-Type: x\r\n\r\ny\r\n--a--"),
+    )
+    for path, headers, body in sent:
+        answer = await client.post(path, data=body, headers=headers, allow_redirects=False)
+        assert answer.status in (303, 400, 401, 404, 409, 415, 422), (path, body, await answer.text())
+    for headers in ({"Authorization": "Bearer \udcff"}, {"Cookie": "connector=\udcff"}, {"X-CSRF-Token": "\udcff"}):
+        answer = await client.get("/api/v1/me", headers=headers)
+        assert answer.status == 401
+        assert (await client.get("/", headers=headers, allow_redirects=False)).status == 303
+    for host in ("[", "x:99999", "::"):
+        assert (await client.get("/api/", headers={"Host": host})).status in (200, 400)
+
+
+async def test_the_house_chooses_a_company(client: Client, town: Town) -> None:
+    """With several companies there is nothing to see before; then it is that one's; a company's user has no choice."""
+    await welcomed(client, "house@example.com")
+    assert await get(client, "/", 303) == "/companies"
+    text = await get(client, "/companies")
+    await client.post("/companies", data={"csrf": csrf(text), "company": "2"})
+    page = await get(client, "/")
+    assert "branch" in page
+    assert "office" not in page
+    assert (await client.get(f"/profiles/{town.things['profile']}")).status == 404
+    client.session.cookie_jar.clear()
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/companies")
+    assert "Other" not in text
+    assert (await client.post("/companies", data={"csrf": csrf(text), "company": "2"})).status == 404
+
+
+async def test_what_the_network_said_is_text(client: Client, town: Town) -> None:
+    """A caller's name is no markup, and a strict policy stands behind every page."""
+    await welcomed(client, "owner@example.com")
+    profiles.rename("office", "<script>alert(1)</script>")
+    for path in ("/", "/profiles", f"/profiles/{town.things['profile']}", "/calls", "/history", "/nothing"):
+        answer = await client.get(path)
+        text = await answer.text()
+        assert "<script>alert" not in text
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["X-Frame-Options"] == "DENY"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+async def test_the_token_of_the_settings_looks_and_changes_nothing(client: Client, town: Town) -> None:
+    """It is on the machine already; a wrong one is refused."""
+    assert (await client.get("/sign-in?token=wrong")).status == 403
+    assert (await client.get("/sign-in?token=let-me-in")).status == 200
+    text = await get(client, "/companies")
+    await client.post("/companies", data={"csrf": csrf(text), "company": "1"})
+    page = await get(client, "/")
+    assert "office" in page
+    assert "Set up a SIP profile" not in page
+    assert (await client.get("/profiles/new")).status == 403
+
+
+async def test_live_figures_come_by_themselves(client: Client, town: Town) -> None:
+    """The first event says what goes on; who has not signed in hears nothing; another company hears of its own."""
+    assert (await client.get("/api/v1/events")).status == 401
+    for email, total in (("owner@example.com", 1), ("other@example.com", 0)):
+        client.session.cookie_jar.clear()
+        await welcomed(client, email)
+        async with client.get("/api/v1/events") as answer:
+            assert answer.headers["Content-Type"] == "text/event-stream"
+            await answer.content.readuntil(b"data: ")
+            text = (await answer.content.readline()).decode()
+        assert f'"total": {total}' in text
+        assert ("office" in text) == (total == 1)
+
+
+async def test_what_a_profile_may_dial_and_show_is_set(client: Client, town: Town) -> None:
+    """Limits, caller ID, country: what stands in the form is what is, and what is sent is what is from then on."""
+    await welcomed(client, "owner@example.com")
+    profile = town.things["profile"]
+    base = f"/profiles/{profile}"
+    _, text = await send(
+        client, f"{base}/limits", price_per_minute="0.50", call="", day="12.5", calls_per_second="5",
+        allowed="+4490\n+4491", blocked="+881",
+    )  # fmt: skip
+    assert "The limits are set" in text
+    found = limits.show(profile)
+    assert (found.price_per_minute_micros, found.day_micros, found.call_micros) == (500_000, 12_500_000, None)
+    assert (found.calls_per_second, found.uses_company_balance) == (5, False)
+    assert (found.allowed, found.blocked) == (["+4490", "+4491"], ["+881"])
+    shown = await get(client, f"{base}/limits")
+    assert 'value="12.50"' in shown
+    assert "+4490\n+4491" in shown
+    for wrong in ({"allowed": "+44", "blocked": "+44"}, {"allowed": "44"}, {"day": "-1"}, {"calls_per_second": "0"}):
+        status, text = await send(client, f"{base}/limits", **wrong)
+        assert status == 422
+        assert "Traceback" not in text
+    assert limits.show(profile) == found
+    await send(client, f"{base}/limits", call="0")
+    assert 'value="0.00"' in await get(client, f"{base}/limits")
+    assert limits.show(profile).call_micros == 0
+    _, text = await send(client, f"{base}/limits", allowed="", blocked="", day="")
+    assert (limits.show(profile).allowed, limits.show(profile).day_micros) == ([], None)
+    await send(client, f"{base}/caller-id", policy="fixed", number="+442079460100", foreign="refuse")
+    caller = profiles.show_profile(profile).caller_id
+    assert (caller.policy, caller.number, caller.foreign) == ("fixed", "+442079460100", "refuse")
+    status, text = await send(client, f"{base}/caller-id", policy="fixed", number="+12025550100")
+    assert (status, "no number of the company" in text) == (422, True)
+    await send(client, f"{base}/contact", billing_address="1 High Street\r\nLondon", contact="Ada, +442079460100")
+    assert profiles.show_profile(profile).billing_address == "1 High Street\nLondon"
+    assert "Ada, +442079460100" in await get(client, base)
+    assert (await send(client, f"{base}/contact", contact="x" * 501))[0] == 422
+    await send(client, f"{base}/country", country="DE", emergency="")
+    assert profiles.show_profile(profile).emergency == ("110", "112")
+    await send(client, f"{base}/country", country="DE", emergency="112, 999")
+    assert profiles.show_profile(profile).emergency == ("112", "999")
+    assert (await send(client, f"{base}/country", country="Germany"))[0] == 422
+
+
+async def test_a_mailbox_comes_and_goes(client: Client, town: Town) -> None:
+    """Its PIN is shown once; one that a route leads to stays."""
+    await welcomed(client, "operator@example.com")
+    _, text = await send(client, "/mailboxes/new", box="102", name="Desk", email="desk@example.com")
+    assert re.search(r"<dd[^>]*>(<code>)?[0-9]{6}", text), text
+    assert "/mailboxes/102/remove" in await get(client, "/numbers")
+    await send(client, "/mailboxes/102", name="Front desk", email="")
+    assert (mailboxes.show("102", "Acme").name, mailboxes.show("102", "Acme").email) == ("Front desk", "")
+    routes.set_route("+442079460100", "voicemail 102")
+    status, text = await send(client, "/mailboxes/102/remove")
+    assert status == 422
+    routes.set_route("+442079460100", "")
+    await confirmed(client, "/mailboxes/102/remove")
+    assert [view.box for view in mailboxes.listed("Acme")] == ["101"]
+    assert (await send(client, "/mailboxes/new", box="1", name="Desk"))[0] == 422
+
+
+async def test_sheets_and_webhooks_are_asked_for_by_a_page(client: Client, town: Town) -> None:
+    """An export is there at once, waiting; a sheet that is done is saved, and never shown; a secret is shown once."""
+    await welcomed(client, "owner@example.com")
+    _, text = await send(client, "/exports/new", kind="usage", month="")
+    assert "acme-usage-all.csv is being written" in text
+    assert "data-again" in text
+    answer = await client.get(f"/exports/{town.things['export']}/file")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="office-calls-all.csv"'
+    assert (answer.content_type, await answer.text()) == ("text/csv", "id\r\n")
+    answer = await client.get(f"/exports/{town.other['export']}/file")
+    assert answer.status == 404
+    status, text = await send(client, "/exports/new", kind="everything")
+    assert status == 422
+    _, text = await send(client, "/alerts/webhooks/new", url="https://example.com/more")
+    assert "shown now and never again" in text
+    assert (await send(client, "/alerts/webhooks/new", url="file:///etc/passwd"))[0] == 422
+    text = await get(client, "/alerts")
+    assert "https://example.com/more" in text
+    assert "https://example.com/others" not in text
+    await confirmed(client, f"/alerts/webhooks/{town.things['webhook']}/remove")
+    assert [view.url for view in webhooks.views(Scope(1))] == ["https://example.com/more"]
+
+
+async def test_reports_are_shown_by_month(client: Client, town: Town) -> None:
+    """The month that is asked for; one that is none is said so, and the one that runs is shown."""
+    await welcomed(client, "viewer@example.com")
+    text = await get(client, "/reports?month=2026-11")
+    assert "destination_blocked" in text
+    assert "Calls of each day" in text
+    assert "No call was booked" in await get(client, "/reports?month=2026-10")
+    for wrong in ("2026-13", "'", "<script>"):
+        text = await get(client, f"/reports?month={wrong}")
+        assert "no month like 2026-11" in text
+        assert "<script>alert" not in text
+    assert "It adds up." in await get(client, "/statement")
+    assert "It adds up." in await get(client, "/statement?month=2026-11")
+    client.session.cookie_jar.clear()
+    await welcomed(client, "member@example.com")
+    assert "office" in await get(client, f"/profiles/{town.things['profile']}/report")
+    await get(client, "/statement", 403)
