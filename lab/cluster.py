@@ -25,7 +25,7 @@ from lab import nodes as rounds
 from lab.auditor import Auditor
 from lab.errors import LabError
 from lab.instance import Instance, remove
-from lab.load import LIMIT, Bench, Outcome, table, told
+from lab.load import LIMIT, UNTIL_BYE, Bench, Outcome, table, told
 from lab.ports import Ports
 from lab.proxy import Proxy
 from lab.root import find_asterisk, find_sipp
@@ -76,11 +76,12 @@ class Cluster:
 def limit_of_both(cluster: Cluster) -> Outcome:
     """160 calls in 4 seconds on each: 300 are admitted, 20 refused, on both nodes."""
     outcome = cluster.begin("160 on each of two nodes, 80 a second")
-    runs = [node.caller(HOLD, 160, 40, hold_s=13).start() for node in (cluster.first, cluster.second)]
+    runs = [node.caller(UNTIL_BYE, 160, 40).start() for node in (cluster.first, cluster.second)]
     cluster.first.until(outcome, "300 calls are up", lambda: cluster.up() == LIMIT, 12)
     outcome.check("calls that have a channel", cluster.first.live(), LIMIT)
+    cluster.first.instance.far_end_hangs_up()
     results = [run.wait(60) for run in runs]
-    answered = [result.counts.get("answered", 0) for result in results]
+    answered = [result.counts.get("ended", 0) for result in results]
     outcome.check("answered", sum(answered), LIMIT)
     outcome.check("refused", sum(result.counts.get("refused", 0) for result in results), 20)
     outcome.check("nodes that had calls", all(answered), True)
@@ -91,12 +92,13 @@ def limit_of_both(cluster: Cluster) -> Outcome:
 def node_killed(cluster: Cluster) -> Outcome:
     """A node dies with its 100 calls: their channels are nobody's until it is back and says that they are over."""
     outcome = cluster.begin("kill -9 of a node with its half of the calls")
-    stay = cluster.first.caller(HOLD, 100, 50, hold_s=22).start()
-    cluster.second.caller(HOLD, 100, 50, hold_s=22).start()
+    stay = cluster.first.caller(UNTIL_BYE, 100, 50).start()
+    lost = cluster.second.caller(UNTIL_BYE, 100, 50).start()
     cluster.first.until(outcome, "200 calls are up", lambda: cluster.up() == 200, 15)
     cluster.second.supervisor.forgive()
     for part in ("connector", "asterisk"):
         os.kill(cluster.second.supervisor.pid(part), signal.SIGKILL)
+    lost.end()
     more = cluster.first.caller(HOLD, 110, 110, hold_s=6).start().wait(30)
     outcome.check("of 110 more, answered", more.counts.get("answered"), 100)
     outcome.check("of 110 more, refused", more.counts.get("refused"), 10)
@@ -106,7 +108,8 @@ def node_killed(cluster: Cluster) -> Outcome:
     outcome.check("the node is back", cluster.second.restored(30), True)
     outcome.figures["back after, s"] = round(time.monotonic() - began, 1)
     cluster.first.until(outcome, "its channels are free", lambda: cluster.first.live() <= 100, 10)
-    outcome.check("calls of the other node that went on", stay.wait(60).counts.get("answered"), 100)
+    cluster.first.instance.far_end_hangs_up()
+    outcome.check("calls of the other node that went on", stay.wait(60).counts.get("ended"), 100)
     return cluster.end(outcome, 310, 300)
 
 
@@ -135,7 +138,7 @@ def store_restarted(cluster: Cluster) -> Outcome:
 def partitioned(cluster: Cluster) -> Outcome:
     """A node that cannot reach the store admits nothing, and what is up there goes on; the other node serves."""
     outcome = cluster.begin("a node cut off from the store")
-    stay = cluster.second.caller(HOLD, 10, 50, hold_s=14).start()
+    stay = cluster.second.caller(UNTIL_BYE, 10, 50).start()
     cluster.first.until(outcome, "10 calls are up", lambda: cluster.up() == 10, 10)
     cluster.proxy.silence(True)
     try:
@@ -154,7 +157,8 @@ def partitioned(cluster: Cluster) -> Outcome:
     while _one_more(cluster.second) != 1 and time.monotonic() - began < SERVING_AGAIN_S:
         tries += 1
     outcome.check("serving again in time", time.monotonic() - began < SERVING_AGAIN_S, True)
-    outcome.check("calls that went on", stay.wait(60).counts.get("answered"), 10)
+    cluster.first.instance.far_end_hangs_up()
+    outcome.check("calls that went on", stay.wait(60).counts.get("ended"), 10)
     return cluster.end(outcome, 30 + tries, 21)
 
 

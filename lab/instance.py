@@ -130,6 +130,11 @@ class Instance:
         """Start the carrier and PBX."""
         return self._start_asterisk("far-end")
 
+    def far_end_hangs_up(self) -> None:
+        """Every call of the carrier and PBX is ended by them."""
+        command = [*self.asterisk.program.command, "-C", str(self.folder / "far-end" / "etc" / "asterisk.conf")]
+        subprocess.run([*command, "-rx", "channel request hangup all"], capture_output=True, check=True, timeout=30)
+
     @property
     def fault_path(self) -> Path:
         """While this file is there, the connector has the fault that it names (lab/faulty.py)."""

@@ -86,10 +86,14 @@ def put(
 
 def compare(text: str, now: int, company: str | None = None) -> Difference:
     """What `load` would change, without changing it. BadInput as `load`."""
-    deck = _parsed(text)
+    return difference(read(text), now, company)
+
+
+def difference(read: ReadDeck, now: int, company: str | None = None) -> Difference:
+    """What `put` would change, without changing it."""
     with reading():
         in_use = current(company_row(company).id, now)
-        return core.difference(in_use[1] if in_use else None, deck, now)
+        return core.difference(in_use[1] if in_use else None, read.rates, now)
 
 
 def current(company: int, at: int) -> tuple[int, RateDeck] | None:

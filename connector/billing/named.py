@@ -57,10 +57,14 @@ def open_profile_row(name: str) -> Profile:
 
 
 def owner_and_profile(company: str | None, profile: str | None) -> tuple[Company, Profile | None]:
-    """Whose something new is: of the profile that it is attached to, or of a company that is named, or the only one."""
+    """Whose something new is: of the profile that it is attached to, or of a company that is named, or the only one.
+    BadInput if it is another company's profile.
+    """
     if not profile:
         return company_row(company), None
     row = open_profile_row(profile)
+    if company not in (None, row.company.name):
+        raise BadInput(f"the profile {profile!r} is another company's")
     return row.company, row
 
 

@@ -15,7 +15,7 @@ from connector.asterisk import Asterisk
 from connector.billing import calls
 from connector.billing.trunks import SignIn
 from connector.cli.output import AsJson, as_dict, console, open_store, print_one, settings
-from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, TRANSPORTS
+from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, TRANSPORTS, usual_port
 from connector.errors import BadInput
 
 
@@ -96,9 +96,8 @@ def add_state_commands(app: typer.Typer, set_state: Callable[[str, str], Any], s
 
 
 def port_or_usual(port: int | None, said: dict[str, Any]) -> int:
-    """The port that was said, else the transport's usual one (RFC 3261, 19.1.2)."""
-    usual = 5061 if said.get("transport") == "tls" else 5060
-    return usual if port is None else port
+    """The port that was said, else the transport's usual one."""
+    return usual_port(said.get("transport", "udp")) if port is None else port
 
 
 def sign_in(username: str, password_file: Path | None, realm: str) -> SignIn:

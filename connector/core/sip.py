@@ -181,6 +181,11 @@ def checked_port(port: int) -> int:
     return port
 
 
+def usual_port(transport: str) -> int:
+    """The port of SIP on a transport, where none is said (RFC 3261, 19.1.2)."""
+    return 5061 if transport == "tls" else 5060
+
+
 def checked_user(text: str, what: str) -> str:
     """The user part of a SIP address, as somebody gave it to us. BadInput if it cannot be one."""
     if not _USER.fullmatch(text):

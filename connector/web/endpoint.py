@@ -96,8 +96,8 @@ class Ask:
     """A request whose asker is known and whose shape is right.
 
     `path`: what stands in its braces. `scope`: whose things a list shows. `company`: the name of the one that it is
-    about, if it is about one. `key`: for the entry of money that it makes. `query`, and the company's `zone`: for
-    pages.
+    about, if it is about one. `key`: for the entry of money that it makes. For pages: `query`, the company's
+    `zone`, and what a form has `read`.
     """
 
     actor: Actor
@@ -109,6 +109,7 @@ class Ask:
     key: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
+    read: Any = None
 
     def mine(self, kind: str, name: str | None) -> str | None:
         """What a body or a query names, if the actor sees it, in the request's transaction. NotFound."""

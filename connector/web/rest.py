@@ -154,15 +154,27 @@ def _of_http(error: web.HTTPException) -> Problem:
     return found
 
 
-async def posted(request: web.Request) -> dict[str, str]:
-    """The fields of a form, as texts. Problem if it cannot be read."""
+async def posted(request: web.BaseRequest, most: int | None = None) -> dict[str, str]:
+    """The fields of a form, as texts, files too; `most` bytes instead of the usual. Problem if it cannot be read."""
+    if most is not None:
+        request = request.clone(client_max_size=most)
     try:
-        given = {name: str(value) for name, value in (await request.post()).items()}
+        async with asyncio.timeout(_READ_LIMIT_S):
+            given = {name: _text(value) for name, value in (await request.post()).items()}
+    except TimeoutError:
+        raise Problem("malformed", "the form did not arrive") from None
     except (ValueError, LookupError, AssertionError):  # bytes that are no text, a charset or a boundary that is none
         raise Problem("malformed", "the form cannot be read") from None
     if any("\0" in text for text in given.values()):
         raise Problem("malformed", "the form has bytes that are no text")
     return given
+
+
+def _text(value: str | bytes | bytearray | web.FileField) -> str:
+    if isinstance(value, web.FileField):
+        with value.file as file:
+            return file.read().decode("utf-8-sig")
+    return str(value) if isinstance(value, str) else value.decode()
 
 
 def _checked_query(endpoint: Endpoint, request: web.Request) -> BaseModel:

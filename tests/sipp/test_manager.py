@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from connector.billing import calls, credit, decks, ledger, numbers, users
 from connector.clock import SystemClock
 from lab import chromium
-from lab.load import Bench
+from lab.load import UNTIL_BYE, Bench
 from lab.ports import HOST
 
 PASSWORD = "correct horse battery staple"
@@ -182,7 +182,7 @@ def test_live_calls_are_seen_and_their_cost_rises(bench: Bench, page: Page) -> N
     welcomed(bench, page, "watcher@example.com")
     page.goto("/calls")
     expect(page.get_by_text("No call is up.")).to_be_visible()
-    run = bench.caller("hold-and-refuse/caller.xml", 10, 10, "answered", hold_s=20).start()
+    run = bench.caller(UNTIL_BYE, 10, 10).start()
     expect(page.get_by_role("heading", name="Live calls: 10")).to_be_visible()
     cost = page.locator("tbody tr").first.locator("td").nth(5)
     expect(cost).to_have_text(re.compile(r"^0\.[0-9]*[1-9] GBP$|^0\.[0-9]*[1-9]0 GBP$"))
@@ -196,8 +196,9 @@ def test_live_calls_are_seen_and_their_cost_rises(bench: Bench, page: Page) -> N
     page.get_by_role("link", name="office", exact=True).click()
     expect(page.get_by_text("9 of 300 in use")).to_be_visible()
     assert page.locator("meter").get_attribute("max") == "300"
-    result = run.wait(60)
-    assert result.counts.get("answered") == 10, result.why()
+    bench.instance.far_end_hangs_up()
+    result = run.wait(30)
+    assert result.counts.get("ended") == 10, result.why()
     cdrs = bench.end(outcome)
     assert outcome.problems == []
     expect(page.get_by_text("0 of 300 in use")).to_be_visible()

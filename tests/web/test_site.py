@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import re
-from typing import Any
 
 import pyotp
 import pytest
-from aiohttp.test_utils import TestClient
 from limits import parse
 
 from connector.billing import (
@@ -31,60 +28,11 @@ from connector.core.paging import Turn
 from connector.web.site import PAGES, sign_in
 from connector.web.site.frame import SitePage
 from tests.conftest import NOW, FixedClock
+from tests.web.browsing import PASSWORD, Client, confirmed, csrf, get, hidden, send, welcomed
 from tests.web.conftest import Town
 
-Client = TestClient[Any, Any]
-PASSWORD = "correct horse battery"
 HOUR_MS = 3_600_000
-IN_PATHS = {"token": "1", "box": "101"}
-
-
-async def welcomed(client: Client, email: str, now: int = NOW) -> None:
-    """Somebody signs in by a link, and chooses a password."""
-    secret = users.link(users.by_email(email).id, now)
-    answer = await client.post("/welcome", data={"link": secret})
-    text = await answer.text()
-    answer = await client.post("/welcome/password", data={"csrf": csrf(text), "password": PASSWORD, "again": PASSWORD})
-    assert answer.url.path == "/" or "/companies" in str(answer.url), await answer.text()
-
-
-def csrf(text: str) -> str:
-    """The secret that a form holds."""
-    found = re.search(r'name="csrf" value="([^"]+)"', text)
-    assert found, text
-    return found.group(1)
-
-
-def hidden(text: str) -> dict[str, str]:
-    """What the form of a page holds besides its fields."""
-    main = text[text.index('<main id="main">') :]
-    found = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', main)
-    return {name: html.unescape(value) for name, value in found}
-
-
-async def get(client: Client, path: str, status: int = 200) -> str:
-    """A page's text; redirects are not followed."""
-    answer = await client.get(path, allow_redirects=False)
-    text = await answer.text()
-    assert answer.status == status, (path, answer.status, text[:2000])
-    return str(answer.headers.get("Location", "")) if status == 303 else text
-
-
-async def send(client: Client, path: str, **fields: str) -> tuple[int, str]:
-    """A form, filled in as it came; the status and the text of what follows."""
-    text = await get(client, path)
-    answer = await client.post(path, data={**hidden(text), **fields})
-    return answer.status, await answer.text()
-
-
-async def confirmed(client: Client, path: str, **fields: str) -> tuple[str, str]:
-    """A form that asks back, and is confirmed; what it asked, and what was said then."""
-    status, asked = await send(client, path, **fields)
-    assert status == 200, asked
-    assert hidden(asked)["key"]
-    answer = await client.post(path, data=hidden(asked))
-    assert answer.status == 200, await answer.text()
-    return asked, await answer.text()
+IN_PATHS = {"token": "1", "box": "101", "e164": "+442079460199"}
 
 
 async def test_a_link_lets_somebody_in_once(client: Client, town: Town, clock: FixedClock) -> None:

@@ -16,8 +16,8 @@ from connector.billing import profiles
 from connector.billing.sqlite import FileStore
 from connector.billing.store import writing
 from tests.conftest import NOW, TAMPERED
+from tests.web.browsing import welcomed
 from tests.web.conftest import Town
-from tests.web.test_site import welcomed
 
 pytestmark = pytest.mark.alone
 

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from connector.web.site import alerts, calling, calls, exports, house, numbers, overview, people, profiles, reports
+from connector.web.site import (
+    alerts,
+    calling,
+    calls,
+    exports,
+    house,
+    numbers,
+    overview,
+    people,
+    profiles,
+    rates,
+    reports,
+    stock,
+    trunks,
+)
 
 PAGES = (
     *overview.pages.all,
     *profiles.pages.all,
     *calling.pages.all,
+    *stock.pages.all,  # before numbers: /numbers/new is no number
     *numbers.pages.all,
     *calls.pages.all,
     *reports.pages.all,
@@ -15,4 +30,6 @@ PAGES = (
     *alerts.pages.all,
     *people.pages.all,
     *house.pages.all,
+    *rates.pages.all,
+    *trunks.pages.all,
 )

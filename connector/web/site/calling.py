@@ -87,7 +87,7 @@ class CallerId(Form):
             ("none", "no number"),
         ),
     )
-    number: str = entry("Main number", "", kind="choice", choices=(("", "the first that it has"),))
+    number: str = entry("Main number", "", kind="choice")
     foreign: str = entry(
         "A number that is not the company's",
         "replace",

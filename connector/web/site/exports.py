@@ -35,7 +35,7 @@ class NewExport(Form):
 
     button: ClassVar[str] = "Export"
     kind: str = entry("What", "calls", choices=tuple(exports.KINDS.items()))
-    month: TextOrNone = entry("Month", None, kind="choice", choices=(("", "all there is"),))
+    month: TextOrNone = entry("Month", None, kind="choice")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:

@@ -17,12 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from connector.core import money
 from connector.core.access import PERMISSIONS
 from connector.errors import BadInput
 from connector.web.endpoint import Ask, Download, thing_of
+
+# What a browser may send as a file: a deck of 150,000 rates, say. Longer ones come by the command line or the API.
+MOST_UPLOAD = 8 * 1024 * 1024
 
 F = TypeVar("F", bound=Callable[..., Any])
 Line = tuple[str, str]
@@ -56,8 +59,8 @@ class Outcome:
 
 
 def entry(label: str, default: Any = ..., *, hint: str = "", kind: str = "text", choices: Any = (), **more: Any) -> Any:
-    """A field of a form. `kind`: text, number, email, password, area, choice, check, or pinned, which only a quote
-    fills; `choices`: (value, words).
+    """A field of a form. `kind`: text, number, email, password, area, choice, check, file (a text of at most
+    `MOST_UPLOAD` bytes), or pinned, which only a quote fills; `choices`: (value, words), and nothing else is taken.
     """
     extra = {"label": label, "hint": hint, "kind": "choice" if choices else kind, "choices": choices}
     return Field(default, json_schema_extra=extra, **more)
@@ -67,8 +70,21 @@ class Form(BaseModel):
     """A form. Its fields are texts, as browsers send them."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _offered(cls, value: Any, info: ValidationInfo) -> Any:
+        extra: Any = cls.model_fields[info.field_name or ""].json_schema_extra
+        if extra["choices"] and value not in {word for word, _ in extra["choices"]}:
+            raise ValueError("choose one of those that are offered")
+        return value
+
     warning: ClassVar[str] = ""
     button: ClassVar[str] = "Save"
+    # The first of the fields at its end that are folded away, and what the fold is called.
+    folded: ClassVar[Line] = ("", "")
+    # Whether its quote does it and takes it back, where one writes; False if it only looks.
+    tries: ClassVar[bool] = True
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
@@ -85,6 +101,10 @@ class Form(BaseModel):
         """A sentence before the fields."""
         return ""
 
+    def read(self, ask: Ask) -> Any:
+        """What takes long and needs no transaction: `ask.read`, for the quote and the deed."""
+        return None
+
     def quote(self, ask: Ask) -> Quote | None:
         """What it would do, with price and date; None where it is done without asking back."""
         return None
@@ -93,6 +113,17 @@ class Form(BaseModel):
     def asks_back(cls) -> bool:
         """Whether it has a quote."""
         return cls.quote is not Form.quote
+
+    @classmethod
+    def kind_of(cls, name: str) -> str:
+        """What kind of field it is."""
+        extra: Any = cls.model_fields[name].json_schema_extra
+        return str(extra["kind"])
+
+    @classmethod
+    def takes_files(cls) -> bool:
+        """Whether a field of it is a file."""
+        return any(cls.kind_of(name) == "file" for name in cls.model_fields)
 
     @abstractmethod
     def do(self, ask: Ask) -> Outcome:

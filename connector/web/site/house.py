@@ -1,16 +1,14 @@
-"""Companies, their money from outside, prices, the ledger, trunks."""
+"""Companies, their money from outside, prices, the ledger."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from connector.billing import credit, decks, ledger, plans, profiles, reachability, trunks
-from connector.core.access import Scope
+from connector.billing import credit, decks, ledger, plans, profiles
 from connector.core.ledger import asset
 from connector.core.money import shown
 from connector.core.paging import turn
-from connector.core.trunks import endpoint_of
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import Form, Money, MoneyOrNothing, Outcome, Quote, Shown, SitePages, entry
@@ -66,10 +64,20 @@ def money_page(ask: Ask) -> Shown:
             "title": "Rate decks",
             "heads": ["Name", "Rates", "In use from", "Version"],
             "rows": in_use,
-            "empty": "None is loaded, so no call out has a price: 'connector rates load' loads one.",
+            "empty": "None is loaded, so no call out has a price: whoever runs this installation loads one.",
         },
     ]
-    may = "money.bring" in ask.actor.permissions
+    may = ask.actor.permissions
+    actions = [
+        (words, link)
+        for words, link, permission in (
+            ("Note money that came in", "/money/top-up", "money.bring"),
+            ("Set prices", "/money/prices", "money.bring"),
+            ("Load a rate deck", "/money/decks/new", "rates.write"),
+            ("What a call costs", "/money/price", "money.read"),
+        )
+        if permission in may
+    ]
     intro = [
         f"Balance: {shown(balance.available_micros, balance.currency)},"
         f" and {shown(balance.held_micros, balance.currency)} held by calls.",
@@ -82,7 +90,7 @@ def money_page(ask: Ask) -> Shown:
             "heading": "Money",
             "intro": intro,
             "tables": tables,
-            "actions": [("Note money that came in", "/money/top-up"), ("Set prices", "/money/prices")] if may else [],
+            "actions": actions,
             "following": urlencode({"cursor": found.next}) if found.next else "",
         },
     )
@@ -141,38 +149,3 @@ class SetPrices(Form):
         """Set them."""
         plans.set_prices(self.channel, self.bundle, ask.company)
         return Outcome("/money", "The prices are set")
-
-
-@pages.get("/trunks", "trunks.read")
-def trunks_page(ask: Ask) -> Shown:
-    """Every trunk and PBX: reached or not, since when, why."""
-    scope, zone = Scope(ask.scope.company), ask.zone
-    seen = {(view.endpoint, view.node): view for view in reachability.seen_by(scope)}
-    reach: dict[str, list[str]] = {}
-    for view in seen.values():
-        words = f"{view.state} on {view.node} since {when(view.at, zone)}"
-        reach.setdefault(view.endpoint, []).append(f"{words} ({view.words})" if view.words else words)
-    rows = [
-        [
-            view.name,
-            f"{view.host}:{view.port}",
-            view.state,
-            str(view.place),
-            "; ".join(reach.get(endpoint_of(view.name), ["nothing is known yet"])),
-        ]
-        for view in trunks.list_trunks(scope)
-    ]
-    named = profiles.names(scope)
-    pbxs = [
-        [named[endpoint], endpoint, "; ".join(words)] for endpoint, words in sorted(reach.items()) if endpoint in named
-    ]
-    tables = [
-        {
-            "title": "Trunks",
-            "heads": ["Name", "Where", "State", "Place", "Reached"],
-            "rows": rows,
-            "empty": "No trunk yet, so no call goes out: 'connector trunk create' makes one.",
-        },
-        {"title": "PBXs", "heads": ["Profile", "Username", "Reached"], "rows": pbxs, "empty": "None was seen yet."},
-    ]
-    return Shown("table.html", {"heading": "Trunks", "intro": [], "tables": tables, "actions": [], "following": ""})

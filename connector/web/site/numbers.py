@@ -79,7 +79,7 @@ def number_list(ask: Ask) -> Shown:
             "heading": "Numbers and accounts",
             "intro": [],
             "tables": tables,
-            "actions": _ACTIONS if may else [],
+            "actions": [(words, link) for words, link, needed in _ACTIONS if needed in ask.actor.permissions],
             "following": urlencode({"cursor": found.next}) if found.next else "",
         },
     )
@@ -116,7 +116,14 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
     ]
 
 
-_ACTIONS = [("Set a department", "/departments/set"), ("Set hours", "/hours/set"), ("Add a mailbox", "/mailboxes/new")]
+_ACTIONS = (
+    ("Set a department", "/departments/set", "numbers.write"),
+    ("Set hours", "/hours/set", "numbers.write"),
+    ("Add a mailbox", "/mailboxes/new", "numbers.write"),
+    ("Add a number of the company's own", "/numbers/new", "stock.write"),
+    ("Numbers for sale", "/stock", "numbers.read"),
+    ("Verified numbers", "/numbers/verified", "numbers.read"),
+)
 
 
 def _mailbox_links(box: str) -> list[Line]:

@@ -32,6 +32,7 @@ from connector.web.site.frame import (
     TextOrNone,
     entry,
 )
+from connector.web.site.speaking import PbxSpeaking
 
 pages = SitePages()
 
@@ -160,10 +161,48 @@ class State(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
-        if self.state not in ("open", "draining", "suspended"):
-            raise BadInput("it is open, draining or suspended")
         profiles.set_state(ask.path["profile"], self.state)
         return Outcome(f"/profiles/{ask.path['profile']}", f"The profile is {self.state} now")
+
+
+@pages.form(PROFILE + "/sip", "profiles.write", "How its PBX speaks SIP", back=PROFILE)
+class Speaks(PbxSpeaking):
+    """Transport, codecs and the like."""
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """When it is this that one wants."""
+        return "What most PBXs want is there already. Calls that are up go on."
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As it is."""
+        return cls.spoken(profiles.show_profile(ask.path["profile"]).options)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        profiles.change(ask.path["profile"], options=self.options())
+        return Outcome(f"/profiles/{ask.path['profile']}", "Set; Asterisk has it in a moment")
+
+
+@pages.form(PROFILE + "/address", "profiles.write", "Where its PBX calls from", back=PROFILE)
+class Address(Form):
+    """The address and port by which it is known."""
+
+    address: str = entry("Public IP address")
+    port: int = entry("UDP port", 5060, kind="number", ge=1, le=65535)
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As it is."""
+        found = profiles.show_profile(ask.path["profile"])
+        return {"address": found.address or "", "port": found.port or ""}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        may_claim_address(ask.actor)
+        profiles.change(ask.path["profile"], at=(self.address, self.port))
+        return Outcome(f"/profiles/{ask.path['profile']}", "Set; Asterisk has it in a moment")
 
 
 @pages.form(PROFILE + "/rotate", "profiles.secret", "Make a new password", back=PROFILE)

@@ -28,11 +28,12 @@ from connector.web.endpoint import Ask, Download
 from connector.web.guard import Signed
 from connector.web.problems import Problem
 from connector.web.rest import World, file_answer, posted
-from connector.web.site.frame import Form, Outcome, SitePage
+from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
 log = logging.getLogger(__name__)
 
-MOST_FIELDS = 200
+# A form with a file: its other fields, and what browsers put between them, besides.
+MOST_FILES = MOST_UPLOAD + 256 * 1024
 _FLASH = "connector_said"
 Whose = tuple[Actor, str | None, Thing | None]
 # What the menu shows, to whom.
@@ -147,7 +148,8 @@ class Site:
         visit = await self.visit(request)
         form = page.form
         assert form is not None
-        given = await posted(request)
+        ask = self._ask(page, request, visit)  # who may not sends nothing long
+        given = await posted(request, MOST_FILES if form.takes_files() else None)
         session = visit.signed.session
         assert session is not None
         self._world.guard.check_csrf(session, given.pop("csrf", ""))
@@ -157,7 +159,6 @@ class Site:
         if visit.company is None and page.needs_company:
             raise web.HTTPSeeOther("/companies")
         key = given.pop("key", "")
-        ask = self._ask(page, request, visit)
         frame = self.frame(visit, request)
         whose = self._whose(page, request, visit)
         try:
@@ -167,10 +168,10 @@ class Site:
         except ValidationError as error:
             return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
         try:
+            if form.read is not Form.read:
+                ask = replace(ask, read=await self._world.reads(filled.read, ask))
             if form.asks_back() and not key:
-                # What would be is tried out, so it is asked where one writes.
-                found = await self._world.store(acts.tried, whose[0], whose[1], whose[2], lambda: filled.quote(ask))
-                assert found is not None
+                found = await self._quoted(form, whose, lambda: filled.quote(ask))
                 values = {"lines": found.lines, "given": {**given, **found.pinned}, "form": form, "page": page}
                 values |= {"key": _new_key(), "back": _filled(page.back, ask)}
                 return render.response(render.text("confirm.html", {**frame, **values}))
@@ -189,6 +190,13 @@ class Site:
             return await self._again(page, form, ask, frame, whose, given, {}, str(error))
         to, said, lines = done.answer
         return self._done(Outcome(to, said, tuple((name, value) for name, value in lines)), frame)
+
+    async def _quoted(self, form: type[Form], whose: Whose, question: Callable[[], Quote | None]) -> Quote:
+        """What a form would do: tried out where one writes, or only looked up."""
+        how = (self._world.store, acts.tried) if form.tries else (self._world.reads, acts.look)
+        found = await how[0](how[1], whose[0], whose[1], whose[2], question)
+        assert isinstance(found, Quote)
+        return found
 
     def _done(self, outcome: Outcome, frame: dict[str, Any]) -> web.StreamResponse:
         if outcome.lines:
@@ -233,6 +241,8 @@ class Site:
             if extra["kind"] == "pinned":
                 continue
             value = given.get(name, "" if info.is_required() or info.default is None else info.default)
+            if extra["kind"] == "password":  # it is not sent back
+                value = ""
             choices = chosen.get(name) or extra["choices"]
             kind = "choice" if name in chosen else extra["kind"]
             fields.append(

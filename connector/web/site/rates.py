@@ -1,0 +1,100 @@
+"""Rate decks: loaded after a look at what changes; and what a call would cost."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from connector.billing import decks, holds, profiles
+from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck
+from connector.billing.holds import PriceView
+from connector.core.money import shown
+from connector.core.reports import MINUTE_MS
+from connector.errors import BadInput, NotFound
+from connector.web.endpoint import Ask
+from connector.web.render import when
+from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, entry
+
+pages = SitePages()
+
+LONGEST_MIN = 24 * 60
+
+
+@pages.form("/money/decks/new", "rates.write", "Load a rate deck", of_company=True, back="/money")
+class LoadDeck(Form):
+    """A deck from a file, whole or not at all."""
+
+    button: ClassVar[str] = "Take it into use"
+    warning: ClassVar[str] = "It takes the place of the deck in use, whole: what is not in it has no price any more."
+    tries: ClassVar[bool] = False
+    name: str = entry("Name", hint="Of the deck, as you will find it again.", max_length=80)
+    file: str = entry(
+        "File",
+        kind="file",
+        hint=f"CSV with prefix, name and price_per_minute, at most {MOST_UPLOAD >> 20} MB. Longer ones"
+        " are loaded by 'connector rates load'.",
+    )
+
+    def read(self, ask: Ask) -> ReadDeck:
+        """The deck."""
+        return decks.read(self.file)
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What changes, and from when."""
+        read: ReadDeck = ask.read
+        found = decks.difference(read, ask.now, ask.company)
+        counts = [
+            ("New prefixes", found.added),
+            ("Prefixes that are gone", found.removed),
+            ("Dearer", found.dearer),
+            ("Cheaper", found.cheaper),
+            ("Changed otherwise", found.otherwise_changed),
+            ("As they were", found.same),
+        ]
+        lines = [("Deck", self.name), ("Rates", f"{len(read.rates):,}"), *((word, f"{n:,}") for word, n in counts)]
+        lines += [("Changes most", example) for example in found.examples]
+        from_when = f"{IN_USE_AFTER_MS // 1000} s after you say so; calls that are up keep theirs"
+        return Quote([*lines, ("In use", from_when)])
+
+    def do(self, ask: Ask) -> Outcome:
+        """Take it into use."""
+        made = decks.put(self.name, ask.read, ask.now, ask.company)
+        return Outcome("/money", f"{made.name} is in use from {when(made.in_use_at, ask.zone)}")
+
+
+@pages.get("/money/price", "money.read", of_company=True)
+def price_page(ask: Ask) -> Shown:
+    """What a call would cost, and whether it would be refused."""
+    number, profile = ask.query.get("number", ""), ask.query.get("profile") or None
+    named = profiles.names(ask.scope)
+    lines: list[Line] = []
+    wrong = ""
+    if number:
+        try:
+            if profile is not None and profile not in named:
+                raise NotFound("there is no such profile")
+            duration_ms = _minutes(ask.query.get("minutes", "1"))
+            lines = _lines(holds.price(number, duration_ms, ask.now, profile, ask.company))
+        except (BadInput, NotFound) as error:
+            wrong = str(error)
+    return Shown("price.html", {"profiles": named, "lines": lines, "wrong": wrong})
+
+
+def _minutes(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= LONGEST_MIN):
+        raise BadInput(f"a call of 1 to {LONGEST_MIN} minutes")
+    return int(text) * MINUTE_MS
+
+
+def _lines(found: PriceView) -> list[Line]:
+    payer = {"profile": "the profile's credit", "company": "the company's balance", "bundle": "the bundle, wholly"}
+    minute = shown(found.price_per_minute_micros, found.currency)
+    return [
+        ("Number", found.number),
+        ("Rate", f"{found.name}, prefix {found.prefix}"),
+        ("A minute", f"{minute}, charged in steps of {found.increments}"),
+        ("Connection fee", shown(found.connection_fee_micros, found.currency)),
+        ("Seconds charged", f"{found.billed_s}, of which {found.bundle_s} from bundles"),
+        ("Costs", shown(found.price_micros, found.currency)),
+        ("Paid by", payer[found.payer]),
+        ("Would it be let through?", "yes" if found.refusal is None else f"no: {found.refusal}"),
+    ]

@@ -1,0 +1,96 @@
+"""How a PBX or a trunk speaks SIP, as fields of forms (core/sip.py says what each means)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, TRANSPORTS, Options
+from connector.web.site.frame import Form, Line, NumberOrNone, entry
+
+_USUAL = Options()
+_LISTS = ("codecs", "acl", "match")
+_FORMS = {"plus": "+442079460001", "bare": "442079460001", "zeros": "00442079460001"}
+
+
+def _same(words: tuple[str, ...]) -> list[Line]:
+    return [(word, word) for word in words]
+
+
+class Speaking(Form):
+    """What PBXs and trunks have in common."""
+
+    transport: str = entry("Transport", _USUAL.transport, choices=_same(TRANSPORTS))
+    srtp: bool = entry("Encrypt the media (SRTP)", default=False, kind="check")
+    codecs: str = entry("Codecs", ", ".join(_USUAL.codecs), hint=f"In this order, of: {', '.join(CODECS)}.")
+    dtmf: str = entry("Keys that are pressed", _USUAL.dtmf, choices=_same(DTMF))
+    nat: bool = entry("Answer where packets come from (NAT)", default=False, kind="check")
+    qualify_s: NumberOrNone = entry(
+        "Ask whether it is there, every so many seconds",
+        None,
+        kind="number",
+        hint="0: never. Empty: as is usual; trunks are asked, PBXs that register are not.",
+        ge=0,
+        le=3600,
+    )
+    timers: str = entry("Session timers", _USUAL.timers, choices=_same(TIMERS))
+    caller_id: str = entry(
+        "The caller's number goes",
+        _USUAL.caller_id,
+        choices=[
+            ("both", "in From and in P-Asserted-Identity"),
+            ("from", "in From"),
+            ("pai", "in P-Asserted-Identity"),
+        ],
+    )
+    number_form: str = entry(
+        "Numbers look like", _USUAL.number_form, choices=[(word, _FORMS[word]) for word in NUMBER_FORMS]
+    )
+
+    @classmethod
+    def spoken(cls, options: Options) -> dict[str, Any]:
+        """What stands in the fields for these options."""
+        return {
+            name: ", ".join(value) if name in _LISTS else "" if value is None else value
+            for name, value in ((name, getattr(options, name)) for name in cls._names())
+        }
+
+    @classmethod
+    def initial(cls, ask: Any) -> dict[str, Any]:
+        """What is usual."""
+        return cls.spoken(_USUAL)
+
+    def options(self) -> dict[str, Any]:
+        """What the fields say."""
+        return {
+            name: _words(value) if name in _LISTS else value
+            for name, value in ((name, getattr(self, name)) for name in self._names())
+        }
+
+    @classmethod
+    def _names(cls) -> list[str]:
+        return [name for name in cls.model_fields if name in Options.__dataclass_fields__]
+
+
+class PbxSpeaking(Speaking):
+    """What is a PBX's alone."""
+
+    max_contacts: int = entry("PBXs that may be registered at once", 1, kind="number", ge=1, le=100)
+    acl: str = entry("Networks that may sign in", "", hint="As 192.0.2.0/24, by commas. Empty: any.")
+
+
+class TrunkSpeaking(Speaking):
+    """What is a trunk's alone."""
+
+    folded: ClassVar[Line] = ("transport", "How it speaks SIP")
+    match: str = entry("More addresses that it calls from", "", hint="By commas.")
+    from_user: str = entry("User in From", "")
+    from_domain: str = entry("Domain in From", "")
+    contact_user: str = entry("User in the contact that we register", "")
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+assert set(_FORMS) == set(NUMBER_FORMS)
+assert {"both", "from", "pai"} == set(CALLER_ID)

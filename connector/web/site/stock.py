@@ -1,0 +1,153 @@
+"""Numbers for sale, those that a company has by itself, and those that it may show."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+from urllib.parse import quote as quoted
+from urllib.parse import urlencode
+
+from connector.billing import numbers, profiles
+from connector.core.access import Scope
+from connector.core.paging import turn
+from connector.core.stock import StockNumber
+from connector.errors import BadInput
+from connector.web.endpoint import Ask
+from connector.web.render import when
+from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry
+
+pages = SitePages()
+
+ROWS = 50
+VERIFIED = "/numbers/verified"
+
+
+@pages.get("/stock", "numbers.read")
+def stock_page(ask: Ask) -> Shown:
+    """What can be bought."""
+    asked = {name: ask.query[name] for name in ("country", "area") if ask.query.get(name)}
+    wrong = ""
+    try:
+        found = numbers.stock_page(turn(ask.query.get("cursor"), ROWS, "s"), asked.get("country"), asked.get("area"))
+    except BadInput as error:
+        wrong, found = str(error), numbers.stock_page(turn(None, ROWS, "s"), asked.get("country"))
+    following = urlencode({**asked, "cursor": found.next}) if found.next else ""
+    values = {"page": found, "countries": numbers.countries(), "following": following, "wrong": wrong}
+    return Shown("stock.html", values)
+
+
+@pages.form("/stock/import", "stock.write", "Put numbers up for sale", back="/stock", needs_company=False)
+class ImportStock(Form):
+    """A list of numbers, all of it or none."""
+
+    button: ClassVar[str] = "Put them up for sale"
+    file: str = entry(
+        "File",
+        kind="file",
+        hint=f"CSV with number and monthly_fee, and perhaps country, area_code and currency; at most"
+        f" {MOST_UPLOAD >> 20} MB.",
+    )
+    currency: TextOrNone = entry("Currency", None, hint="Of rows that say none. Empty: that of all companies.")
+
+    def read(self, ask: Ask) -> list[StockNumber]:
+        """The numbers."""
+        return numbers.read_stock(self.file, self.currency and self.currency.upper())
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What it would change."""
+        found = numbers.put_in_stock("", ask.read, ask.now)
+        return Quote(
+            [
+                ("New numbers", f"{found.new:,}"),
+                ("Numbers with another fee", f"{found.changed:,}"),
+                ("As they were", f"{found.same:,}"),
+                ("Of these, a company has already", f"{found.taken:,}"),
+                ("When", "at once; who has a number pays what was agreed until it is given back"),
+            ]
+        )
+
+    def do(self, ask: Ask) -> Outcome:
+        """Put them there."""
+        read: list[StockNumber] = ask.read
+        made = numbers.put_in_stock(f"{len(read)} numbers", read, ask.now)
+        return Outcome("/stock", f"{made.new} numbers are new, {made.changed} have another fee")
+
+
+@pages.form("/numbers/new", "stock.write", "Add a number of the company's own", of_company=True, back="/numbers")
+class OwnNumber(Form):
+    """Ported, or of a client profile's provider: it costs nothing here."""
+
+    button: ClassVar[str] = "Add"
+    number: str = entry("Number", hint="With + and its country code.")
+    profile: TextOrNone = entry("Profile", None)
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's profiles."""
+        return {"profile": [("", "nobody"), *profiles.names(Scope(ask.scope.company)).items()]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Add it."""
+        made = numbers.add(self.number, ask.mine("profile", self.profile), ask.now, ask.company)
+        return Outcome("/numbers", f"{made.number} is the company's")
+
+
+@pages.get(VERIFIED, "numbers.read", of_company=True)
+def verified_page(ask: Ask) -> Shown:
+    """The numbers that calls may show beside the company's own."""
+    may = "stock.write" in ask.actor.permissions
+    rows: list[list[Any]] = [
+        [
+            view.number,
+            view.evidence,
+            when(view.verified_at, ask.zone),
+            *([[("Forget", f"{VERIFIED}/{quoted(view.number, safe='')}/forget")]] * may),
+        ]
+        for view in numbers.verified(ask.company)
+    ]
+    table = {
+        "title": "",
+        "heads": ["Number", "How we know", "Since", *([""] * may)],
+        "rows": rows,
+        "empty": "None: a call may show the company's own numbers only.",
+    }
+    return Shown(
+        "table.html",
+        {
+            "heading": "Verified numbers",
+            "intro": ["Numbers that the company has elsewhere, and may show as its caller ID."],
+            "tables": [table],
+            "actions": [("Verify a number", f"{VERIFIED}/new")] if may else [],
+            "following": "",
+        },
+    )
+
+
+@pages.form(f"{VERIFIED}/new", "stock.write", "Verify a number", of_company=True, back=VERIFIED)
+class Verify(Form):
+    """The company may show it."""
+
+    button: ClassVar[str] = "It is theirs"
+    number: str = entry("Number", hint="With + and its country code.")
+    evidence: str = entry("How you know that it is theirs", hint="As in 'bill of their carrier, 3 May'. It is kept.")
+
+    def do(self, ask: Ask) -> Outcome:
+        """Note it."""
+        made = numbers.verify(self.number, self.evidence, ask.now, ask.company)
+        return Outcome(VERIFIED, f"Calls of {made.company} may show {made.number}")
+
+
+@pages.form(f"{VERIFIED}/{{e164}}/forget", "stock.write", "Forget a verified number", of_company=True, back=VERIFIED)
+class ForgetVerified(Form):
+    """It may be shown no more."""
+
+    button: ClassVar[str] = "Forget it"
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """Which."""
+        return f"Calls of {ask.company} may not show {ask.path['e164']} any more."
+
+    def do(self, ask: Ask) -> Outcome:
+        """Forget it."""
+        numbers.forget_verified(ask.path["e164"], ask.company)
+        return Outcome(VERIFIED, f"{ask.path['e164']} is forgotten")

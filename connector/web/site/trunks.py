@@ -1,0 +1,250 @@
+"""Trunks to carriers and providers, and whether they and the PBXs can be reached."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from connector.billing import profiles, reachability, trunks
+from connector.billing.trunks import SignIn
+from connector.core import numbering
+from connector.core.access import Scope
+from connector.core.sip import FAILOVER, Options, usual_port
+from connector.core.trunks import endpoint_of
+from connector.errors import BadInput
+from connector.web.endpoint import Ask
+from connector.web.render import when
+from connector.web.site.frame import Form, Line, NumberOrNone, Outcome, Quote, Shown, SitePages, TextOrNone, entry
+from connector.web.site.speaking import TrunkSpeaking
+
+pages = SitePages()
+
+TRUNK = "/trunks/{trunk}"
+
+
+@pages.get("/trunks", "trunks.read")
+def trunks_page(ask: Ask) -> Shown:
+    """Every trunk and PBX: reached or not, since when, why."""
+    scope, zone = Scope(ask.scope.company), ask.zone
+    may = "trunks.write" in ask.actor.permissions
+    reach: dict[str, list[str]] = {}
+    for view in reachability.seen_by(scope):
+        words = f"{view.state} on {view.node} since {when(view.at, zone)}"
+        reach.setdefault(view.endpoint, []).append(f"{words} ({view.words})" if view.words else words)
+    rows: list[list[Any]] = [
+        [
+            view.name if view.profile is None else f"{view.profile} (its provider)",
+            f"{view.host}:{view.port}",
+            view.state,
+            str(view.place),
+            "; ".join(reach.get(endpoint_of(view.name), ["nothing is known yet"])),
+            *([_links(view.name, of_carrier=view.profile is None)] * may),
+        ]
+        for view in trunks.list_trunks(scope)
+    ]
+    named = profiles.names(scope)
+    pbxs = [
+        [named[endpoint], endpoint, "; ".join(words)] for endpoint, words in sorted(reach.items()) if endpoint in named
+    ]
+    tables = [
+        {
+            "title": "Trunks",
+            "heads": ["Name", "Where", "State", "Place", "Reached", *([""] * may)],
+            "rows": rows,
+            "empty": "No trunk yet, so no call goes out: whoever runs this installation adds one.",
+        },
+        {"title": "PBXs", "heads": ["Profile", "Username", "Reached"], "rows": pbxs, "empty": "None was seen yet."},
+    ]
+    actions = [("Add a trunk", "/trunks/new"), ("Set up a profile at a provider", "/client-profiles/new")]
+    values = {"heading": "Trunks", "intro": [], "tables": tables, "actions": actions if may else [], "following": ""}
+    return Shown("table.html", values)
+
+
+def _links(name: str, *, of_carrier: bool) -> list[Line]:
+    path = f"/trunks/{name}"
+    removed = [("Remove", f"{path}/remove")] if of_carrier else []
+    return [("Change", path), ("Suspend or open", f"{path}/state"), *removed]
+
+
+class _There(Form):
+    """Where a carrier or provider is, and how we sign in."""
+
+    host: str = entry("Address", hint="An IPv4 address, or a host's name.")
+    port: NumberOrNone = entry(
+        "Port", None, kind="number", hint="Empty: the usual one of the transport.", ge=1, le=65535
+    )
+    username: TextOrNone = entry("User name", None, hint="To register there. Empty: our address is known there.")
+    password: TextOrNone = entry("Password", None, kind="password")
+    realm: str = entry("Realm", "", hint="If you know it: Asterisk gets a digest then, and no password.")
+
+    def sign_in(self) -> SignIn | None:
+        """With what we register; None if our address is known there."""
+        if self.username is None:
+            if self.password or self.realm:
+                raise BadInput("a password and a realm go with a user name")
+            return None
+        return SignIn(self.username, self.password or "", self.realm)
+
+
+class _Order(Form):
+    """Which calls go by a trunk."""
+
+    place: int = entry("Place", 1, kind="number", hint="The lowest is tried first.", ge=1, le=100)
+    share: int = entry(
+        "Share", 1, kind="number", hint="Of those of one place, by which they have calls.", ge=1, le=1000
+    )
+    failover: str = entry("The next trunk is tried after", FAILOVER, hint="SIP answers, as 408 503.")
+
+
+class _Name(Form):
+    """What it is called."""
+
+    name: str = entry("Name", hint="Small letters, digits and '-'.")
+
+
+@pages.form("/trunks/new", "trunks.write", "Add a trunk", of_company=True, back="/trunks")
+class NewTrunk(TrunkSpeaking, _Order, _There, _Name):
+    """A way to a carrier."""
+
+    button: ClassVar[str] = "Add"
+
+    def do(self, ask: Ask) -> Outcome:
+        """Create it."""
+        trunks.create_trunk(
+            self.name,
+            self.host,
+            self.port or usual_port(self.transport),
+            ask.now,
+            ask.company,
+            sign_in=self.sign_in(),
+            options=Options(**self.options()),
+            place=self.place,
+            share=self.share,
+            failover=self.failover,
+        )
+        return Outcome("/trunks", f"{self.name} is there, and Asterisk has it in a moment")
+
+
+@pages.form(TRUNK, "trunks.write", "Change a trunk", back="/trunks")
+class ChangeTrunk(TrunkSpeaking, _Order, _There):
+    """Calls that are up go on."""
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """Which it is, and what becomes of its password."""
+        found = trunks.show_trunk(ask.path["trunk"])
+        return f"{found.name}. If the password is left empty, it stays as it is. Calls that are up go on."
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As it is."""
+        found = trunks.show_trunk(ask.path["trunk"])
+        kept = {name: getattr(found, name) for name in ("host", "port", "username", "place", "share", "failover")}
+        return {**cls.spoken(found.options), **kept}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Change it."""
+        found = trunks.show_trunk(ask.path["trunk"])
+        if found.username and self.username is None:
+            raise BadInput("we register there by a user name: one that knows our address is another trunk")
+        same = found.username == (self.username or "") and self.password is None
+        if same and self.realm:
+            raise BadInput("a realm goes with the password that it is for: say it too")
+        trunks.change(
+            found.name,
+            host=self.host,
+            port=self.port or usual_port(self.transport),
+            sign_in=None if same else self.sign_in(),
+            options=self.options(),
+            place=self.place,
+            share=self.share,
+            failover=self.failover,
+        )
+        return Outcome("/trunks", f"{found.name} is changed, and Asterisk has it in a moment")
+
+
+@pages.form(TRUNK + "/state", "trunks.write", "Suspend or open a trunk", back="/trunks")
+class TrunkState(Form):
+    """Whether it takes new calls."""
+
+    state: str = entry(
+        "New calls",
+        choices=[
+            ("open", "As usual"),
+            ("draining", "None; it stays registered"),
+            ("suspended", "None, and Asterisk does not know it"),
+        ],
+    )
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """What becomes of the calls that are up."""
+        return f"{ask.path['trunk']}. Calls that are up go on."
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The state it has."""
+        return {"state": trunks.show_trunk(ask.path["trunk"]).state}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        trunks.set_state(ask.path["trunk"], self.state)
+        return Outcome("/trunks", f"{ask.path['trunk']} is {self.state} now")
+
+
+@pages.form(TRUNK + "/remove", "trunks.write", "Remove a trunk", back="/trunks")
+class RemoveTrunk(Form):
+    """Take a carrier out."""
+
+    button: ClassVar[str] = "Remove"
+    warning: ClassVar[str] = "It is gone for good, and its name stays taken. Calls that are up go on."
+    tries: ClassVar[bool] = False
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Which."""
+        found = trunks.show_trunk(ask.path["trunk"])
+        return Quote([("Trunk", found.name), ("Where", f"{found.host}:{found.port}")])
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove it."""
+        trunks.remove(ask.path["trunk"])
+        return Outcome("/trunks", f"{ask.path['trunk']} is gone")
+
+
+class _ProfileName(Form):
+    """What it is called, and whose numbers its phones dial."""
+
+    name: str = entry("Name of the profile", hint="As you call the office or the department.")
+    country: TextOrNone = entry("Country", None, hint="Two letters, like GB: whose numbers its phones dial.")
+
+
+@pages.form("/client-profiles/new", "trunks.write", "Set up a profile at a provider", of_company=True, back="/profiles")
+class NewClientProfile(TrunkSpeaking, _There, _ProfileName):
+    """This Asterisk is the PBX, and registers with a provider."""
+
+    button: ClassVar[str] = "Create"
+    context: str = entry("Calls in go on in the context", "from-connector", hint="Of your dialplan.")
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """When it is this that one wants."""
+        return "For phones of this very Asterisk, whose calls go out by a provider that sells to the company."
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """What is usual: a provider that is registered with wants its user in From, the caller's number beside it."""
+        return {**super().initial(ask), "caller_id": "pai"}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Create it."""
+        country = numbering.checked_country(self.country.upper()) if self.country else None
+        made = profiles.create_client(
+            self.name,
+            0,
+            (self.host, self.port or usual_port(self.transport)),
+            ask.now,
+            ask.company,
+            sign_in=self.sign_in(),
+            options=Options(**self.options()),
+            country=country,
+        )
+        return Outcome(f"/profiles/{made}/connection", f"{self.name} is set up; this is for your dialplan")
