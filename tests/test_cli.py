@@ -52,7 +52,8 @@ def test_calls_and_cdrs_are_tables_and_json(bench: Bench) -> None:
     assert (live["profile"], live["direction"], live["called"]) == ("office", "out", "+442079460001")
     assert live["answered_at"].endswith("Z")
     assert "office" in connector(bench, "calls")
-    bench.instance.far_end_hangs_up()
+    assert "begins with 'x'" in connector(bench, "hang-up", "x", status=1)
+    assert "1 call ended" in connector(bench, "hang-up", live["id"][:8])
     assert run.wait(20).successful == 1
     assert process.waited(lambda: bench.live() == 0, 5)
     assert as_json(bench, "calls") == []
@@ -61,6 +62,10 @@ def test_calls_and_cdrs_are_tables_and_json(bench: Bench) -> None:
     assert 1_000 < cdr["duration_ms"] < 60_000
     assert as_json(bench, "cdr", "show", cdr["id"][:8]) == cdr
     assert cdr["id"][:8] in connector(bench, "cdr", "list")
+    mine = ("--profile", "office", "--direction", "out", "--ending", "ok", "--number", "+4420", "--limit", "1")
+    assert as_json(bench, "cdr", "list", *mine) == [cdr]
+    assert as_json(bench, "cdr", "list", "--since", cdr["ended_at"], "--until", cdr["ended_at"]) == []
+    assert "an ending is ok" in connector(bench, "cdr", "list", "--ending", "well", status=1)
     assert "no CDR" in connector(bench, "cdr", "show", "nothing", status=1)
 
 

@@ -7,11 +7,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls, emergency
-from connector.billing.calls import CdrView, LiveCall
+from connector.billing import calls, emergency, profiles
+from connector.billing.calls import CdrView, LiveCall, Wanted
 from connector.cli.output import AsJson, as_dict, console, open_store, plain, print_json, print_many, print_one
+from connector.cli.sip_options import hang_up_all
+from connector.core.access import EVERYTHING
+from connector.core.calls import Direction, Ending
 from connector.core.money import decimal
-from connector.core.times import iso
+from connector.core.paging import every
+from connector.core.times import instant, iso
+from connector.errors import BadInput, NotFound
 
 app = typer.Typer()
 cdr_app = typer.Typer(no_args_is_help=True, help="What became of each call.")
@@ -45,21 +50,50 @@ def live(as_json: AsJson = False) -> None:
         return
     print_many(
         f"{len(found)} live calls (times are UTC)",
-        ("Profile", "Way", "From", "To", "Trunk", "Started", "Answered"),
+        ("Profile", "Way", "From", "To", "Trunk", "Started", "Answered", "ID"),
         [_live_row(call) for call in found],
         "No call is up.",
         may_shrink=("Trunk", "From", "Profile"),
     )
 
 
+@app.command("hang-up")
+def hang_up(call_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """End a call that is up on this node, by its ID or the beginning of it."""
+    open_store()
+    found = [call for call in calls.live() if call_id and call.id.startswith(call_id)]
+    if len(found) != 1:
+        many = f"{len(found)} calls are" if found else "no call is"
+        raise NotFound(f"{many} up whose ID begins with {call_id!r}")
+    hang_up_all(lambda call: call.id == found[0].id)
+
+
 @cdr_app.command("list")
 def cdr_list(
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, the newest first.")] = 50,
+    profile: Annotated[str | None, typer.Option(help="Of this profile.")] = None,
+    direction: Annotated[str | None, typer.Option(help="in or out.")] = None,
+    ending: Annotated[str | None, typer.Option(help=f"{', '.join(Ending)}.")] = None,
+    refusal: Annotated[str | None, typer.Option(help="Refused for this reason: its code.")] = None,
+    number: Annotated[str | None, typer.Option(help="From or to a number that begins so.")] = None,
+    since: Annotated[str | None, typer.Option(help="2026-12-25T10:00, in UTC: ended then or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="Ended before then.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The newest calls."""
+    """The newest calls, or the newest of a kind."""
     open_store()
-    found = calls.cdrs(limit)
+    if direction not in (None, *Direction) or ending not in (None, *Ending):
+        raise BadInput(f"a direction is {' or '.join(Direction)}, an ending is {', '.join(Ending)}")
+    wanted = Wanted(
+        profile=None if profile is None else profiles.show_profile(profile).username,
+        direction=direction,
+        ending=ending,
+        refusal=refusal,
+        number=number,
+        since=None if since is None else instant(since, "UTC"),
+        until=None if until is None else instant(until, "UTC"),
+    )
+    found = every(lambda turn: calls.cdr_page(EVERYTHING, turn, wanted), "is", limit)
     if as_json:
         print_json([as_dict(cdr) for cdr in found])
         return
@@ -107,6 +141,7 @@ def _live_row(call: LiveCall) -> tuple[str, ...]:
         call.trunk,
         (iso(call.started_at) or "")[11:19],
         answered,
+        call.id[:8],
     )
 
 

@@ -31,12 +31,6 @@ hours_app = typer.Typer(no_args_is_help=True, help="Hours: times that have a nam
 MOST_BYTES = 100_000
 At = Annotated[str | None, typer.Option(help="When: 2026-12-25T10:00, by the company's clock. Now, if not said.")]
 RouteText = Annotated[str, typer.Argument(help="Like 'extension 101 for 20, voicemail 101'; a file by '@FILE'.")]
-_WORDS = {
-    "ring": "rings",
-    "forward": "is forwarded, and paid, to",
-    "voicemail": "voice mail takes it",
-    "busy": "is told busy",
-}
 
 
 @route_app.command("set")
@@ -62,16 +56,7 @@ def route_test(called: str, at: At = None, as_json: AsJson = False) -> None:
     print_many(
         f"Its path, ringing within {found.path.within_s} s",
         ("Step", "The call", "Where", "Seconds", "By"),
-        [
-            (
-                str(number),
-                _WORDS[hop.kind],
-                " ".join(hop.to) or ("the PBX" if hop.kind == "ring" else ""),
-                str(hop.ring_s or "-"),
-                " > ".join(hop.by),
-            )
-            for number, hop in enumerate(found.path.hops, 1)
-        ],
+        [(str(number), *hop.cells()) for number, hop in enumerate(found.path.hops, 1)],
         "It rings nowhere.",
         may_shrink=("By",),
     )

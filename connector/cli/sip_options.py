@@ -132,7 +132,8 @@ def hang_up_all(concerns: Callable[[calls.LiveCall], bool]) -> None:
         finally:
             await asterisk.close()
 
-    console.print(f"{asyncio.run(work())} calls ended")
+    ended = asyncio.run(work())
+    console.print(f"{ended} call{'s' * (ended != 1)} ended")
     if len(here) < len(mine):
         elsewhere = sorted({call.node for call in mine} - {found.node})
         console.print(f"{len(mine) - len(here)} are on {', '.join(elsewhere)}: say it there")

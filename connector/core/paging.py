@@ -60,16 +60,16 @@ def page(rows: Sequence[T], wanted: Turn, key: Callable[[T], Key]) -> Page[T]:
     return Page(shown, cursor(key(shown[-1])) if more else None)
 
 
-def every(ask: Callable[[Turn], Page[T]], kinds: str) -> list[T]:
-    """All rows of a list, page by page. `kinds` as in `turn`."""
+def every(ask: Callable[[Turn], Page[T]], kinds: str, most: int | None = None) -> list[T]:
+    """All rows of a list, or the first `most` of them, page by page. `kinds` as in `turn`."""
     found: list[T] = []
     following: str | None = None
     while True:
         got = ask(turn(following, MOST_ROWS, kinds))
         found += got.items
         following = got.next
-        if following is None:
-            return found
+        if following is None or (most is not None and len(found) >= most):
+            return found[:most]
 
 
 def cursor(key: Key) -> str:

@@ -123,6 +123,15 @@ class Book:
     former: frozenset[str] = frozenset()
 
 
+# What becomes of a call at a hop, in words.
+HOP_WORDS = {
+    "ring": "rings",
+    "forward": "is forwarded, and paid, to",
+    "voicemail": "voice mail takes it",
+    "busy": "is told busy",
+}
+
+
 @dataclass(frozen=True)
 class Hop:
     """One thing that happens to a call: it rings at `to` for `ring_s` at most (`ring`: extensions of the PBX, none for
@@ -135,6 +144,11 @@ class Hop:
     to: tuple[str, ...] = ()
     ring_s: int = 0
     by: tuple[str, ...] = ()
+
+    def cells(self) -> tuple[str, str, str, str]:
+        """For a table: what becomes of the call, where, for how many seconds, by which routes."""
+        where = " ".join(self.to) or ("the PBX" if self.kind == "ring" else "")
+        return HOP_WORDS[self.kind], where, str(self.ring_s or "-"), " > ".join(self.by)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def town(office: Credentials) -> Town:
     numbers.add("+12025550100", branch.username, NOW)
     routes.create_account("sales", office.username, "", NOW)
     mailboxes.create("101", "Reception", "", NOW, "Acme")
+    routes.set_department("front", "extension 101", "Acme")
+    routes.set_hours("front", "mon-fri 09:00-17:30", "Acme")
     routes.create_account("ventas", branch.username, "", NOW)
     people: dict[str, tuple[str | None, str, str | None]] = {
         "house": (None, "owner", None),

@@ -12,6 +12,7 @@ from limits import parse
 from connector.billing import (
     audit,
     credit,
+    emergency,
     ledger,
     limits,
     mailboxes,
@@ -32,7 +33,7 @@ from tests.web.browsing import PASSWORD, Client, confirmed, csrf, get, hidden, s
 from tests.web.conftest import Town
 
 HOUR_MS = 3_600_000
-IN_PATHS = {"token": "1", "box": "101", "e164": "+442079460199"}
+IN_PATHS = {"token": "1", "box": "101", "e164": "+442079460199", "name": "front"}
 
 
 async def test_a_link_lets_somebody_in_once(client: Client, town: Town, clock: FixedClock) -> None:
@@ -426,6 +427,56 @@ async def test_a_mailbox_comes_and_goes(client: Client, town: Town) -> None:
     await confirmed(client, "/mailboxes/102/remove")
     assert [view.box for view in mailboxes.listed("Acme")] == ["101"]
     assert (await send(client, "/mailboxes/new", box="1", name="Desk"))[0] == 422
+
+
+async def test_departments_and_hours_change_and_go(client: Client, town: Town) -> None:
+    """What a route leads to stays; one that is not there is not made by changing it; removal is asked back."""
+    await welcomed(client, "operator@example.com")
+    number = town.things["number"]
+    routes.set_route(number, "front: department front; else: busy")
+    text = await get(client, "/numbers")
+    assert "/departments/front/change" in text
+    assert "extension 101" in await get(client, "/departments/front/change")
+    assert (await send(client, "/departments/front/change", route="department front"))[0] == 422
+    await send(client, "/departments/front/change", route="extension 102")
+    assert [view.text for view in routes.named("department", "Acme")] == ["extension 102"]
+    await send(client, "/hours/front/change", periods="sat 10:00-12:00")
+    assert [view.text for view in routes.named("hours", "Acme")] == ["sat 10:00-12:00"]
+    await get(client, "/departments/back/change", 404)
+    for path in ("/departments/front/remove", "/hours/front/remove"):
+        assert (await send(client, path))[0] == 422
+    routes.set_route(number, "")
+    for path in ("/departments/front/remove", "/hours/front/remove"):
+        await confirmed(client, path)
+    assert routes.named("department", "Acme") == routes.named("hours", "Acme") == []
+
+
+async def test_a_path_is_shown_without_a_call(client: Client, town: Town) -> None:
+    """Of a number and of an account, at any time by the company's clock; an account is moved, never to another's."""
+    await welcomed(client, "operator@example.com")
+    path = f"/numbers/{town.things['number']}/test".replace("+", "%2B")
+    routes.set_route(town.things["number"], "front: extension 101 for 5; else: voicemail 101")
+    text = await get(client, f"{path}?at=2026-11-23T10:00")  # a Monday
+    assert "rings" in text
+    assert "voice mail takes it" not in text
+    assert "voice mail takes it" in await get(client, f"{path}?at=2026-11-22T10:00")
+    assert "is no time like" in await get(client, f"{path}?at=%3Cscript%3E")
+    assert "the PBX" in await get(client, "/accounts/sales/test")
+    await send(client, "/accounts/sales/attach", profile="")
+    assert routes.show_account("sales").profile is None
+    assert (await send(client, "/accounts/sales/attach", profile=town.other["profile"]))[0] == 404
+    await send(client, "/accounts/sales/attach", profile=town.things["profile"])
+    assert routes.show_account("sales").profile == "office"
+
+
+async def test_emergency_calls_are_shown(client: Client, town: Town) -> None:
+    """To who sees calls, with what became of them, of their own company only."""
+    emergency.record("leg-1", "node", town.things["profile"], "999", "local", NOW)
+    emergency.record("leg-2", "node", town.other["profile"], "911", "unavailable", NOW)
+    await welcomed(client, "viewer@example.com")
+    text = await get(client, "/emergency-calls")
+    assert "the local route" in text
+    assert "911" not in text
 
 
 async def test_sheets_and_webhooks_are_asked_for_by_a_page(client: Client, town: Town) -> None:

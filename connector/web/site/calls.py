@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from connector.billing import calls
+from connector.billing import calls, emergency
 from connector.billing.calls import CdrView, Wanted
 from connector.core import refusals
 from connector.core.paging import Page, turn
@@ -62,6 +62,26 @@ def cdr_page(ask: Ask) -> Shown:
         except NotFound as error:
             free = str(error)
     return Shown("cdr.html", {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free})
+
+
+@pages.get("/emergency-calls", "calls.read")
+def emergency_page(ask: Ask) -> Shown:
+    """The calls to emergency numbers, which pass no gate."""
+    found = emergency.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"))
+    went = {"local": "the local route", "unavailable": "nowhere: the caller heard so"}
+    rows = [
+        [when(view.at, ask.zone), view.profile or "-", view.dialled, went.get(view.outcome, view.outcome), view.node]
+        for view in found.items
+    ]
+    table = {"title": "", "heads": ["When", "Profile", "Dialled", "Went to", "Node"], "rows": rows, "empty": "None."}
+    values = {
+        "heading": "Emergency calls",
+        "intro": ["They need no credit and no channel, and are no CDRs."],
+        "tables": [table],
+        "actions": [],
+        "following": urlencode({"cursor": found.next}) if found.next else "",
+    }
+    return Shown("table.html", values)
 
 
 def _lines(cdr: CdrView, zone: str) -> list[Line]:

@@ -11,7 +11,7 @@ from connector.billing.numbers import NumberView
 from connector.core.access import Scope
 from connector.core.money import shown
 from connector.core.paging import MOST_ROWS, Turn, every, turn
-from connector.errors import BadInput
+from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (
@@ -30,6 +30,7 @@ pages = SitePages()
 
 ROWS = 50
 PROFILE = "/profiles/{profile}"
+TIMES_HINT = "As 'mon-fri 09:00-17:30', a line each."
 ROUTE_HINT = (
     "Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101' (docs/routes.md)."
 )
@@ -45,7 +46,9 @@ def number_list(ask: Ask) -> Shown:
     rows: list[list[Any]] = []
     for view in found.items:
         path = f"/numbers/{quoted(view.number, safe='')}"
-        links: list[Line] = [("Route", f"{path}/route"), ("Attach", f"{path}/attach")] if may else []
+        links: list[Line] = [("Test", f"{path}/test")]
+        if may:
+            links += [("Route", f"{path}/route"), ("Attach", f"{path}/attach")]
         if pays:
             links.append(
                 ("Give back", f"{path}/release") if view.renews or not view.periods else ("Keep", f"{path}/keep")
@@ -87,7 +90,8 @@ def number_list(ask: Ask) -> Shown:
 
 def _account_links(name: str, may: bool) -> list[Line]:
     path = f"/accounts/{quoted(name, safe='')}"
-    return [("Route", f"{path}/route"), ("Remove", f"{path}/remove")] if may else []
+    writes = [("Route", f"{path}/route"), ("Attach", f"{path}/attach"), ("Remove", f"{path}/remove")] if may else []
+    return [("Test", f"{path}/test"), *writes]
 
 
 def _named(ask: Ask) -> list[dict[str, Any]]:
@@ -95,20 +99,23 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
     return [
         {
             "title": title,
-            "heads": ["Name", what],
-            "rows": [[view.name, view.text.replace("\n", "; ")] for view in routes.named(kind, ask.company)],
+            "heads": ["Name", what, *([""] * may)],
+            "rows": [
+                [view.name, view.text.replace("\n", "; "), *([_changes(f"/{folder}/{view.name}")] * may)]
+                for view in routes.named(kind, ask.company)
+            ],
             "empty": empty,
         }
-        for kind, title, what, empty in (
-            ("department", "Departments", "Rings", "None: a department is a route with a name."),
-            ("hours", "Hours", "Times", "None: hours are times with a name, for routes."),
+        for kind, folder, title, what, empty in (
+            ("department", "departments", "Departments", "Rings", "None: a department is a route with a name."),
+            ("hours", "hours", "Hours", "Times", "None: hours are times with a name, for routes."),
         )
     ] + [
         {
             "title": "Mailboxes",
             "heads": ["Box", "Name", "E-mail", *([""] * may)],
             "rows": [
-                [view.box, view.name, view.email, *([_mailbox_links(view.box)] * may)]
+                [view.box, view.name, view.email, *([_changes(f"/mailboxes/{view.box}", "")] * may)]
                 for view in mailboxes.listed(ask.company)
             ],
             "empty": "None: a mailbox takes the calls that nobody answers.",
@@ -126,8 +133,8 @@ _ACTIONS = (
 )
 
 
-def _mailbox_links(box: str) -> list[Line]:
-    return [("Change", f"/mailboxes/{box}"), ("Remove", f"/mailboxes/{box}/remove")]
+def _changes(path: str, change: str = "/change") -> list[Line]:
+    return [("Change", path + change), ("Remove", f"{path}/remove")]
 
 
 def _profiles(ask: Ask) -> list[Line]:
@@ -299,6 +306,44 @@ class RouteAccount(_Routing):
         return Outcome("/numbers", f"The route of {ask.path['account']} is set")
 
 
+@pages.form("/accounts/{account}/attach", "numbers.write", "Where an account goes", back="/numbers")
+class MoveAccount(Form):
+    """To a profile, or to nobody."""
+
+    profile: TextOrNone = entry("Profile", None)
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's profiles."""
+        return {"profile": [("", "nobody"), *_profiles(ask)]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Move."""
+        routes.attach_account(ask.path["account"], ask.mine("profile", self.profile), move=True)
+        return Outcome("/numbers", f"{ask.path['account']} is moved")
+
+
+@pages.get("/numbers/{number}/test", "numbers.read")
+def number_path(ask: Ask) -> Shown:
+    """The path that a call to a number would take."""
+    return _path(ask, ask.path["number"])
+
+
+@pages.get("/accounts/{account}/test", "numbers.read")
+def account_path(ask: Ask) -> Shown:
+    """The path that a call to an account would take."""
+    return _path(ask, ask.path["account"])
+
+
+def _path(ask: Ask, called: str) -> Shown:
+    wrong, at = "", ask.query.get("at", "")[:40]
+    try:
+        found = routes.try_out(called, at or ask.now)
+    except BadInput as error:
+        wrong, found = str(error), routes.try_out(called, ask.now)
+    return Shown("path.html", {"tested": found, "at": at, "wrong": wrong})
+
+
 @pages.form("/accounts/{account}/remove", "numbers.write", "Remove an account", back="/numbers")
 class RemoveAccount(Form):
     """Take it away."""
@@ -325,12 +370,90 @@ class SetDepartment(_Routing):
         return Outcome("/numbers", f"The department {self.name} is set")
 
 
+@pages.form("/departments/{name}/change", "numbers.write", "Change a department", of_company=True, back="/numbers")
+class ChangeDepartment(_Routing):
+    """Where it rings."""
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The route it has."""
+        return {"route": _text_of("department", ask)}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        _text_of("department", ask)
+        return SetDepartment(name=ask.path["name"], route=self.route).do(ask)
+
+
+@pages.form("/departments/{name}/remove", "numbers.write", "Remove a department", of_company=True, back="/numbers")
+class RemoveDepartment(Form):
+    """Forget it."""
+
+    button: ClassVar[str] = "Remove"
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Which; not one that a route leads to."""
+        return _removed("department", ask)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove it."""
+        routes.remove_named("department", ask.path["name"], ask.company)
+        return Outcome("/numbers", f"The department {ask.path['name']} is gone")
+
+
+def _text_of(kind: str, ask: Ask) -> str:
+    """The route of a department, or the times of hours. NotFound."""
+    found = next((view for view in routes.named(kind, ask.company) if view.name == ask.path["name"]), None)
+    if found is None:
+        raise NotFound(f"there is no {kind} {ask.path['name']!r}")
+    return found.text
+
+
+def _removed(kind: str, ask: Ask) -> Quote:
+    text = _text_of(kind, ask)
+    routes.remove_named(kind, ask.path["name"], ask.company)
+    return Quote([("Name", ask.path["name"]), ("Rings" if kind == "department" else "Times", text)])
+
+
+@pages.form("/hours/{name}/change", "numbers.write", "Change hours", of_company=True, back="/numbers")
+class ChangeHours(Form):
+    """Their times."""
+
+    periods: str = entry("Times", kind="area", hint=TIMES_HINT)
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """The times they have."""
+        return {"periods": _text_of("hours", ask)}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set them."""
+        _text_of("hours", ask)
+        return SetHours(name=ask.path["name"], periods=self.periods).do(ask)
+
+
+@pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
+class RemoveHours(Form):
+    """Forget them."""
+
+    button: ClassVar[str] = "Remove"
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Which; none that a route needs."""
+        return _removed("hours", ask)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove them."""
+        routes.remove_named("hours", ask.path["name"], ask.company)
+        return Outcome("/numbers", f"The hours {ask.path['name']} are gone")
+
+
 @pages.form("/hours/set", "numbers.write", "Set hours", of_company=True, back="/numbers")
 class SetHours(Form):
     """Times with a name."""
 
     name: str = entry("Name")
-    periods: str = entry("Times", kind="area", hint="As 'mon-fri 09:00-17:30', a line each.")
+    periods: str = entry("Times", kind="area", hint=TIMES_HINT)
 
     def do(self, ask: Ask) -> Outcome:
         """Set them."""

@@ -23,7 +23,7 @@ LONGEST_MIN = 24 * 60
 class LoadDeck(Form):
     """A deck from a file, whole or not at all."""
 
-    button: ClassVar[str] = "Take it into use"
+    button: ClassVar[str] = "Load it"
     warning: ClassVar[str] = "It takes the place of the deck in use, whole: what is not in it has no price any more."
     tries: ClassVar[bool] = False
     name: str = entry("Name", hint="Of the deck, as you will find it again.", max_length=80)
