@@ -158,6 +158,20 @@ async def test_people_are_written_to_by_their_role(
     assert len(inbox[0].mails) == 4
 
 
+@pytest.mark.parametrize(("companies", "written_to"), [(1, ["house@example.com"]), (2, [])])
+def test_the_house_is_written_to_where_there_is_one_company(
+    office: Credentials, companies: int, written_to: list[str]
+) -> None:
+    """Who installed it for one company hears of it; who runs it for many is not told of each."""
+    if companies == 2:
+        profiles.create_company("Other", "USD", "America/New_York", NOW)
+    users.create("house@example.com", "house", "owner", NOW)
+    users.create("looks@example.com", "looks", "viewer", NOW)
+    come_in()
+    told()
+    assert [to for to, _, _ in states()] == written_to
+
+
 async def test_a_post_is_signed_and_tried_until_it_arrives(
     office: Credentials, writer: Writer, clock: FixedClock, hook: Hook
 ) -> None:

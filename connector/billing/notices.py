@@ -32,10 +32,12 @@ def tell(company: int, profile: int | None, kind: str, key: str, text: str, at: 
     notice = put(company, profile, kind, key, text, at)
     roles = KINDS[kind][1]
     marks = ", ".join("?" * len(roles))
+    # Where there is one company, its people are the house's: nobody else would hear of it.
     mailed = (
-        f"SELECT email FROM users WHERE company_id = ? AND disabled_at IS NULL AND password <> '' AND role IN ({marks})"
+        f"SELECT email FROM users WHERE disabled_at IS NULL AND password <> '' AND role IN ({marks})"
+        " AND (company_id = ? OR (company_id IS NULL AND (SELECT COUNT(*) FROM company) = 1))"
     )
-    for (address,) in rows(f"{mailed} ORDER BY id", company, *roles):
+    for (address,) in rows(f"{mailed} ORDER BY id", *roles, company):
         insert(Delivery, notice_id=notice, address=address, next_at=at)
     for (webhook,) in rows("SELECT id FROM webhook WHERE company_id = ? ORDER BY id", company):
         insert(Delivery, notice_id=notice, webhook_id=webhook, next_at=at)
