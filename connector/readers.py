@@ -16,10 +16,10 @@ READERS = 3
 
 
 class Readers:
-    """Runs billing functions that only read."""
+    """Runs billing functions that only read, so many at once."""
 
-    def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="pages")
+    def __init__(self, threads: int = READERS) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="pages")
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one billing function; what it returns or raises."""

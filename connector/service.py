@@ -101,8 +101,8 @@ async def serve(settings: Settings) -> None:
         asterisk = Asterisk(settings.ari)
         configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk))
         agi = await _listening(FastAgiServer(settings.fastagi, app, writer, clock).start(), "FastAGI")
-        readers = Readers()
-        runner = await _web(settings, app, readers, asterisk, clock)
+        readers, files = Readers(), Readers(1)
+        runner = await _web(settings, app, readers, files, asterisk, clock)
         looked_at = asyncio.Event()
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "ARI": lambda: client.run(app),
@@ -130,6 +130,7 @@ async def serve(settings: Settings) -> None:
             agi.close()
             await runner.cleanup()
             readers.close()
+            files.close()
             await app.close()
             writer.close()
             store.close()
@@ -223,7 +224,7 @@ async def _listening(starting: Awaitable[T], what: str) -> T:
 
 
 async def _web(
-    settings: Settings, app: ConnectorApp, readers: Readers, asterisk: Asterisk, clock: SystemClock
+    settings: Settings, app: ConnectorApp, readers: Readers, files: Readers, asterisk: Asterisk, clock: SystemClock
 ) -> web.AppRunner:
     async def hang_up(call: LiveCall) -> None:
         """End a call's legs, whichever there are."""
@@ -231,9 +232,8 @@ async def _web(
             await asterisk.hang_up(leg)
 
     guard = Guard(settings.web, app.store, readers, clock)
-    world = World(
-        app.store, readers, guard, Place(settings.sip, settings.node, settings.web.url, settings.exports), hang_up
-    )
+    place = Place(settings.sip, settings.node, settings.web.url, settings.exports)
+    world = World(app.store, readers, files, guard, place, hang_up)
     site = make_app(settings.web, app.ready.is_set, world, clock)
     # Whoever looks at live figures would keep us from ending for a minute.
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)

@@ -28,7 +28,7 @@ _OWNERS = {
     "profile": "SELECT company_id, id FROM profile WHERE username = ?",
     "number": "SELECT company_id, profile_id FROM number WHERE e164 = ? AND released_at IS NULL",
     "account": "SELECT company_id, profile_id FROM inbound_account WHERE name = ?",
-    "trunk": "SELECT company_id, profile_id FROM trunk WHERE name = ?",
+    "trunk": "SELECT company_id, profile_id FROM trunk WHERE name = ? AND state <> 'archived'",
     "live call": "SELECT company_id, profile.id FROM call JOIN profile ON profile.id = profile_id WHERE call.id = ?",
     "CDR": "SELECT company_id, profile_id FROM cdr WHERE id = ?",
     "user": "SELECT company_id, NULL FROM users WHERE id = ?",

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from peewee import JOIN, Tuple
 
-from connector.billing import callers, holds, ledger, mailboxes, routes, trunks, usage
+from connector.billing import audit, callers, holds, ledger, mailboxes, routes, trunks, usage
 from connector.billing.holds import Offer, Settled
 from connector.billing.ledger import EntryView
 from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
@@ -464,6 +464,13 @@ def ended_unseen(call: LiveCall, answered_at: int | None, now: int) -> None:
     progress.answered_at = answered_at
     progress.leg_ended(call.gate_leg, call.seen_at, None, seen=False)
     ended(call.id, progress, now)
+
+
+def note_end(call: LiveCall) -> None:
+    """Somebody hangs up: it is written down, and whoever asked has it done."""
+    with writing():
+        lock("id = (SELECT company_id FROM profile WHERE username = ?)", call.username)
+        audit.note("call.end", call.id, f"{call.caller_id} to {call.called}")
 
 
 def live_ids(node: str) -> set[str]:

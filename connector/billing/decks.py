@@ -20,12 +20,15 @@ from connector.billing.store import Question, reading, writing
 from connector.core import decks as core
 from connector.core.decks import Difference, RateDeck
 from connector.core.rating import Rate
-from connector.errors import StoreUnavailable
+from connector.errors import BadInput, StoreUnavailable
 
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
 SAMPLE = Path(__file__).parent / "sample-rates.csv"
 # Long enough for every connector to have read a deck of 200,000 rates that is said to come.
 IN_USE_AFTER_MS = 10_000
+MOST_NAME = 80
+# So many looks a deck that nobody needs is kept: somebody may just be about to load it.
+KEPT_LOOKS = 60
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class DeckView:
 
 # By version, which is the hash of its text: what is in here is never stale.
 _memory: dict[str, RateDeck] = {}
+# How often each was seen to be needed by nobody.
+_idle: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -63,12 +68,20 @@ def load(text: str, name: str, now: int, company: str | None = None, *, after_ms
     return put(name, read(text), now, company, after_ms=after_ms)
 
 
+def checked_name(name: str) -> str:
+    """What a deck is called. BadInput if it is unfit."""
+    if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
+        raise BadInput(f"a deck's name is 1 to {MOST_NAME} characters that can be printed")
+    return name
+
+
 @audited("rates.load")
 def put(
     name: str, read: ReadDeck, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS
 ) -> DeckView:
     """Take a deck into use, whole, `after_ms` from now. The first deck of a company is in use at once."""
     deck = read.rates
+    checked_name(name)
     with writing():
         owner = company_row(company)
         first = not Deck.select().where(Deck.company == owner).exists()
@@ -142,7 +155,11 @@ def preload(at: int) -> int:
         for deck, version in new:
             _deck(deck, version)
     for version in _memory.keys() - wanted.keys():
-        del _memory[version]
+        _idle[version] = _idle.get(version, 0) + 1
+        if _idle[version] > KEPT_LOOKS:
+            del _memory[version], _idle[version]
+    for version in _idle.keys() & wanted.keys():
+        del _idle[version]
     return len(new)
 
 

@@ -6,8 +6,9 @@ of its own, which cost nothing here: ported ones, and those of a client profile'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from connector.billing import plans, routes
 from connector.billing.audit import audited
@@ -21,6 +22,8 @@ from connector.core.paging import Page, Turn, page
 from connector.core.routes import PBX
 from connector.core.stock import StockNumber
 from connector.errors import BadInput, NotFound
+
+T = TypeVar("T")
 
 MOST_EVIDENCE = 200
 _HELD = "released_at IS NULL"
@@ -105,22 +108,41 @@ def put_in_stock(title: str, read: list[StockNumber], now: int) -> Imported:
 
     Who has one pays what was agreed until it is given back.
     """
-    found = read
     with writing():
-        known = {number: tuple(rest) for number, *rest in rows(_STOCK)}
-        held = {number for (number,) in rows(f"SELECT e164 FROM number WHERE {_HELD}")}
-        values = {each.e164: (each.country, each.area, each.fee_micros, each.currency) for each in found}
-        new = [number for number in values if number not in known]
-        changed = [number for number in values if number in known and known[number] != values[number]]
-        for start in range(0, len(changed), _AT_ONCE):
-            gone = changed[start : start + _AT_ONCE]
+        told, new, changed = _compared(read)
+        values = {each.e164: (each.country, each.area, each.fee_micros, each.currency) for each in read}
+        for gone in _portions(changed):
             run(f"DELETE FROM stock WHERE e164 IN ({', '.join('?' * len(gone))})", *gone)
-        insert = [(number, *values[number], now) for number in (*new, *changed)]
-        for start in range(0, len(insert), _AT_ONCE):
-            some = insert[start : start + _AT_ONCE]
+        for some in _portions([*new, *changed]):
             marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(some))
-            run(f"INSERT INTO stock ({_COLUMNS}, imported_at) VALUES {marks}", *(cell for row in some for cell in row))
-        return Imported(len(new), len(changed), len(found) - len(new) - len(changed), len(held & values.keys()))
+            cells = [cell for number in some for cell in (number, *values[number], now)]
+            run(f"INSERT INTO stock ({_COLUMNS}, imported_at) VALUES {marks}", *cells)
+        return told
+
+
+def compare_stock(read: list[StockNumber]) -> Imported:
+    """What `put_in_stock` would do, without doing it."""
+    with reading():
+        return _compared(read)[0]
+
+
+def _compared(read: list[StockNumber]) -> tuple[Imported, list[str], list[str]]:
+    """What an import would do; the numbers that are new, and those that change."""
+    new, changed, taken = [], [], 0
+    for some in _portions(read):
+        marks, asked = ", ".join("?" * len(some)), [each.e164 for each in some]
+        known = {number: tuple(rest) for number, *rest in rows(f"{_STOCK} WHERE e164 IN ({marks})", *asked)}
+        ((held,),) = rows(f"SELECT COUNT(*) FROM number WHERE e164 IN ({marks}) AND {_HELD}", *asked)
+        taken += held
+        new += [each.e164 for each in some if each.e164 not in known]
+        values = {each.e164: (each.country, each.area, each.fee_micros, each.currency) for each in some}
+        changed += [number for number in known if known[number] != values[number]]
+    return Imported(len(new), len(changed), len(read) - len(new) - len(changed), taken), new, changed
+
+
+def _portions(whole: list[T]) -> Iterator[list[T]]:
+    for start in range(0, len(whole), _AT_ONCE):
+        yield whole[start : start + _AT_ONCE]
 
 
 def stock_page(wanted: Turn, country: str | None = None, area: str | None = None) -> Page[ForSale]:
@@ -189,7 +211,7 @@ def add(number: str, profile: str | None, now: int, company: str | None = None) 
         if Number.get_or_none((Number.e164 == found) & Number.released_at.is_null()):
             raise BadInput(f"the number {found} is taken")
         if Stock.get_or_none(Stock.e164 == found):
-            raise BadInput(f"the number {found} is for sale: 'connector numbers buy {found}' buys it")
+            raise BadInput(f"the number {found} is for sale here: it is bought")
         return _view(_create(owner, at, found, now))
 
 

@@ -291,7 +291,7 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
     with writing():
         row = open_profile_row(name)
         if row.role == "client":
-            raise BadInput("the provider made this password: tell a new one by 'connector trunk change'")
+            raise BadInput("the provider made this password: a new one is told at its trunk")
         if row.auth != "registration":
             raise BadInput("this PBX is known by its address: it has no password")
         password = secrets.token_urlsafe(24)
@@ -317,7 +317,7 @@ def change(
     with writing():
         row = open_profile_row(name)
         if row.role == "client":
-            raise BadInput("this Asterisk is the PBX: what the provider wants is changed by 'connector trunk change'")
+            raise BadInput("this Asterisk is the PBX: what its provider wants is changed at its trunk")
         columns: dict[str, Any] = {}
         if at != (None, None):
             if row.auth != "ip":

@@ -32,6 +32,7 @@ class TrunkView:
     host: str
     port: int
     username: str
+    realm: str
     state: str
     place: int
     share: int
@@ -42,11 +43,11 @@ class TrunkView:
 
 @dataclass(frozen=True)
 class SignIn:
-    """What a carrier or provider gave us to register with. `realm`: "" if it is not known."""
+    """What a carrier or provider gave us to register with. `realm`: "" if it is not known, None if it is as before."""
 
     username: str
     password: str
-    realm: str = ""
+    realm: str | None = None
 
     def __post_init__(self) -> None:
         sip.checked_user(self.username, "the user name")
@@ -76,8 +77,8 @@ def create_trunk(
 
     BadInput if something is unfit, or the name or the address is taken.
     """
-    if not _NAME.fullmatch(name):
-        raise BadInput("a trunk's name begins with a letter and has only a-z, 0-9 and '-', at most 31 of them")
+    if not _NAME.fullmatch(name) or name == "new":  # the page by which one is made has this name
+        raise BadInput("a trunk's name begins with a letter, has only a-z, 0-9 and '-', 31 at most, and is not 'new'")
     secret = vault.sealed(sign_in.password) if sign_in else None
     with writing():
         owner = company_row(company)
@@ -117,7 +118,7 @@ def add(
         created_at=now,
         auth=auth,
         username=sign_in.username if sign_in else "",
-        realm=sign_in.realm if sign_in else "",
+        realm=(sign_in.realm or "") if sign_in else "",
         secret=secret,
         options=options.to_json(),
         place=place,
@@ -179,7 +180,8 @@ def change(
         if port is not None:
             columns["port"] = sip.checked_port(port)
         if sign_in is not None:
-            realm = sign_in.realm or (row.realm if sign_in.username == row.username else "")
+            before = row.realm if sign_in.username == row.username else ""
+            realm = before if sign_in.realm is None else sign_in.realm
             columns |= {"auth": "registration", "username": sign_in.username, "realm": realm, "secret": secret}
         speaks = Options.from_json(row.options).changed(options or {})
         if options:
@@ -314,6 +316,7 @@ def _view(row: Trunk) -> TrunkView:
         host=row.host,
         port=row.port,
         username=row.username,
+        realm=row.realm,
         state=row.state,
         place=row.place,
         share=row.share,

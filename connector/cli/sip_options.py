@@ -100,7 +100,7 @@ def port_or_usual(port: int | None, said: dict[str, Any]) -> int:
     return usual_port(said.get("transport", "udp")) if port is None else port
 
 
-def sign_in(username: str, password_file: Path | None, realm: str) -> SignIn:
+def sign_in(username: str, password_file: Path | None, realm: str | None) -> SignIn:
     """What a provider gave us, the password from a file, from standard input, or typed unseen; never an argument."""
     try:
         if password_file is not None and str(password_file) != "-":
@@ -127,6 +127,7 @@ def hang_up_all(concerns: Callable[[calls.LiveCall], bool]) -> None:
             ended = 0
             for call in here:
                 legs = [leg for leg in (call.gate_leg, call.other_leg) if leg]
+                calls.note_end(call)
                 ended += any([await asterisk.hang_up(leg) for leg in legs])
             return ended
         finally:

@@ -22,7 +22,9 @@ app = typer.Typer(no_args_is_help=True, help="Trunks: the ways to carriers and p
 Address = Annotated[str | None, typer.Option(help="The host name or IPv4 address over there.")]
 Port = Annotated[int | None, typer.Option(help="Its port.")]
 Username = Annotated[str | None, typer.Option(help="Register there by this name; else our address is known there.")]
-Realm = Annotated[str, typer.Option(help="The realm over there, if you know it: Asterisk gets no password then.")]
+Realm = Annotated[
+    str | None, typer.Option(help="The realm over there, if you know it: Asterisk gets no password then. '': unknown.")
+]
 Place = Annotated[int | None, typer.Option(help="The lowest is tried first.")]
 Share = Annotated[int | None, typer.Option(help="Those of one place have calls by their shares.")]
 Failover = Annotated[str | None, typer.Option(help="SIP answers after which the next trunk is tried: '408 503'.")]
@@ -147,7 +149,7 @@ def trunk_create(
     address: Address = None,
     port: Port = None,
     username: Username = None,
-    realm: Realm = "",
+    realm: Realm = None,
     password_file: Password = None,
     place: Place = 1,
     share: Share = 1,
@@ -183,7 +185,7 @@ def trunk_change(
     address: Address = None,
     port: Port = None,
     username: Username = None,
-    realm: Realm = "",
+    realm: Realm = None,
     password_file: Password = None,
     place: Place = None,
     share: Share = None,
@@ -229,7 +231,7 @@ def trunk_hang_up(name: str) -> None:
     hang_up_all(lambda call: call.trunk == wanted)
 
 
-def _sign_in(username: str | None, password_file: Any, realm: str) -> SignIn | None:
+def _sign_in(username: str | None, password_file: Any, realm: str | None) -> SignIn | None:
     if username is None:
         return None
     return sip_options.sign_in(username, password_file, realm)

@@ -24,6 +24,7 @@ TIMERS = ("no", "yes", "required", "always")
 CALLER_ID = ("from", "pai", "both")
 NUMBER_FORMS = {"plus": "+", "bare": "", "zeros": "00"}
 MOST_WORD = 128
+MOST_ADDRESSES = 50
 _HOST = re.compile(r"(?=.{1,253}$)(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}"
                    r"[A-Za-z0-9])?")  # fmt: skip
 _CONTEXT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,78}")
@@ -73,6 +74,8 @@ class Options:
             _one_of("a codec", codec, CODECS)
         _between("qualify", self.qualify_s or 0, 0, 3600)
         _between("the most contacts", self.max_contacts, 1, 100)
+        if max(len(self.acl), len(self.match)) > MOST_ADDRESSES:
+            raise BadInput(f"networks and addresses: at most {MOST_ADDRESSES}")
         for network in self.acl:
             _network(network)
         for address in self.match:
@@ -172,7 +175,7 @@ def checked_known_by(host: str, options: Options) -> None:
     A name would do, but Asterisk looks it up while it loads its config, and drops the object when it cannot.
     """
     if not is_ipv4(host) and not options.match:
-        raise BadInput(f"{host} is a name, and its calls are known by address: say its --match addresses")
+        raise BadInput(f"{host} is a name, and its calls are known by address: say its addresses ('match')")
 
 
 def checked_port(port: int) -> int:

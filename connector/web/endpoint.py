@@ -273,12 +273,23 @@ def sheet_of(ask: Ask) -> Download:
     return Download(path, found.name)
 
 
-def may_claim_address(actor: Actor) -> None:
+def claims_addresses(actor: Actor) -> bool:
     """Who calls from an address is known by it, before any password is asked for: where there are several companies,
-    the house alone says whose an address is. Forbidden.
+    the house alone says whose an address is.
     """
-    if "trunks.write" not in actor.permissions and len(profiles.company_views()) > 1:
+    return "trunks.write" in actor.permissions or len(profiles.company_views()) == 1
+
+
+def may_claim_address(actor: Actor) -> None:
+    """Forbidden if they may not say that an address is theirs."""
+    if not claims_addresses(actor):
         raise Forbidden("an address may be another company's: whoever runs this service has to say whose it is")
+
+
+def may_speak(ask: Ask, transport: str | None) -> None:
+    """BadInput if Asterisk has no such transport here: it would not take who wants it. None is the usual one."""
+    if transport is not None and transport not in ask.place.sip.transports:
+        raise BadInput(f"this node has no {transport}: it has {', '.join(ask.place.sip.transports)}")
 
 
 def thing_of(pattern: str, path: Mapping[str, str], company: int | None, of_company: bool) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from connector.billing.acts import Done, Once
 from connector.billing.calls import LiveCall
 from connector.billing.store import StoreDoor
 from connector.core.access import narrowed
-from connector.errors import ConnectorError, Forbidden, NotFound
+from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
 from connector.web import problems
 from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place
 from connector.web.guard import Guard, Signed
@@ -31,14 +31,18 @@ PREFIX = "/api/v1"
 MOST_KEY = 100
 KEY = "Idempotency-Key"
 _READ_LIMIT_S = 30
+_FILE_LIMIT_S = 300
 
 
 @dataclass(frozen=True)
 class World:
-    """What the API needs of the program around it: doors to the store, and what is asked of Asterisk."""
+    """What the API needs of the program around it: doors to the store, and what is asked of Asterisk. `files`: where
+    a long file is read, one at a time, so that nobody else waits.
+    """
 
     store: StoreDoor
     reads: StoreDoor
+    files: StoreDoor
     guard: Guard
     place: Place
     hang_up: Callable[[LiveCall], Awaitable[None]]
@@ -69,7 +73,7 @@ class Rest:
         if endpoint.body is not None:
             arguments["body"] = _checked_body(endpoint.body, raw)
         if endpoint.before is not None:
-            arguments["read"] = await self._world.reads(endpoint.before, arguments["body"])
+            arguments["read"] = await self._world.files(endpoint.before, arguments["body"])
         done, given = await self._done(endpoint, request, signed, query, arguments, raw)
         if endpoint.after is not None:
             await endpoint.after(self._world, given)
@@ -159,12 +163,16 @@ async def posted(request: web.BaseRequest, most: int | None = None) -> dict[str,
     if most is not None:
         request = request.clone(client_max_size=most)
     try:
-        async with asyncio.timeout(_READ_LIMIT_S):
+        async with asyncio.timeout(_READ_LIMIT_S if most is None else _FILE_LIMIT_S):
             given = {name: _text(value) for name, value in (await request.post()).items()}
+        for text in given.values():
+            text.encode()  # half a character is no text
     except TimeoutError:
         raise Problem("malformed", "the form did not arrive") from None
-    except (ValueError, LookupError, AssertionError):  # bytes that are no text, a charset or a boundary that is none
+    except (ValueError, LookupError, AssertionError, RuntimeError):  # no text, no charset, no boundary, no encoding
         raise Problem("malformed", "the form cannot be read") from None
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem("too_large", "a file is too long" if most else "the form is too long") from None
     if any("\0" in text for text in given.values()):
         raise Problem("malformed", "the form has bytes that are no text")
     return given
@@ -173,7 +181,10 @@ async def posted(request: web.BaseRequest, most: int | None = None) -> dict[str,
 def _text(value: str | bytes | bytearray | web.FileField) -> str:
     if isinstance(value, web.FileField):
         with value.file as file:
-            return file.read().decode("utf-8-sig")
+            try:
+                return file.read().decode("utf-8-sig")
+            except UnicodeDecodeError:
+                raise BadInput(f"{value.filename[:80]!r} is no text in UTF-8: save it as 'CSV UTF-8'") from None
     return str(value) if isinstance(value, str) else value.decode()
 
 

@@ -115,7 +115,7 @@ def make_client(
     store: FileStore, town: Town, clock: FixedClock, tmp_path: Path
 ) -> Iterator[Callable[[], TestClient[Any, Any]]]:
     """What makes a client of the application."""
-    writer, readers = Writer(), Readers()
+    writer, readers, files = Writer(), Readers(), Readers(1)
     folder = tmp_path / "exports"
     folder.mkdir()
     for kind in (town.things, town.other):
@@ -128,14 +128,15 @@ def make_client(
     def made() -> TestClient[Any, Any]:
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
-        place = Place(SipSettings(generated=tmp_path), "node", exports=folder)
-        world = World(writer, readers, guard, place, hang_up)
+        place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder)
+        world = World(writer, readers, files, guard, place, hang_up)
         return TestClient(TestServer(make_app(SETTINGS, lambda: True, world, clock)))
 
     yield made
     calls.ended_unseen(calls.live()[0], None, NOW) if calls.live() else None
     writer.close()
     readers.close()
+    files.close()
 
 
 @pytest.fixture

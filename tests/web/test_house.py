@@ -7,9 +7,11 @@ import pytest
 from connector.billing import audit, decks, numbers, profiles, trunks
 from connector.billing.trunks import outward
 from connector.core.access import EVERYTHING
+from connector.core.decks import version_of
 from connector.core.paging import Turn
 from connector.web.site import PAGES, frame, serve
-from tests.web.browsing import Client, chosen, confirmed, file_confirmed, get, send, sent_file, welcomed
+from tests.conftest import NOW
+from tests.web.browsing import Client, chosen, confirmed, file_confirmed, get, hidden, send, sent_file, welcomed
 from tests.web.conftest import Town
 
 DECK = "prefix,name,price_per_minute\n44,United Kingdom,0.70\n33,France,0.20\n"
@@ -54,7 +56,10 @@ async def test_a_trunk_comes_changes_and_goes(client: Client, town: Town) -> Non
     wrong = await send(client, "/trunks/new", name="second", **{**TRUNK, "username": "us", "password": "hush\ttab"})
     assert (wrong[0], "hush" in wrong[1]) == (422, False)
     wrong = await send(client, "/trunks/new", name="second", **{**TRUNK, "transport": "pigeon"})
+    assert (wrong[0], "this node has no pigeon: it has udp, tls" in wrong[1]) == (422, True)
+    wrong = await send(client, "/trunks/new", name="second", **{**TRUNK, "timers": "never"})
     assert (wrong[0], "choose one of those" in wrong[1]) == (422, True)
+    assert (await send(client, "/trunks/new", name="new", **TRUNK))[0] == 422
     wrong = await send(client, "/trunks/new", name="second", **{**TRUNK, "realm": "alone"})
     assert (wrong[0], "go with a user name" in wrong[1]) == (422, True)
     status, text = await send(
@@ -70,7 +75,16 @@ async def test_a_trunk_comes_changes_and_goes(client: Client, town: Town) -> Non
     kept = {**TRUNK, "username": "us", "port": "5080", "transport": "tls"}
     status, text = await send(client, path, **{**kept, "realm": "over.there"})
     assert (status, "goes with the password" in text) == (422, True)
+    status, text = await send(client, path, **{**kept, "username": "others"})
+    assert (status, "say the password" in text) == (422, True)
     assert (await send(client, path, **{**kept, "username": ""}))[0] == 422
+    status, text = await send(client, path, **{**kept, "password": "loud", "codecs": "alwa"})
+    assert (status, "say it again" in text, "loud" in text) == (422, True, False)
+    stale = hidden(await get(client, path))
+    trunks.change("second", share=9)
+    answer = await client.post(path, data={**stale, **kept})
+    text = await answer.text()
+    assert (answer.status, "changed this meanwhile" in text, trunks.show_trunk("second").share) == (422, True, 9)
     status, text = await send(client, path, **{**kept, "codecs": "g722", "nat": "true", "place": "7"})
     assert (status, "is changed" in text) == (200, True), text
     made = trunks.show_trunk("second")
@@ -86,6 +100,20 @@ async def test_a_trunk_comes_changes_and_goes(client: Client, town: Town) -> Non
     assert [view.name for view in trunks.list_trunks()] == ["carrier", "far"]
     told = [entry.action for entry in audit.page_of(EVERYTHING, Turn(None, 4)).items]
     assert told == ["trunk.remove", "trunk.state", "trunk.change", "trunk.create"]
+    profiles.create_client("second", 0, ("192.0.2.77", 5060), NOW, "Other")  # a name that was a trunk's
+    await get(client, path, 404)
+    await get(client, f"{path}/state", 404)
+
+
+async def test_a_realm_is_shown_and_cleared(client: Client, town: Town) -> None:
+    """It is no secret; empty, together with the password, it is unknown again."""
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    signs = {**TRUNK, "username": "us", "password": "hush"}
+    await send(client, "/trunks/new", name="second", **{**signs, "realm": "wrong.example"})
+    assert 'value="wrong.example"' in await get(client, "/trunks/second")
+    await send(client, "/trunks/second", **{**signs, "port": "5060"})
+    assert trunks.show_trunk("second").realm == ""
 
 
 async def test_a_profile_at_a_provider_is_set_up(client: Client, town: Town) -> None:
@@ -101,7 +129,7 @@ async def test_a_profile_at_a_provider_is_set_up(client: Client, town: Town) -> 
     text = await get(client, "/trunks")
     assert f"/trunks/{trunk}/state" in text
     assert f"/trunks/{trunk}/remove" not in text
-    assert (await send(client, f"/profiles/{made.username}/sip", **{**TRUNK, "max_contacts": "1", "acl": ""}))[0] == 422
+    assert "on the page Trunks" in await get(client, f"/profiles/{made.username}/sip", 409)
 
 
 async def test_how_a_pbx_speaks_is_changed(client: Client, town: Town) -> None:
@@ -134,18 +162,22 @@ async def test_a_deck_is_looked_at_and_then_in_use(client: Client, town: Town) -
         status, text = await sent_file(client, path, wrong, name="wrong")
         assert status == 422, text
         assert "Traceback" not in text
-    status, text = await sent_file(client, path, b"\xff\xfe\x00", name="wrong")
-    assert (status, "cannot be read" in text) == (400, True)
-    status, asked = await sent_file(client, path, DECK.encode("utf-8-sig"), name="May & June")
+    status, text = await sent_file(client, path, "44,R\u00e9union,1".encode("cp1252"), name="wrong")
+    assert (status, "save it as" in text) == (409, True)
+    assert (await sent_file(client, path, DECK, name="a\x1b[31m"))[0] == 422
+    status, asked = await sent_file(client, path, DECK.replace("\n", "\r\n").encode("utf-8-sig"), name="May & June")
     assert status == 200, asked
     assert "Prefixes that are gone" in asked
+    _, other = await sent_file(client, path, DECK, name="of another window")
     assert [view.version for view in decks.list_decks("Acme")] == before
     said = await file_confirmed(client, path, asked)
     assert "May &amp; June is in use from" in said
     newest = decks.list_decks("Acme")[0]
-    assert (newest.name, newest.rates) == ("May & June", 2)
+    assert (newest.name, newest.rates, newest.version) == ("May & June", 2, version_of(DECK))
     again = await file_confirmed(client, path, asked)
     assert "May &amp; June" in again
+    assert "the decks are others now" in await file_confirmed(client, path, other)
+    assert len(decks.list_decks("Acme")) == len(before) + 1
 
 
 async def test_a_file_that_is_too_long_is_refused(client: Client, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +230,8 @@ async def test_a_number_of_its_own_and_one_to_show(client: Client, town: Town) -
     assert (await send(client, "/numbers/new", number="12", profile=""))[0] == 422
     await send(client, "/numbers/new", number="+442079460177", profile=town.things["profile"])
     assert numbers.show("+442079460177").profile == "office"
+    moved = "/numbers/%2B442079460177/attach"  # what it is at is chosen already
+    assert f'<option value="{town.things["profile"]}" selected>' in await get(client, moved)
     assert (await send(client, "/numbers/new", number="+442079460178", profile=town.other["profile"]))[0] == 422
     status, text = await send(client, "/numbers/verified/new", number="+12025550100", evidence="they say so")
     assert (status, "another company" in text) == (422, True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import audit, calls, emergency
+from connector.billing import calls, emergency
 from connector.billing.calls import CdrView, Explanation, LiveCall
 from connector.billing.emergency import EmergencyView
 from connector.core.paging import Page, turn
@@ -50,7 +50,7 @@ async def _hang_up(world: Any, call: LiveCall) -> None:
 def end_call(ask: Ask) -> LiveCall:
     """Hang up a live call, if it is on this node."""
     found = calls.live_call(ask.path["call"], ask.place.node)
-    audit.note("call.end", found.id, f"{found.caller_id} to {found.called}")
+    calls.note_end(found)
     return found
 
 

@@ -16,7 +16,7 @@ from connector.core import advice, connect, numbering
 from connector.core.advice import Advice
 from connector.core.paging import Page, turn
 from connector.core.sip import Options
-from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, Paged, Shape, Word, may_claim_address, said
+from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, Paged, Shape, Word, may_claim_address, may_speak, said
 
 api = Endpoints("Profiles")
 
@@ -48,8 +48,9 @@ class SipOptions(Shape):
     contact_user: Word | None = None
     context: Word | None = None
 
-    def changes(self) -> dict[str, Any]:
-        """What was said."""
+    def changes(self, ask: Ask) -> dict[str, Any]:
+        """What was said. BadInput if Asterisk has no such transport here."""
+        may_speak(ask, self.transport)
         return {name: value for name, value in said(self).items() if value is not None}
 
 
@@ -194,7 +195,7 @@ def create_profile(ask: Ask, body: NewProfile) -> Secret:
         ask.now,
         ask.company,
         at=None if body.address is None else (body.address, body.port),
-        options=Options(**body.options.changes()),
+        options=Options(**body.options.changes(ask)),
         country=_country(body.country),
     )
     if body.billing_address or body.contact:
@@ -206,7 +207,7 @@ def create_profile(ask: Ask, body: NewProfile) -> Secret:
 def create_client_profile(ask: Ask, body: NewClient) -> ProfileView:
     """Create a profile for which this Asterisk is the PBX: by a trunk to its provider."""
     sign_in = None
-    said = body.options.changes()
+    said = body.options.changes(ask)
     if body.username is not None:
         password = body.password.get_secret_value() if body.password else ""
         sign_in = SignIn(body.username, password, body.realm)
@@ -242,7 +243,7 @@ def change_profile(ask: Ask, body: ProfileChange) -> ProfileView:
         profiles.set_emergency(username, body.emergency)
     if body.billing_address is not None or body.contact is not None:
         profiles.set_contact(username, body.billing_address, body.contact)
-    options = body.options.changes()
+    options = body.options.changes(ask)
     if body.address is not None or body.port is not None:
         may_claim_address(ask.actor)
     if options or body.address is not None or body.port is not None:

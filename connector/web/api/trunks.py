@@ -42,7 +42,7 @@ class TrunkChange(Shape):
     port: Port | None = None
     username: Word | None = None
     password: SecretStr | None = None
-    realm: Word = ""
+    realm: Word | None = None
     place: Place | None = None
     share: Share | None = None
     failover: Failover | None = None
@@ -66,7 +66,7 @@ def create_trunk(ask: Ask, body: NewTrunk) -> TrunkView:
         ask.now,
         ask.company,
         sign_in=_sign_in(body.username, body.password, body.realm),
-        options=Options(**body.options.changes()),
+        options=Options(**body.options.changes(ask)),
         place=body.place,
         share=body.share,
         **more,
@@ -88,7 +88,7 @@ def change_trunk(ask: Ask, body: TrunkChange) -> TrunkView:
         host=body.host,
         port=body.port,
         sign_in=_sign_in(body.username, body.password, body.realm),
-        options=body.options.changes(),
+        options=body.options.changes(ask),
         place=body.place,
         share=body.share,
         failover=body.failover,
@@ -113,7 +113,7 @@ def list_reachability(ask: Ask, query: OfCompany) -> list[ReachView]:
     return reachability.seen_by(ask.scope)
 
 
-def _sign_in(username: str | None, password: SecretStr | None, realm: str) -> SignIn | None:
+def _sign_in(username: str | None, password: SecretStr | None, realm: str | None) -> SignIn | None:
     if username is None:
         return None
     return SignIn(username, password.get_secret_value() if password else "", realm)

@@ -82,7 +82,7 @@ def number_list(ask: Ask) -> Shown:
             "heading": "Numbers and accounts",
             "intro": [],
             "tables": tables,
-            "actions": [(words, link) for words, link, needed in _ACTIONS if needed in ask.actor.permissions],
+            "actions": [] if ask.scope.profile else [line[:2] for line in _ACTIONS if line[2] in ask.actor.permissions],
             "following": urlencode({"cursor": found.next}) if found.next else "",
         },
     )
@@ -139,6 +139,11 @@ def _changes(path: str, change: str = "/change") -> list[Line]:
 
 def _profiles(ask: Ask) -> list[Line]:
     return list(profiles.names(Scope(ask.scope.company)).items())
+
+
+def _username(ask: Ask, profile: str | None) -> str:
+    """The username of a profile of the company, by its name; "" for none."""
+    return next((username for username, name in _profiles(ask) if name == profile), "")
 
 
 @pages.form(PROFILE + "/numbers/buy", "money.move", "Buy a new number", once=True, back=PROFILE)
@@ -214,6 +219,11 @@ class MoveNumber(Form):
     """To a profile, or to nobody."""
 
     profile: TextOrNone = entry("Profile", None)
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """Where it is."""
+        return {"profile": _username(ask, numbers.show(ask.path["number"]).profile)}
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
@@ -311,6 +321,11 @@ class MoveAccount(Form):
     """To a profile, or to nobody."""
 
     profile: TextOrNone = entry("Profile", None)
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """Where it is."""
+        return {"profile": _username(ask, routes.show_account(ask.path["account"]).profile)}
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:

@@ -17,7 +17,7 @@ from connector.core.holds import lasts_ms
 from connector.core.money import shown
 from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.errors import BadInput
-from connector.web.endpoint import Ask, may_claim_address
+from connector.web.endpoint import Ask, claims_addresses, may_claim_address
 from connector.web.render import when
 from connector.web.site.frame import (
     Form,
@@ -66,6 +66,7 @@ def profile_page(ask: Ask) -> Shown:
             "profile": found,
             "live": live,
             "credit": have,
+            "claims_addresses": claims_addresses(ask.actor),
             "left_ms": lasts_ms(have.available_micros, have.held_micros, spent, burn),
             "subscription": plans.show(found.username),
             "numbers": numbers.page_of(own, Turn(None, MOST_ROWS)).items,
@@ -177,11 +178,14 @@ class Speaks(PbxSpeaking):
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """As it is."""
-        return cls.spoken(profiles.show_profile(ask.path["profile"]).options)
+        found = profiles.show_profile(ask.path["profile"])
+        if found.role == "client":
+            raise BadInput("this Asterisk is the PBX: how its provider is spoken to is on the page Trunks")
+        return cls.spoken(found.options)
 
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
-        profiles.change(ask.path["profile"], options=self.options())
+        profiles.change(ask.path["profile"], options=self.options(ask))
         return Outcome(f"/profiles/{ask.path['profile']}", "Set; Asterisk has it in a moment")
 
 

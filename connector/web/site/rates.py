@@ -7,19 +7,20 @@ from typing import ClassVar
 from connector.billing import decks, holds, profiles
 from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck
 from connector.billing.holds import PriceView
+from connector.core import refusals
 from connector.core.money import shown
 from connector.core.reports import MINUTE_MS
 from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, entry
+from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry
 
 pages = SitePages()
 
 LONGEST_MIN = 24 * 60
 
 
-@pages.form("/money/decks/new", "rates.write", "Load a rate deck", of_company=True, back="/money")
+@pages.form("/money/decks/new", "rates.write", "Load a rate deck", of_company=True, once=True, back="/money")
 class LoadDeck(Form):
     """A deck from a file, whole or not at all."""
 
@@ -34,14 +35,19 @@ class LoadDeck(Form):
         " are loaded by 'connector rates load'.",
     )
 
+    version: TextOrNone = entry("Version", None, kind="pinned")
+    newest: TextOrNone = entry("The one before", None, kind="pinned")
+
     def read(self, ask: Ask) -> ReadDeck:
         """The deck."""
         return decks.read(self.file)
 
     def quote(self, ask: Ask) -> Quote | None:
         """What changes, and from when."""
+        decks.checked_name(self.name)
         read: ReadDeck = ask.read
         found = decks.difference(read, ask.now, ask.company)
+        newest = _newest(ask)
         counts = [
             ("New prefixes", found.added),
             ("Prefixes that are gone", found.removed),
@@ -52,13 +58,22 @@ class LoadDeck(Form):
         ]
         lines = [("Deck", self.name), ("Rates", f"{len(read.rates):,}"), *((word, f"{n:,}") for word, n in counts)]
         lines += [("Changes most", example) for example in found.examples]
-        from_when = f"{IN_USE_AFTER_MS // 1000} s after you say so; calls that are up keep theirs"
-        return Quote([*lines, ("In use", from_when)])
+        later = f"{IN_USE_AFTER_MS // 1000} s after you say so; calls that are up keep theirs"
+        lines.append(("In use", later if newest else "at once: it is the first"))
+        return Quote(lines, {"version": read.rates.version, "newest": newest})
 
     def do(self, ask: Ask) -> Outcome:
-        """Take it into use."""
+        """Take it into use: the very deck that was shown, in the place of the one that it was compared with."""
+        read: ReadDeck = ask.read
+        if self.version != read.rates.version or (self.newest or "") != _newest(ask):
+            raise BadInput("the decks are others now: look at it again")
         made = decks.put(self.name, ask.read, ask.now, ask.company)
         return Outcome("/money", f"{made.name} is in use from {when(made.in_use_at, ask.zone)}")
+
+
+def _newest(ask: Ask) -> str:
+    """The newest deck of the company; "" if it has none."""
+    return next((str(view.id) for view in decks.list_decks(ask.company)), "")
 
 
 @pages.get("/money/price", "money.read", of_company=True)
@@ -87,6 +102,7 @@ def _minutes(text: str) -> int:
 
 def _lines(found: PriceView) -> list[Line]:
     payer = {"profile": "the profile's credit", "company": "the company's balance", "bundle": "the bundle, wholly"}
+    why = refusals.BY_CODE[found.refusal].words if found.refusal else ""
     minute = shown(found.price_per_minute_micros, found.currency)
     return [
         ("Number", found.number),
@@ -96,5 +112,5 @@ def _lines(found: PriceView) -> list[Line]:
         ("Seconds charged", f"{found.billed_s}, of which {found.bundle_s} from bundles"),
         ("Costs", shown(found.price_micros, found.currency)),
         ("Paid by", payer[found.payer]),
-        ("Would it be let through?", "yes" if found.refusal is None else f"no: {found.refusal}"),
+        ("Would it be let through?", "yes" if found.refusal is None else f"no: {why}"),
     ]

@@ -22,7 +22,7 @@ from connector.billing.acts import Once, Thing
 from connector.billing.profiles import CompanyView
 from connector.core.access import Actor, Scope
 from connector.core.money import minor_digits
-from connector.errors import ConnectorError, Forbidden, NotFound
+from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
 from connector.web import problems, render
 from connector.web.endpoint import Ask, Download
 from connector.web.guard import Signed
@@ -32,8 +32,8 @@ from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
 log = logging.getLogger(__name__)
 
-# A form with a file: its other fields, and what browsers put between them, besides.
-MOST_FILES = MOST_UPLOAD + 256 * 1024
+# A form with a file: a confirmation sends it back with longer ends of lines, and there are other fields.
+MOST_FILES = 2 * MOST_UPLOAD
 _FLASH = "connector_said"
 Whose = tuple[Actor, str | None, Thing | None]
 # What the menu shows, to whom.
@@ -149,7 +149,7 @@ class Site:
         form = page.form
         assert form is not None
         ask = self._ask(page, request, visit)  # who may not sends nothing long
-        given = await posted(request, MOST_FILES if form.takes_files() else None)
+        given = _short_enough(form, await posted(request, MOST_FILES if form.takes_files() else None))
         session = visit.signed.session
         assert session is not None
         self._world.guard.check_csrf(session, given.pop("csrf", ""))
@@ -158,7 +158,8 @@ class Site:
             raise Problem("bad_input", "You look at another company now, perhaps in another window: begin again.")
         if visit.company is None and page.needs_company:
             raise web.HTTPSeeOther("/companies")
-        key = given.pop("key", "")
+        key, was = given.pop("key", ""), given.pop("was", "")
+        confirmed = form.asks_back() and key != ""
         frame = self.frame(visit, request)
         whose = self._whose(page, request, visit)
         try:
@@ -169,9 +170,15 @@ class Site:
             return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
         try:
             if form.read is not Form.read:
-                ask = replace(ask, read=await self._world.reads(filled.read, ask))
-            if form.asks_back() and not key:
-                found = await self._quoted(form, whose, lambda: filled.quote(ask))
+                ask = replace(ask, read=await self._world.files(filled.read, ask))
+            if form.asks_back() and not confirmed:
+
+                def question() -> Quote | None:
+                    """What it would do to what was seen."""
+                    _check_seen(form, ask, was)
+                    return filled.quote(ask)
+
+                found = await self._quoted(form, whose, question)
                 values = {"lines": found.lines, "given": {**given, **found.pinned}, "form": form, "page": page}
                 values |= {"key": _new_key(), "back": _filled(page.back, ask)}
                 return render.response(render.text("confirm.html", {**frame, **values}))
@@ -180,6 +187,8 @@ class Site:
 
             def deed() -> Any:
                 """The form's deed, and where it leads."""
+                if not confirmed:
+                    _check_seen(form, ask, was)
                 done = filled.do(ask)
                 return [done.to, done.said, [list(line) for line in done.lines]]
 
@@ -241,8 +250,8 @@ class Site:
             if extra["kind"] == "pinned":
                 continue
             value = given.get(name, "" if info.is_required() or info.default is None else info.default)
-            if extra["kind"] == "password":  # it is not sent back
-                value = ""
+            if extra["kind"] == "password" and value:  # it is not sent back
+                value, wrong = "", {name: "say it again: it is not sent back", **wrong}
             choices = chosen.get(name) or extra["choices"]
             kind = "choice" if name in chosen else extra["kind"]
             fields.append(
@@ -258,6 +267,7 @@ class Site:
                 }
             )
         values = {"fields": fields, "why": why, "form": form, "page": page, "intro": form.intro(ask)}
+        values["was"] = _seen(form, ask)
         return render.text("form.html", {**frame, "back": _filled(page.back, ask), **values})
 
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
@@ -333,6 +343,28 @@ def _flashed(request: web.Request) -> str:
         return base64.urlsafe_b64decode(request.cookies.get(_FLASH, "")).decode()
     except (ValueError, binascii.Error):
         return ""
+
+
+def _short_enough(form: type[Form], given: dict[str, str]) -> dict[str, str]:
+    """Files with the ends of lines that they are kept with, if they are not too long."""
+    for name in given.keys() & form.model_fields.keys():
+        if form.kind_of(name) == "file":
+            given[name] = given[name].replace("\r\n", "\n")
+            if len(given[name].encode()) > MOST_UPLOAD:
+                raise Problem("too_large", f"a file has {MOST_UPLOAD >> 20} MB at most here")
+    return given
+
+
+def _seen(form: type[Form], ask: Ask) -> str:
+    """What a form showed of how things are, so that nobody undoes what they have not seen; "" if it shows none."""
+    if form.initial.__func__ is Form.initial.__func__:  # type: ignore[attr-defined]
+        return ""
+    return hashlib.sha256(json.dumps(form.initial(ask), sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _check_seen(form: type[Form], ask: Ask, was: str) -> None:
+    if was and was != _seen(form, ask):
+        raise BadInput("somebody has changed this meanwhile: look at it again, or save it all the same")
 
 
 def _filled(pattern: str, ask: Ask) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, TRANSPORTS, Options
+from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, Options
+from connector.web.endpoint import Ask, may_speak
 from connector.web.site.frame import Form, Line, NumberOrNone, entry
 
 _USUAL = Options()
@@ -19,7 +20,7 @@ def _same(words: tuple[str, ...]) -> list[Line]:
 class Speaking(Form):
     """What PBXs and trunks have in common."""
 
-    transport: str = entry("Transport", _USUAL.transport, choices=_same(TRANSPORTS))
+    transport: str = entry("Transport", _USUAL.transport, kind="choice")
     srtp: bool = entry("Encrypt the media (SRTP)", default=False, kind="check")
     codecs: str = entry("Codecs", ", ".join(_USUAL.codecs), hint=f"In this order, of: {', '.join(CODECS)}.")
     dtmf: str = entry("Keys that are pressed", _USUAL.dtmf, choices=_same(DTMF))
@@ -55,12 +56,18 @@ class Speaking(Form):
         }
 
     @classmethod
-    def initial(cls, ask: Any) -> dict[str, Any]:
+    def initial(cls, ask: Ask) -> dict[str, Any]:
         """What is usual."""
         return cls.spoken(_USUAL)
 
-    def options(self) -> dict[str, Any]:
-        """What the fields say."""
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The transports that this node has."""
+        return {"transport": [(each, each) for each in ask.place.sip.transports]}
+
+    def options(self, ask: Ask) -> dict[str, Any]:
+        """What the fields say. BadInput if Asterisk has no such transport here."""
+        may_speak(ask, self.transport)
         return {
             name: _words(value) if name in _LISTS else value
             for name, value in ((name, getattr(self, name)) for name in self._names())

@@ -40,6 +40,7 @@ class ImportStock(Form):
     """A list of numbers, all of it or none."""
 
     button: ClassVar[str] = "Put them up for sale"
+    tries: ClassVar[bool] = False
     file: str = entry(
         "File",
         kind="file",
@@ -54,7 +55,7 @@ class ImportStock(Form):
 
     def quote(self, ask: Ask) -> Quote | None:
         """What it would change."""
-        found = numbers.put_in_stock("", ask.read, ask.now)
+        found = numbers.compare_stock(ask.read)
         return Quote(
             [
                 ("New numbers", f"{found.new:,}"),

@@ -116,12 +116,15 @@ class NewTrunk(TrunkSpeaking, _Order, _There, _Name):
             ask.now,
             ask.company,
             sign_in=self.sign_in(),
-            options=Options(**self.options()),
+            options=Options(**self.options(ask)),
             place=self.place,
             share=self.share,
             failover=self.failover,
         )
         return Outcome("/trunks", f"{self.name} is there, and Asterisk has it in a moment")
+
+
+_KEPT = ("host", "port", "username", "realm", "place", "share", "failover")
 
 
 @pages.form(TRUNK, "trunks.write", "Change a trunk", back="/trunks")
@@ -138,7 +141,7 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """As it is."""
         found = trunks.show_trunk(ask.path["trunk"])
-        kept = {name: getattr(found, name) for name in ("host", "port", "username", "place", "share", "failover")}
+        kept = {name: getattr(found, name) for name in _KEPT}
         return {**cls.spoken(found.options), **kept}
 
     def do(self, ask: Ask) -> Outcome:
@@ -147,14 +150,16 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
         if found.username and self.username is None:
             raise BadInput("we register there by a user name: one that knows our address is another trunk")
         same = found.username == (self.username or "") and self.password is None
-        if same and self.realm:
+        if same and self.realm != found.realm:
             raise BadInput("a realm goes with the password that it is for: say it too")
+        if not same and self.password is None:
+            raise BadInput("say the password of that user name")
         trunks.change(
             found.name,
             host=self.host,
             port=self.port or usual_port(self.transport),
             sign_in=None if same else self.sign_in(),
-            options=self.options(),
+            options=self.options(ask),
             place=self.place,
             share=self.share,
             failover=self.failover,
@@ -197,11 +202,11 @@ class RemoveTrunk(Form):
 
     button: ClassVar[str] = "Remove"
     warning: ClassVar[str] = "It is gone for good, and its name stays taken. Calls that are up go on."
-    tries: ClassVar[bool] = False
 
     def quote(self, ask: Ask) -> Quote | None:
-        """Which."""
+        """Which; not a client profile's."""
         found = trunks.show_trunk(ask.path["trunk"])
+        trunks.remove(found.name)
         return Quote([("Trunk", found.name), ("Where", f"{found.host}:{found.port}")])
 
     def do(self, ask: Ask) -> Outcome:
@@ -244,7 +249,7 @@ class NewClientProfile(TrunkSpeaking, _There, _ProfileName):
             ask.now,
             ask.company,
             sign_in=self.sign_in(),
-            options=Options(**self.options()),
+            options=Options(**self.options(ask)),
             country=country,
         )
         return Outcome(f"/profiles/{made}/connection", f"{self.name} is set up; this is for your dialplan")
