@@ -99,7 +99,7 @@ def node_killed(cluster: Cluster) -> Outcome:
     for part in ("connector", "asterisk"):
         os.kill(cluster.second.supervisor.pid(part), signal.SIGKILL)
     lost.end()
-    more = cluster.first.caller(HOLD, 110, 110, hold_s=6).start().wait(30)
+    more = cluster.first.caller(HOLD, 110, 55, hold_s=12).start().wait(40)
     outcome.check("of 110 more, answered", more.counts.get("answered"), 100)
     outcome.check("of 110 more, refused", more.counts.get("refused"), 10)
     cluster.first.until(outcome, "those are booked", lambda: cluster.first.live() <= 200, 10)
@@ -204,7 +204,7 @@ def _through(cluster: Cluster, port: int, count: int) -> Counter[str]:
     """Calls through the dispatcher, of a second each: how many each node had that were answered, and how many none."""
     known = {cdr.id for cdr in cluster.first.new_cdrs()}
     result = cluster.first.caller(HOLD, count, 20, to_port=port, hold_s=1).start().wait(40)
-    process.waited(lambda: cluster.first.live() == 0, 5, 0.1)
+    process.waited(lambda: cluster.first.live() == 0, 5, 0.1, patience=1)
     had = Counter(cdr.node for cdr in cluster.first.new_cdrs() if cdr.id not in known and cdr.ending == "ok")
     return had + Counter(refused=result.counts.get("refused", 0))
 

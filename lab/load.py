@@ -95,10 +95,12 @@ class Bench:
         row = (found.username, sipp.authentication(found.username, found.password), NUMBERS[number])
         return self.sipp(scenario, row, to_port or self.instance.ports.sip, calls=count, rate=rate, **how)
 
-    def network(self, count: int, rate: float, *, profile: int = 0, **how: Any) -> sipp.Run:
+    def network(
+        self, count: int, rate: float, scenario: str = "both-ways/network.xml", *, profile: int = 0, **how: Any
+    ) -> sipp.Run:
         """SIPp as somebody in the telephone network: `count` calls to the profile's first number."""
         row = ("+442079460999", "", self.profiles[profile].numbers[0])
-        return self.sipp("both-ways/network.xml", row, self.instance.ports.carrier, calls=count, rate=rate, **how)
+        return self.sipp(scenario, row, self.instance.ports.carrier, calls=count, rate=rate, **how)
 
     def sipp(self, scenario: str, row: tuple[str, str, str], to_port: int, **how: Any) -> sipp.Run:
         """SIPp with a row of its own (user, authentication, number), in a folder of its own."""
@@ -366,16 +368,17 @@ def media(bench: Bench) -> Outcome:
 def both_ways(bench: Bench) -> Outcome:
     """150 calls out and 150 in fill the profile; then both ways are refused."""
     outcome = bench.begin("150 out and 150 in, 10 more each way")
-    out = bench.caller("hold-and-refuse/caller.xml", 150, 20, hold_s=18).start()
-    into = bench.network(150, 20, hold_s=18).start()
+    out = bench.caller(UNTIL_BYE, 150, 20).start()
+    into = bench.network(150, 20, "both-ways/network-until-bye.xml").start()
     bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 16)
     more_out = bench.caller("hold-and-refuse/caller.xml", 10, 20).start()
     more_in = bench.network(10, 20).start()
     outcome.check("10 more out, refused", more_out.wait(30).counts.get("refused"), 10)
     outcome.check("10 more in, refused", more_in.wait(30).counts.get("refused"), 10)
     outcome.check("calls that stay up", bench.live(), LIMIT)
-    outcome.check("out, answered", out.wait(60).counts.get("answered"), 150)
-    outcome.check("in, answered", into.wait(60).counts.get("answered"), 150)
+    bench.instance.far_end_hangs_up()
+    outcome.check("out, answered", out.wait(60).counts.get("ended"), 150)
+    outcome.check("in, answered", into.wait(60).counts.get("ended"), 150)
     _booked(bench, outcome, offered=320, admitted=LIMIT)
     ways = Counter((cdr.direction, cdr.ending) for cdr in bench.new_cdrs())
     outcome.check(
@@ -392,12 +395,12 @@ def second_profile(bench: Bench) -> Outcome:
     held = bench.caller(UNTIL_BYE, LIMIT, 50).start()
     bench.until(outcome, "the first profile is full", lambda: bench.answered() == LIMIT, 15)
     channels = bench.profiles[1].channels
-    second = bench.caller("hold-and-refuse/caller.xml", channels, 20, hold_s=3, profile=1).start()
+    second = bench.caller(UNTIL_BYE, channels, 20, profile=1).start()
     bench.until(outcome, "the second has all its channels", lambda: bench.live(1) == channels, 5)
     beyond = bench.caller("hold-and-refuse/caller.xml", 2, 20, profile=1).start().wait(20)
     outcome.check("beyond the second's limit, refused", beyond.counts.get("refused"), 2)
-    outcome.check("the second's calls, answered", second.wait(30).counts.get("answered"), channels)
     bench.instance.far_end_hangs_up()
+    outcome.check("the second's calls, answered", second.wait(30).counts.get("ended"), channels)
     outcome.check("the first's calls, answered", held.wait(60).counts.get("ended"), LIMIT)
     return _booked(bench, outcome, offered=LIMIT + channels + 2, admitted=LIMIT + channels)
 

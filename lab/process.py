@@ -16,6 +16,9 @@ from pathlib import Path
 
 from lab.errors import LabError
 
+# A limit costs time only where something is wrong; a machine that is busy with others is not.
+PATIENCE = 4.0
+
 
 @dataclass(frozen=True)
 class Identity:
@@ -78,7 +81,7 @@ def end(process: Identity | None, limit_s: float = 10) -> None:
     if process is None:
         return
     process.send(signal.SIGTERM)
-    if not waited(lambda: not process.alive(), limit_s):
+    if not waited(lambda: not process.alive(), limit_s, patience=1):
         process.send(signal.SIGKILL)
         waited(lambda: not process.alive(), limit_s)
 
@@ -95,9 +98,11 @@ def stopped(*pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-def waited(condition: Callable[[], bool], limit_s: float, every_s: float = 0.05) -> bool:
-    """Wait until `condition` holds, at most `limit_s`; whether it held."""
-    deadline = time.monotonic() + limit_s
+def waited(condition: Callable[[], bool], limit_s: float, every_s: float = 0.05, *, patience: float = PATIENCE) -> bool:
+    """Wait until `condition` holds; whether it held. `limit_s` is for a machine that has nothing else to do: it is
+    given up after `patience` times as long. 1 where the limit itself is what is claimed.
+    """
+    deadline = time.monotonic() + limit_s * patience
     while not condition():
         if time.monotonic() > deadline:
             return False

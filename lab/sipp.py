@@ -117,9 +117,11 @@ class Running:
     child: subprocess.Popen[bytes]
 
     def wait(self, limit_s: float) -> Result:
-        """Wait until it has placed its calls and they are over. LabError, and it is ended, after `limit_s`."""
+        """Wait until it has placed its calls and they are over. LabError, and it is ended, if they are not within
+        `limit_s` of a machine that has nothing else to do.
+        """
         try:
-            self.child.wait(timeout=limit_s)
+            self.child.wait(timeout=limit_s * process.PATIENCE)
         except subprocess.TimeoutExpired:
             counted = self.progress()
             self.end()

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from connector.billing import credit, decks, ledger, numbers, profiles, trunks, vault
@@ -27,6 +28,10 @@ from tests.commands import SETTINGS, Command
 from tests.databases import Databases
 
 S = TypeVar("S", bound=Store)
+
+# How long an example takes is nobody's claim.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 DECK = """\
 prefix,name,price_per_minute,connection_fee,increments,valid_from,kind

@@ -94,7 +94,7 @@ async def test_a_locked_store_is_waited_for_once(writer: Writer, office: Credent
     answers = await asked_together(writer, *[lambda n=n: calls.admit(attempt(office, n), "node") for n in "abc"])
     other.close()
     assert [type(answer) for answer in answers] == [StoreUnreachable] * 3
-    assert asyncio.get_running_loop().time() - began < 3
+    assert asyncio.get_running_loop().time() - began < 5  # one after the other would be six
     assert calls.live() == []
 
 

@@ -121,10 +121,10 @@ def test_a_maze_takes_no_time() -> None:
     names = [f"d{letter}" for letter in "abcdefghijklmnopqrstuvwxyz"]
     steps = [f"department {name}, department {name}" for name in names[1:]] + ["voicemail 999"]
     book = Book(ZONE, {}, {name: parse(step) for name, step in zip(names, steps, strict=True)})
-    began = time.monotonic()
+    began = time.process_time()
     assert path("x", Place(parse("department da"), None), book, 0).hops == ()
     assert circle(book) == []
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 # a route | what is wrong with it

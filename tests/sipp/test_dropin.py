@@ -166,7 +166,7 @@ class Stock:
         row = ("+442079460300", "", number)
         run = self.bench.sipp("both-ways/network.xml", row, self.ports.sip, port=self.phone, tolerant=True)
         started = run.start()
-        process.waited(lambda: started.child.poll() is not None, 8)
+        process.waited(lambda: started.child.poll() is not None, 8, patience=1)
         return started.end().counts.get("answered", 0)
 
 

@@ -18,6 +18,7 @@ from lab.ports import HOST
 PASSWORD = "correct horse battery staple"
 STOCK = "number,monthly_fee,country,area_code,currency\n+442079460190,2.50,GB,20,GBP\n"
 axe = Axe()
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def page(browser: Browser, bench: Bench) -> Iterator[Page]:
     """A page of the manager, before which nobody has signed in; nothing is wrong in its console afterwards."""
     said: list[str] = []
     context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}")
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     found = context.new_page()
     found.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     found.on("pageerror", lambda error: said.append(str(error)))

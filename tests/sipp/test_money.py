@@ -18,7 +18,7 @@ from connector.core.holds import Slicing
 from connector.core.money import MICROS
 from lab import process, sipp
 from lab.far_end import NUMBERS
-from lab.load import LIMIT, Bench
+from lab.load import LIMIT, UNTIL_BYE, Bench
 from lab.sample import COMPANY
 
 # A second costs a thousandth, and is the step: what is held and what is talked can be counted in seconds.
@@ -218,9 +218,11 @@ def test_300_calls_while_auto_recharge_fires_once(bench: Bench) -> None:
     had = bench.in_store(lower)
     outcome = bench.begin("300 calls and one recharge")
     try:
-        run = bench.caller("hold-and-refuse/caller.xml", LIMIT, LIMIT, rate_period_ms=1000, hold_s=6).start()
+        run = bench.caller(UNTIL_BYE, LIMIT, 60).start()
+        bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 30)
+        bench.instance.far_end_hangs_up()
         result = run.wait(60)
-        assert (result.successful, result.counts["answered"]) == (LIMIT, LIMIT)
+        assert (result.successful, result.counts["ended"]) == (LIMIT, LIMIT)
         cdrs = bench.end(outcome)
         assert outcome.problems == []
         recharges = [entry for entry in bench.in_store(lambda: ledger.entries(5_000)) if entry.kind == "recharge"]

@@ -33,6 +33,7 @@ from tests.web.browsing import PASSWORD, Client, confirmed, csrf, get, hidden, s
 from tests.web.conftest import Town
 
 HOUR_MS = 3_600_000
+PART = b'--a\r\nContent-Disposition: form-data; name="email"\r\n%s\r\n\r\nx\r\n--a--\r\n'
 IN_PATHS = {"token": "1", "box": "101", "e164": "+442079460199", "name": "front"}
 
 
@@ -298,6 +299,10 @@ async def test_garbage_is_told_to_be_garbage(client: Client, town: Town) -> None
         ("/sign-in", {"Content-Type": form}, b"email=%00"),
         ("/welcome", {"Content-Type": "multipart/form-data"}, b"x"),
         ("/welcome", {"Content-Type": "multipart/form-data; boundary=a"}, b"--b\r\n\r\n"),
+        ("/sign-in", {"Content-Type": "multipart/form-data; boundary=a"}, PART % b"Content-Transfer-Encoding: foo"),
+        ("/sign-in", {"Content-Type": "multipart/form-data; boundary=a"}, PART % b"Content-Type: text/x; charset=nope"),
+        ("/sign-in", {"Content-Type": f"{form}; charset=unicode_escape"}, b"email=\\ud800"),
+        ("/sign-in", {"Content-Type": f"{form}; charset=utf-7"}, b"email=+2AA-"),
         ("/welcome", {"Content-Type": "multipart/form-data; boundary=a"}, b"--a\r\nContent-Type: x\r\n\r\ny\r\n--a--"),
     )
     for path, headers, body in sent:
