@@ -109,6 +109,7 @@ def ended_while_dead(bench: Bench) -> Outcome:
     outcome.check("talked less than they did", [cdr.duration_ms for cdr in cdrs if cdr.duration_ms < 1_900], [])
     elsewhen = [cdr.ended_at for cdr in cdrs if not told_at - 500 <= cdr.ended_at <= over_at + 500]
     outcome.check("ended when nobody hung up", elsewhen, [])
+    bench.check_durations(outcome, cdrs)
     return outcome
 
 
@@ -165,7 +166,7 @@ def asterisk_stopped(bench: Bench) -> Outcome:
     outcome = bench.begin("SIGSTOP and SIGCONT of Asterisk")
     held = _up(bench, outcome, 5, 30)
     with process.stopped(bench.supervisor.pid("asterisk")):
-        silent = process.waited(lambda: not bench.supervisor.healthy(), 18, patience=2)
+        silent = process.waited(lambda: not bench.supervisor.healthy(), 18, patience=1)
         outcome.check("the connector noticed", silent, True)
     outcome.check("serving again", bench.restored(), True)
     _ended_on_time(bench, outcome, held, 5, 30)
@@ -209,7 +210,7 @@ def websocket_dropped_silently(bench: Bench) -> Outcome:
         held = _up(bench, outcome, 5, 12)
         proxy.silence(True)
         _two_refused(bench, outcome)
-        noticed = process.waited(lambda: not bench.supervisor.healthy(), 15, patience=2)
+        noticed = process.waited(lambda: not bench.supervisor.healthy(), 15, patience=1)
         outcome.check("noticed", noticed, True)
         outcome.check("calls that ended well", held.wait(30).successful, 5)
         proxy.silence(False)
@@ -311,7 +312,9 @@ def reload_with_300(bench: Bench) -> Outcome:
     outcome.check("calls that stay up", bench.live(), LIMIT)
     bench.instance.far_end_hangs_up()
     outcome.check("calls that ended well", held.wait(60).counts.get("ended"), LIMIT)
-    outcome.check("endings", [cdr.ending for cdr in bench.end(outcome)], ["ok"] * LIMIT)
+    cdrs = bench.end(outcome)
+    outcome.check("endings", [cdr.ending for cdr in cdrs], ["ok"] * LIMIT)
+    bench.check_durations(outcome, cdrs)
     return outcome
 
 
@@ -517,6 +520,6 @@ def _ended_on_time(bench: Bench, outcome: Outcome, held: sipp.Running, count: in
 def _all_ok(outcome: Outcome, cdrs: list[CdrView], count: int, hold_s: float) -> None:
     """So many CDRs, all `ok`, all as long as the calls were."""
     outcome.check("endings", [cdr.ending for cdr in cdrs], ["ok"] * count)
-    low, high = hold_s * 1000 - 500, (hold_s + 4) * 1000
+    low, high = hold_s * 1000 - 500, (hold_s + 1.5) * 1000
     wrong = [cdr.duration_ms for cdr in cdrs if not low <= cdr.duration_ms <= high]
     outcome.check(f"durations that are not {hold_s:.0f} s", wrong, [])

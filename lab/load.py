@@ -233,6 +233,25 @@ class Bench:
         """The CDRs since the scenario began."""
         return [cdr for cdr in self.in_store(lambda: calls.cdrs(1_000_000)) if cdr.id not in self._seen]
 
+    def talked_ms(self) -> dict[str, int]:
+        """How many milliseconds each call talked, by its id, as Asterisk itself wrote it down.
+
+        After a cut-off the gate leg runs a few steps of dialplan more, a line of its own: the longer one talked.
+        """
+        journal = self.instance.folder / "asterisk" / "log" / "cdr-custom" / "connector.csv"
+        found: dict[str, int] = {}
+        for line in journal.read_text().splitlines():
+            call, *_, answer, end, _ = (word.strip('"') for word in line.split(","))
+            if answer:
+                found[call] = max(found.get(call, 0), (_micros(end) - _micros(answer)) // 1000)
+        return found
+
+    def check_durations(self, outcome: Outcome, cdrs: Sequence[CdrView]) -> None:
+        """Note a problem if a CDR is not as long as Asterisk's own, to 200 ms."""
+        talked = self.talked_ms()
+        wrong = [cdr.id for cdr in cdrs if abs(cdr.duration_ms - talked.get(cdr.id, -1_000)) > 200]
+        outcome.check("CDRs that are not as long as Asterisk's own", wrong, [])
+
     def settle(self, outcome: Outcome, when: str) -> None:
         """Wait until no call and no leg is left, and note a problem if some stay."""
         if not process.waited(lambda: self.live() == 0 and not self.legs(), QUIET_LIMIT_S, 0.1):
@@ -250,6 +269,11 @@ class Bench:
             return question()
         finally:
             store.close()
+
+
+def _micros(moment: str) -> int:
+    seconds, _, micros = moment.partition(".")
+    return int(seconds) * 1_000_000 + int(micros)
 
 
 def hold_and_refuse(bench: Bench) -> Outcome:

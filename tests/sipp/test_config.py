@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -56,21 +57,30 @@ def asked(bench: Bench, question: Callable[[Configurator], Awaitable[T]]) -> T:
     return bench.in_store(lambda: asyncio.run(work()))
 
 
+def mark_of(bench: Bench) -> Path:
+    """While it is there, the connector applies nothing by itself; an apply takes it away."""
+    return bench.instance.generated / "held"
+
+
+def hold(bench: Bench) -> None:
+    """Keep the connector from putting back what the store says."""
+    write(mark_of(bench), "a test\n")
+
+
 @pytest.fixture
 def held(bench: Bench) -> Iterator[Bench]:
     """The lab, whose connector applies nothing by itself; afterwards it has what the store says again."""
-    mark = bench.instance.generated / "held"
-    write(mark, "a test\n")
+    hold(bench)
     yield bench
     asked(bench, lambda made: made.apply(made.wanted(), "test"))
-    assert not mark.exists()
+    assert not mark_of(bench).exists()
     assert asked(bench, lambda made: made.plan(made.wanted())).changes == ()
 
 
 def put(bench: Bench, wanted: Wanted) -> Plan:
     """Apply something, and keep the connector from putting back what the store says."""
     done = asked(bench, lambda made: made.apply(wanted, "test"))
-    write(bench.instance.generated / "held", "a test\n")
+    hold(bench)
     return done
 
 
@@ -93,7 +103,7 @@ async def plans_and_applies(bench: Bench, made: Configurator) -> None:
     for number in range(APPLIES):
         ends = (pbx(1, "01"[number % 2]), pbx(2 + number), Outward("passing", HOST, 9 + number % 3))
         wanted = wanted_with(bench, *ends, Outward("there", HOST, 6, options=Options(qualify_s=0)))
-        write(bench.instance.generated / "held", "a test\n")  # which an apply takes away
+        hold(bench)
         assert (await made.plan(wanted)).changes
         await made.apply(wanted, "test")
         assert (await made.plan(wanted)).changes == ()
@@ -111,6 +121,7 @@ def test_300_calls_stay_up_through_50_plans_and_applies(held: Bench) -> None:
     assert (result.successful, result.counts.get("ended")) == (LIMIT, LIMIT)
     cdrs = held.end(outcome)
     assert [cdr.ending for cdr in cdrs] == ["ok"] * LIMIT
+    held.check_durations(outcome, cdrs)
     assert outcome.problems == []
 
 
@@ -342,7 +353,7 @@ def test_killed_at_any_step_there_is_the_old_or_the_new(held: Bench) -> None:
     path = held.instance.generated / pjsip.FILE_NAME
     was_new = was_old = 0
     for number in range(1, 80, 2):
-        write(held.instance.generated / "held", "a test\n")  # which an apply takes away
+        hold(held)
         held.in_store(lambda n=number: profiles.change("warehouse", options={"max_contacts": 2 + n // 2 % 2}))  # type: ignore[misc]
         old, new = path.read_text(), pjsip.render(wanted_with(held).objects)
         assert old != new

@@ -53,7 +53,7 @@ def test_a_carriers_leg_that_is_hung_up_ends_the_call(bench: Bench) -> None:
 
 
 def test_asterisks_own_journal_agrees_with_the_books(bench: Bench) -> None:
-    """The CDR's times are Asterisk's, within a second (either leg may end first); our call id is in its journal."""
+    """The CDR's times are Asterisk's, to a few milliseconds, and our call id is in its journal."""
     outcome = bench.begin("one call")
     assert bench.caller("hold-and-refuse/caller.xml", 1, 1, hold_s=2).start().wait(20).successful == 1
     (cdr,) = bench.end(outcome)
@@ -63,7 +63,7 @@ def test_asterisks_own_journal_agrees_with_the_books(bench: Bench) -> None:
     assert (uniqueid, disposition) == (cdr.gate_leg, "ANSWERED")
     for ours, theirs in ((cdr.started_at, start), (cdr.answered_at, answer), (cdr.ended_at, end)):
         seconds, _, micros = theirs.partition(".")
-        assert abs((ours or 0) - (int(seconds) * 1000 + int(micros) // 1000)) < 1_000
+        assert abs((ours or 0) - (int(seconds) * 1000 + int(micros) // 1000)) < 100
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_call_is_cut_off_by_asterisk_when_its_time_is_up(short_calls: Bench) -
     (cdr,) = short_calls.end(outcome)
     assert outcome.problems == []
     assert cdr.ending == "cut_off"
-    assert 2_500 < cdr.duration_ms < 5_000
+    assert 2_500 < cdr.duration_ms < 3_500
 
 
 def test_after_a_transfer_there_is_still_a_timer(short_calls: Bench) -> None:
