@@ -7,7 +7,7 @@ of its own, which cost nothing here: ported ones, and those of a client profile'
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 from connector.billing import plans, routes
@@ -110,12 +110,11 @@ def put_in_stock(title: str, read: list[StockNumber], now: int) -> Imported:
     """
     with writing():
         told, new, changed = _compared(read)
-        values = {each.e164: (each.country, each.area, each.fee_micros, each.currency) for each in read}
         for gone in _portions(changed):
-            run(f"DELETE FROM stock WHERE e164 IN ({', '.join('?' * len(gone))})", *gone)
+            run(f"DELETE FROM stock WHERE e164 IN ({', '.join('?' * len(gone))})", *(each.e164 for each in gone))
         for some in _portions([*new, *changed]):
             marks = ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(some))
-            cells = [cell for number in some for cell in (number, *values[number], now)]
+            cells = [cell for each in some for cell in (*astuple(each), now)]
             run(f"INSERT INTO stock ({_COLUMNS}, imported_at) VALUES {marks}", *cells)
         return told
 
@@ -126,17 +125,16 @@ def compare_stock(read: list[StockNumber]) -> Imported:
         return _compared(read)[0]
 
 
-def _compared(read: list[StockNumber]) -> tuple[Imported, list[str], list[str]]:
+def _compared(read: list[StockNumber]) -> tuple[Imported, list[StockNumber], list[StockNumber]]:
     """What an import would do; the numbers that are new, and those that change."""
     new, changed, taken = [], [], 0
     for some in _portions(read):
         marks, asked = ", ".join("?" * len(some)), [each.e164 for each in some]
-        known = {number: tuple(rest) for number, *rest in rows(f"{_STOCK} WHERE e164 IN ({marks})", *asked)}
+        known = {row[0]: StockNumber(*row) for row in rows(f"{_STOCK} WHERE e164 IN ({marks})", *asked)}
         ((held,),) = rows(f"SELECT COUNT(*) FROM number WHERE e164 IN ({marks}) AND {_HELD}", *asked)
         taken += held
-        new += [each.e164 for each in some if each.e164 not in known]
-        values = {each.e164: (each.country, each.area, each.fee_micros, each.currency) for each in some}
-        changed += [number for number in known if known[number] != values[number]]
+        new += [each for each in some if each.e164 not in known]
+        changed += [each for each in some if known.get(each.e164, each) != each]
     return Imported(len(new), len(changed), len(read) - len(new) - len(changed), taken), new, changed
 
 

@@ -65,7 +65,7 @@ def hang_up(call_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     if len(found) != 1:
         many = f"{len(found)} calls are" if found else "no call is"
         raise NotFound(f"{many} up whose ID begins with {call_id!r}")
-    hang_up_all(lambda call: call.id == found[0].id)
+    hang_up_all(found)
 
 
 @cdr_app.command("list")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.billing import limits, plans, profiles
+from connector.billing import calls, limits, plans, profiles
 from connector.cli import sip_options
 from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one, settings
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
@@ -197,7 +197,7 @@ def profile_hang_up(name: str) -> None:
     """End every call of the profile, on this node."""
     open_store()
     wanted = profiles.show_profile(name).username
-    hang_up_all(lambda call: call.username == wanted)
+    hang_up_all([call for call in calls.live() if call.username == wanted])
 
 
 @app.command("delete")

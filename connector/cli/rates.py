@@ -41,7 +41,7 @@ def rates_load(
     with console.status(f"reading {file.name}"):
         difference = decks.compare(text, now(), company)
         if not dry_run:
-            loaded = decks.load(text, file.name[:80], now(), company)
+            loaded = decks.load(text, file.name[: decks.MOST_NAME], now(), company)
     changes = asdict(difference)
     print_one({**changes, **({} if dry_run else as_dict(loaded))}, as_json)
 

@@ -114,10 +114,9 @@ def sign_in(username: str, password_file: Path | None, realm: str | None) -> Sig
     return SignIn(username, password.rstrip("\r\n"), realm)
 
 
-def hang_up_all(concerns: Callable[[calls.LiveCall], bool]) -> None:
-    """End the live calls of this node that concern somebody, and say how many."""
+def hang_up_all(mine: list[calls.LiveCall]) -> None:
+    """End those of these calls that are on this node, and say how many."""
     found = settings()
-    mine = [call for call in calls.live() if concerns(call)]
     here = [call for call in mine if call.node == found.node]
 
     async def work() -> int:

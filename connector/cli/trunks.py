@@ -228,7 +228,7 @@ def trunk_hang_up(name: str) -> None:
     """End every call by way of it, on this node."""
     open_store()
     wanted = trunks.show_trunk(name).name
-    hang_up_all(lambda call: call.trunk == wanted)
+    hang_up_all([call for call in calls.live() if call.trunk == wanted])
 
 
 def _sign_in(username: str | None, password_file: Any, realm: str | None) -> SignIn | None:

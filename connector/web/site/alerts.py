@@ -9,7 +9,7 @@ from connector.core.alerts import KINDS
 from connector.core.paging import Turn
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import Form, Outcome, Quote, Shown, SitePages, entry
+from connector.web.site.frame import Form, Outcome, Quote, Shown, SitePages, entry, tables_page
 
 pages = SitePages()
 
@@ -51,8 +51,7 @@ def alerts_page(ask: Ask) -> Shown:
     ]
     tables = tables if may else tables[:1]  # addresses are their owners' business
     actions = [("Add a webhook", "/alerts/webhooks/new")] if may else []
-    values = {"heading": "Alerts", "intro": [], "tables": tables, "following": "", "actions": actions}
-    return Shown("table.html", values)
+    return tables_page("Alerts", tables, actions=actions)
 
 
 @pages.form("/alerts/webhooks/new", "alerts.write", "Add a webhook", of_company=True, back="/alerts")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from connector.billing import calls, emergency
 from connector.billing.calls import CdrView, Wanted
 from connector.core import refusals
@@ -12,7 +10,7 @@ from connector.core.times import instant
 from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask
 from connector.web.render import length, when
-from connector.web.site.frame import Line, Shown, SitePages
+from connector.web.site.frame import Line, Shown, SitePages, following, tables_page
 
 pages = SitePages()
 
@@ -47,8 +45,7 @@ def history_page(ask: Ask) -> Shown:
         found = calls.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), wanted)
     except BadInput as error:
         wrong = str(error)
-    following = urlencode({**asked, "cursor": found.next}) if found.next else ""
-    return Shown("history.html", {"page": found, "following": following, "wrong": wrong})
+    return Shown("history.html", {"page": found, "following": following(found, asked), "wrong": wrong})
 
 
 @pages.get("/history/{cdr}", "calls.read")
@@ -74,14 +71,8 @@ def emergency_page(ask: Ask) -> Shown:
         for view in found.items
     ]
     table = {"title": "", "heads": ["When", "Profile", "Dialled", "Went to", "Node"], "rows": rows, "empty": "None."}
-    values = {
-        "heading": "Emergency calls",
-        "intro": ["They need no credit and no channel, and are no CDRs."],
-        "tables": [table],
-        "actions": [],
-        "following": urlencode({"cursor": found.next}) if found.next else "",
-    }
-    return Shown("table.html", values)
+    intro = ["They need no credit and no channel, and are no CDRs."]
+    return tables_page("Emergency calls", [table], intro=intro, following=following(found))
 
 
 def _lines(cdr: CdrView, zone: str) -> list[Line]:

@@ -13,14 +13,16 @@ transaction of billing/acts.py, like every other deed.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from connector.core import money
 from connector.core.access import PERMISSIONS
+from connector.core.paging import Page
 from connector.errors import BadInput
 from connector.web.endpoint import Ask, Download, thing_of
 
@@ -49,6 +51,26 @@ class Shown:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+def tables_page(
+    heading: str,
+    tables: list[dict[str, Any]],
+    *,
+    intro: Sequence[str] = (),
+    actions: Sequence[Line] = (),
+    following: str = "",
+) -> Shown:
+    """A page of tables, each with a title, heads, rows, and what it says if it is empty; and what can be done there."""
+    return Shown(
+        "table.html",
+        {"heading": heading, "intro": intro, "tables": tables, "actions": actions, "following": following},
+    )
+
+
+def following(found: Page[Any], asked: Mapping[str, str] | None = None) -> str:
+    """What asks for the page after this one, with the same filters; "" after the last."""
+    return urlencode({**(asked or {}), "cursor": found.next}) if found.next else ""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a form did: where to go on, and what to say there. `lines`: to be read first, as a new password."""
@@ -64,6 +86,11 @@ def entry(label: str, default: Any = ..., *, hint: str = "", kind: str = "text",
     """
     extra = {"label": label, "hint": hint, "kind": "choice" if choices else kind, "choices": choices}
     return Field(default, json_schema_extra=extra, **more)
+
+
+def allowed(ask: Ask, *actions: tuple[str, str, str]) -> list[Line]:
+    """Of what can be done on a page (in words, where, by which permission), what the visitor may."""
+    return [(words, link) for words, link, permission in actions if permission in ask.actor.permissions]
 
 
 class Form(BaseModel):

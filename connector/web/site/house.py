@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from connector.billing import credit, decks, ledger, plans, profiles
 from connector.core.ledger import asset
@@ -11,7 +10,19 @@ from connector.core.money import shown
 from connector.core.paging import turn
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import Form, Money, MoneyOrNothing, Outcome, Quote, Shown, SitePages, entry
+from connector.web.site.frame import (
+    Form,
+    Money,
+    MoneyOrNothing,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    allowed,
+    entry,
+    following,
+    tables_page,
+)
 
 pages = SitePages()
 
@@ -67,33 +78,20 @@ def money_page(ask: Ask) -> Shown:
             "empty": "None is loaded, so no call out has a price: whoever runs this installation loads one.",
         },
     ]
-    may = ask.actor.permissions
-    actions = [
-        (words, link)
-        for words, link, permission in (
-            ("Note money that came in", "/money/top-up", "money.bring"),
-            ("Set prices", "/money/prices", "money.bring"),
-            ("Load a rate deck", "/money/decks/new", "rates.write"),
-            ("What a call costs", "/money/price", "money.read"),
-        )
-        if permission in may
-    ]
+    actions = allowed(
+        ask,
+        ("Note money that came in", "/money/top-up", "money.bring"),
+        ("Set prices", "/money/prices", "money.bring"),
+        ("Load a rate deck", "/money/decks/new", "rates.write"),
+        ("What a call costs", "/money/price", "money.read"),
+    )
     intro = [
         f"Balance: {shown(balance.available_micros, balance.currency)},"
         f" and {shown(balance.held_micros, balance.currency)} held by calls.",
         f"30 days of a channel are {shown(price.channel_micros, price.currency)}, of a bundle of 5,000 US minutes"
         f" {shown(price.bundle_micros, price.currency)}.",
     ]
-    return Shown(
-        "table.html",
-        {
-            "heading": "Money",
-            "intro": intro,
-            "tables": tables,
-            "actions": actions,
-            "following": urlencode({"cursor": found.next}) if found.next else "",
-        },
-    )
+    return tables_page("Money", tables, intro=intro, actions=actions, following=following(found))
 
 
 def _gains(postings: dict[str, int], currency: str) -> str:

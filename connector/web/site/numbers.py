@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
-from urllib.parse import urlencode
 
 from connector.billing import credit, mailboxes, numbers, profiles, routes
 from connector.billing.numbers import NumberView
@@ -23,7 +22,10 @@ from connector.web.site.frame import (
     Shown,
     SitePages,
     TextOrNone,
+    allowed,
     entry,
+    following,
+    tables_page,
 )
 
 pages = SitePages()
@@ -76,15 +78,11 @@ def number_list(ask: Ask) -> Shown:
     ]
     if ask.scope.profile is None:
         tables += _named(ask)
-    return Shown(
-        "table.html",
-        {
-            "heading": "Numbers and accounts",
-            "intro": [],
-            "tables": tables,
-            "actions": [] if ask.scope.profile else [line[:2] for line in _ACTIONS if line[2] in ask.actor.permissions],
-            "following": urlencode({"cursor": found.next}) if found.next else "",
-        },
+    return tables_page(
+        "Numbers and accounts",
+        tables,
+        actions=[] if ask.scope.profile else allowed(ask, *_ACTIONS),
+        following=following(found),
     )
 
 
@@ -137,13 +135,21 @@ def _changes(path: str, change: str = "/change") -> list[Line]:
     return [("Change", path + change), ("Remove", f"{path}/remove")]
 
 
-def _profiles(ask: Ask) -> list[Line]:
-    return list(profiles.names(Scope(ask.scope.company)).items())
+class ToProfile(Form):
+    """Something goes to a profile of the company, or to nobody."""
 
+    profile: TextOrNone = entry("Profile", None)
 
-def _username(ask: Ask, profile: str | None) -> str:
-    """The username of a profile of the company, by its name; "" for none."""
-    return next((username for username, name in _profiles(ask) if name == profile), "")
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's profiles."""
+        return {"profile": [("", "nobody"), *profiles.names(Scope(ask.scope.company)).items()]}
+
+    @classmethod
+    def at(cls, ask: Ask, name: str | None) -> dict[str, Any]:
+        """What stands in the field where it is at a profile, by its name."""
+        _, *found = cls.choices(ask)["profile"]
+        return {"profile": next((username for username, each in found if each == name), "")}
 
 
 @pages.form(PROFILE + "/numbers/buy", "money.move", "Buy a new number", once=True, back=PROFILE)
@@ -215,20 +221,13 @@ class AttachNumber(Form):
 
 
 @pages.form("/numbers/{number}/attach", "numbers.write", "Where a number goes", back="/numbers")
-class MoveNumber(Form):
+class MoveNumber(ToProfile):
     """To a profile, or to nobody."""
-
-    profile: TextOrNone = entry("Profile", None)
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """Where it is."""
-        return {"profile": _username(ask, numbers.show(ask.path["number"]).profile)}
-
-    @classmethod
-    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
-        """The company's profiles."""
-        return {"profile": [("", "nobody"), *_profiles(ask)]}
+        return cls.at(ask, numbers.show(ask.path["number"]).profile)
 
     def do(self, ask: Ask) -> Outcome:
         """Move."""
@@ -317,20 +316,13 @@ class RouteAccount(_Routing):
 
 
 @pages.form("/accounts/{account}/attach", "numbers.write", "Where an account goes", back="/numbers")
-class MoveAccount(Form):
+class MoveAccount(ToProfile):
     """To a profile, or to nobody."""
-
-    profile: TextOrNone = entry("Profile", None)
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """Where it is."""
-        return {"profile": _username(ask, routes.show_account(ask.path["account"]).profile)}
-
-    @classmethod
-    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
-        """The company's profiles."""
-        return {"profile": [("", "nobody"), *_profiles(ask)]}
+        return cls.at(ask, routes.show_account(ask.path["account"]).profile)
 
     def do(self, ask: Ask) -> Outcome:
         """Move."""
@@ -400,20 +392,39 @@ class ChangeDepartment(_Routing):
         return SetDepartment(name=ask.path["name"], route=self.route).do(ask)
 
 
-@pages.form("/departments/{name}/remove", "numbers.write", "Remove a department", of_company=True, back="/numbers")
-class RemoveDepartment(Form):
-    """Forget it."""
+class _RemoveNamed(Form):
+    """Forget a department or hours."""
 
     button: ClassVar[str] = "Remove"
+    kind: ClassVar[str]
+    gone: ClassVar[str]
 
     def quote(self, ask: Ask) -> Quote | None:
-        """Which; not one that a route leads to."""
-        return _removed("department", ask)
+        """Which; none that a route needs."""
+        name, text = ask.path["name"], _text_of(self.kind, ask)
+        routes.remove_named(self.kind, name, ask.company)
+        return Quote([("Name", name), ("Rings" if self.kind == "department" else "Times", text)])
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
-        routes.remove_named("department", ask.path["name"], ask.company)
-        return Outcome("/numbers", f"The department {ask.path['name']} is gone")
+        routes.remove_named(self.kind, ask.path["name"], ask.company)
+        return Outcome("/numbers", self.gone.format(ask.path["name"]))
+
+
+@pages.form("/departments/{name}/remove", "numbers.write", "Remove a department", of_company=True, back="/numbers")
+class RemoveDepartment(_RemoveNamed):
+    """Not one that a route leads to."""
+
+    kind: ClassVar[str] = "department"
+    gone: ClassVar[str] = "The department {} is gone"
+
+
+@pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
+class RemoveHours(_RemoveNamed):
+    """None that a route needs."""
+
+    kind: ClassVar[str] = "hours"
+    gone: ClassVar[str] = "The hours {} are gone"
 
 
 def _text_of(kind: str, ask: Ask) -> str:
@@ -422,12 +433,6 @@ def _text_of(kind: str, ask: Ask) -> str:
     if found is None:
         raise NotFound(f"there is no {kind} {ask.path['name']!r}")
     return found.text
-
-
-def _removed(kind: str, ask: Ask) -> Quote:
-    text = _text_of(kind, ask)
-    routes.remove_named(kind, ask.path["name"], ask.company)
-    return Quote([("Name", ask.path["name"]), ("Rings" if kind == "department" else "Times", text)])
 
 
 @pages.form("/hours/{name}/change", "numbers.write", "Change hours", of_company=True, back="/numbers")
@@ -445,22 +450,6 @@ class ChangeHours(Form):
         """Set them."""
         _text_of("hours", ask)
         return SetHours(name=ask.path["name"], periods=self.periods).do(ask)
-
-
-@pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
-class RemoveHours(Form):
-    """Forget them."""
-
-    button: ClassVar[str] = "Remove"
-
-    def quote(self, ask: Ask) -> Quote | None:
-        """Which; none that a route needs."""
-        return _removed("hours", ask)
-
-    def do(self, ask: Ask) -> Outcome:
-        """Remove them."""
-        routes.remove_named("hours", ask.path["name"], ask.company)
-        return Outcome("/numbers", f"The hours {ask.path['name']} are gone")
 
 
 @pages.form("/hours/set", "numbers.write", "Set hours", of_company=True, back="/numbers")

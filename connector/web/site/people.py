@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from connector.billing import audit, profiles, tokens, users
 from connector.core.access import PERMISSIONS, ROLES, Scope, check_grant
@@ -11,7 +10,18 @@ from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.errors import BadInput
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import Form, Line, NumberOrNone, Outcome, Shown, SitePages, TextOrNone, entry
+from connector.web.site.frame import (
+    Form,
+    Line,
+    NumberOrNone,
+    Outcome,
+    Shown,
+    SitePages,
+    TextOrNone,
+    entry,
+    following,
+    tables_page,
+)
 
 pages = SitePages()
 
@@ -42,15 +52,8 @@ def people_page(ask: Ask) -> Shown:
         rows.append([view.email, view.name, view.role, view.company or "(all)", view.profile or "", state, links])
     heads = ["E-mail", "Name", "Role", "Company", "Profile", "State", ""]
     table = {"title": "", "heads": heads, "rows": rows, "empty": "Nobody."}
-    return Shown(
-        "table.html",
-        {
-            "heading": "People",
-            "intro": [],
-            "tables": [table],
-            "actions": [("Let somebody in", "/people/new")] if may else [],
-            "following": urlencode({"cursor": found.next}) if found.next else "",
-        },
+    return tables_page(
+        "People", [table], actions=[("Let somebody in", "/people/new")] if may else [], following=following(found)
     )
 
 
@@ -193,13 +196,4 @@ def audit_page(ask: Ask) -> Shown:
     ]
     heads = ["When", "Who", "What", "To what", "Details", "From"]
     table = {"title": "", "heads": heads, "rows": rows, "empty": "Nobody has changed anything yet."}
-    return Shown(
-        "table.html",
-        {
-            "heading": "Audit log",
-            "intro": [],
-            "tables": [table],
-            "actions": [],
-            "following": urlencode({"cursor": found.next}) if found.next else "",
-        },
-    )
+    return tables_page("Audit log", [table], following=following(found))

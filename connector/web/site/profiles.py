@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
-from urllib.parse import urlencode
 
 from connector.billing import calls, credit, exports, numbers, plans, profiles, routes, traffic
 from connector.billing.calls import Wanted
@@ -31,6 +30,8 @@ from connector.web.site.frame import (
     SitePages,
     TextOrNone,
     entry,
+    following,
+    tables_page,
 )
 from connector.web.site.speaking import PbxSpeaking
 
@@ -47,8 +48,9 @@ def profile_list(ask: Ask) -> Shown:
     found = profiles.page_of(
         ask.scope, turn(ask.query.get("cursor"), ROWS, "ss"), asked.get("status"), asked.get("name")
     )
-    following = urlencode({**asked, "cursor": found.next}) if found.next else ""
-    return Shown("profiles.html", {"page": found, "following": following, "credits": credit.available(ask.scope)})
+    return Shown(
+        "profiles.html", {"page": found, "following": following(found, asked), "credits": credit.available(ask.scope)}
+    )
 
 
 @pages.get(PROFILE, "profiles.read")
@@ -503,8 +505,4 @@ def advice_page(ask: Ask) -> Shown:
     except BadInput as error:
         intro.insert(0, str(error))
     actions = [("Back to the profile", f"/profiles/{profile}")] if profile else []
-    return Shown(
-        "table.html",
-        {"heading": "How many channels do I need?", "intro": intro, "tables": tables, "actions": actions,
-         "following": ""},
-    )  # fmt: skip
+    return tables_page("How many channels do I need?", tables, intro=intro, actions=actions)

@@ -27,7 +27,7 @@ class LoadDeck(Form):
     button: ClassVar[str] = "Load it"
     warning: ClassVar[str] = "It takes the place of the deck in use, whole: what is not in it has no price any more."
     tries: ClassVar[bool] = False
-    name: str = entry("Name", hint="Of the deck, as you will find it again.", max_length=80)
+    name: str = entry("Name", hint="Of the deck, as you will find it again.")
     file: str = entry(
         "File",
         kind="file",

@@ -127,7 +127,7 @@ class Site:
         def question() -> str | Download:
             """The page's text, or a file, in one transaction."""
             if page.form is not None:
-                return self._form_text(page, page.form, ask, frame, page.form.initial(ask), {}, "")
+                return self._form_text(page, page.form, ask, frame, None, {}, "")
             assert page.function is not None
             shown = page.function(replace(ask, query=dict(request.query)))
             if isinstance(shown, Download):
@@ -238,10 +238,13 @@ class Site:
         form: type[Form],
         ask: Ask,
         frame: dict[str, Any],
-        given: dict[str, Any],
+        given: dict[str, Any] | None,
         wrong: dict[str, str],
         why: str,
     ) -> str:
+        """The form as it was filled in, or, for None, as things are."""
+        shown = form.initial(ask)
+        given = shown if given is None else given
         frame = {**frame, "key": _new_key() if page.once and not form.asks_back() else ""}
         chosen = form.choices(ask)
         fields = []
@@ -267,7 +270,7 @@ class Site:
                 }
             )
         values = {"fields": fields, "why": why, "form": form, "page": page, "intro": form.intro(ask)}
-        values["was"] = _seen(form, ask)
+        values["was"] = _seen(shown)
         return render.text("form.html", {**frame, "back": _filled(page.back, ask), **values})
 
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
@@ -355,15 +358,13 @@ def _short_enough(form: type[Form], given: dict[str, str]) -> dict[str, str]:
     return given
 
 
-def _seen(form: type[Form], ask: Ask) -> str:
+def _seen(shown: dict[str, Any]) -> str:
     """What a form showed of how things are, so that nobody undoes what they have not seen; "" if it shows none."""
-    if form.initial.__func__ is Form.initial.__func__:  # type: ignore[attr-defined]
-        return ""
-    return hashlib.sha256(json.dumps(form.initial(ask), sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(shown, sort_keys=True, default=str).encode()).hexdigest()[:16] if shown else ""
 
 
 def _check_seen(form: type[Form], ask: Ask, was: str) -> None:
-    if was and was != _seen(form, ask):
+    if was and was != _seen(form.initial(ask)):
         raise BadInput("somebody has changed this meanwhile: look at it again, or save it all the same")
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, Options
+from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, Options, on_the_wire
 from connector.web.endpoint import Ask, may_speak
 from connector.web.site.frame import Form, Line, NumberOrNone, entry
 
 _USUAL = Options()
 _LISTS = ("codecs", "acl", "match")
-_FORMS = {"plus": "+442079460001", "bare": "442079460001", "zeros": "00442079460001"}
+_SAMPLE = "+442079460001"
+_CALLER_ID = {
+    "both": "in From and in P-Asserted-Identity",
+    "from": "in From",
+    "pai": "in P-Asserted-Identity",
+}
 
 
 def _same(words: tuple[str, ...]) -> list[Line]:
@@ -37,14 +42,10 @@ class Speaking(Form):
     caller_id: str = entry(
         "The caller's number goes",
         _USUAL.caller_id,
-        choices=[
-            ("both", "in From and in P-Asserted-Identity"),
-            ("from", "in From"),
-            ("pai", "in P-Asserted-Identity"),
-        ],
+        choices=[(word, _CALLER_ID[word]) for word in CALLER_ID],
     )
     number_form: str = entry(
-        "Numbers look like", _USUAL.number_form, choices=[(word, _FORMS[word]) for word in NUMBER_FORMS]
+        "Numbers look like", _USUAL.number_form, choices=[(word, on_the_wire(_SAMPLE, word)) for word in NUMBER_FORMS]
     )
 
     @classmethod
@@ -97,7 +98,3 @@ class TrunkSpeaking(Speaking):
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
-
-
-assert set(_FORMS) == set(NUMBER_FORMS)
-assert {"both", "from", "pai"} == set(CALLER_ID)

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
-from urllib.parse import urlencode
 
-from connector.billing import numbers, profiles
-from connector.core.access import Scope
+from connector.billing import numbers
 from connector.core.paging import turn
 from connector.core.stock import StockNumber
 from connector.errors import BadInput
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry
+from connector.web.site.frame import (
+    MOST_UPLOAD,
+    Form,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    TextOrNone,
+    entry,
+    following,
+    tables_page,
+)
+from connector.web.site.numbers import ToProfile
 
 pages = SitePages()
 
@@ -30,8 +40,7 @@ def stock_page(ask: Ask) -> Shown:
         found = numbers.stock_page(turn(ask.query.get("cursor"), ROWS, "s"), asked.get("country"), asked.get("area"))
     except BadInput as error:
         wrong, found = str(error), numbers.stock_page(turn(None, ROWS, "s"), asked.get("country"))
-    following = urlencode({**asked, "cursor": found.next}) if found.next else ""
-    values = {"page": found, "countries": numbers.countries(), "following": following, "wrong": wrong}
+    values = {"page": found, "countries": numbers.countries(), "following": following(found, asked), "wrong": wrong}
     return Shown("stock.html", values)
 
 
@@ -73,18 +82,17 @@ class ImportStock(Form):
         return Outcome("/stock", f"{made.new} numbers are new, {made.changed} have another fee")
 
 
+class _Number(Form):
+    """Which number."""
+
+    number: str = entry("Number", hint="With + and its country code.")
+
+
 @pages.form("/numbers/new", "stock.write", "Add a number of the company's own", of_company=True, back="/numbers")
-class OwnNumber(Form):
+class OwnNumber(ToProfile, _Number):
     """Ported, or of a client profile's provider: it costs nothing here."""
 
     button: ClassVar[str] = "Add"
-    number: str = entry("Number", hint="With + and its country code.")
-    profile: TextOrNone = entry("Profile", None)
-
-    @classmethod
-    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
-        """The company's profiles."""
-        return {"profile": [("", "nobody"), *profiles.names(Scope(ask.scope.company)).items()]}
 
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
@@ -111,24 +119,19 @@ def verified_page(ask: Ask) -> Shown:
         "rows": rows,
         "empty": "None: a call may show the company's own numbers only.",
     }
-    return Shown(
-        "table.html",
-        {
-            "heading": "Verified numbers",
-            "intro": ["Numbers that the company has elsewhere, and may show as its caller ID."],
-            "tables": [table],
-            "actions": [("Verify a number", f"{VERIFIED}/new")] if may else [],
-            "following": "",
-        },
+    return tables_page(
+        "Verified numbers",
+        [table],
+        intro=["Numbers that the company has elsewhere, and may show as its caller ID."],
+        actions=[("Verify a number", f"{VERIFIED}/new")] if may else [],
     )
 
 
 @pages.form(f"{VERIFIED}/new", "stock.write", "Verify a number", of_company=True, back=VERIFIED)
-class Verify(Form):
+class Verify(_Number):
     """The company may show it."""
 
     button: ClassVar[str] = "It is theirs"
-    number: str = entry("Number", hint="With + and its country code.")
     evidence: str = entry("How you know that it is theirs", hint="As in 'bill of their carrier, 3 May'. It is kept.")
 
     def do(self, ask: Ask) -> Outcome:

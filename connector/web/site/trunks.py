@@ -13,7 +13,18 @@ from connector.core.trunks import endpoint_of
 from connector.errors import BadInput
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import Form, Line, NumberOrNone, Outcome, Quote, Shown, SitePages, TextOrNone, entry
+from connector.web.site.frame import (
+    Form,
+    Line,
+    NumberOrNone,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    TextOrNone,
+    entry,
+    tables_page,
+)
 from connector.web.site.speaking import TrunkSpeaking
 
 pages = SitePages()
@@ -55,8 +66,7 @@ def trunks_page(ask: Ask) -> Shown:
         {"title": "PBXs", "heads": ["Profile", "Username", "Reached"], "rows": pbxs, "empty": "None was seen yet."},
     ]
     actions = [("Add a trunk", "/trunks/new"), ("Set up a profile at a provider", "/client-profiles/new")]
-    values = {"heading": "Trunks", "intro": [], "tables": tables, "actions": actions if may else [], "following": ""}
-    return Shown("table.html", values)
+    return tables_page("Trunks", tables, actions=actions if may else [])
 
 
 def _links(name: str, *, of_carrier: bool) -> list[Line]:
