@@ -30,6 +30,7 @@ _OUR_ACTIONS = (
     "pjsipregister",
     "coresettings",
     "absolutetimeout",
+    "playdtmf",
 )
 
 
@@ -127,6 +128,11 @@ class AmiLink:
         """
         action = {"Action": "AbsoluteTimeout", "Channel": leg, "Timeout": f"{ms // 1000}.{ms % 1000:03d}"}
         return bool(await self._ask(action, absent="No such channel"))
+
+    async def press(self, leg: str, digit: str) -> bool:
+        """As if a key had been pressed at a leg's own end; False if the leg is gone. AmiUnavailable."""
+        action = {"Action": "PlayDTMF", "Channel": leg, "Digit": digit, "Receive": "yes"}
+        return bool(await self._ask(action, absent="Channel not found"))
 
     async def _ask(self, action: dict[str, str], absent: str = "No endpoints found") -> list[Any]:
         """The answers to an action; none if Asterisk says `absent`, which is an answer too."""

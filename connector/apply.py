@@ -372,6 +372,6 @@ def live_by_end() -> dict[str, list[str]]:
     """The live calls, by the username of their profile and by their trunk."""
     made: dict[str, list[str]] = {}
     for call in calls.live():
-        for end in {call.username, call.trunk}:
+        for end in filter(None, {call.username, call.trunk}):
             made.setdefault(end, []).append(call.id)
     return made

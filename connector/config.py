@@ -158,7 +158,8 @@ class WebSettings(ListenSettings):
     `proxies` (addresses or networks) says of who asked it, in X-Forwarded-For, is believed. `public_url`: what people
     type, if that is not the address that it listens on. `requests_per_minute`: of one token or session. With
     `certificate` and `private_key` (PEM) it speaks TLS itself; without, a proxy does, or nobody beyond this machine.
-    `exports`: the folder for sheets that people asked for, for a week; else beside the store.
+    `exports`: the folder for sheets that people asked for, for a week; else beside the store. `visitors`: so many call
+    at once by call buttons, whose sound goes through this server; 0: nobody.
     """
 
     port: Port = 8080
@@ -169,6 +170,7 @@ class WebSettings(ListenSettings):
     requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$")] | None = None
     exports: Path | None = None
+    visitors: Annotated[int, Field(ge=0, le=100)] = 20
 
     @property
     def url(self) -> str:

@@ -15,8 +15,10 @@ import aiohttp
 from connector import pjsip, stores, voicemail
 from connector.ami import AmiLink
 from connector.ari_app import journal
-from connector.billing import mailboxes, profiles, sqlite, trunks
+from connector.billing import buttons, mailboxes, profiles, sqlite, trunks
 from connector.config import Settings
+from connector.core.access import EVERYTHING
+from connector.core.paging import Turn
 from connector.core.times import from_asterisk
 from connector.errors import AmiUnavailable, SecretsLocked, StoreUnavailable
 
@@ -39,6 +41,7 @@ MODULES = (
     "res_pjsip_registrar.so",
     "res_pjsip_rfc3326.so",
 )
+BUTTON_MODULES = ("chan_websocket.so", "app_senddtmf.so")
 CLOCK_LIMIT_MS = 1000
 
 
@@ -69,6 +72,29 @@ async def examine(settings: Settings) -> list[Check]:
         _journal(settings),
         *_voicemail(settings),
     ]
+
+
+def _buttons(settings: Settings, running: set[str]) -> list[Check]:
+    """Whether call buttons can be used; nothing is said where there are none."""
+    try:
+        opened = stores.opened(settings.store)
+        try:
+            opened.check()
+            made = buttons.page_of(EVERYTHING, Turn(None, 1)).items
+        finally:
+            opened.close()
+    except StoreUnavailable:
+        return []  # which was said already
+    missing = [name for name in BUTTON_MODULES if name not in running]
+    if not made:
+        return []
+    if missing:
+        advice = "load them in modules.conf"
+        return [Check("call buttons", "wrong", f"nobody can call by them: {', '.join(missing)} not running", advice)]
+    if not settings.web.url.startswith("https:"):
+        advice = "set web.certificate and web.private_key, or web.public_url and a proxy"
+        return [Check("call buttons", "warning", "browsers give their microphone to https only", advice)]
+    return [Check("call buttons", "ok", settings.web.url)]
 
 
 def _journal(settings: Settings) -> Check:
@@ -196,6 +222,7 @@ async def _ari(settings: Settings) -> list[Check]:
         _version(info["system"]["version"]),
         _node(settings, info),
         _modules(modules),
+        *_buttons(settings, modules),
         application,
         _clock(there_ms - here_ms),
     ]

@@ -102,7 +102,7 @@ async def serve(settings: Settings) -> None:
         configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk))
         agi = await _listening(FastAgiServer(settings.fastagi, app, writer, clock).start(), "FastAGI")
         readers, files = Readers(), Readers(1)
-        runner = await _web(settings, app, readers, files, asterisk, clock)
+        runner = await _web(settings, app, readers, files, asterisk, ami, clock)
         looked_at = asyncio.Event()
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "ARI": lambda: client.run(app),
@@ -224,7 +224,13 @@ async def _listening(starting: Awaitable[T], what: str) -> T:
 
 
 async def _web(
-    settings: Settings, app: ConnectorApp, readers: Readers, files: Readers, asterisk: Asterisk, clock: SystemClock
+    settings: Settings,
+    app: ConnectorApp,
+    readers: Readers,
+    files: Readers,
+    asterisk: Asterisk,
+    ami: AmiLink,
+    clock: SystemClock,
 ) -> web.AppRunner:
     async def hang_up(call: LiveCall) -> None:
         """End a call's legs, whichever there are."""
@@ -233,7 +239,7 @@ async def _web(
 
     guard = Guard(settings.web, app.store, readers, clock)
     place = Place(settings.sip, settings.node, settings.web.url, settings.exports)
-    world = World(app.store, readers, files, guard, place, hang_up)
+    world = World(app.store, readers, files, guard, place, hang_up, asterisk.pushed, ami.press)
     site = make_app(settings.web, app.ready.is_set, world, clock)
     # Whoever looks at live figures would keep us from ending for a minute.
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)

@@ -55,6 +55,15 @@ def test_a_company_gets_a_number_and_has_it_ring(connector: Command, tmp_path: P
     assert connector.json("numbers", "verify", "+442079460777", "--evidence", "letter")["evidence"] == "letter"
     assert "letter" in connector("numbers", "verified")
     connector("numbers", "forget", "+442079460777")
+    button = connector.json("button", "create", "website", "--account", "support", "--most", "3")
+    assert button["link"].endswith(f"/call/{button['token']}")
+    assert button["link"] in button["html"]
+    assert connector.json("button", "show", "website") == button
+    assert connector.json("button", "change", "website", "--most", "4")["most"] == 4
+    assert "website" in connector("button", "list")
+    assert [view["account"] for view in connector.json("button", "list", "--company", "Acme")] == ["support"]
+    assert connector.json("button", "remove", "website")["name"] == "website"
+    assert connector.json("button", "list") == []
     assert connector.json("emergency") == []
     assert connector.json("ledger", "verify")["ok"] is True
 
@@ -90,6 +99,9 @@ hours remove office                                       | there is no hours
 department set sales                                      | Missing argument
 account create Support --profile office                   | small letters
 account create support --profile nobody                   | no profile
+button create a,b --account sales                         | letters, digits
+button create website --account nobody                    | no account
+button show website                                       | no call button
 account attach support office                             | no number or account
 voicemail create 1                                        | 2 to 10 digits
 voicemail create 101 --email evil,x=y                     | no e-mail address

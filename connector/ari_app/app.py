@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# The dialplan's word for a call in whose caller pushed a call button. The web server has given the call its id.
+BUTTON = "button"
 MOST_ASTRAY_MS = 300_000
 # Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
 READY_LIMIT_S = 1.5
@@ -257,16 +259,17 @@ class ConnectorApp:
             call.task = self._start(self._guarded(call, self._carry(call, attempt, event.caller_name)))
 
     def _attempt(self, event: CallOffered) -> Attempt | None:
-        direction, source, presentation, forwarded = (*event.args, "", "", "", "")[:4]
-        if direction not in ("in", "out"):
+        direction, source, presentation, more = (*event.args, "", "", "", "")[:4]
+        by_button = direction == BUTTON and source.isdecimal() and _new_id(more, self.ongoing)
+        if direction not in ("in", "out") and not by_button:
             log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
             return None
         # An event's time goes into the books, where one that is far off the clock would stay for good.
         now = self.clock.now_ms()
         at = event.at if abs(event.at - now) <= MOST_ASTRAY_MS else now
         return Attempt(
-            call_id=uuid.uuid4().hex,
-            direction=Direction(direction),
+            call_id=more if by_button else uuid.uuid4().hex,
+            direction=Direction.IN if by_button else Direction(direction),
             gate_leg=event.leg,
             source=source,
             dialled=event.dialled,
@@ -275,7 +278,8 @@ class ConnectorApp:
             asked_at=at,
             transferred=event.up,
             private=presentation.startswith("prohib"),
-            forwarded=forwarded,
+            forwarded="" if by_button else more,
+            by_button=by_button,
         )
 
     def _remember(self, attempt: Attempt, event: CallOffered) -> OngoingCall:
@@ -554,6 +558,11 @@ class ConnectorApp:
         except Exception:
             log.exception("call %s fell out of our hands: a defect of the connector; taking it up again", call.call_id)
             self.ongoing.remove(call)
+
+
+def _new_id(call_id: str, ongoing: OngoingCalls) -> bool:
+    """Whether a call may have this id, which came by the dialplan."""
+    return len(call_id) == 32 and call_id.isalnum() and call_id.isascii() and call_id not in ongoing
 
 
 def _helps(attempt: Attempt) -> Emergency | None:

@@ -33,9 +33,12 @@ _OWNERS = {
     "CDR": "SELECT company_id, profile_id FROM cdr WHERE id = ?",
     "user": "SELECT company_id, NULL FROM users WHERE id = ?",
     "webhook": "SELECT company_id, NULL FROM webhook WHERE id = ?",
+    "call button": (
+        "SELECT b.company_id, a.profile_id FROM button b JOIN inbound_account a ON a.id = b.account_id WHERE b.id = ?"
+    ),
     "export": "SELECT company_id, profile_id FROM export WHERE id = ?",
 }
-_NUMBERED = ("company", "user", "export", "webhook")
+_NUMBERED = ("company", "user", "export", "webhook", "call button")
 _MOST_ID = 2**31
 
 

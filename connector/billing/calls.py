@@ -12,13 +12,13 @@ from peewee import JOIN, Tuple
 from connector.billing import audit, callers, holds, ledger, mailboxes, routes, trunks, usage
 from connector.billing.holds import Offer, Settled
 from connector.billing.ledger import EntryView
-from connector.billing.models import Call, Cdr, Charge, Deck, Hold, Profile, Trunk
+from connector.billing.models import Button, Call, Cdr, Charge, Deck, Hold, InboundAccount, Profile, Trunk
 from connector.billing.store import Question, asked, fitting, foresee, insert, lock, one, reading, rows, run, writing
 from connector.core import admission, rating, refusals
 from connector.core import callers as callers_of
 from connector.core.access import Scope
-from connector.core.callers import NOBODY, Shown
-from connector.core.calls import Admitted, Attempt, Direction, Emergency, Ending, Progress
+from connector.core.callers import BY_BUTTON, NOBODY, Shown
+from connector.core.calls import LONGEST_BY_BUTTON_S, Admitted, Attempt, Direction, Emergency, Ending, Progress
 from connector.core.holds import Slicing
 from connector.core.numbering import emergency_of
 from connector.core.numbers import e164, from_the_wire, normalise, recorded
@@ -45,6 +45,10 @@ _CAME_ROUND = (
     "SELECT 1 FROM call WHERE direction = 'out' AND dead_at IS NULL AND forwarded <> '' AND (called = ? OR shown = ?)"
     " LIMIT 1"
 )
+_BY_BUTTON = (
+    "SELECT COUNT(*) FROM call JOIN profile ON profile.id = call.profile_id"
+    " WHERE profile.company_id = ? AND call.button = ? AND call.dead_at IS NULL"
+)
 _PROFILE_OF = "id = (SELECT profile_id FROM call WHERE id = ?)"
 
 
@@ -53,7 +57,8 @@ class LiveCall:
     """A call that has its channel right now. `held_s`: paid ahead for so long from its answer; None if it is free.
 
     `epoch`: when the Asterisk that has its legs was started; 0 if that is not known. `dead_at`: it is over, by its
-    timer, and its channel free, but what became of it its node has yet to say.
+    timer, and its channel free, but what became of it its node has yet to say. `button`: the name of the call button
+    that it came by, and then by no `trunk`.
     """
 
     id: str
@@ -65,7 +70,7 @@ class LiveCall:
     caller_id: str
     shown: str | None
     called: str
-    trunk: str
+    trunk: str | None
     started_at: int
     answered_at: int | None
     seen_at: int
@@ -75,6 +80,7 @@ class LiveCall:
     held_s: int | None
     held_micros: int
     dead_at: int | None
+    button: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ class CdrView:
 
     `caller_id` is what the caller's side said, `shown` what the far side was told: "" that it is not to be known.
     `forwarded`: what was called, where this call out is its forward. `booked_at`: when the ledger has its charge.
-    `offered_micros`: what a minute of a refused call would have cost, if there was a rate.
+    `offered_micros`: what a minute of a refused call would have cost, if there was a rate. `button`: the name of the
+    call button that it came by.
     """
 
     id: str
@@ -108,6 +115,7 @@ class CdrView:
     forwarded: str = ""
     booked_at: int = 0
     offered_micros: int | None = None
+    button: str = ""
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,8 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
             caller_id=recorded(attempt.caller_id),
             dialled=recorded(attempt.dialled),
             called=route.called,
-            trunk_id=route.trunk.id,
+            trunk_id=route.trunk and route.trunk.id,
+            button=route.button,
             gate_leg=attempt.gate_leg,
             transferred=attempt.transferred,
             started_at=attempt.started_at,
@@ -209,7 +218,7 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
         row = one(Call, "id = ?", attempt.call_id)
         if row is not None:
             settled = _free(row, row.profile, 0, attempt.asked_at)
-            route = _Route(row.profile, row.trunk, row.called)
+            route = _Route(row.profile, row.trunk, row.called, button=row.button)
             _refuse(attempt, node, why, route, price_micros=0, settled=settled)
             usage.freed(row.profile_id, row.started_at, attempt.asked_at)
         elif not rows(_DECIDED, attempt.call_id, attempt.call_id):
@@ -319,6 +328,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             price_micros=settled.charge["price_micros"] if settled else 0,
             shown=row.shown,
             forwarded=row.forwarded,
+            button=row.button,
             booked_at=settled.at if settled else min(ended_at, at),
         )
         usage.freed(row.profile_id, row.started_at, ended_at)
@@ -369,7 +379,9 @@ class Now:
 
 @dataclass(frozen=True)
 class NowCall:
-    """A call that is up. `cost_micros`: what it would cost if it ended now; None where it costs nothing."""
+    """A call that is up. `cost_micros`: what it would cost if it ended now; None where it costs nothing. `button`: the
+    name of the call button that it came by.
+    """
 
     id: str
     node: str
@@ -381,6 +393,7 @@ class NowCall:
     started_at: int
     answered_at: int | None
     cost_micros: int | None
+    button: str = ""
 
 
 def now_of(scope: Scope, at: int) -> Now:
@@ -393,7 +406,7 @@ def now_of(scope: Scope, at: int) -> Now:
         found = rows(f"{sql} ORDER BY c.started_at, c.id", *values)
     for row in found:
         call_id, node, name, username, direction, caller, called, started, answered, per_minute, *rest = row
-        fee, steps, bundle, payer = rest
+        fee, steps, bundle, payer, button = rest
         in_use[username] = in_use.get(username, 0) + 1
         cost = None
         if per_minute is not None:
@@ -407,13 +420,14 @@ def now_of(scope: Scope, at: int) -> Now:
                     credit_burn[username] += per_minute
                     credit_spent[username] += cost
         if len(shown) < MOST_SHOWN:
-            shown.append(NowCall(call_id, node, name, username, direction, caller, called, started, answered, cost))
+            times = (started, answered)
+            shown.append(NowCall(call_id, node, name, username, direction, caller, called, *times, cost, button))
     return Now(at, len(found), in_use, dict(burn), dict(credit_burn), dict(credit_spent), shown)
 
 
 _NOW = (
     "SELECT c.id, c.node, p.name, p.username, c.direction, c.caller_id, c.called, c.started_at, c.answered_at,"
-    " h.price_per_minute_micros, h.connection_fee_micros, h.increments, h.bundle_s, h.payer"
+    " h.price_per_minute_micros, h.connection_fee_micros, h.increments, h.bundle_s, h.payer, c.button"
     " FROM call c JOIN profile p ON p.id = c.profile_id LEFT JOIN hold h ON h.call_id = c.id WHERE c.dead_at IS NULL"
 )
 
@@ -430,7 +444,8 @@ def live_call(call_id: str, node: str) -> LiveCall:
 
 
 def _live_rows() -> Any:
-    found = Call.select(Call, Profile, Trunk, Hold).join(Profile).switch(Call).join(Trunk).switch(Call)
+    found = Call.select(Call, Profile, Trunk, Hold).join(Profile).switch(Call)
+    found = found.join(Trunk, JOIN.LEFT_OUTER).switch(Call)
     return found.join(Hold, JOIN.LEFT_OUTER, attr="hold").order_by(Call.started_at, Call.id)
 
 
@@ -445,7 +460,7 @@ def _live_view(row: Any) -> LiveCall:
         caller_id=row.caller_id,
         shown=row.shown,
         called=row.called,
-        trunk=row.trunk.name,
+        trunk=row.trunk.name if row.trunk else None,
         started_at=row.started_at,
         answered_at=row.answered_at,
         seen_at=row.seen_at,
@@ -455,6 +470,7 @@ def _live_view(row: Any) -> LiveCall:
         held_s=_held_s(row),
         held_micros=0 if _held_s(row) is None else cast("Any", row).hold.micros,
         dead_at=row.dead_at,
+        button=row.button,
     )
 
 
@@ -470,7 +486,7 @@ def note_end(call: LiveCall) -> None:
     """Somebody hangs up: it is written down, and whoever asked has it done."""
     with writing():
         lock("id = (SELECT company_id FROM profile WHERE username = ?)", call.username)
-        audit.note("call.end", call.id, f"{call.caller_id} to {call.called}")
+        audit.note("call.end", call.id, f"{call.caller_id or call.button} to {call.called}")
 
 
 def live_ids(node: str) -> set[str]:
@@ -633,6 +649,9 @@ class _Route:
     path: Path | None = None
     shown: Shown = NOBODY
     offer: Offer | None = None
+    button: str = ""
+    company: int | None = None
+    context: str = ""
     in_use: int = 0
     refusal: Refusal | None = None
     emergency: Emergency | None = None
@@ -641,6 +660,8 @@ class _Route:
 def _source_question(attempt: Attempt) -> Question:
     if attempt.direction is Direction.OUT:
         return asked(Profile, "username = ?", attempt.source)
+    if attempt.by_button:
+        return asked(Button, "id = ?", int(attempt.source))
     return asked(Trunk, "name = ?", attempt.source)
 
 
@@ -655,6 +676,9 @@ def _questions(call_id: str) -> list[Question]:
 
 def _lock_company_of(attempt: Attempt) -> None:
     """The company of whoever is at the gate. Nobody else admits in its name, or settles for it, meanwhile."""
+    if attempt.by_button:
+        lock("id = (SELECT company_id FROM button WHERE id = ?)", int(attempt.source))
+        return
     table, column = ("profile", "username") if attempt.direction is Direction.OUT else ("trunk", "name")
     lock(f"id = (SELECT company_id FROM {table} WHERE {column} = ?)", attempt.source)
 
@@ -666,7 +690,8 @@ def _lock_company(call_id: str) -> None:
 
 def _admitted(call_id: str, route: _Route, held_s: int | None, slicing: Slicing) -> Admitted:
     # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
-    guard_s = slicing.longest_s if held_s is None else min(held_s, slicing.longest_s)
+    longest_s = min(slicing.longest_s, LONGEST_BY_BUTTON_S) if route.button else slicing.longest_s
+    guard_s = longest_s if held_s is None else min(held_s, longest_s)
     profile, path = route.profile, route.path
     return Admitted(
         call_id,
@@ -677,7 +702,7 @@ def _admitted(call_id: str, route: _Route, held_s: int | None, slicing: Slicing)
         route.targets,
         path.hops if path else (),
         path.within_s if path else 0,
-        Options.from_json(route.trunk.options).context if path and profile.role == "client" else "",
+        route.context,
         route.shown,
     )
 
@@ -692,7 +717,7 @@ def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
         return refusals.BY_CODE[refused]
     hold = one(Hold, "call_id = ?", attempt.call_id)
     held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
-    route = _Route(row.profile, row.trunk, row.called)
+    route = _Route(row.profile, row.trunk, row.called, button=row.button)
     if row.direction == Direction.IN.value:
         _find_rings(route, attempt)
         return _admitted(row.id, route, held_s, slicing)
@@ -705,6 +730,8 @@ def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
 
 def _reached(attempt: Attempt) -> _Route:
     """Whose call it is, and what it would have cost."""
+    if attempt.by_button:
+        return _route_by_button(attempt)
     return _route_out(attempt) if attempt.direction is Direction.OUT else _route_in(attempt)
 
 
@@ -783,11 +810,32 @@ def _route_in(attempt: Attempt) -> _Route:
     return route
 
 
+def _route_by_button(attempt: Attempt) -> _Route:
+    button = one(Button, "id = ?", int(attempt.source))
+    if button is None:
+        return _Route(refusal=refusals.NUMBER_UNKNOWN)
+    account = one(InboundAccount, "id = ?", button.account_id)
+    profile = one(Profile, "id = ?", account.profile_id) if account else None
+    route = _Route(profile, called=account.name if account else "", button=button.name, company=button.company_id)
+    if profile is None:
+        route.refusal = refusals.NUMBER_UNKNOWN
+        return route
+    route.refusal = admission.may_carry(profile.status, profile.state)
+    if route.refusal is None:
+        _find_rings(route, attempt)
+    if route.refusal is None and rows(_BY_BUTTON, button.company_id, button.name)[0][0] >= button.most:
+        route.refusal = refusals.BUTTON_FULL
+    return route
+
+
 def _find_rings(route: _Route, attempt: Attempt) -> None:
     """Where a call in rings, and as whom its caller is shown."""
-    form = Options.from_json(route.trunk.options).number_form
-    caller = callers_of.of_caller(attempt.caller_id, attempt.private, form, route.profile.country)
+    options = _options_in(route)
+    caller = BY_BUTTON
+    if not attempt.by_button:
+        caller = callers_of.of_caller(attempt.caller_id, attempt.private, options.number_form, route.profile.country)
     route.shown = caller
+    route.context = options.context if route.profile.role == "client" else ""
     called = rows(_ROUTE_OF_NUMBER if route.called.startswith("+") else _ROUTE_OF_ACCOUNT, route.called)
     ((text,),) = called or [("",)]
     # A call to a number that a forward is calling right now, or from one that it is showing, is that forward.
@@ -800,6 +848,14 @@ def _find_rings(route: _Route, attempt: Attempt) -> None:
     boxes = mailboxes.context(route.profile.company_id)
     hops = [replace(hop, to=(f"{hop.to[0]}@{boxes}",)) if hop.kind == "voicemail" else hop for hop in path.hops]
     route.path = replace(path, hops=tuple(hops))
+
+
+def _options_in(route: _Route) -> Options:
+    """Of the trunk that a call came in by; of one by a button, of the profile's own, to its provider, if it has one."""
+    if route.trunk is not None:
+        return Options.from_json(route.trunk.options)
+    found = rows("SELECT options FROM trunk WHERE profile_id = ? AND state <> 'archived'", route.profile.id)
+    return Options.from_json(found[0][0]) if found else Options()
 
 
 def _trunks(profile: Any, call_id: str) -> list[TrunkChoice]:
@@ -864,7 +920,7 @@ def _refuse(
         settled,
         id=attempt.call_id,
         node=node,
-        company_id=(route.profile and route.profile.company_id) or (route.trunk and route.trunk.company_id),
+        company_id=_company_of(route),
         profile_id=route.profile and route.profile.id,
         direction=attempt.direction.value,
         caller_id=recorded(attempt.caller_id),
@@ -880,10 +936,17 @@ def _refuse(
         refusal=why.code,
         price_micros=price_micros,
         forwarded=recorded(attempt.forwarded),
+        button=route.button,
         booked_at=settled.at if settled else attempt.asked_at,
         offered_micros=rating.rated(rate, MINUTE_MS, 0).price_micros if rate else None,
     )
     return why
+
+
+def _company_of(route: _Route) -> int | None:
+    """Whose an attempt is."""
+    owner = route.profile or route.trunk
+    return route.company if owner is None else int(owner.company_id)
 
 
 def _held_s(row: Any) -> int | None:
@@ -938,6 +1001,7 @@ def _cdr_view(row: Cdr) -> CdrView:
         other_leg=row.other_leg,
         price_micros=row.price_micros,
         forwarded=row.forwarded,
+        button=row.button,
         booked_at=row.booked_at,
         offered_micros=row.offered_micros,
     )

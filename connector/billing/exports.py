@@ -55,14 +55,14 @@ _CALLS = (
     "SELECT cdr.id, profile.name, cdr.direction, cdr.caller_id, cdr.shown, cdr.dialled, cdr.called, cdr.forwarded,"
     " trunk.name, cdr.started_at, cdr.answered_at, cdr.ended_at, cdr.booked_at, cdr.duration_ms, cdr.ending,"
     " cdr.refusal, cdr.cause, charge.rate_name, charge.prefix, charge.billed_s, charge.bundle_s, charge.payer,"
-    " cdr.price_micros FROM cdr LEFT JOIN profile ON profile.id = cdr.profile_id"
+    " cdr.button, cdr.price_micros FROM cdr LEFT JOIN profile ON profile.id = cdr.profile_id"
     " LEFT JOIN trunk ON trunk.id = cdr.trunk_id LEFT JOIN charge ON charge.cdr_id = cdr.id"
     " WHERE cdr.booked_at >= ? AND cdr.booked_at < ?"
 )
 _CALLS_HEAD = (
     "id", "profile", "direction", "caller_id", "shown", "dialled", "called", "forwarded", "trunk", "started_at",
     "answered_at", "ended_at", "booked_at", "duration_ms", "ending", "refusal", "cause", "destination", "prefix",
-    "billed_s", "bundle_s", "payer", "price", "currency",
+    "billed_s", "bundle_s", "payer", "button", "price", "currency",
 )  # fmt: skip
 _USAGE = (
     "SELECT month, profile.name, destination, payer, calls, answered, duration_ms, billed_s, bundle_s, price_micros"

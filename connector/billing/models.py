@@ -198,6 +198,23 @@ class InboundAccount(Table):
     created_at = BigIntegerField()
 
 
+class Button(Table):
+    """A call button: who has its link, with the `token` in it, calls an account from a browser; `most` at once."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    account = ForeignKeyField(InboundAccount)
+    account_id: int
+    name = TextField()
+    token = TextField(unique=True)
+    most = IntegerField(constraints=[Check("most BETWEEN 1 AND 300")])
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("company", "name"), True),)
+
+
 class Mailbox(Table):
     """A box for voice mail. `pin` is sealed; "" for `email`: nobody is written to."""
 
@@ -232,6 +249,7 @@ class Call(Table):
     bought, so that the store itself cannot be oversold. `seen_at` is the last moment the call was known alive; `epoch`
     is when its node's Asterisk had started, which it cannot outlive. `guard_s` is how long Asterisk's timer lets it
     talk, if nothing more is held for it; `dead_at` when that was over while its node was away: its channel is free.
+    `button`: the name of the call button that it came by, and then it has no trunk.
     """
 
     id = TextField(primary_key=True)
@@ -243,8 +261,8 @@ class Call(Table):
     caller_id = TextField()
     dialled = TextField()
     called = TextField()
-    trunk = ForeignKeyField(Trunk)
-    trunk_id: int
+    trunk = ForeignKeyField(Trunk, null=True)
+    trunk_id: int | None
     gate_leg = TextField()
     other_leg = TextField(null=True)
     transferred = BooleanField()
@@ -256,18 +274,21 @@ class Call(Table):
     dead_at = BigIntegerField(null=True)
     shown = TextField(null=True)
     forwarded = TextField(constraints=[SQL("DEFAULT ''")])
+    button = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = (SQL("CREATE UNIQUE INDEX call_slot ON call (profile_id, slot) WHERE dead_at IS NULL"),)
 
 
 class Cdr(Table):
-    """What became of one attempt, priced. `profile` and `trunk` are null where a refused call reached none.
+    """What became of one attempt, priced. `profile` and `trunk` are null where a refused call reached none, and `trunk`
+    where it came by a call `button`.
 
-    `company_id`: whose it is, its profile's or its trunk's. `duration_ms` runs from answer to hang-up. `shown`: the
-    caller ID that the far side sees, "" for none; null where nobody was called. `forwarded`: what was called, where the
-    call out is its forward. `price_micros` is null for a refused call, 0 for a call in. `booked_at`: when the ledger
-    has its charge; its day and month in reports. `offered_micros`: what a minute of a refused call would have cost.
+    `company_id`: whose it is, its profile's, its trunk's or its button's. `duration_ms` runs from answer to hang-up.
+    `shown`: the caller ID that the far side sees, "" for none; null where nobody was called. `forwarded`: what was
+    called, where the call out is its forward. `price_micros` is null for a refused call, 0 for a call in. `booked_at`:
+    when the ledger has its charge; its day and month in reports. `offered_micros`: what a minute of a refused call
+    would have cost.
     """
 
     id = TextField(primary_key=True)
@@ -295,6 +316,7 @@ class Cdr(Table):
     company_id = IntegerField(null=True)
     booked_at = BigIntegerField(constraints=[SQL("DEFAULT 0")])
     offered_micros = BigIntegerField(null=True)
+    button = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = (
@@ -789,5 +811,5 @@ TABLES = (
     Restored, Node, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox, EmergencyCall,
     User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
-    Webhook, Delivery,
+    Webhook, Delivery, Button,
 )  # fmt: skip

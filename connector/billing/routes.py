@@ -13,7 +13,7 @@ from typing import Any
 
 from connector.billing import holds
 from connector.billing.audit import audited
-from connector.billing.models import Company, Department, Hours, InboundAccount, Number, Profile
+from connector.billing.models import Button, Company, Department, Hours, InboundAccount, Number, Profile
 from connector.billing.named import company_row, number_row, open_profile_row, owner_and_profile
 from connector.billing.store import lock, reading, rows, run, writing
 from connector.core import destinations, hours
@@ -96,10 +96,13 @@ def attach_account(name: str, profile: str | None, *, move: bool = False) -> Acc
 
 @audited("account.remove")
 def remove_account(name: str) -> AccountView:
-    """Take an account away. BadInput if a route leads to it."""
+    """Take an account away. BadInput if a route or a call button leads to it."""
     with writing():
         row = _account_row(name)
         view = _account_view(row)
+        button = Button.get_or_none(Button.account == row)
+        if button is not None:
+            raise BadInput(f"the call button {button.name!r} calls {name}: remove that first")
         with no_worse(row.company_id):
             run("DELETE FROM inbound_account WHERE id = ?", row.id)
         return view

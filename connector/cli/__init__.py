@@ -17,6 +17,7 @@ from connector import doctor, service
 from connector.cli import (
     alerts,
     backups,
+    buttons,
     calls,
     config,
     dropin,
@@ -57,6 +58,7 @@ app.add_typer(rates.app, name="rates")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(voicemail.app, name="voicemail")
 app.add_typer(routes.account_app, name="account")
+app.add_typer(buttons.app, name="button")
 app.add_typer(routes.route_app, name="route")
 app.add_typer(routes.department_app, name="department")
 app.add_typer(routes.hours_app, name="hours")

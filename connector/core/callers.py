@@ -46,6 +46,8 @@ class Shown:
 
 
 NOBODY = Shown(None, private=True)
+# Who pushed a call button has no number; the PBX sees the button's name.
+BY_BUTTON = Shown(None)
 
 
 def show(policy: CallerPolicy, said: str, private: bool, own: Collection[str], country: str | None) -> Shown | Refusal:

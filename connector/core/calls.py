@@ -18,6 +18,8 @@ from connector.core.trunks import Target
 LONGEST_RINGING_MS = 600_000
 # So long a caller waits at the gate: then the dialplan refuses, and an answer that comes later is none.
 GATE_LIMIT_MS = 8_000
+# Whoever pushed a call button talks no longer: nobody knows who it is, and a channel is taken.
+LONGEST_BY_BUTTON_S = 3_600
 # What two machines' clocks may differ by, and a timer be late.
 ASTRAY_MS = 60_000
 
@@ -48,7 +50,8 @@ class Attempt:
     `source` is the username of the profile (out) or the name of the trunk (in) that Asterisk matched; `started_at` is
     when the gate leg was made, `asked_at` when it reached the gate; for a `transferred` leg, which talked before, both
     are the latter. `private`: the caller asked for the number not to be shown. `forwarded`: the call goes out because
-    this number or account of the profile was called, and is forwarded.
+    this number or account of the profile was called, and is forwarded. `by_button`: somebody pushed a call button, and
+    `source` is its id; such a call is `in`.
     """
 
     call_id: str
@@ -62,6 +65,7 @@ class Attempt:
     transferred: bool = False
     private: bool = False
     forwarded: str = ""
+    by_button: bool = False
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ class Refusal:
 
 
 CHANNELS_FULL = Refusal("channels_full", 34, 503, 409, "All channels of the profile are in use.")
+BUTTON_FULL = Refusal("button_full", 34, 503, 409, "As many visitors call by the call button as may at once.")
 PROFILE_UNKNOWN = Refusal("profile_unknown", 21, 403, 404, "The call came from no profile that we know.")
 PROFILE_NOT_ACTIVE = Refusal("profile_not_active", 21, 403, 403, "The profile is not active.")
 PROFILE_SUSPENDED = Refusal("profile_suspended", 21, 403, 403, "The profile is suspended by its operator.")
@@ -44,6 +45,7 @@ NOT_READY = Refusal("not_ready", 42, 503, 503, "The connector does not know yet 
 
 ALL = (
     CHANNELS_FULL,
+    BUTTON_FULL,
     PROFILE_UNKNOWN,
     PROFILE_NOT_ACTIVE,
     PROFILE_SUSPENDED,

@@ -41,6 +41,7 @@ _KINDS = {
     "user": "user",
     "export": "export",
     "webhook": "webhook",
+    "button": "call button",
 }
 
 

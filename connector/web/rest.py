@@ -7,9 +7,10 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -34,10 +35,28 @@ _READ_LIMIT_S = 30
 _FILE_LIMIT_S = 300
 
 
+class Sound(Protocol):
+    """The sound of a leg, both ways, in G.711 mu-law (connector/asterisk.py)."""
+
+    async def play(self, sound: bytes) -> None:
+        """To who was called. AsteriskError if the leg is gone."""
+
+    def heard(self) -> AsyncIterator[bytes]:
+        """From there, until the leg is gone."""
+
+
+class Pushed(Protocol):
+    """Makes the leg of somebody who pushed a call button."""
+
+    def __call__(self, call_id: str, button: int, name: str, account: str) -> AbstractAsyncContextManager[Sound]:
+        """Its sound; the leg is over with the block. AsteriskError."""
+
+
 @dataclass(frozen=True)
 class World:
     """What the API needs of the program around it: doors to the store, and what is asked of Asterisk. `files`: where
-    a long file is read, one at a time, so that nobody else waits.
+    a long file is read, one at a time, so that nobody else waits. `pushed`: the sound of who pushed a call button;
+    `press`: a key of theirs, by their call and its digit.
     """
 
     store: StoreDoor
@@ -46,6 +65,8 @@ class World:
     guard: Guard
     place: Place
     hang_up: Callable[[LiveCall], Awaitable[None]]
+    pushed: Pushed
+    press: Callable[[str, str], Awaitable[bool]]
 
 
 class Rest:

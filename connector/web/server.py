@@ -19,6 +19,7 @@ from connector.web.guard import STALE, Guard
 from connector.web.live import Live
 from connector.web.passwords import Passwords
 from connector.web.problems import PROBLEMS, Problem
+from connector.web.pushing import Pushing
 from connector.web.render import STATIC, rendered
 from connector.web.rest import PREFIX, Rest, World, problems_middleware
 from connector.web.site import PAGES
@@ -51,6 +52,7 @@ def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clo
     app.router.add_get("/health", health)
     SignIn(world, settings, clock, hasher).add_to(app.router)
     Site(world, ready, PAGES).add_to(app.router)
+    Pushing(world, settings).add_to(app.router)
     app.router.add_get("/api/", _api_page)
     app.router.add_get("/api/openapi.json", _api_document)
     app.router.add_get("/api/problems", _problems_page)

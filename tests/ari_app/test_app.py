@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.ari_app.app import ConnectorApp
-from connector.billing import calls, credit
+from connector.billing import buttons, calls, credit, routes
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.core.calls import Progress
@@ -25,7 +25,7 @@ from tests.ari_app.conftest import (
     talking,
     until,
 )
-from tests.conftest import FixedClock
+from tests.conftest import NOW, FixedClock
 
 
 async def test_events_may_come_twice(app: ConnectorApp, office: Credentials) -> None:
@@ -238,3 +238,34 @@ async def test_a_leg_of_two_calls_ends_with_the_first_whose_money_does(
 def leave_nothing() -> None:
     """Take all free credit back."""
     credit.take_back("office", credit.credit("office", 0).available_micros, "all", 0)
+
+
+def pushed(button: str, call_id: str, leg: str = "A") -> dict[str, Any]:
+    """Somebody who pushed a call button, at the gate."""
+    made = offer("", leg)
+    made["args"] = ["button", button, "allowed", call_id]
+    made["channel"]["dialplan"]["exten"] = "sales"
+    return made
+
+
+async def test_a_call_by_a_button_has_the_id_that_it_was_given(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By it the web server tells the visitor how it goes. One that is no id, or that a call has, passes no gate."""
+    routes.create_account("sales", "office", "extension 101", NOW)
+    button = str(buttons.create("website", "sales", 2, NOW).id)
+    app.event(pushed(button, "c" * 32))
+    await until(lambda: [live.id for live in calls.live()] == ["c" * 32])
+    await until(lambda: any(operation == "continueInDialplan" for operation, _ in asterisk.asked))
+    assert ("connector-ring", "A") in [(asked.get("context"), asked.get("channelId")) for _, asked in asterisk.asked]
+    for wrong in (
+        pushed(button, "c" * 32, "B"),
+        pushed(button, "", "B"),
+        pushed("x", "d" * 32, "B"),
+        pushed("", "", "B"),
+    ):
+        app.event(wrong)
+    assert caplog.text.count("by a dialplan that is not ours") == 4
+    app.event(about("ChannelDestroyed", "A", 9, cause=16))
+    (cdr,) = await booked(1)
+    assert (cdr.id, cdr.button, cdr.direction, cdr.called) == ("c" * 32, "website", "in", "sales")

@@ -233,7 +233,7 @@ SUMS = (
 
 
 # The tables that have come since, those first that others do not refer to.
-LATER = ("delivery", "webhook", "export", "call_day", "destination_month", "refusal_month", "channel_hour")
+LATER = ("button", "delivery", "webhook", "export", "call_day", "destination_month", "refusal_month", "channel_hour")
 
 
 def sums_of(path: Path) -> list[list[tuple[object, ...]]]:
@@ -257,7 +257,8 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     for table in LATER:
         raw.execute(f"DROP TABLE {table}")
     raw.execute("DROP INDEX entry_not_of_calls")
-    for column in ("booked_at", "offered_micros"):
+    raw.execute("ALTER TABLE call DROP COLUMN button")
+    for column in ("booked_at", "offered_micros", "button"):
         raw.execute(f"ALTER TABLE cdr DROP COLUMN {column}")
     for column in ("billing_address", "contact"):
         raw.execute(f"ALTER TABLE profile DROP COLUMN {column}")

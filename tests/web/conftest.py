@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from connector.billing import (
+    buttons,
     calls,
     credit,
     exports,
@@ -30,6 +33,7 @@ from connector.config import SipSettings, WebSettings
 from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
+from connector.errors import AriUnavailable
 from connector.readers import Readers
 from connector.web.endpoint import Place
 from connector.web.guard import Guard
@@ -49,6 +53,30 @@ class Town:
     things: dict[str, str]
     other: dict[str, str]
     hung_up: list[LiveCall] = field(default_factory=list)
+    pushed: list[Echo] = field(default_factory=list)
+    asterisk_away: bool = False
+
+
+@dataclass
+class Echo:
+    """Somebody who pushed a call button, and hears what they say; no Asterisk is here. `asked`: call, button, name and
+    account; `keys`: those they pressed.
+    """
+
+    asked: tuple[str, int, str, str]
+    played: list[bytes] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    said: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
+
+    async def play(self, sound: bytes) -> None:
+        """It comes back."""
+        self.played.append(sound)
+        self.said.put_nowait(sound)
+
+    async def heard(self) -> AsyncIterator[bytes]:
+        """Until the other side hangs up, which is None."""
+        while (sound := await self.said.get()) is not None:
+            yield sound
 
 
 @pytest.fixture
@@ -94,6 +122,8 @@ def town(office: Credentials) -> Town:
     }
     other = {"company": "2", "profile": branch.username, "number": "+12025550100", "user": str(ids["other member"])}
     other["export"] = str(_exported(branch.username))
+    things["button"] = str(buttons.create("website", "sales", 2, NOW, "Acme").id)
+    other["button"] = str(buttons.create("sitio", "ventas", 2, NOW, "Other").id)
     things["webhook"] = str(webhooks.create("https://example.com/notices", NOW, "Acme").webhook.id)
     other["webhook"] = str(webhooks.create("https://example.com/others", NOW, "Other").webhook.id)
     return Town(made, things, {**other, "account": "ventas", "trunk": "far"})
@@ -125,11 +155,24 @@ def make_client(
         """Asterisk is not here: what would be ended is noted."""
         town.hung_up.append(call)
 
+    @asynccontextmanager
+    async def pushed(call_id: str, button: int, name: str, account: str) -> AsyncIterator[Echo]:
+        """Asterisk is not here: an echo is."""
+        if town.asterisk_away:
+            raise AriUnavailable("Asterisk cannot be asked")
+        town.pushed.append(Echo((call_id, button, name, account)))
+        yield town.pushed[-1]
+
+    async def press(call_id: str, digit: str) -> bool:
+        """The key is noted."""
+        town.pushed[-1].keys.append(digit)
+        return True
+
     def made() -> TestClient[Any, Any]:
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
         place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder)
-        world = World(writer, readers, files, guard, place, hang_up)
+        world = World(writer, readers, files, guard, place, hang_up, pushed, press)
         return TestClient(TestServer(make_app(SETTINGS, lambda: True, world, clock)))
 
     yield made

@@ -49,6 +49,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "set_trunk_state": {"state": "open"},
     "create_user": {"email": "new@example.com", "role": "viewer"},
     "allow_user": {"allowed": True},
+    "create_button": {"name": "new", "account": "sales"},
+    "change_button": {"most": 3},
     "create_webhook": {"url": "https://example.com/notices"},
     "ask_export": {"kind": "calls"},
     "ask_profile_export": {"kind": "calls"},
@@ -140,6 +142,7 @@ async def test_a_body_may_not_name_what_is_not_yours(client: Client, town: Town)
         ("PUT", "/numbers/%2B442079460100/profile", {"profile": theirs}),
         ("PUT", f"/accounts/{own['account']}/profile", {"profile": theirs, "move": True}),
         ("POST", "/accounts", {"name": "new", "profile": theirs}),
+        ("POST", "/buttons", {"name": "new", "account": town.other["account"]}),
         ("POST", "/numbers", {"country": "GB", "profile": theirs}),
         ("POST", "/users", {"email": "x@example.com", "role": "member", "profile": theirs}),
         ("PATCH", f"/users/{own['user']}", {"role": "member", "profile": theirs}),
@@ -167,6 +170,7 @@ async def test_lists_show_only_what_is_yours(client: Client, town: Town) -> None
         ("/calls", "id", {"live"}, set()),
         ("/cdrs", "id", {"refused"}, set()),
         ("/trunks", "name", {"carrier"}, {"far"}),
+        ("/buttons", "name", {"website"}, {"sitio"}),
     )
     for path, name, own, others in lists:
         for who, wanted in (("owner", own), ("other", others), ("house", own | others)):

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from connector.web.api import alerts, calls, company, exports, money, numbers, people, profiles, reports, trunks
+from connector.web.api import (
+    alerts,
+    buttons,
+    calls,
+    company,
+    exports,
+    money,
+    numbers,
+    people,
+    profiles,
+    reports,
+    trunks,
+)
 
 ENDPOINTS = (
     *company.api.all,
     *profiles.api.all,
     *money.api.all,
     *numbers.api.all,
+    *buttons.api.all,
     *calls.api.all,
     *reports.api.all,
     *exports.api.all,

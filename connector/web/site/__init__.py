@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector.web.site import (
     alerts,
+    buttons,
     calling,
     calls,
     exports,
@@ -24,6 +25,7 @@ PAGES = (
     *calling.pages.all,
     *stock.pages.all,  # before numbers: /numbers/new is no number
     *numbers.pages.all,
+    *buttons.pages.all,
     *calls.pages.all,
     *reports.pages.all,
     *exports.pages.all,

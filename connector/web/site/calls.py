@@ -79,7 +79,7 @@ def _lines(cdr: CdrView, zone: str) -> list[Line]:
     form = "%d %b %Y, %H:%M:%S"
     lines = [
         ("Profile", cdr.profile or "none"),
-        ("From", cdr.caller_id or "withheld"),
+        ("From", cdr.caller_id or (f"the call button {cdr.button}" if cdr.button else "withheld")),
         ("Shown as", {None: "nobody was called", "": "withheld"}.get(cdr.shown, cdr.shown or "")),
         ("Dialled", cdr.dialled),
         ("Trunk", cdr.trunk or "none"),

@@ -126,6 +126,7 @@ _ACTIONS = (
     ("Set hours", "/hours/set", "numbers.write"),
     ("Add a mailbox", "/mailboxes/new", "numbers.write"),
     ("Add a number of the company's own", "/numbers/new", "stock.write"),
+    ("Call buttons", "/buttons", "numbers.read"),
     ("Numbers for sale", "/stock", "numbers.read"),
     ("Verified numbers", "/numbers/verified", "numbers.read"),
 )

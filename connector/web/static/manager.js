@@ -63,7 +63,7 @@ function rows(body, now) {
       link.textContent = call.profile;
       cell(row, "").append(link);
       cell(row, call.direction);
-      cell(row, call.caller_id);
+      cell(row, call.caller_id || call.button);
       cell(row, call.called);
       cell(row, "", true);
       cell(row, "", true);

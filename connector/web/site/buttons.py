@@ -1,0 +1,116 @@
+"""Call buttons: made, shown with what goes on a web page, changed and taken away."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from connector.billing import buttons, routes
+from connector.billing.buttons import USUAL_MOST
+from connector.core import buttons as core
+from connector.core.paging import every, turn
+from connector.web.endpoint import Ask
+from connector.web.site.frame import (
+    Form,
+    Line,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    allowed,
+    entry,
+    following,
+    tables_page,
+)
+
+pages = SitePages()
+
+ROWS = 50
+MOST_HINT = "So many visitors call by it at once; more hear that the line is busy."
+_INTRO = (
+    "A call button is a link for your web site or your e-mails: who opens it calls one of your accounts by the browser,"
+    " for free. For you it is a call in: it takes a channel."
+)
+
+
+@pages.get("/buttons", "numbers.read")
+def button_list(ask: Ask) -> Shown:
+    """Which there are."""
+    found = buttons.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "i"))
+    rows: list[list[Any]] = [
+        [[(view.name, f"/buttons/{view.id}")], view.account, view.profile or "nowhere", str(view.most)]
+        for view in found.items
+    ]
+    table = {
+        "title": "",
+        "heads": ["Name", "Calls", "At", "Visitors at once"],
+        "rows": rows,
+        "empty": "None yet.",
+    }
+    actions = allowed(ask, ("Make a call button", "/buttons/new", "numbers.write"))
+    return tables_page("Call buttons", [table], intro=[_INTRO], actions=actions, following=following(found))
+
+
+@pages.form("/buttons/new", "numbers.write", "Make a call button", of_company=True, back="/buttons")
+class NewButton(Form):
+    """For an account."""
+
+    button: ClassVar[str] = "Make it"
+    name: str = entry("Name", hint="Where it is to be: your telephones show it as who calls.")
+    account: str = entry("Account that it calls")
+    most: int = entry("Visitors at once", USUAL_MOST, hint=MOST_HINT)
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's accounts."""
+        found = every(lambda each: routes.account_page(ask.scope, each), "s")
+        named = [(view.name, f"{view.name}, at {view.profile or 'nobody'}") for view in found]
+        return {"account": named or [("", "there is no account yet: add one at a profile")]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Make it."""
+        ask.mine("account", self.account)
+        made = buttons.create(self.name, self.account, self.most, ask.now, ask.company)
+        return Outcome(f"/buttons/{made.id}", f"{made.name} can be put where you want it")
+
+
+@pages.get("/buttons/{button}", "numbers.read")
+def button_page(ask: Ask) -> Shown:
+    """One, with what is copied."""
+    view = buttons.show(ask.number("button"))
+    url = ask.place.url
+    values = {"button": view, "link": core.link(url, view.token), "html": core.html(url, view.token, view.company)}
+    return Shown("button.html", values)
+
+
+@pages.form("/buttons/{button}/change", "numbers.write", "Change a call button", back="/buttons/{button}")
+class ChangeButton(Form):
+    """How many may call."""
+
+    most: int = entry("Visitors at once", hint=MOST_HINT)
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As it is."""
+        return {"most": buttons.show(ask.number("button")).most}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Change it."""
+        view = buttons.change(ask.number("button"), self.most)
+        return Outcome(f"/buttons/{view.id}", f"{view.most} visitors may call by {view.name} at once")
+
+
+@pages.form("/buttons/{button}/remove", "numbers.write", "Remove a call button", back="/buttons/{button}")
+class RemoveButton(Form):
+    """Take it away."""
+
+    button: ClassVar[str] = "Remove"
+    warning: ClassVar[str] = "Wherever its link stands, it leads nowhere then. Who talks by it now talks on."
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Which."""
+        view = buttons.remove(ask.number("button"))
+        return Quote([("Name", view.name), ("Calls", view.account)])
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove it."""
+        return Outcome("/buttons", f"The call button {buttons.remove(ask.number('button')).name} is gone")

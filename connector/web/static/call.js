@@ -1,0 +1,159 @@
+// A call by a call button: the microphone to a websocket, the websocket to the loudspeaker (sound.js is their telephone).
+
+const part = (id) => document.getElementById(id);
+const [state, levels, call, hangUp, mute, keypad] = ["state", "levels", "call", "hang-up", "mute", "keypad"].map(part);
+const RINGS = "It rings.";
+const CUT = "The call was cut off.";
+const CLOSED = "The call could not be put through. Please try again in a minute.";
+// More than this waits to be sent: the way is too slow, and what is late is of no use.
+const MOST_WAITING = 8000;
+// One second of every five, at 425 Hz (ITU-T E.180).
+const TONE = { hertz: 425, lasts: 1, every: 5, loud: 0.08 };
+
+let up = null;
+
+function say(words, bad = false) {
+  state.textContent = words;
+  state.hidden = false;
+  state.classList.toggle("bad", bad);
+}
+
+function show(calling) {
+  call.hidden = calling;
+  hangUp.hidden = mute.hidden = levels.hidden = keypad.hidden = !calling;
+  (calling ? hangUp : call).focus();
+}
+
+function lowPass(context) {
+  // Half the rate of the telephone is 4 kHz: what is above would be heard as something else.
+  return new BiquadFilterNode(context, { type: "lowpass", frequency: 3400 });
+}
+
+function ringing(context) {
+  const buffer = context.createBuffer(1, context.sampleRate * TONE.every, context.sampleRate);
+  const samples = buffer.getChannelData(0);
+  const length = context.sampleRate * TONE.lasts;
+  for (let at = 0; at < length; at += 1) {
+    const soft = Math.min(1, at / 400, (length - at) / 400);
+    samples[at] = TONE.loud * soft * Math.sin((2 * Math.PI * TONE.hertz * at) / context.sampleRate);
+  }
+  const tone = new AudioBufferSourceNode(context, { buffer, loop: true });
+  tone.connect(context.destination);
+  return tone;
+}
+
+async function telephone(microphone) {
+  const context = new AudioContext();
+  await context.audioWorklet.addModule("/static/sound.js");
+  const worklet = new AudioWorkletNode(context, "telephone", { outputChannelCount: [1], channelCount: 1,
+    channelCountMode: "explicit" });
+  const source = new MediaStreamAudioSourceNode(context, { mediaStream: microphone });
+  source.connect(lowPass(context)).connect(lowPass(context)).connect(worklet);
+  worklet.connect(lowPass(context)).connect(lowPass(context)).connect(context.destination);
+  await context.resume();
+  return { context, worklet };
+}
+
+function refusedMicrophone(error) {
+  if (error.name === "NotAllowedError") return "The browser may not use your microphone: allow it, and call again.";
+  if (error.name === "NotFoundError") return "There is no microphone.";
+  return "The microphone cannot be used.";
+}
+
+async function begin() {
+  if (!navigator.mediaDevices || !window.AudioWorkletNode) {
+    say("This browser cannot call from here: it takes a current browser, and an address that begins with https.", true);
+    return;
+  }
+  call.disabled = true;
+  say("Allow the microphone.");
+  let microphone = null;
+  try {
+    microphone = await navigator.mediaDevices.getUserMedia({ audio: {
+      echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
+    const mine = { microphone, ...(await telephone(microphone)), tone: null, talkedFrom: null, clock: null };
+    connect(mine);
+  } catch (error) {
+    for (const track of microphone?.getTracks() ?? []) track.stop();
+    say(refusedMicrophone(error), true);
+  } finally {
+    call.disabled = false;
+  }
+}
+
+function connect(mine) {
+  const where = new URL(`${location.pathname.replace(/\/$/, "")}/sound`, location.href);
+  where.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  const socket = new WebSocket(where, ["call"]);
+  socket.binaryType = "arraybuffer";
+  mine.socket = socket;
+  mine.worklet.port.onmessage = ({ data }) => {
+    if (data.frame && socket.readyState === WebSocket.OPEN && socket.bufferedAmount < MOST_WAITING) {
+      socket.send(data.frame);
+    }
+    if (data.levels) {
+      part("spoken").value = data.levels.spoken;
+      part("heard").value = data.levels.heard;
+    }
+  };
+  socket.onmessage = ({ data }) => {
+    if (typeof data === "string") told(mine, JSON.parse(data));
+    else mine.worklet.port.postMessage({ frame: data }, [data]);
+  };
+  socket.onclose = () => over(mine, mine.talkedFrom === null ? CLOSED : CUT, true);
+  up = mine;
+  say("Calling.");
+  show(true);
+}
+
+function told(mine, { state: found, why }) {
+  if (found === "ringing") {
+    say(RINGS);
+    mine.tone = ringing(mine.context);
+    mine.tone.start();
+  } else if (found === "talking") {
+    mine.tone?.stop();
+    mine.tone = null;
+    mine.talkedFrom = Date.now();
+    mine.clock = setInterval(() => clocked(mine), 1000);
+    clocked(mine);
+  } else if (found === "over") {
+    over(mine, why, mine.talkedFrom === null);
+  }
+}
+
+function clocked(mine) {
+  const seconds = Math.floor((Date.now() - mine.talkedFrom) / 1000);
+  // A clock that ticks is not read out every second.
+  state.setAttribute("aria-live", "off");
+  say(`Connected, ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`);
+}
+
+function over(mine, words, bad) {
+  if (up !== mine) return;
+  up = null;
+  clearInterval(mine.clock);
+  state.removeAttribute("aria-live");
+  mine.socket.close();
+  for (const track of mine.microphone.getTracks()) track.stop();
+  mine.context.close();
+  mute.setAttribute("aria-pressed", "false");
+  call.textContent = "Call again";
+  say(words, bad);
+  show(false);
+}
+
+function muted() {
+  const quiet = mute.getAttribute("aria-pressed") !== "true";
+  mute.setAttribute("aria-pressed", String(quiet));
+  for (const track of up?.microphone.getTracks() ?? []) track.enabled = !quiet;
+}
+
+keypad.addEventListener("click", ({ target }) => {
+  const socket = up?.socket;
+  if (target.dataset.key && socket?.readyState === WebSocket.OPEN) socket.send(target.dataset.key);
+});
+call.addEventListener("click", begin);
+hangUp.addEventListener("click", () => over(up, "The call is over.", false));
+mute.addEventListener("click", muted);
+call.hidden = false;
