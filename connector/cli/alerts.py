@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.billing import notices, webhooks
-from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one, scope_of
+from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_list, print_one, scope_of
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.times import iso
 
@@ -22,13 +22,12 @@ def notice_list(limit: Limit = 50, company: Company = None, as_json: AsJson = Fa
     """What the people of a company were told."""
     open_store()
     found = notices.page_of(scope_of(company), Turn(None, limit)).items
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Notices",
         ("When", "Company", "What", "In words"),
-        [((iso(v.at) or "")[:19], v.company, v.kind, v.text) for v in found],
+        lambda v: ((iso(v.at) or "")[:19], v.company, v.kind, v.text),
         "Nothing was told yet.",
         may_shrink=("In words", "Company"),
     )
@@ -47,11 +46,15 @@ def webhook_list(company: Company = None, as_json: AsJson = False) -> None:
     """Where notices are posted to."""
     open_store()
     found = webhooks.views(scope_of(company))
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    rows = [(str(v.id), v.company, v.url, (iso(v.created_at) or "")[:10]) for v in found]
-    print_many("Webhooks", ("ID", "Company", "URL", "Since"), rows, "None.", may_shrink=("URL", "Company"))
+    print_list(
+        found,
+        as_json,
+        "Webhooks",
+        ("ID", "Company", "URL", "Since"),
+        lambda v: (str(v.id), v.company, v.url, (iso(v.created_at) or "")[:10]),
+        "None.",
+        may_shrink=("URL", "Company"),
+    )
 
 
 @webhook_app.command("test")
@@ -73,13 +76,12 @@ def webhook_deliveries(limit: Limit = 50, company: Company = None, as_json: AsJs
     """What was sent, by mail and by webhooks, or is to be sent."""
     open_store()
     found = webhooks.page_of(scope_of(company), Turn(None, limit)).items
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Deliveries",
         ("When", "To", "What", "State", "Tries", "Why"),
-        [((iso(v.at) or "")[:19], v.to, v.kind, v.state, str(v.tries), v.why) for v in found],
+        lambda v: ((iso(v.at) or "")[:19], v.to, v.kind, v.state, str(v.tries), v.why),
         "Nothing was sent yet.",
         may_shrink=("Why", "To"),
     )

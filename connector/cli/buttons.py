@@ -14,8 +14,7 @@ from connector.cli.output import (
     as_dict,
     now,
     open_store,
-    print_json,
-    print_many,
+    print_list,
     print_one,
     scope_of,
     settings,
@@ -72,13 +71,12 @@ def button_list(company: Company = None, as_json: AsJson = False) -> None:
     """All of them."""
     open_store()
     found = every(lambda each: buttons.page_of(scope_of(company), each), "i")
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Call buttons",
         ("Name", "Company", "Account", "Profile", "At once"),
-        [(v.name, v.company, v.account, v.profile or "-", str(v.most)) for v in found],
+        lambda v: (v.name, v.company, v.account, v.profile or "-", str(v.most)),
         "No call button yet: 'connector button create NAME --account A' makes one.",
         may_shrink=("Name", "Company"),
     )

@@ -9,7 +9,17 @@ from rich.table import Table
 
 from connector.billing import calls, emergency, profiles
 from connector.billing.calls import CdrView, LiveCall, Wanted
-from connector.cli.output import AsJson, as_dict, console, open_store, plain, print_json, print_many, print_one
+from connector.cli.output import (
+    AsJson,
+    as_dict,
+    console,
+    open_store,
+    plain,
+    print_json,
+    print_list,
+    print_many,
+    print_one,
+)
 from connector.cli.sip_options import hang_up_all
 from connector.core.access import EVERYTHING
 from connector.core.calls import Direction, Ending
@@ -29,13 +39,12 @@ def emergency_calls(
     """The calls to emergency numbers, and what became of them: they pass no gate, and are no CDRs."""
     open_store()
     found = emergency.listed(limit)
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Emergency calls (times are UTC)",
         ("When", "Profile", "Dialled", "Went to", "Node"),
-        [(iso(v.at) or "", v.profile or "-", v.dialled, v.outcome, v.node) for v in found],
+        lambda v: (iso(v.at) or "", v.profile or "-", v.dialled, v.outcome, v.node),
         "None.",
     )
 
@@ -45,13 +54,12 @@ def live(as_json: AsJson = False) -> None:
     """The calls that are up now."""
     open_store()
     found = calls.live()
-    if as_json:
-        print_json([as_dict(call) for call in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         f"{len(found)} live calls (times are UTC)",
         ("Profile", "Way", "From", "To", "Trunk", "Started", "Answered", "ID"),
-        [_live_row(call) for call in found],
+        _live_row,
         "No call is up.",
         may_shrink=("Trunk", "From", "Profile"),
     )

@@ -177,8 +177,11 @@ def ledger_close(as_json: AsJson = False) -> None:
     open_store()
     ledger.close_months(now())
     found = ledger.closings()
-    if as_json:
-        output.print_json([as_dict(view) for view in found])
-        return
-    rows = [(view.company, view.month, str(view.last_number), view.last_hash[:16]) for view in found]
-    output.print_many("Closed months", ("Company", "Month", "Last entry", "Its hash"), rows, "No month is over yet.")
+    output.print_list(
+        found,
+        as_json,
+        "Closed months",
+        ("Company", "Month", "Last entry", "Its hash"),
+        lambda view: (view.company, view.month, str(view.last_number), view.last_hash[:16]),
+        "No month is over yet.",
+    )

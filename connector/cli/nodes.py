@@ -8,7 +8,7 @@ import typer
 
 from connector import service
 from connector.billing import nodes
-from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
+from connector.cli.output import AsJson, console, now, open_store, print_list, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso
 
@@ -20,23 +20,19 @@ def list_all(as_json: AsJson = False) -> None:
     """Every node, whether it is here, and its calls."""
     open_store()
     found = nodes.list_nodes(now())
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Nodes",
         ("Node", "", "Last seen", "Calls", "Over, to be settled", "Held"),
-        [
-            (
-                view.name,
-                "here" if view.is_here else "away",
-                iso(view.seen_at) or "never",
-                str(view.calls),
-                str(view.dead_calls),
-                decimal(view.held_micros),
-            )
-            for view in found
-        ],
+        lambda view: (
+            view.name,
+            "here" if view.is_here else "away",
+            iso(view.seen_at) or "never",
+            str(view.calls),
+            str(view.dead_calls),
+            decimal(view.held_micros),
+        ),
         "No node was seen yet: 'connector serve' runs one.",
     )
 

@@ -18,8 +18,7 @@ from connector.cli.output import (
     now,
     open_store,
     plain,
-    print_json,
-    print_many,
+    print_list,
     print_one,
     read_file,
 )
@@ -69,12 +68,14 @@ def numbers_for_sale(
     """Numbers that can be bought, and what each costs for 30 days."""
     open_store()
     found = numbers.for_sale(country, area, limit)
-    if as_json:
-        print_json([asdict(view) for view in found])
-        return
-    rows = [(v.number, v.country, v.area, shown(v.fee_micros, v.currency)) for v in found]
-    none = "No number is for sale: 'connector numbers import FILE' brings some."
-    print_many("Numbers for sale", ("Number", "Country", "Area", "A month"), rows, none)
+    print_list(
+        found,
+        as_json,
+        "Numbers for sale",
+        ("Number", "Country", "Area", "A month"),
+        lambda v: (v.number, v.country, v.area, shown(v.fee_micros, v.currency)),
+        "No number is for sale: 'connector numbers import FILE' brings some.",
+    )
 
 
 @app.command("buy", context_settings=output.NUMBERS)
@@ -145,23 +146,22 @@ def numbers_list(company: Company = None, as_json: AsJson = False) -> None:
     """Every number: where it is, where it rings, what it costs and until when it is paid."""
     open_store()
     found = numbers.list_numbers(company)
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    rows = [
-        (
+    print_list(
+        found,
+        as_json,
+        "Numbers (times are UTC)",
+        ("Number", "Company", "Profile", "Route", "A month", "Paid until"),
+        lambda v: (
             v.number,
             v.company,
             v.profile or "-",
             v.route.replace("\n", "; "),
             shown(v.fee_micros, v.currency) if v.periods else "-",
             (iso(v.paid_until) or "-")[:16] + ("" if v.renews or not v.periods else " (ends)"),
-        )
-        for v in found
-    ]
-    none = "No number yet: 'connector numbers buy' or 'numbers add'."
-    heads = ("Number", "Company", "Profile", "Route", "A month", "Paid until")
-    print_many("Numbers (times are UTC)", heads, rows, none, may_shrink=("Route", "Company", "Profile"))
+        ),
+        "No number yet: 'connector numbers buy' or 'numbers add'.",
+        may_shrink=("Route", "Company", "Profile"),
+    )
 
 
 @app.command("verify", context_settings=output.NUMBERS)
@@ -189,8 +189,12 @@ def numbers_verified(company: Company = None, as_json: AsJson = False) -> None:
     """The numbers that companies may show beside their own, and why."""
     open_store()
     found = numbers.verified(company)
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    rows = [(v.number, v.company, v.evidence, (iso(v.verified_at) or "")[:16]) for v in found]
-    print_many("Verified numbers", ("Number", "Company", "Evidence", "When"), rows, "None.", may_shrink=("Evidence",))
+    print_list(
+        found,
+        as_json,
+        "Verified numbers",
+        ("Number", "Company", "Evidence", "When"),
+        lambda v: (v.number, v.company, v.evidence, (iso(v.verified_at) or "")[:16]),
+        "None.",
+        may_shrink=("Evidence",),
+    )

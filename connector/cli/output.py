@@ -8,10 +8,10 @@ import pwd
 import re
 import sys
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich import box
@@ -27,6 +27,8 @@ from connector.clock import SystemClock
 from connector.core import money, times
 from connector.core.access import EVERYTHING, Scope
 from connector.errors import BadInput
+
+V = TypeVar("V")
 
 console = Console()
 errors = Console(stderr=True)
@@ -155,6 +157,23 @@ def print_many(
     for row in rows:
         table.add_row(*(plain(cell) for cell in row))
     console.print(table)
+
+
+def print_list(
+    found: Sequence[V],
+    as_json: bool,
+    title: str,
+    heads: tuple[str, ...],
+    row: Callable[[V], tuple[str, ...]],
+    empty: str,
+    *,
+    may_shrink: tuple[str, ...] = (),
+) -> None:
+    """A list of views: as JSON, whole; or as a table, of each what `row` makes of it."""
+    if as_json:
+        print_json([as_dict(view) for view in found])
+    else:
+        print_many(title, heads, [row(view) for view in found], empty, may_shrink=may_shrink)
 
 
 def plain(text: str) -> Text:

@@ -8,7 +8,17 @@ import typer
 
 from connector.billing import audit, tokens, users
 from connector.cli import output
-from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one
+from connector.cli.output import (
+    AsJson,
+    Company,
+    as_dict,
+    now,
+    open_store,
+    print_json,
+    print_list,
+    print_many,
+    print_one,
+)
 from connector.core.access import EVERYTHING, PERMISSIONS, ROLES
 from connector.core.paging import MOST_ROWS, Turn, every
 from connector.core.times import iso
@@ -49,13 +59,12 @@ def user_list(as_json: AsJson = False) -> None:
     """Everybody who may sign in."""
     open_store()
     found = every(lambda turn: users.page_of(EVERYTHING, turn), "s")
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Users",
         ("E-mail", "Name", "Role", "Company", "Profile", "State"),
-        [(v.email, v.name, v.role, v.company or "(all)", v.profile or "-", _state(v)) for v in found],
+        lambda v: (v.email, v.name, v.role, v.company or "(all)", v.profile or "-", _state(v)),
         "Nobody may sign in yet: 'connector user create ADDRESS' lets somebody in.",
         may_shrink=("Name", "Company", "E-mail"),
     )
@@ -126,23 +135,19 @@ def token_list(as_json: AsJson = False) -> None:
     """All tokens."""
     open_store()
     found = every(lambda turn: tokens.page_of(EVERYTHING, None, turn), "i")
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Tokens",
         ("ID", "User", "Name", "Used", "Good until", "Scopes"),
-        [
-            (
-                str(v.id),
-                v.user,
-                v.name,
-                (iso(v.used_at) or "never")[:16],
-                "revoked" if v.revoked_at else (iso(v.expires_at) or "for ever")[:16],
-                " ".join(v.scopes) if len(v.scopes) < len(PERMISSIONS) else "all",
-            )
-            for v in found
-        ],
+        lambda v: (
+            str(v.id),
+            v.user,
+            v.name,
+            (iso(v.used_at) or "never")[:16],
+            "revoked" if v.revoked_at else (iso(v.expires_at) or "for ever")[:16],
+            " ".join(v.scopes) if len(v.scopes) < len(PERMISSIONS) else "all",
+        ),
         "No token yet: 'connector token create ADDRESS --name NAME --scope all' makes one.",
         may_shrink=("Scopes", "Name", "User"),
     )
@@ -175,13 +180,12 @@ def audit_list(
     """Who did what, by the command line, the web pages and the REST API."""
     open_store()
     found = audit.page_of(output.scope_of(company), Turn(None, limit), actor, action).items
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Audit",
         ("When", "Who", "What", "To what", "Details", "From"),
-        [((iso(v.at) or "")[:19], v.actor, v.action, v.subject, v.detail, v.address) for v in found],
+        lambda v: ((iso(v.at) or "")[:19], v.actor, v.action, v.subject, v.detail, v.address),
         "Nobody has changed anything yet.",
         may_shrink=("Details", "To what", "Who"),
     )

@@ -10,7 +10,7 @@ import typer
 
 from connector.billing import calls, limits, plans, profiles
 from connector.cli import sip_options
-from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_many, print_one, settings
+from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_list, print_one, settings
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core import connect, numbering
 from connector.core.money import amount
@@ -25,16 +25,19 @@ def profile_list(as_json: AsJson = False) -> None:
     """All profiles."""
     open_store()
     found = profiles.list_profiles()
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Profiles",
         ("Name", "Username", "Company", "Status", "Channels in use", "Numbers"),
-        [
-            (p.name, p.username, p.company, p.status, f"{p.channels_in_use} of {p.channels}", " ".join(p.numbers))
-            for p in found
-        ],
+        lambda p: (
+            p.name,
+            p.username,
+            p.company,
+            p.status,
+            f"{p.channels_in_use} of {p.channels}",
+            " ".join(p.numbers),
+        ),
         "No profile yet: 'connector profile create NAME --channels 10' makes one.",
         may_shrink=("Name", "Company", "Numbers"),
     )

@@ -16,8 +16,7 @@ from connector.cli.output import (
     console,
     now,
     open_store,
-    print_json,
-    print_many,
+    print_list,
     print_one,
     read_file,
 )
@@ -51,18 +50,19 @@ def rates_list(company: Company = None, as_json: AsJson = False) -> None:
     """All decks, the newest first."""
     open_store()
     found = decks.list_decks(company)
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    rows = [
-        (str(view.id), view.company, view.name, str(view.rates), iso(view.in_use_at) or "", view.version[:12])
-        for view in found
-    ]
-    heads = ("ID", "Company", "Name", "Rates", "In use from", "Version")
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Rate decks (times are UTC)",
-        heads,
-        rows,
+        ("ID", "Company", "Name", "Rates", "In use from", "Version"),
+        lambda view: (
+            str(view.id),
+            view.company,
+            view.name,
+            str(view.rates),
+            iso(view.in_use_at) or "",
+            view.version[:12],
+        ),
         "No deck yet: 'connector rates load FILE' loads one.",
         may_shrink=("Name", "Company"),
     )

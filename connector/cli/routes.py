@@ -18,6 +18,7 @@ from connector.cli.output import (
     open_store,
     plain,
     print_json,
+    print_list,
     print_many,
     print_one,
     read_file,
@@ -113,13 +114,12 @@ def account_list(as_json: AsJson = False) -> None:
     """All accounts."""
     open_store()
     found = routes.accounts()
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Accounts",
         ("Name", "Company", "Profile", "Route"),
-        [(v.name, v.company, v.profile or "-", v.route.replace("\n", "; ")) for v in found],
+        lambda v: (v.name, v.company, v.profile or "-", v.route.replace("\n", "; ")),
         "No account yet: 'connector account create NAME --profile P --extension 101' makes one.",
         may_shrink=("Route", "Company"),
     )
@@ -139,13 +139,14 @@ def _add_named(app: typer.Typer, kind: str, what: str, save: Callable[..., route
         """Every name."""
         open_store()
         found = routes.named(kind)
-        if as_json:
-            print_json([as_dict(view) for view in found])
-            return
-        rows = [(view.name, view.company, view.text.replace("\n", "; ")) for view in found]
-        none_yet = f"None yet: 'connector {kind} set NAME TEXT' makes one."
-        print_many(
-            f"All {kind}", ("Name", "Company", what.capitalize()), rows, none_yet, may_shrink=(what.capitalize(),)
+        print_list(
+            found,
+            as_json,
+            f"All {kind}",
+            ("Name", "Company", what.capitalize()),
+            lambda view: (view.name, view.company, view.text.replace("\n", "; ")),
+            f"None yet: 'connector {kind} set NAME TEXT' makes one.",
+            may_shrink=(what.capitalize(),),
         )
 
     @app.command("remove", help="Forget it; not while a route needs it.")

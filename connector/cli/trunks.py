@@ -10,7 +10,17 @@ import typer
 from connector.billing import calls, profiles, reachability, trunks
 from connector.billing.trunks import SignIn
 from connector.cli import sip_options
-from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_json, print_many, print_one
+from connector.cli.output import (
+    AsJson,
+    Company,
+    as_dict,
+    now,
+    open_store,
+    print_json,
+    print_list,
+    print_many,
+    print_one,
+)
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core.sip import FAILOVER, Options
 from connector.core.times import iso
@@ -119,16 +129,21 @@ def trunk_list(as_json: AsJson = False) -> None:
     """All trunks, in the order in which calls try them."""
     open_store()
     found = trunks.list_trunks()
-    if as_json:
-        print_json([as_dict(view) for view in found])
-        return
-    print_many(
+    print_list(
+        found,
+        as_json,
         "Trunks",
         ("Name", "Of", "Company", "By", "Address", "State", "Place", "Share"),
-        [
-            (t.name, t.profile or "-", t.company, t.auth, f"{t.host}:{t.port}", t.state, str(t.place), str(t.share))
-            for t in found
-        ],
+        lambda t: (
+            t.name,
+            t.profile or "-",
+            t.company,
+            t.auth,
+            f"{t.host}:{t.port}",
+            t.state,
+            str(t.place),
+            str(t.share),
+        ),
         "No trunk yet: 'connector trunk create NAME --address HOST' makes one.",
         may_shrink=("Company", "Of", "Name"),
     )

@@ -114,6 +114,8 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     expect(visitor.get_by_role("heading", name="Call Sample Ltd")).to_be_visible()
     visitor.get_by_role("button", name="Call").click()
     expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected, 0:0[1-9]$"))
+    for button, seen_now in (("Call", False), ("Hang up", True), ("Mute", True)):
+        expect(visitor.get_by_role("button", name=button, exact=True)).to_be_visible(visible=seen_now)
     assert process.waited(lambda: loudest(visitor, 0), 10)
     assert process.waited(lambda: loudest(visitor, 1), 10)
     seen(visitor)

@@ -42,7 +42,7 @@ def button_list(ask: Ask) -> Shown:
     ]
     table = {
         "title": "",
-        "heads": ["Name", "Calls", "At", "Visitors at once"],
+        "heads": ["Name", "Calls", "At", "At once"],
         "rows": rows,
         "empty": "None yet.",
     }
