@@ -58,6 +58,8 @@ def test_a_company_gets_a_number_and_has_it_ring(connector: Command, tmp_path: P
     button = connector.json("button", "create", "website", "--account", "support", "--most", "3")
     assert button["link"].endswith(f"/call/{button['token']}")
     assert button["link"] in button["html"]
+    assert connector("button", "show", "website", "--html") == button["html"] + "\n"
+    assert "<a" not in connector("button", "show", "website")
     assert connector.json("button", "show", "website") == button
     assert connector.json("button", "change", "website", "--most", "4")["most"] == 4
     assert "website" in connector("button", "list")

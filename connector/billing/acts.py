@@ -38,6 +38,13 @@ _OWNERS = {
     ),
     "export": "SELECT company_id, profile_id FROM export WHERE id = ?",
 }
+# What people call what a request calls otherwise.
+_NAMES = {
+    "profile": "SELECT name FROM profile WHERE username = ?",
+    "user": "SELECT email FROM users WHERE id = ?",
+    "webhook": "SELECT url FROM webhook WHERE id = ?",
+    "call button": "SELECT name FROM button WHERE id = ?",
+}
 _NUMBERED = ("company", "user", "export", "webhook", "call button")
 _MOST_ID = 2**31
 
@@ -100,6 +107,12 @@ def _answered(actor: Actor, once: Once | None) -> Done | None:
     if before.fingerprint != once.fingerprint:
         raise KeyReused("this Idempotency-Key was another request's: nothing was done")
     return Done(json.loads(before.answer), again=True)
+
+
+def name_of(kind: str, name: str) -> str:
+    """What people call a thing that is there, in the caller's transaction: most as requests do."""
+    found = rows(_NAMES[kind], int(name) if kind in _NUMBERED else name) if kind in _NAMES else []
+    return str(found[0][0]) if found else name
 
 
 def tried(actor: Actor, permission: str | None, thing: Thing | None, question: Callable[[], R]) -> R:

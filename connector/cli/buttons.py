@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import sys
+from typing import Annotated
 
 import typer
 
@@ -35,16 +36,25 @@ def button_create(
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make one, and show its link and its HTML."""
+    """Make one, and show its link; `show --html` prints what is copied into a page."""
     open_store()
-    print_one(_placed(buttons.create(name, account, most, now(), company)), as_json)
+    _print(buttons.create(name, account, most, now(), company), as_json)
 
 
 @app.command("show")
-def button_show(name: str, company: Company = None, as_json: AsJson = False) -> None:
-    """One, with its link and its HTML for web pages and e-mails."""
+def button_show(
+    name: str,
+    company: Company = None,
+    html: Annotated[bool, typer.Option("--html", help="Print its HTML, for a web page or an e-mail.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One, with its link."""
     open_store()
-    print_one(_placed(buttons.named(name, company)), as_json)
+    view = buttons.named(name, company)
+    if html:
+        sys.stdout.write(core.html(settings().web.url, view.token, view.company) + "\n")
+        return
+    _print(view, as_json)
 
 
 @app.command("change")
@@ -82,6 +92,7 @@ def button_list(company: Company = None, as_json: AsJson = False) -> None:
     )
 
 
-def _placed(view: ButtonView) -> dict[str, Any]:
+def _print(view: ButtonView, as_json: bool) -> None:
     url = settings().web.url
-    return {**as_dict(view), "link": core.link(url, view.token), "html": core.html(url, view.token, view.company)}
+    html = {"html": core.html(url, view.token, view.company)} if as_json else {}
+    print_one({**as_dict(view), "link": core.link(url, view.token), **html}, as_json)

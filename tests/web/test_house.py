@@ -47,6 +47,26 @@ async def test_the_house_sees_every_page(client: Client, town: Town) -> None:
         await get(client, path.replace("+", "%2B"))
 
 
+async def test_a_form_says_what_it_is_about(client: Client, town: Town) -> None:
+    """By the name that people have for it, before anything is confirmed."""
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    things = town.things
+    for path, heading in (
+        ("/accounts/sales/remove", "Remove an account: sales"),
+        (f"/profiles/{things['profile']}/credit/add", "Add credit: office"),
+        (f"/people/{things['user']}", "Change a user: viewer@example.com"),
+        (f"/alerts/webhooks/{things['webhook']}/remove", "Remove a webhook: https://example.com/notices"),
+        (f"/buttons/{things['button']}/change", "Change a call button: website"),
+        ("/mailboxes/101/remove", "Remove a mailbox: 101"),
+        ("/numbers/%2B442079460100/route", "Where calls to a number ring: +442079460100"),
+        ("/profiles/new", "Set up a SIP profile"),
+    ):
+        assert f"<h1>{heading}</h1>" in await get(client, path)
+    status, asked = await send(client, f"/buttons/{things['button']}/remove")
+    assert (status, "<h1>Remove a call button: website</h1>" in asked) == (200, True)
+
+
 async def test_a_trunk_comes_changes_and_goes(client: Client, town: Town) -> None:
     """A password is taken and never sent back; what is left empty stays; a change is in effect."""
     await welcomed(client, "house@example.com")

@@ -173,13 +173,15 @@ class Site:
                 ask = replace(ask, read=await self._world.files(filled.read, ask))
             if form.asks_back() and not confirmed:
 
-                def question() -> Quote | None:
-                    """What it would do to what was seen."""
+                def question() -> tuple[Quote | None, str]:
+                    """What it would do to what was seen, and to what."""
                     _check_seen(form, ask, was)
-                    return filled.quote(ask)
+                    about = _about(page, ask)  # what is tried out may take it away
+                    return filled.quote(ask), about
 
-                found = await self._quoted(form, whose, question)
+                found, about = await self._quoted(form, whose, question)
                 values = {"lines": found.lines, "given": {**given, **found.pinned}, "form": form, "page": page}
+                values["about"] = about
                 values |= {"key": _new_key(), "back": _filled(page.back, ask)}
                 return render.response(render.text("confirm.html", {**frame, **values}))
             once = Once(key or _new_key(), _fingerprint(request, visit, given)) if page.once else None
@@ -200,12 +202,14 @@ class Site:
         to, said, lines = done.answer
         return self._done(Outcome(to, said, tuple((name, value) for name, value in lines)), frame)
 
-    async def _quoted(self, form: type[Form], whose: Whose, question: Callable[[], Quote | None]) -> Quote:
-        """What a form would do: tried out where one writes, or only looked up."""
+    async def _quoted(
+        self, form: type[Form], whose: Whose, question: Callable[[], tuple[Quote | None, str]]
+    ) -> tuple[Quote, str]:
+        """What a form would do, and to what: tried out where one writes, or only looked up."""
         how = (self._world.store, acts.tried) if form.tries else (self._world.reads, acts.look)
-        found = await how[0](how[1], whose[0], whose[1], whose[2], question)
+        found, about = await how[0](how[1], whose[0], whose[1], whose[2], question)
         assert isinstance(found, Quote)
-        return found
+        return found, about
 
     def _done(self, outcome: Outcome, frame: dict[str, Any]) -> web.StreamResponse:
         if outcome.lines:
@@ -270,7 +274,7 @@ class Site:
                 }
             )
         values = {"fields": fields, "why": why, "form": form, "page": page, "intro": form.intro(ask)}
-        values["was"] = _seen(shown)
+        values |= {"was": _seen(shown), "about": _about(page, ask)}
         return render.text("form.html", {**frame, "back": _filled(page.back, ask), **values})
 
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
@@ -366,6 +370,14 @@ def _seen(shown: dict[str, Any]) -> str:
 def _check_seen(form: type[Form], ask: Ask, was: str) -> None:
     if was and was != _seen(form.initial(ask)):
         raise BadInput("somebody has changed this meanwhile: look at it again, or save it all the same")
+
+
+def _about(page: SitePage, ask: Ask) -> str:
+    """What a form is about, as people call it; "" if it is about nothing that is there yet."""
+    thing = page.thing(dict(ask.path), None)
+    if thing is not None and thing[0] != "company":
+        return acts.name_of(*thing)
+    return next((name for kind, name in ask.path.items() if kind != "token"), "")
 
 
 def _filled(pattern: str, ask: Ask) -> str:
