@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from connector.billing import credit, ledger, plans, profiles
-from connector.billing.calls import CdrView
+from connector.billing.history import CdrView
 from connector.billing.profiles import Credentials
 from connector.billing.store import reading, rows
 from connector.clock import SystemClock

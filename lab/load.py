@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from connector import stores
-from connector.billing import calls, reports
-from connector.billing.calls import CdrView
+from connector.billing import calls, history, reports
+from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core import refusals
 from lab import process, sipp
@@ -217,7 +217,7 @@ class Bench:
         """A scenario begins: nothing may be up, and CDRs are counted from here."""
         outcome = Outcome(name)
         self.settle(outcome, "at the beginning")
-        self._seen = {cdr.id for cdr in self.in_store(lambda: calls.cdrs(1_000_000))}
+        self._seen = {cdr.id for cdr in self.in_store(lambda: history.cdrs(1_000_000))}
         outcome.took_s = -time.monotonic()
         return outcome
 
@@ -231,7 +231,7 @@ class Bench:
 
     def new_cdrs(self) -> list[CdrView]:
         """The CDRs since the scenario began."""
-        return [cdr for cdr in self.in_store(lambda: calls.cdrs(1_000_000)) if cdr.id not in self._seen]
+        return [cdr for cdr in self.in_store(lambda: history.cdrs(1_000_000)) if cdr.id not in self._seen]
 
     def talked_ms(self) -> dict[str, int]:
         """How many milliseconds each call talked, by its id, as Asterisk itself wrote it down.

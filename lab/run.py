@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-from connector.billing import calls
+from connector.billing import calls, history
 from connector.billing.sqlite import FileStore
 from connector.cli.calls import print_cdrs
 from lab import demo, far_end, process, sample
@@ -315,10 +315,10 @@ def _show_cdrs(folder: Path) -> None:
     print_cdrs(_newest(folder))
 
 
-def _newest(folder: Path) -> list[calls.CdrView]:
+def _newest(folder: Path) -> list[history.CdrView]:
     store = FileStore(folder / "connector.db")
     try:
-        return calls.cdrs(2)
+        return history.cdrs(2)
     finally:
         store.close()
 

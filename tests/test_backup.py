@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connector import backup, service
-from connector.billing import calls, credit, ledger, plans, restored
+from connector.billing import calls, credit, history, ledger, plans, restored
 from connector.billing.models import database
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -79,7 +79,7 @@ def test_a_restored_store_is_as_it_was_and_charges_nothing(
     told = restored.view(NOW + 40 * DAY_MS)
     assert (told.live_calls, told.held_micros, [term.subject for term in told.terms]) == (1, 23_000, ["office"])
     assert restored.done(NOW + 40 * DAY_MS) == 1
-    (cdr,) = calls.cdrs(10)
+    (cdr,) = history.cdrs(10)
     assert (cdr.ending, cdr.price_micros, restored.is_restored()) == ("estimated", 0, False)
     with pytest.raises(BadInput, match="nothing to reconcile"):
         restored.view(NOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connector.billing import calls, credit
+from connector.billing import credit, history
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from tests.billing.test_calls import admitted, finish
@@ -133,7 +133,7 @@ def test_a_charge_is_explained(connector: Command, office: Credentials) -> None:
     assert "are 66 s in blocks of 30/6" in " ".join(
         connector("cdr", "explain", call.call_id[:8]).replace("│", "").split()
     )
-    assert calls.explain(call.call_id).deck_version == told["deck_version"]
+    assert history.explain(call.call_id).deck_version == told["deck_version"]
 
 
 def test_a_tampered_ledger_fails_the_command(connector: Command, store: FileStore) -> None:

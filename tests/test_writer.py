@@ -9,7 +9,7 @@ from collections.abc import Callable
 import peewee
 import pytest
 
-from connector.billing import calls, credit
+from connector.billing import calls, credit, history
 from connector.billing import store as store_module
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -134,7 +134,7 @@ async def test_commit_done_answer_lost(
     assert [type(answer) for answer in answers] == [Admitted, Admitted, Admitted, Refusal]
     assert len(lost) == 1
     assert len(calls.live()) == 3
-    assert [cdr.refusal for cdr in calls.cdrs(10)] == ["channels_full"]
+    assert [cdr.refusal for cdr in history.cdrs(10)] == ["channels_full"]
 
 
 def test_who_was_told_no_while_the_store_said_yes_has_no_channel(office: Credentials) -> None:
@@ -145,7 +145,7 @@ def test_who_was_told_no_while_the_store_said_yes_has_no_channel(office: Credent
     for _ in range(2):
         calls.refuse(asked, "node", refusals.STORE_UNAVAILABLE)
     assert calls.live() == []
-    assert [(cdr.ending, cdr.refusal, cdr.price_micros) for cdr in calls.cdrs(10)] == [
+    assert [(cdr.ending, cdr.refusal, cdr.price_micros) for cdr in history.cdrs(10)] == [
         ("refused", "store_unavailable", 0)
     ]
     assert credit.credit("office", NOW).available_micros == free

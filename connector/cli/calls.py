@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls, emergency, profiles
-from connector.billing.calls import CdrView, LiveCall, Wanted
+from connector.billing import calls, emergency, history, profiles
+from connector.billing.calls import LiveCall
+from connector.billing.history import CdrView, Wanted
 from connector.cli.output import (
     AsJson,
     as_dict,
@@ -101,7 +102,7 @@ def cdr_list(
         since=None if since is None else instant(since, "UTC"),
         until=None if until is None else instant(until, "UTC"),
     )
-    found = every(lambda turn: calls.cdr_page(EVERYTHING, turn, wanted), "is", limit)
+    found = every(lambda turn: history.cdr_page(EVERYTHING, turn, wanted), "is", limit)
     if as_json:
         print_json([as_dict(cdr) for cdr in found])
         return
@@ -112,7 +113,7 @@ def cdr_list(
 def cdr_show(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """One call, with everything that is known of it, by its ID or the beginning of it."""
     open_store()
-    print_one(as_dict(calls.cdr(cdr_id)), as_json)
+    print_one(as_dict(history.cdr(cdr_id)), as_json)
 
 
 def print_cdrs(found: list[CdrView]) -> None:
@@ -157,7 +158,7 @@ def _live_row(call: LiveCall) -> tuple[str, ...]:
 def cdr_explain(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """Why a call cost what it did: rate, blocks, bundle, rounding, and every movement of money, worked out again."""
     open_store()
-    found = as_dict(calls.explain(cdr_id))
+    found = as_dict(history.explain(cdr_id))
     if as_json:
         print_json(found)
         return

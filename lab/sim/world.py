@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
-from connector.billing import calls, credit, decks, ledger, numbers, profiles, trunks, vault
+from connector.billing import calls, credit, decks, history, ledger, numbers, profiles, trunks, vault
 from connector.billing.sqlite import IN_MEMORY, FileStore
 from connector.billing.store import reading, rows
 from connector.core.holds import Slicing
@@ -308,7 +308,7 @@ def _compare(world: World) -> list[str]:
     for profile, most in world.asterisk.most_carried.items():
         if most > CHANNELS:
             problems.append(f"{most} calls of {profile} at once, on {CHANNELS} channels")
-    booked = {cdr.id: cdr for cdr in calls.cdrs(10_000)}
+    booked = {cdr.id: cdr for cdr in history.cdrs(10_000)}
     carried = [truth for truth in world.asterisk.calls if truth.call_id]
     stepped = any(fault.kind.startswith("clock") for fault in world.plan.faults)
     # Timers of Asterisk go by the clock: set back while nobody can set them again, they are late, whatever we do.
@@ -330,7 +330,7 @@ def _compare(world: World) -> list[str]:
     return problems
 
 
-def _wrong(truth: Truth, cdr: calls.CdrView, held_s: int | None, stepped: bool, unguarded: bool) -> list[str]:
+def _wrong(truth: Truth, cdr: history.CdrView, held_s: int | None, stepped: bool, unguarded: bool) -> list[str]:
     """What a CDR says that is not so."""
     wrong = []
     talked = truth.talked_ms

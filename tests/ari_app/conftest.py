@@ -12,7 +12,7 @@ from connector.ari_app import app as app_module
 from connector.ari_app import recovery
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.journal import LegStory
-from connector.billing import calls
+from connector.billing import calls, history
 from connector.billing.profiles import Credentials
 from connector.core.holds import Slicing
 from connector.errors import AmiUnavailable, AriRefused
@@ -167,10 +167,10 @@ async def until(condition: Any, limit_s: int = 2) -> None:
     raise AssertionError("it did not come")
 
 
-async def booked(count: int) -> list[calls.CdrView]:
+async def booked(count: int) -> list[history.CdrView]:
     """The CDRs, when there are so many."""
-    await until(lambda: len(calls.cdrs(100)) == count)
-    return calls.cdrs(100)
+    await until(lambda: len(history.cdrs(100)) == count)
+    return history.cdrs(100)
 
 
 async def talking(app: ConnectorApp, office: Credentials) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.ari_app.app import ConnectorApp
-from connector.billing import buttons, calls, credit, routes
+from connector.billing import buttons, calls, credit, history, routes
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.core.calls import Progress
@@ -119,7 +119,7 @@ async def test_hang_ups_that_were_heard_are_booked_before_we_stop(app: Connector
     await until(lambda: len(calls.live()) == 1)
     app.event(about("ChannelDestroyed", "A", 9, cause=16))
     await app.close()
-    (cdr,) = calls.cdrs(10)
+    (cdr,) = history.cdrs(10)
     assert cdr.ending == "no_answer"
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.journal import LegStory
-from connector.billing import calls
+from connector.billing import calls, history
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from tests.ari_app.conftest import (
@@ -77,7 +77,7 @@ async def test_a_lost_end_is_found_while_the_stream_is_open(
     await talking(app, office)
     journal.written = {"A": written("A", 7_000), "B": written("B", 7_010)}
     await app._look()
-    assert calls.cdrs(10) == []
+    assert history.cdrs(10) == []
     await app._look()
     (cdr,) = await booked(1)
     assert (cdr.ending, cdr.duration_ms) == ("ok", 7_010)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.billing import buttons, calls, ledger, profiles, reports, routes
+from connector.billing import buttons, calls, history, ledger, profiles, reports, routes
 from connector.billing.buttons import ButtonView, Pushed
 from connector.billing.profiles import Credentials
 from connector.core import refusals
@@ -59,7 +59,7 @@ def test_a_call_by_a_button_is_a_call_in(button: ButtonView) -> None:
     assert calls.live_page(EVERYTHING, ALL).items == [live]
     assert push(button, "a") == got  # the answer was lost, and it is asked again
     over("a", NOW + 1000)
-    (cdr,) = calls.cdrs(5)
+    (cdr,) = history.cdrs(5)
     assert (cdr.button, cdr.trunk, cdr.called, cdr.ending, cdr.duration_ms) == ("website", None, "sales", "ok", 2000)
     assert (cdr.price_micros, cdr.caller_id, cdr.profile) == (0, "", "office")
     assert calls.live() == []
@@ -90,7 +90,7 @@ def test_so_many_call_at_once_and_no_more(button: ButtonView) -> None:
     buttons.change(button.id, 1)
     over("d")
     assert push(button, "g") is refusals.BUTTON_FULL
-    refused = [(cdr.refusal, cdr.button) for cdr in calls.cdrs(9) if cdr.refusal]
+    refused = [(cdr.refusal, cdr.button) for cdr in history.cdrs(9) if cdr.refusal]
     assert sorted(refused) == [("button_full", "website")] * 2 + [("channels_full", "e-mail")]
     for call_id in ("b", "f"):
         over(call_id)
@@ -106,7 +106,7 @@ def test_where_nobody_can_be_called_the_refusal_is_the_companys(button: ButtonVi
     buttons.remove(button.id)
     assert push(button, "c") is refusals.NUMBER_UNKNOWN
     company = profiles.company_id("Acme")
-    seen = {cdr.id: cdr.button for cdr in calls.cdr_page(Scope(company), ALL, calls.Wanted()).items}
+    seen = {cdr.id: cdr.button for cdr in history.cdr_page(Scope(company), ALL, history.Wanted()).items}
     assert seen == {"a": "website", "b": "website"}
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from connector import stores
-from connector.billing import calls, credit, profiles
-from connector.billing.calls import CdrView, Wanted
+from connector.billing import calls, credit, history, profiles
+from connector.billing.history import CdrView, Wanted
 from connector.billing.models import Profile
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -111,7 +111,7 @@ def test_refusals_speak_in_their_order(line: str, office: Credentials) -> None:
     got = calls.admit(attempt(source, dialled, Direction(direction)), NODE)
     assert isinstance(got, Refusal)
     assert got.code == wanted
-    (cdr,) = calls.cdrs(10)
+    (cdr,) = history.cdrs(10)
     assert (cdr.refusal, cdr.ending, cdr.cause, cdr.dialled) == (wanted, "refused", got.cause, dialled)
     assert (cdr.duration_ms, cdr.answered_at, cdr.started_at, cdr.ended_at) == (0, None, NOW, NOW + 3)
     assert cdr.profile == ("office" if source == office.username or wanted == "profile_not_active" else None)
@@ -134,7 +134,7 @@ def test_ending_a_call_again_changes_nothing(office: Credentials) -> None:
     assert calls.live()[0].answered_at == NOW + 10
     finish(got.call_id)
     finish(got.call_id, ended_at=NOW + 900)
-    (cdr,) = calls.cdrs(10)
+    (cdr,) = history.cdrs(10)
     assert (cdr.id, cdr.duration_ms, cdr.ending, cdr.cause, cdr.other_leg) == (got.call_id, 10, "ok", 16, "B")
     assert cdr.price_micros == 11_500
     assert calls.live() == []
@@ -160,10 +160,10 @@ def test_a_cdr_is_found_by_the_beginning_of_its_id(office: Credentials) -> None:
     """What stands in the table is enough; what fits nothing or everything is said to."""
     got = admitted(office.username)
     finish(got.call_id)
-    assert calls.cdr(got.call_id[:8]).id == got.call_id
+    assert history.cdr(got.call_id[:8]).id == got.call_id
     for wrong in ("zzzz", "", "%%%%"):
         with pytest.raises(NotFound):
-            calls.cdr(wrong)
+            history.cdr(wrong)
 
 
 def test_what_the_network_sent_is_kept_harmless(office: Credentials) -> None:
@@ -172,7 +172,7 @@ def test_what_the_network_sent_is_kept_harmless(office: Credentials) -> None:
         uuid.uuid4().hex, Direction.OUT, "leg", office.username, "'; DROP TABLE cdr;--\x00", "\x1b[2J" * 50, NOW, NOW
     )
     calls.admit(hostile, NODE)
-    (cdr,) = calls.cdrs(10)
+    (cdr,) = history.cdrs(10)
     assert cdr.dialled == "'; DROP TABLE cdr;--?"
     assert len(cdr.caller_id) == 64
     assert cdr.caller_id.isprintable()
@@ -211,15 +211,15 @@ def test_many_processes_together_get_exactly_the_channels_bought(store: Store, c
     for worker in workers:
         worker.join()
     assert len(calls.live()) == 300
-    assert len(calls.cdrs(1000)) == 100
+    assert len(history.cdrs(1000)) == 100
 
 
 def test_the_history_comes_in_pages_that_miss_nothing(
     store: Store, office: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is asked for, and however few CDRs a page looks at: all of them, once, the newest first."""
-    monkeypatch.setattr(calls, "LOOKED_AT", 5)
-    monkeypatch.setattr(calls, "MOST_LOOKED_AT", 10)
+    monkeypatch.setattr(history, "LOOKED_AT", 5)
+    monkeypatch.setattr(history, "MOST_LOOKED_AT", 10)
     for number in range(40):
         dialled = "+449000000001" if number % 7 == 0 else "+442079460001"
         at = NOW + number // 3 * 1000  # three end at the same moment
@@ -228,7 +228,7 @@ def test_the_history_comes_in_pages_that_miss_nothing(
         )
     for call in calls.live():
         calls.ended_unseen(call, None, NOW + 50_000)
-    everything = sorted(calls.cdrs(100), key=lambda cdr: (cdr.ended_at, cdr.id), reverse=True)
+    everything = sorted(history.cdrs(100), key=lambda cdr: (cdr.ended_at, cdr.id), reverse=True)
     assert len(everything) == 40
     asked: list[tuple[Wanted, Callable[[CdrView], bool]]] = [
         (Wanted(), lambda cdr: True),
@@ -241,6 +241,6 @@ def test_the_history_comes_in_pages_that_miss_nothing(
         (Wanted(ending="refused", until=NOW + 9000), lambda cdr: cdr.ending == "refused" and cdr.ended_at < NOW + 9000),
     ]
     for wanted, fits in asked:
-        found = every(lambda each, wanted=wanted: calls.cdr_page(Scope(1), each, wanted), "is")  # type: ignore[misc]
+        found = every(lambda each, wanted=wanted: history.cdr_page(Scope(1), each, wanted), "is")  # type: ignore[misc]
         assert [cdr.id for cdr in found] == [cdr.id for cdr in everything if fits(cdr)], wanted
-    assert calls.cdr_page(Scope(2), Turn(), Wanted()).items == []
+    assert history.cdr_page(Scope(2), Turn(), Wanted()).items == []

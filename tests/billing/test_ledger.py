@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from connector.billing import calls, credit, ledger, plans, profiles
+from connector.billing import calls, credit, history, ledger, plans, profiles
 from connector.billing.models import Company
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -219,7 +219,7 @@ def test_a_deleted_profile_gives_back_what_it_has(office: Credentials) -> None:
     finish(call.call_id, ended_at=NOW + 30_000)
     assert credit.balance().available_micros == before + 10 * MICROS - 11_500
     assert profiles.list_profiles() == []
-    assert calls.cdrs(1)[0].price_micros == 11_500
+    assert history.cdrs(1)[0].price_micros == 11_500
     profiles.create_profile("office", 1, "asterisk", NOW)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.billing import calls, credit, decks, holds, ledger, limits, notices, plans
+from connector.billing import calls, credit, decks, history, holds, ledger, limits, notices, plans
 from connector.billing.profiles import Credentials
 from connector.core.calls import Admitted, Direction
 from connector.core.holds import Slicing
@@ -45,7 +45,7 @@ def talked(office: Credentials, ms: int, number: str = "+442079460001") -> int |
             break
         held = more
     finish(call.call_id, answered_at=NOW, ended_at=NOW + min(ms, held * 1000))
-    return calls.cdr(call.call_id).price_micros
+    return history.cdr(call.call_id).price_micros
 
 
 def test_a_call_is_held_extended_and_settled(office: Credentials) -> None:
@@ -61,7 +61,7 @@ def test_a_call_is_held_extended_and_settled(office: Credentials) -> None:
     now = credit.credit("office", NOW)
     assert (now.available_micros, now.held_micros) == (10 * MICROS - 13_800, 0)
     assert calls.extend(call.call_id, 60, NOW, SLICES) is None
-    told = calls.explain(call.call_id[:8])
+    told = history.explain(call.call_id[:8])
     assert (told.prefix, told.billed_s, told.paid_s, told.price_micros, told.agrees) == ("+44", 36, 36, 13_800, True)
     assert [entry.kind for entry in told.entries] == ["hold", "hold", "settle"]
     assert told.entries[-1].postings == {
@@ -75,7 +75,7 @@ def test_nobody_answered_and_nothing_is_charged(office: Credentials) -> None:
     assert calls.live()[0].held_micros == 110_000
     finish(call.call_id, answered_at=None)
     assert credit.credit("office", NOW).available_micros == 10 * MICROS
-    assert calls.cdr(call.call_id).price_micros == 0
+    assert history.cdr(call.call_id).price_micros == 0
 
 
 def test_a_call_is_never_charged_past_its_hold(office: Credentials) -> None:
@@ -83,9 +83,9 @@ def test_a_call_is_never_charged_past_its_hold(office: Credentials) -> None:
     for ended_at in (NOW + 30_004, NOW + 900_000):
         call = begin(office)
         finish(call.call_id, answered_at=NOW, ended_at=ended_at)
-        cdr = calls.cdr(call.call_id)
+        cdr = history.cdr(call.call_id)
         assert cdr.price_micros == 11_500
-        assert "no more is billed" in calls.explain(cdr.id).blocks
+        assert "no more is billed" in history.explain(cdr.id).blocks
 
 
 def test_calls_in_are_free_and_need_no_credit(office: Credentials) -> None:
@@ -96,9 +96,9 @@ def test_calls_in_are_free_and_need_no_credit(office: Credentials) -> None:
     assert got.guard_s == SLICES.longest_s
     assert calls.answered(got.call_id, NOW, None, SLICES) is None
     finish(got.call_id)
-    assert calls.cdr(got.call_id).price_micros == 0
+    assert history.cdr(got.call_id).price_micros == 0
     with pytest.raises(NotFound, match="a call in"):
-        calls.explain(got.call_id)
+        history.explain(got.call_id)
 
 
 def test_a_thin_balance_is_shared_to_its_last_block(office: Credentials) -> None:
@@ -135,8 +135,8 @@ def test_bundles_pay_first_and_then_the_company(office: Credentials) -> None:
     before = credit.balance().available_micros
     assert talked(office, 90_500, US) == priced.price_micros == 12_000
     assert credit.balance().available_micros == before - 12_000
-    (straddled,) = [cdr.id for cdr in calls.cdrs(99) if cdr.price_micros == 12_000]
-    told = calls.explain(straddled)
+    (straddled,) = [cdr.id for cdr in history.cdrs(99) if cdr.price_micros == 12_000]
+    told = history.explain(straddled)
     assert (told.bundle_s, told.paid_s, told.payer) == (60, 36, "company")
     assert credit.credit("office", NOW).available_micros == 10 * MICROS - 20_000
     assert talked(office, 30_000) == 11_500
@@ -220,7 +220,7 @@ def test_the_rate_at_the_answer_is_the_calls(office: Credentials) -> None:
     assert calls.live()[0].held_micros == 23_000
     decks.load(DECK.replace("0.023", "0.5"), "dearest", NOW, after_ms=300)
     finish(call.call_id, answered_at=NOW + 200, ended_at=NOW + 1_000)
-    told = calls.explain(call.call_id)
+    told = history.explain(call.call_id)
     assert (told.price_micros, told.deck_name) == (23_000, "dearer")
 
 
@@ -307,4 +307,4 @@ def test_a_call_without_enough_for_its_first_block_leaves_nothing(office: Creden
     entries = len(ledger.entries(1000))
     assert isinstance(begin(office), Refusal)
     assert (calls.live(), len(ledger.entries(1000))) == ([], entries)
-    assert calls.cdrs(1)[0].refusal == "no_credit"
+    assert history.cdrs(1)[0].refusal == "no_credit"

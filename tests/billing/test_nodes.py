@@ -8,7 +8,7 @@ import threading
 import psycopg
 import pytest
 
-from connector.billing import calls, credit, ledger, nodes, plans, profiles
+from connector.billing import calls, credit, history, ledger, nodes, plans, profiles
 from connector.billing.profiles import Credentials
 from connector.billing.store import Store, lock, nobody_writes_as, writing
 from connector.core import refusals
@@ -55,7 +55,7 @@ def test_a_nodes_channels_are_freed_when_its_calls_are_proven_dead(office: Crede
     assert nodes.free_dead("b", NOW + rung_ms + 1) == 0
     for call in (answered, ringing, unheard):  # the node is back, and says from its journal what they were
         finish(call.call_id, answered_at=NOW + 5_000, ended_at=NOW + 35_000)
-    assert {cdr.duration_ms for cdr in calls.cdrs(10) if cdr.refusal is None} == {30_000}
+    assert {cdr.duration_ms for cdr in history.cdrs(10) if cdr.refusal is None} == {30_000}
     assert [call.id for call in calls.live()] == [another.call_id]
 
 
@@ -91,7 +91,7 @@ def test_a_node_that_is_gone_for_good_is_retired(office: Credentials) -> None:
     with pytest.raises(NotFound):
         nodes.retire("c", NOW)
     assert nodes.retire("a", NOW + 60_000) == 1
-    (cdr,) = calls.cdrs(10)
+    (cdr,) = history.cdrs(10)
     assert (cdr.ending, cdr.duration_ms, cdr.price_micros) == ("estimated", 40_000, 16_100)
     assert nodes.list_nodes(NOW + 60_000) == []
 
@@ -205,7 +205,7 @@ def test_two_nodes_together_get_exactly_the_channels_bought(store: Store, compan
     made = profiles.create_profile("office", MOST_CHANNELS, "asterisk", NOW)
     credit.add("office", 100 * MICROS, "first", NOW)
     rounds.rounds(place_of(store), made.username, ROUNDS)
-    assert len(calls.cdrs(1_000_000)) == rounds.ATTEMPTS * ROUNDS
+    assert len(history.cdrs(1_000_000)) == rounds.ATTEMPTS * ROUNDS
 
 
 @ON_POSTGRESQL

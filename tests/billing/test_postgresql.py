@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from connector import backup, stores
-from connector.billing import calls, credit, ledger, plans, profiles, trunks
+from connector.billing import calls, credit, history, ledger, plans, profiles, trunks
 from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -88,7 +88,7 @@ def books() -> tuple[object, ...]:
     return (
         ledger.verify().heads,
         ledger.accounts(),
-        calls.cdrs(100),
+        history.cdrs(100),
         calls.live(),
         plans.show("office"),
         profiles.list_profiles(),
@@ -168,7 +168,7 @@ def test_a_store_of_every_earlier_schema_can_move_to_postgresql(
     with databases.one() as url:
         target = SharedStore(url)
         assert backup.restore(tmp_path / "old.db", target, NOW).migrations
-        (live,), (past,) = calls.live(), calls.cdrs(10)
+        (live,), (past,) = calls.live(), history.cdrs(10)
         assert (live.id, past.id, past.duration_ms) == ("b" * 32, "a" * 32, 61_510)
         assert ledger.verify().problems == []
         target.close()

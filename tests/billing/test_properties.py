@@ -23,7 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.billing import calls, credit, decks, ledger, limits, plans, profiles, trunks
+from connector.billing import calls, credit, decks, history, ledger, limits, plans, profiles, trunks
 from connector.billing.postgresql import SharedStore
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
@@ -104,7 +104,7 @@ class Company(RuleBasedStateMachine):
         progress.leg_ended("A", self.now + ms, 16)
         for _ in range(1 + again):
             calls.ended(call[0], progress, self.now)
-        price = calls.cdr(call[0]).price_micros
+        price = history.cdr(call[0]).price_micros
         assert self.ended.setdefault(call[0], price) == price
 
     @rule(micros=sums, key=st.sampled_from("abcdef"))
@@ -164,7 +164,7 @@ class Company(RuleBasedStateMachine):
             calls.ended(call.id, progress, self.now)
         held = {name: balance for name, balance in ledger.accounts().items() if name.endswith("held")}
         assert not any(held.values()), held
-        assert len(calls.cdrs(100_000)) == self.offered
+        assert len(history.cdrs(100_000)) == self.offered
         self.adds_up()
         self.store.close()
         self.fresh.__exit__(None, None, None)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.billing import calls, credit, ledger, plans, profiles, reports
-from connector.billing.calls import CdrView
+from connector.billing import calls, credit, history, ledger, plans, profiles, reports
+from connector.billing.history import CdrView
 from connector.billing.profiles import Credentials
 from connector.billing.reports import MonthReport, Statement
 from connector.billing.sqlite import FileStore
@@ -59,7 +59,7 @@ def play(username: str, seed: int, count: int = 120) -> None:
 
 def all_cdrs() -> list[CdrView]:
     """Every CDR."""
-    return calls.cdrs(100_000)
+    return history.cdrs(100_000)
 
 
 def most_at_once(found: list[CdrView], day: str) -> int:
@@ -96,7 +96,7 @@ def test_a_months_report_is_its_cdrs_added_up(busy: str) -> None:
         reasons = Counter(cdr.refusal for cdr in mine if cdr.refusal)
         assert {each.refusal: each.calls for each in report.refusals} == reasons
         assert report.refused == sum(reasons.values())
-        charges = {cdr.id: calls.explain(cdr.id) for cdr in talked if cdr.direction == "out"}
+        charges = {cdr.id: history.explain(cdr.id) for cdr in talked if cdr.direction == "out"}
         by_rate = Counter[str]()
         for explained in charges.values():
             by_rate[explained.rate] += explained.price_micros

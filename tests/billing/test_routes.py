@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.billing import callers, calls, emergency, limits, numbers, profiles, routes
+from connector.billing import callers, calls, emergency, history, limits, numbers, profiles, routes
 from connector.billing.profiles import Credentials
 from connector.billing.store import reading, run, writing
 from connector.core import refusals
@@ -236,7 +236,7 @@ def test_a_foreign_caller_id_is_replaced_or_refused(office: Credentials) -> None
     assert got.shown == Shown(OFFICE)
     profiles.set_caller_id("office", foreign="refuse")
     assert calls.admit(replace(foreign, call_id="f" * 32), "n") == refusals.CALLER_FOREIGN
-    (cdr,) = calls.cdrs(5)
+    (cdr,) = history.cdrs(5)
     assert (cdr.refusal, cdr.caller_id, cdr.shown) == ("caller_foreign", "+442079460888", None)
     numbers.release(OFFICE, NOW)
     with reading():

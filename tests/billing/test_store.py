@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from peewee import SqliteDatabase
 
-from connector.billing import calls, ledger, sqlite
+from connector.billing import calls, history, ledger, sqlite
 from connector.billing.models import TABLES, database
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
@@ -81,7 +81,7 @@ def test_a_store_of_every_earlier_schema_is_brought_up_to_date(dump: Path, tmp_p
     opened.check()
     assert schema(path) == schema_of_models(tmp_path)
     assert ledger.verify().problems == []
-    (live,), (past,) = calls.live(), calls.cdrs(10)
+    (live,), (past,) = calls.live(), history.cdrs(10)
     assert (live.id, past.id, past.duration_ms) == ("b" * 32, "a" * 32, 61_510)
     assert live.held_s == (None if dump.stem.startswith("0001") else 60)
     opened.close()

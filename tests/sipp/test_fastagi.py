@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import pytest
 
 from connector.billing import credit, numbers, profiles, routes, trunks
-from connector.billing.calls import CdrView
+from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from connector.core.sip import Options

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from connector.billing import calls, credit, decks, ledger, numbers, users
+from connector.billing import credit, decks, history, ledger, numbers, users
 from connector.clock import SystemClock
 from lab import chromium
 from lab.load import UNTIL_BYE, Bench
@@ -208,7 +208,7 @@ def test_live_calls_are_seen_and_their_cost_rises(bench: Bench, page: Page) -> N
     expect(page.get_by_role("cell", name="United Kingdom", exact=True)).to_be_visible()
     seen(page)
     page.goto(f"/history/{cdrs[0].id}")
-    explained = bench.in_store(lambda: calls.explain(cdrs[0].id))
+    explained = bench.in_store(lambda: history.explain(cdrs[0].id))
     expect(page.get_by_text("It agrees.")).to_be_visible()
     expect(page.get_by_text(explained.blocks)).to_be_visible()
     seen(page)

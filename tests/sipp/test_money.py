@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.billing import calls, credit, decks, holds, ledger, plans, profiles
+from connector.billing import calls, credit, decks, history, holds, ledger, plans, profiles
 from connector.billing.profiles import Credentials
 from connector.clock import SystemClock
 from connector.core.calls import Admitted, Attempt, Direction, Progress
@@ -78,7 +78,7 @@ def test_a_call_is_cut_at_its_paid_second(by_the_second: Bench) -> None:
     assert 5_000 <= bench.talked_ms()[cut.id] < 6_000
     left = bench.in_store(lambda: credit.credit(who.username, now()))
     assert (left.available_micros, left.held_micros) == (0, 0)
-    told = bench.in_store(lambda: calls.explain(cut.id))
+    told = bench.in_store(lambda: history.explain(cut.id))
     assert (told.billed_s, told.agrees) == (5, True)
 
 
@@ -175,7 +175,7 @@ def test_a_bundle_that_runs_out_in_mid_call(small_slices: Bench) -> None:
     assert run.start().wait(30).successful == 1
     (cdr,) = bench.end(outcome)
     assert outcome.problems == []
-    told = bench.in_store(lambda: calls.explain(cdr.id))
+    told = bench.in_store(lambda: history.explain(cdr.id))
     assert (told.bundle_s, told.payer, told.agrees) == (4, "company", True)
     assert told.billed_s in (9, 10)
     assert cdr.price_micros == (told.billed_s - 4) * SECOND

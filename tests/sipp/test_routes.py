@@ -16,7 +16,7 @@ import pytest
 
 from connector import config, voicemail
 from connector.billing import calls, credit, emergency, mailboxes, numbers, plans, profiles, routes, trunks
-from connector.billing.calls import CdrView
+from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core import refusals
 from connector.core.calls import Attempt, Direction

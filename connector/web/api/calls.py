@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import calls, emergency
-from connector.billing.calls import CdrView, Explanation, LiveCall
+from connector.billing import calls, emergency, history
+from connector.billing.calls import LiveCall
 from connector.billing.emergency import EmergencyView
+from connector.billing.history import CdrView, Explanation
 from connector.core.paging import Page, turn
 from connector.core.times import instant
 from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Word
@@ -57,7 +58,7 @@ def end_call(ask: Ask) -> LiveCall:
 @api.get("/cdrs", "calls.read")
 def list_cdrs(ask: Ask, query: CdrsAsked) -> Page[CdrView]:
     """The call history, newest first."""
-    wanted = calls.Wanted(
+    wanted = history.Wanted(
         profile=query.profile,
         direction=query.direction,
         ending=query.ending,
@@ -66,19 +67,19 @@ def list_cdrs(ask: Ask, query: CdrsAsked) -> Page[CdrView]:
         since=None if query.since is None else instant(query.since, "UTC"),
         until=None if query.until is None else instant(query.until, "UTC"),
     )
-    return calls.cdr_page(ask.scope, turn(query.cursor, query.limit, "is"), wanted)
+    return history.cdr_page(ask.scope, turn(query.cursor, query.limit, "is"), wanted)
 
 
 @api.get("/cdrs/{cdr}", "calls.read")
 def show_cdr(ask: Ask) -> CdrView:
     """What became of one call."""
-    return calls.cdr(ask.path["cdr"])
+    return history.cdr(ask.path["cdr"])
 
 
 @api.get("/cdrs/{cdr}/explanation", "money.read")
 def explain_cdr(ask: Ask) -> Explanation:
     """Why a call cost what it did: rate, blocks, bundle seconds, rounding, postings."""
-    return calls.explain(ask.path["cdr"])
+    return history.explain(ask.path["cdr"])
 
 
 @api.get("/emergency-calls", "calls.read")

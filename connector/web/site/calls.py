@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from connector.billing import calls, emergency
-from connector.billing.calls import CdrView, Wanted
+from connector.billing import calls, emergency, history
+from connector.billing.history import CdrView, Wanted
 from connector.core import refusals
 from connector.core.paging import Page, turn
 from connector.core.times import instant
@@ -42,7 +42,7 @@ def history_page(ask: Ask) -> Shown:
             since=instant(f"{asked['since']}T00:00", zone) if "since" in asked else None,
             until=until,
         )
-        found = calls.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), wanted)
+        found = history.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), wanted)
     except BadInput as error:
         wrong = str(error)
     return Shown("history.html", {"page": found, "following": following(found, asked), "wrong": wrong})
@@ -51,11 +51,11 @@ def history_page(ask: Ask) -> Shown:
 @pages.get("/history/{cdr}", "calls.read")
 def cdr_page(ask: Ask) -> Shown:
     """One call, and its explanation."""
-    found = calls.cdr(ask.path["cdr"])
+    found = history.cdr(ask.path["cdr"])
     explanation, free = None, "You may not see what it cost."
     if "money.read" in ask.actor.permissions:
         try:
-            explanation = calls.explain(found.id)
+            explanation = history.explain(found.id)
         except NotFound as error:
             free = str(error)
     return Shown("cdr.html", {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from connector.billing import calls, credit, notices, plans, profiles, reachability
-from connector.billing.calls import Wanted
+from connector.billing import calls, credit, history, notices, plans, profiles, reachability
 from connector.billing.credit import Balance
+from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
 from connector.core.access import Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
@@ -41,7 +41,7 @@ def overview(ask: Ask) -> Shown:
             "more": found.next is not None,
             "credits": credits,
             "notices": notices.page_of(ask.scope, Turn(None, MOST_NOTICES)).items,
-            "cdrs": calls.cdr_page(ask.scope, Turn(None, MOST_CALLS), Wanted()).items,
+            "cdrs": history.cdr_page(ask.scope, Turn(None, MOST_CALLS), Wanted()).items,
         },
     )
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from connector.billing import calls, credit, exports, numbers, plans, profiles, routes, traffic
-from connector.billing.calls import Wanted
+from connector.billing import calls, credit, exports, history, numbers, plans, profiles, routes, traffic
 from connector.billing.credit import Credit
+from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
 from connector.billing.traffic import MixAdvice
 from connector.core import advice, connect, numbering
@@ -73,7 +73,7 @@ def profile_page(ask: Ask) -> Shown:
             "subscription": plans.show(found.username),
             "numbers": numbers.page_of(own, Turn(None, MOST_ROWS)).items,
             "accounts": routes.account_page(own, Turn(None, MOST_ROWS)).items,
-            "cdrs": calls.cdr_page(own, Turn(None, 10), Wanted()).items,
+            "cdrs": history.cdr_page(own, Turn(None, 10), Wanted()).items,
         },
     )
 
