@@ -131,7 +131,8 @@ class AmiLink:
 
     async def press(self, leg: str, digit: str) -> bool:
         """As if a key had been pressed at a leg's own end; False if the leg is gone. AmiUnavailable."""
-        action = {"Action": "PlayDTMF", "Channel": leg, "Digit": digit, "Receive": "yes"}
+        # Where an answer ends with "successfully queued", panoramisk breaks if its action had no Async.
+        action = {"Action": "PlayDTMF", "Channel": leg, "Digit": digit, "Receive": "yes", "Async": "false"}
         return bool(await self._ask(action, absent="Channel not found"))
 
     async def _ask(self, action: dict[str, str], absent: str = "No endpoints found") -> list[Any]:

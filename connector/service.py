@@ -126,9 +126,9 @@ async def serve(settings: Settings) -> None:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asterisk.close()
             agi.close()
-            await runner.cleanup()
+            await runner.cleanup()  # whoever pushed a call button is hung up on: their sound goes through us
+            await asterisk.close()
             readers.close()
             files.close()
             await app.close()

@@ -15,9 +15,10 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import urlsplit
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from limits import parse
 
 from connector.billing import buttons
@@ -45,6 +46,7 @@ MOST_DROPPED = 1_500
 KEYS = frozenset("0123456789*#")
 MOST_KEYS = 300
 PING_EVERY_S = 10.0
+CLOSED_WITHIN_S = 1.0
 ASK_EVERY_S = 0.5
 OVER_WITHIN_S = 5.0
 _OVER = "The call is over."
@@ -63,11 +65,20 @@ class Pushing:
         self._world = world
         self._settings = settings
         self._calling: Counter[str] = Counter()
+        self._carried: dict[asyncio.Task[Any], web.WebSocketResponse] = {}
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
+    def add_to(self, app: web.Application) -> None:
         """Have them answered."""
-        router.add_get("/call/{token}", self._page)
-        router.add_get("/call/{token}/sound", self._sound)
+        app.router.add_get("/call/{token}", self._page)
+        app.router.add_get("/call/{token}/sound", self._sound)
+        app.on_shutdown.append(self._end)
+
+    async def _end(self, app: web.Application) -> None:
+        """Without this server there is no sound: whoever calls is hung up on, while Asterisk can still be asked."""
+        calling = dict(self._carried)
+        if calling:
+            await asyncio.gather(*(browser.close(code=WSCloseCode.GOING_AWAY) for browser in calling.values()))
+            await asyncio.wait(calling, timeout=CLOSED_WITHIN_S)
 
     async def _page(self, request: web.Request) -> web.Response:
         """Whom it calls, and the button; nobody has to sign in."""
@@ -88,17 +99,25 @@ class Pushing:
         if self._calling.total() >= self._settings.visitors or self._calling[who] >= MOST_OF_ONE:
             raise Problem("too_many_requests")
         self._calling[who] += 1
+        task = asyncio.current_task()
+        assert task is not None
         try:
             button = await self._world.reads(buttons.by_token, request.match_info["token"])
             browser = web.WebSocketResponse(
-                heartbeat=PING_EVERY_S, max_msg_size=FRAME * MOST_FRAMES, compress=False, protocols=("call",)
+                timeout=CLOSED_WITHIN_S,
+                heartbeat=PING_EVERY_S,
+                max_msg_size=FRAME * MOST_FRAMES,
+                compress=False,
+                protocols=("call",),
             )
             await browser.prepare(request)
+            self._carried[task] = browser
             with contextlib.suppress(ConnectionError):  # the browser is gone
                 await self._call(browser, button)
                 await browser.close()
             return browser
         finally:
+            self._carried.pop(task, None)
             self._calling[who] -= 1
             self._calling += Counter()  # forgets who calls no longer
 

@@ -52,7 +52,7 @@ def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clo
     app.router.add_get("/health", health)
     SignIn(world, settings, clock, hasher).add_to(app.router)
     Site(world, ready, PAGES).add_to(app.router)
-    Pushing(world, settings).add_to(app.router)
+    Pushing(world, settings).add_to(app)
     app.router.add_get("/api/", _api_page)
     app.router.add_get("/api/openapi.json", _api_document)
     app.router.add_get("/api/problems", _problems_page)
