@@ -119,7 +119,8 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     seen(visitor)
     expect(visitor.get_by_role("heading", name="Call Sample Ltd")).to_be_visible()
     visitor.get_by_role("button", name="Call").click()
-    expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected, 0:0[1-9]$"))
+    expect(visitor.get_by_role("status")).to_have_text("Connected.")
+    expect(visitor.get_by_role("timer")).to_have_text(re.compile("^0:0[1-9]$"))
     for button, seen_now in (("Call", False), ("Hang up", True), ("Mute", True)):
         expect(visitor.get_by_role("button", name=button, exact=True)).to_be_visible(visible=seen_now)
     assert process.waited(lambda: loudest(visitor, 0), 10)
@@ -131,9 +132,16 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     assert (live.button, live.trunk, live.direction, live.called, live.held_s) == (
         "shop window", None, "in", "front-desk", None,
     )  # fmt: skip
+    mute = visitor.get_by_role("button", name="Mute")
+    mute.click()
+    expect(mute).to_have_attribute("aria-pressed", "true")
+    assert process.waited(lambda: max(levels(visitor)) < 0.01, 10)
+    seen(visitor)
+    mute.click()
+    assert process.waited(lambda: loudest(visitor, 1), 10)
     visitor.get_by_text("Keypad").click()
     visitor.get_by_role("button", name="5", exact=True).click()
-    expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected"))
+    expect(visitor.get_by_role("status")).to_have_text("Connected.")
     visitor.get_by_role("button", name="#", exact=True).click()  # Asterisk's Echo() ends by this key
     expect(visitor.get_by_role("status")).to_have_text("The call is over.")
     expect(visitor.get_by_role("button", name="Call again")).to_be_focused()
@@ -159,14 +167,14 @@ def test_the_visitor_hangs_up_or_goes_away(bench: Bench, browser: Browser, visit
     """By the button; by closing the window, which says no goodbye; either way the call is over at once."""
     outcome = bench.begin("visitor leaves")
     called(visitor, button)
-    expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected"))
+    expect(visitor.get_by_role("status")).to_have_text("Connected.")
     visitor.get_by_role("button", name="Hang up").click()
     expect(visitor.get_by_role("status")).to_have_text("The call is over.")
     assert process.waited(lambda: bench.live() == 0, 5)
     context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}")
     other = context.new_page()
     called(other, button)
-    expect(other.get_by_role("status")).to_have_text(re.compile("^Connected"))
+    expect(other.get_by_role("status")).to_have_text("Connected.")
     assert bench.live() == 1
     context.close()
     assert process.waited(lambda: bench.live() == 0, 5)
@@ -180,7 +188,7 @@ def test_the_company_hangs_up(bench: Bench, company: BrowserContext, visitor: Pa
     page = company.new_page()
     welcomed(bench, page, "ends.buttons@example.com")
     called(visitor, button)
-    expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected"))
+    expect(visitor.get_by_role("status")).to_have_text("Connected.")
     page.goto("/calls")
     page.get_by_role("button", name="Hang up").click()
     expect(visitor.get_by_role("status")).to_have_text("The call is over.")
@@ -214,7 +222,7 @@ def test_no_more_visitors_than_may(bench: Bench, browser: Browser, visitor: Page
     outcome = bench.begin("button full")
     bench.in_store(lambda: buttons.change(button.id, 1))
     called(visitor, button)
-    expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected"))
+    expect(visitor.get_by_role("status")).to_have_text("Connected.")
     context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}")
     other = context.new_page()
     called(other, button)
@@ -234,7 +242,7 @@ def test_without_the_connector_no_visitor_talks_on(
     """Their sound goes through it: killed or stopped, it ends their calls, every leg is gone, and the books know."""
     outcome = bench.begin("gone")
     called(visitor, button)
-    expect(visitor.get_by_role("status")).to_have_text(re.compile("^Connected"))
+    expect(visitor.get_by_role("status")).to_have_text("Connected.")
     os.kill(bench.supervisor.pid("connector"), how)
     expect(visitor.get_by_role("status")).to_have_text(re.compile("^The call (was cut off|is over)\\.$"))
     assert process.waited(lambda: not bench.legs(), 10)

@@ -1,7 +1,8 @@
 // A call by a call button: the microphone to a websocket, the websocket to the loudspeaker (sound.js is their telephone).
 
 const part = (id) => document.getElementById(id);
-const [state, levels, call, hangUp, mute, keypad] = ["state", "levels", "call", "hang-up", "mute", "keypad"].map(part);
+const [state, clock, levels, call, hangUp, mute, keypad] =
+  ["state", "clock", "levels", "call", "hang-up", "mute", "keypad"].map(part);
 const RINGS = "It rings.";
 const CUT = "The call was cut off.";
 const CLOSED = "The call could not be put through. Please try again in a minute.";
@@ -21,6 +22,7 @@ function say(words, bad = false) {
 function show(calling) {
   call.hidden = calling;
   hangUp.hidden = mute.hidden = levels.hidden = keypad.hidden = !calling;
+  clock.hidden = true;
   (calling ? hangUp : call).focus();
 }
 
@@ -42,8 +44,7 @@ function ringing(context) {
   return tone;
 }
 
-async function telephone(microphone) {
-  const context = new AudioContext();
+async function telephone(context, microphone) {
   await context.audioWorklet.addModule("/static/sound.js");
   const worklet = new AudioWorkletNode(context, "telephone", { outputChannelCount: [1], channelCount: 1,
     channelCountMode: "explicit" });
@@ -51,13 +52,13 @@ async function telephone(microphone) {
   source.connect(lowPass(context)).connect(lowPass(context)).connect(worklet);
   worklet.connect(lowPass(context)).connect(lowPass(context)).connect(context.destination);
   await context.resume();
-  return { context, worklet };
+  return worklet;
 }
 
-function refusedMicrophone(error) {
+function noSound(error) {
   if (error.name === "NotAllowedError") return "The browser may not use your microphone: allow it, and call again.";
   if (error.name === "NotFoundError") return "There is no microphone.";
-  return "The microphone cannot be used.";
+  return "Your microphone or loudspeaker cannot be used now.";
 }
 
 async function begin() {
@@ -67,15 +68,17 @@ async function begin() {
   }
   call.disabled = true;
   say("Allow the microphone.");
+  const context = new AudioContext();
   let microphone = null;
   try {
     microphone = await navigator.mediaDevices.getUserMedia({ audio: {
       echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
-    const mine = { microphone, ...(await telephone(microphone)), tone: null, talkedFrom: null, clock: null };
-    connect(mine);
+    const worklet = await telephone(context, microphone);
+    connect({ microphone, context, worklet, tone: null, talkedFrom: null, ticks: null });
   } catch (error) {
     for (const track of microphone?.getTracks() ?? []) track.stop();
-    say(refusedMicrophone(error), true);
+    context.close();
+    say(noSound(error), true);
   } finally {
     call.disabled = false;
   }
@@ -115,7 +118,8 @@ function told(mine, { state: found, why }) {
     mine.tone?.stop();
     mine.tone = null;
     mine.talkedFrom = Date.now();
-    mine.clock = setInterval(() => clocked(mine), 1000);
+    mine.ticks = setInterval(() => clocked(mine), 1000);
+    say("Connected.");
     clocked(mine);
   } else if (found === "over") {
     over(mine, why, mine.talkedFrom === null);
@@ -124,16 +128,14 @@ function told(mine, { state: found, why }) {
 
 function clocked(mine) {
   const seconds = Math.floor((Date.now() - mine.talkedFrom) / 1000);
-  // A clock that ticks is not read out every second.
-  state.setAttribute("aria-live", "off");
-  say(`Connected, ${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`);
+  clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  clock.hidden = false;
 }
 
 function over(mine, words, bad) {
-  if (up !== mine) return;
+  if (mine === null || up !== mine) return;
   up = null;
-  clearInterval(mine.clock);
-  state.removeAttribute("aria-live");
+  clearInterval(mine.ticks);
   mine.socket.close();
   for (const track of mine.microphone.getTracks()) track.stop();
   mine.context.close();
