@@ -34,6 +34,7 @@ _LONGEST_RUN_DIR = 107 - len("/asterisk.ctl")
 _UNUSED = (
     "acl.conf",
     "ccss.conf",
+    "chan_websocket.conf",
     "indications.conf",
     "pjproject.conf",
     "stasis.conf",
