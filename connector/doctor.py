@@ -91,6 +91,10 @@ def _buttons(settings: Settings, running: set[str]) -> list[Check]:
     if missing:
         advice = "load them in modules.conf"
         return [Check("call buttons", "wrong", f"nobody can call by them: {', '.join(missing)} not running", advice)]
+    if settings.web.visitors == 0:
+        return [
+            Check("call buttons", "warning", "nobody may call by them: web.visitors is 0", "set it, or remove them")
+        ]
     if not settings.web.url.startswith("https:"):
         advice = "set web.certificate and web.private_key, or web.public_url and a proxy"
         return [Check("call buttons", "warning", "browsers give their microphone to https only", advice)]

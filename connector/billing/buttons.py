@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
+from connector.billing import audit
 from connector.billing.audit import audited
 from connector.billing.models import Button, InboundAccount
 from connector.billing.named import company_row
@@ -75,21 +76,21 @@ def create(name: str, account: str, most: int, now: int, company: str | None = N
         return _view(made.id)
 
 
-@audited("button.change")
 def change(button: int, most: int) -> ButtonView:
     """Let so many visitors call by it at once. BadInput, NotFound."""
     with writing():
-        _locked(button)
+        view = _locked(button)
         run("UPDATE button SET most = ? WHERE id = ?", core.checked_most(most), button)
+        audit.note("button.change", view.name, f"{most} at once")
         return _view(button)
 
 
-@audited("button.remove")
 def remove(button: int) -> ButtonView:
     """Its link leads nowhere from now on; who talks, talks on. NotFound."""
     with writing():
         view = _locked(button)
         run("DELETE FROM button WHERE id = ?", button)
+        audit.note("button.remove", view.name, f"it called {view.account}")
         return view
 
 
@@ -134,9 +135,10 @@ def by_token(token: str) -> ButtonView:
 def pushed(call_id: str) -> Pushed:
     """How the call of somebody who pushed a button goes."""
     with reading():
-        live = rows("SELECT answered_at FROM call WHERE id = ?", call_id)
-        if live:
-            return Pushed("ringing" if live[0][0] is None else "talking", live[0][0] is not None)
+        for answered_at, other_leg in rows("SELECT answered_at, other_leg FROM call WHERE id = ?", call_id):
+            if answered_at is not None:
+                return Pushed("talking", answered=True)
+            return Pushed("ringing" if other_leg else "waiting")
         past = rows("SELECT answered_at, ending, refusal FROM cdr WHERE id = ?", call_id)
         if not past:
             return Pushed("waiting")

@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.core.calls import GATE_LIMIT_MS
+from connector.core.calls import GATE_LIMIT_MS, LONGEST_BY_BUTTON_S
 from connector.core.numbering import ANYWHERE
+from connector.core.routes import MOST_WITHIN_S
 from connector.errors import BadInput
 
 OURS = "connector"
@@ -64,6 +65,7 @@ def own_texts(app: str, sip_host: str) -> dict[str, str]:
         "app_name": app,
         "gate_timeout_s": str(GATE_LIMIT_MS // 1000),
         "ring_s": str(RING_S),
+        "longest_by_button_s": str(LONGEST_BY_BUTTON_S + MOST_WITHIN_S),
         "emergency": "-".join(ANYWHERE),
         "sip_host": sip_host,
     }

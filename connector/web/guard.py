@@ -124,7 +124,7 @@ class Guard:
             if not self._is_proxy(address):
                 break
             address = before
-        return address[:45]
+        return _plain(address)[:45]
 
     def _is_proxy(self, address: str) -> bool:
         try:
@@ -132,6 +132,21 @@ class Guard:
         except ValueError:
             return False
         return any(found in network for network in self._proxies)
+
+
+def _plain(address: str) -> str:
+    """An address without a port, which some proxies add, and IPv4 as itself, also where it came by IPv6: whose tries
+    are counted has one name.
+    """
+    host = address.removeprefix("[").partition("]")[0] if address.startswith("[") else address
+    if host.count(":") == 1:
+        host = host.partition(":")[0]
+    try:
+        found = ipaddress.ip_address(host)
+    except ValueError:
+        return address
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return str(mapped or found)
 
 
 def _forwarded(request: web.Request) -> list[str]:

@@ -124,6 +124,8 @@ def test_whoever_pushed_it_is_told_how_it_goes(button: ButtonView) -> None:
     """It waits, rings, talks and is over; a refusal is over at once."""
     assert buttons.pushed("a") == Pushed("waiting")
     push(button, "a")
+    assert buttons.pushed("a") == Pushed("waiting")
+    calls.dialled("a", "leg-of-a-phone")
     assert buttons.pushed("a") == Pushed("ringing")
     calls.answered("a", NOW + 10, None)
     assert buttons.pushed("a") == Pushed("talking", answered=True)

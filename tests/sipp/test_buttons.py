@@ -116,6 +116,7 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     assert link == page.locator("main a code").inner_text()
     outcome = bench.begin("call button")
     visitor.goto(link)
+    expect(visitor.get_by_role("status")).to_have_text("Ready to call.")
     seen(visitor)
     expect(visitor.get_by_role("heading", name="Call Sample Ltd")).to_be_visible()
     visitor.get_by_role("button", name="Call").click()
@@ -128,6 +129,9 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     seen(visitor)
     page.goto("/calls")
     expect(page.get_by_role("cell", name="shop window")).to_be_visible()
+    (leg,) = [each for each in bench.legs() if each["name"].startswith("WebSocket/")]
+    left = bench.ari(f"/channels/{leg['id']}/variable?variable=TIMEOUT(absolute)")["value"]
+    assert 3_600 < float(left) <= 3_900  # whoever the visitor is sent on to
     (live,) = bench.in_store(calls.live)
     assert (live.button, live.trunk, live.direction, live.called, live.held_s) == (
         "shop window", None, "in", "front-desk", None,

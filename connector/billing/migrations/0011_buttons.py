@@ -10,6 +10,7 @@ from peewee import (
     ForeignKeyField,
     IntegerField,
     Model,
+    OperationalError,
     SqliteDatabase,
     TextField,
 )
@@ -47,6 +48,10 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         db.execute_sql(f'ALTER TABLE "{table}" ADD COLUMN "button" TEXT NOT NULL DEFAULT \'\'')  # type: ignore[no-untyped-call]
     for statement in _WITHOUT_TRUNK_ON_SQLITE if isinstance(db, SqliteDatabase) else _WITHOUT_TRUNK_ON_POSTGRESQL:
         db.execute_sql(statement)  # type: ignore[no-untyped-call]
+    if isinstance(db, SqliteDatabase):
+        columns = db.execute_sql("PRAGMA table_info(call)").fetchall()  # type: ignore[no-untyped-call]
+        if any(name == "trunk_id" and needed for _, name, _, needed, *_ in columns):
+            raise OperationalError("the table of calls is not as it was made: its trunk cannot be left out")
     with db.bind_ctx([Company, InboundAccount, Button]):
         db.create_tables([Button], safe=False)
 

@@ -6,6 +6,9 @@ const [state, clock, levels, call, hangUp, mute, keypad] =
 const RINGS = "It rings.";
 const CUT = "The call was cut off.";
 const CLOSED = "The call could not be put through. Please try again in a minute.";
+// Loud enough to be something that is meant to be heard.
+const AUDIBLE = 0.02;
+const SOUND_WITHIN = 5000;
 // More than this waits to be sent: the way is too slow, and what is late is of no use.
 const MOST_WAITING = 8000;
 // One second of every five, at 425 Hz (ITU-T E.180).
@@ -15,7 +18,6 @@ let up = null;
 
 function say(words, bad = false) {
   state.textContent = words;
-  state.hidden = false;
   state.classList.toggle("bad", bad);
 }
 
@@ -51,7 +53,6 @@ async function telephone(context, microphone) {
   const source = new MediaStreamAudioSourceNode(context, { mediaStream: microphone });
   source.connect(lowPass(context)).connect(lowPass(context)).connect(worklet);
   worklet.connect(lowPass(context)).connect(lowPass(context)).connect(context.destination);
-  await context.resume();
   return worklet;
 }
 
@@ -69,11 +70,13 @@ async function begin() {
   call.disabled = true;
   say("Allow the microphone.");
   const context = new AudioContext();
+  const resumed = context.resume();  // at once: some browsers allow it right after the click only
   let microphone = null;
   try {
     microphone = await navigator.mediaDevices.getUserMedia({ audio: {
       echoCancellation: true, noiseSuppression: true, autoGainControl: true } });
     const worklet = await telephone(context, microphone);
+    await Promise.race([resumed, new Promise((_, no) => { setTimeout(no, SOUND_WITHIN, new Error("no sound")); })]);
     connect({ microphone, context, worklet, tone: null, talkedFrom: null, ticks: null });
   } catch (error) {
     for (const track of microphone?.getTracks() ?? []) track.stop();
@@ -81,6 +84,7 @@ async function begin() {
     say(noSound(error), true);
   } finally {
     call.disabled = false;
+    if (up === null) call.focus();
   }
 }
 
@@ -95,6 +99,7 @@ function connect(mine) {
       socket.send(data.frame);
     }
     if (data.levels) {
+      if (data.levels.heard > AUDIBLE) quiet(mine);  // Asterisk may ring too, or the other end speak already
       part("spoken").value = data.levels.spoken;
       part("heard").value = data.levels.heard;
     }
@@ -103,10 +108,15 @@ function connect(mine) {
     if (typeof data === "string") told(mine, JSON.parse(data));
     else mine.worklet.port.postMessage({ frame: data }, [data]);
   };
+  microphoneOf(mine).onended = () => say("Your microphone is gone: nobody hears you.", true);
   socket.onclose = () => over(mine, mine.talkedFrom === null ? CLOSED : CUT, true);
   up = mine;
   say("Calling.");
   show(true);
+}
+
+function microphoneOf(mine) {
+  return mine.microphone.getAudioTracks()[0];
 }
 
 function told(mine, { state: found, why }) {
@@ -115,8 +125,7 @@ function told(mine, { state: found, why }) {
     mine.tone = ringing(mine.context);
     mine.tone.start();
   } else if (found === "talking") {
-    mine.tone?.stop();
-    mine.tone = null;
+    quiet(mine);
     mine.talkedFrom = Date.now();
     mine.ticks = setInterval(() => clocked(mine), 1000);
     say("Connected.");
@@ -124,6 +133,11 @@ function told(mine, { state: found, why }) {
   } else if (found === "over") {
     over(mine, why, mine.talkedFrom === null);
   }
+}
+
+function quiet(mine) {
+  mine.tone?.stop();
+  mine.tone = null;
 }
 
 function clocked(mine) {
@@ -137,6 +151,7 @@ function over(mine, words, bad) {
   up = null;
   clearInterval(mine.ticks);
   mine.socket.close();
+  microphoneOf(mine).onended = null;
   for (const track of mine.microphone.getTracks()) track.stop();
   mine.context.close();
   mute.setAttribute("aria-pressed", "false");
@@ -155,7 +170,12 @@ keypad.addEventListener("click", ({ target }) => {
   const socket = up?.socket;
   if (target.dataset.key && socket?.readyState === WebSocket.OPEN) socket.send(target.dataset.key);
 });
+// Each takes the other's place: a key that is held down would dial and hang up without end.
+for (const each of [call, hangUp]) {
+  each.addEventListener("keydown", (event) => { if (event.repeat) event.preventDefault(); });
+}
 call.addEventListener("click", begin);
 hangUp.addEventListener("click", () => over(up, "The call is over.", false));
 mute.addEventListener("click", muted);
+say("Ready to call.");
 call.hidden = false;
