@@ -148,11 +148,15 @@ class Pushing:
                     await self._call(browser, button, transport)
                 await browser.close()
             transport.abort()  # nobody waits for who reads nothing
-            return browser
+        except Exception:
+            if task not in self._carried:  # nothing was answered yet: a page says what is wrong
+                raise
+            log.exception("a call by a call button stumbled")
         finally:
             self._carried.pop(task, None)
             self._calling -= Counter(who)  # and forgets who calls no longer
             self._at_once -= 1
+        return browser
 
     async def _call(self, browser: web.WebSocketResponse, button: ButtonView, transport: asyncio.Transport) -> None:
         call_id = uuid.uuid4().hex

@@ -287,6 +287,20 @@ async def test_who_talked_is_not_told_that_nobody_was_reached(
     calls.ended(call_id, progress, NOW)
 
 
+async def test_a_defect_ends_the_call_and_no_more(
+    client: Client, town: Town, token: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No page is written into the sound, and no link into the log."""
+    monkeypatch.setattr(Pushing, "_tell_end", lambda *_: 1 / 0)
+    async with calling(client, token) as browser:
+        (await made(town)).said.put_nowait(None)
+        async with asyncio.timeout(20):
+            async for message in browser:
+                assert message.type is not WSMsgType.ERROR
+    assert "a call by a call button stumbled" in caplog.text
+    assert token not in caplog.text
+
+
 async def test_where_asterisk_cannot_be_asked_the_visitor_hears_so(client: Client, town: Town, token: str) -> None:
     """Nobody waits for nothing."""
     town.asterisk_away = True
