@@ -246,12 +246,10 @@ class Bench:
                 found[call] = max(found.get(call, 0), (_micros(end) - _micros(answer)) // 1000)
         return found
 
-    def check_durations(self, outcome: Outcome, cdrs: Sequence[CdrView], within_ms: int = 200) -> None:
-        """Note a problem if a CDR is not as long as Asterisk's own. That ends with the hang-up, ours when the last leg
-        is gone: where hundreds end at once, Asterisk itself takes longer between the two.
-        """
+    def check_durations(self, outcome: Outcome, cdrs: Sequence[CdrView]) -> None:
+        """Note a problem if a CDR is not as long as Asterisk's own, to 200 ms."""
         talked = self.talked_ms()
-        wrong = [cdr.id for cdr in cdrs if abs(cdr.duration_ms - talked.get(cdr.id, -10_000)) > within_ms]
+        wrong = [cdr.id for cdr in cdrs if abs(cdr.duration_ms - talked.get(cdr.id, -1_000)) > 200]
         outcome.check("CDRs that are not as long as Asterisk's own", wrong, [])
 
     def settle(self, outcome: Outcome, when: str) -> None:

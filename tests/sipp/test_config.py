@@ -121,7 +121,7 @@ def test_300_calls_stay_up_through_50_plans_and_applies(held: Bench) -> None:
     assert (result.successful, result.counts.get("ended")) == (LIMIT, LIMIT)
     cdrs = held.end(outcome)
     assert [cdr.ending for cdr in cdrs] == ["ok"] * LIMIT
-    held.check_durations(outcome, cdrs, within_ms=1_000)
+    held.check_durations(outcome, cdrs)
     assert outcome.problems == []
 
 
