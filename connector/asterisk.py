@@ -83,7 +83,7 @@ class Asterisk:
         return await self._ask("DELETE", f"/channels/{quote(leg)}", absent=False) is not False
 
     @asynccontextmanager
-    async def pushed(self, call_id: str, button: int, name: str, account: str) -> AsyncIterator[Sound]:
+    async def sound(self, call_id: str, button: int, name: str, account: str) -> AsyncIterator[Sound]:
         """The sound of somebody who pushed a call button: their leg, by the id of the call, calls the account
         (dropin/extensions.conf, connector-button). It is over with the block. AriUnavailable, or AriRefused.
         """

@@ -7,8 +7,10 @@ import re
 import shutil
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 
@@ -21,6 +23,8 @@ from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
 from connector.core.times import from_asterisk
 from connector.errors import AmiUnavailable, SecretsLocked, StoreUnavailable
+
+T = TypeVar("T")
 
 OLDEST_ASTERISK = (22, 10, 1)
 MODULES = (
@@ -72,33 +76,6 @@ async def examine(settings: Settings) -> list[Check]:
         _journal(settings),
         *_voicemail(settings),
     ]
-
-
-def _buttons(settings: Settings, running: set[str]) -> list[Check]:
-    """Whether call buttons can be used; nothing is said where there are none."""
-    try:
-        opened = stores.opened(settings.store)
-        try:
-            opened.check()
-            made = buttons.page_of(EVERYTHING, Turn(None, 1)).items
-        finally:
-            opened.close()
-    except StoreUnavailable:
-        return []  # which was said already
-    missing = [name for name in BUTTON_MODULES if name not in running]
-    if not made:
-        return []
-    if missing:
-        advice = "load them in modules.conf"
-        return [Check("call buttons", "wrong", f"nobody can call by them: {', '.join(missing)} not running", advice)]
-    if settings.web.visitors == 0:
-        return [
-            Check("call buttons", "warning", "nobody may call by them: web.visitors is 0", "set it, or remove them")
-        ]
-    if not settings.web.url.startswith("https:"):
-        advice = "set web.certificate and web.private_key, or web.public_url and a proxy"
-        return [Check("call buttons", "warning", "browsers give their microphone to https only", advice)]
-    return [Check("call buttons", "ok", settings.web.url)]
 
 
 def _journal(settings: Settings) -> Check:
@@ -252,15 +229,7 @@ def _node(settings: Settings, info: dict[str, dict[str, str]]) -> Check:
 
 def _voicemail(settings: Settings) -> list[Check]:
     """Mailboxes that Asterisk does not know take no message; nothing is said where there are none."""
-    try:
-        opened = stores.opened(settings.store)
-        try:
-            opened.check()
-            boxes = mailboxes.listed()
-        finally:
-            opened.close()
-    except StoreUnavailable:
-        return []  # which was said already
+    boxes = _in_store(settings, mailboxes.listed)
     if not boxes:
         return []
     generated = settings.sip.generated
@@ -269,6 +238,37 @@ def _voicemail(settings: Settings) -> list[Check]:
         return [Check("voice mail", "ok", f"{len(boxes)} mailboxes")]
     advice = f'add to it: #tryinclude "{generated / voicemail.FILE_NAME}"'
     return [Check("voice mail", "wrong", "voicemail.conf does not include the mailboxes", advice)]
+
+
+def _buttons(settings: Settings, running: set[str]) -> list[Check]:
+    """Whether call buttons can be used; nothing is said where there are none."""
+    if not _in_store(settings, lambda: buttons.page_of(EVERYTHING, Turn(None, 1)).items):
+        return []
+    missing = [name for name in BUTTON_MODULES if name not in running]
+    if missing:
+        advice = "load them in modules.conf"
+        return [Check("call buttons", "wrong", f"nobody can call by them: {', '.join(missing)} not running", advice)]
+    if settings.web.visitors == 0:
+        return [
+            Check("call buttons", "warning", "nobody may call by them: web.visitors is 0", "set it, or remove them")
+        ]
+    if not settings.web.url.startswith("https:"):
+        advice = "set web.certificate and web.private_key, or web.public_url and a proxy"
+        return [Check("call buttons", "warning", "browsers give their microphone to https only", advice)]
+    return [Check("call buttons", "ok", settings.web.url)]
+
+
+def _in_store(settings: Settings, question: Callable[[], list[T]]) -> list[T]:
+    """What a store says that can be used; nothing of one that cannot, which was said already."""
+    try:
+        opened = stores.opened(settings.store)
+        try:
+            opened.check()
+            return question()
+        finally:
+            opened.close()
+    except StoreUnavailable:
+        return []
 
 
 def _voicemail_conf(generated: Path) -> list[Path]:

@@ -239,7 +239,7 @@ async def _web(
 
     guard = Guard(settings.web, app.store, readers, clock)
     place = Place(settings.sip, settings.node, settings.web.url, settings.exports)
-    world = World(app.store, readers, files, guard, place, hang_up, asterisk.pushed, ami.press)
+    world = World(app.store, readers, files, guard, place, hang_up, asterisk.sound, ami.press)
     site = make_app(settings.web, app.ready.is_set, world, clock)
     # Whoever looks at live figures would keep us from ending for a minute.
     runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser
 
 from connector.billing import credit, decks, ledger, numbers, profiles, trunks, vault
 from connector.billing.profiles import Credentials
@@ -18,7 +19,7 @@ from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.core.money import MICROS
 from connector.writer import Writer
-from lab import postgresql, sipp
+from lab import chromium, postgresql, sipp
 from lab.errors import LabError
 from lab.instance import remove
 from lab.load import Bench, Outcome, open_bench
@@ -166,6 +167,13 @@ def running_bench() -> Iterator[Bench]:
     finally:
         bench.close()
         remove(folder)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module."""
+    with chromium.running() as found:
+        yield found
 
 
 @pytest.fixture

@@ -611,9 +611,9 @@ def _route_by_button(attempt: Attempt) -> _Route:
     button = one(Button, "id = ?", int(attempt.source))
     if button is None:
         return _Route(refusal=refusals.NUMBER_UNKNOWN)
-    account = one(InboundAccount, "id = ?", button.account_id)
-    profile = one(Profile, "id = ?", account.profile_id) if account else None
-    route = _Route(profile, called=account.name if account else "", button=button.name, company=button.company_id)
+    account: Any = one(InboundAccount, "id = ?", button.account_id)  # which is there as long as its button is
+    profile = one(Profile, "id = ?", account.profile_id)
+    route = _Route(profile, called=account.name, button=button.name, company=button.company_id)
     if profile is None:
         route.refusal = refusals.NUMBER_UNKNOWN
         return route

@@ -60,7 +60,7 @@ def button_show(
 @app.command("change")
 def button_change(
     name: str,
-    most: Annotated[int, typer.Option(help="So many visitors call by it at once.")],
+    most: Most,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:

@@ -162,7 +162,7 @@ class Pushing:
         call_id = uuid.uuid4().hex
         told: list[str] = []
         try:
-            async with self._world.pushed(call_id, button.id, button.name, button.account) as sound:
+            async with self._world.sound(call_id, button.id, button.name, button.account) as sound:
                 spoken = asyncio.create_task(self._spoken(browser, sound, call_id))
                 heard = asyncio.create_task(_heard(sound, browser, transport))
                 telling = asyncio.create_task(self._tell(browser, call_id, told))
@@ -276,7 +276,7 @@ def _words(found: Pushed) -> str:
         return _OVER
     if found.refusal in _FULL:
         return _WORDS[Ending.BUSY]
-    return _WORDS.get(Ending(found.ending), _LATER) if found.ending else _LATER
+    return _WORDS.get(Ending(found.ending), _LATER)
 
 
 def _check_origin(request: web.Request, url: str) -> None:

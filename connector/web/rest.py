@@ -45,7 +45,7 @@ class Sound(Protocol):
         """From there, until the leg is gone."""
 
 
-class Pushed(Protocol):
+class SoundOfCall(Protocol):
     """Makes the leg of somebody who pushed a call button."""
 
     def __call__(self, call_id: str, button: int, name: str, account: str) -> AbstractAsyncContextManager[Sound]:
@@ -55,7 +55,7 @@ class Pushed(Protocol):
 @dataclass(frozen=True)
 class World:
     """What the API needs of the program around it: doors to the store, and what is asked of Asterisk. `files`: where
-    a long file is read, one at a time, so that nobody else waits. `pushed`: the sound of who pushed a call button;
+    a long file is read, one at a time, so that nobody else waits. `sound`: that of who pushed a call button;
     `press`: a key of theirs, by their call and its digit.
     """
 
@@ -65,7 +65,7 @@ class World:
     guard: Guard
     place: Place
     hang_up: Callable[[LiveCall], Awaitable[None]]
-    pushed: Pushed
+    sound: SoundOfCall
     press: Callable[[str, str], Awaitable[bool]]
 
 

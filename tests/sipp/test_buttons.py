@@ -14,19 +14,12 @@ from connector.billing import buttons, calls, routes
 from connector.billing.buttons import ButtonView
 from connector.clock import SystemClock
 from connector.core.refusals import BY_CODE
-from lab import chromium, process
+from lab import process
 from lab.load import Bench
 from lab.ports import HOST
-from tests.sipp.test_manager import fill, seen, welcomed
+from tests.sipp.test_manager import fill, seen, watched, welcomed
 
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all of them."""
-    with chromium.running() as found:
-        yield found
 
 
 @pytest.fixture
@@ -40,17 +33,9 @@ def company(browser: Browser, bench: Bench) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def visitor(browser: Browser, bench: Bench) -> Iterator[Page]:
-    """A visitor's browser, which knows nobody; nothing is wrong in its console afterwards."""
-    said: list[str] = []
-    base = f"http://{HOST}:{bench.instance.ports.web}"
-    context = browser.new_context(base_url=base, viewport={"width": 360, "height": 700})
-    context.set_default_timeout(30_000)
-    page = context.new_page()
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    context.close()
-    assert [text for text in said if "status of 4" not in text and "Unexpected response code: 4" not in text] == []
+    """A visitor's page, on a telephone."""
+    with watched(browser, bench, width=360) as found:
+        yield found
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from connector.billing import credit, decks, history, ledger, numbers, users
 from connector.clock import SystemClock
-from lab import chromium
 from lab.load import UNTIL_BYE, Bench
 from lab.ports import HOST
 
@@ -21,18 +21,19 @@ axe = Axe()
 expect.set_options(timeout=30_000)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One Chromium for all of them."""
-    with chromium.running() as found:
+@pytest.fixture
+def page(browser: Browser, bench: Bench) -> Iterator[Page]:
+    """A page of the manager, before which nobody has signed in."""
+    with watched(browser, bench) as found:
         yield found
 
 
-@pytest.fixture
-def page(browser: Browser, bench: Bench) -> Iterator[Page]:
-    """A page of the manager, before which nobody has signed in; nothing is wrong in its console afterwards."""
+@contextmanager
+def watched(browser: Browser, bench: Bench, width: int = 1280) -> Iterator[Page]:
+    """A page of somebody who is a stranger yet; nothing is wrong in its console afterwards."""
     said: list[str] = []
-    context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}")
+    size: ViewportSize = {"width": width, "height": 720}
+    context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}", viewport=size)
     context.set_default_timeout(30_000)
     found = context.new_page()
     found.on("console", lambda message: said.append(message.text) if message.type == "error" else None)

@@ -156,7 +156,7 @@ def make_client(
         town.hung_up.append(call)
 
     @asynccontextmanager
-    async def pushed(call_id: str, button: int, name: str, account: str) -> AsyncIterator[Echo]:
+    async def sound(call_id: str, button: int, name: str, account: str) -> AsyncIterator[Echo]:
         """Asterisk is not here: an echo is."""
         if town.asterisk_away:
             raise AriUnavailable("Asterisk cannot be asked")
@@ -172,7 +172,7 @@ def make_client(
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
         place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder)
-        world = World(writer, readers, files, guard, place, hang_up, pushed, press)
+        world = World(writer, readers, files, guard, place, hang_up, sound, press)
         return TestClient(TestServer(make_app(SETTINGS, lambda: True, world, clock)))
 
     yield made

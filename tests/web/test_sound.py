@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from connector.web.render import STATIC
-from lab import chromium
 
 # What a browser gives a processor of sound to live in.
 STAGE = """
@@ -58,10 +56,9 @@ PURITY = """
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(browser: Browser) -> Page:
     """An empty page."""
-    with chromium.running() as browser:
-        yield browser.new_page()
+    return browser.new_page()
 
 
 def staged(page: Page, rate: int) -> None:
