@@ -4,13 +4,13 @@ PORT_BASE ?= 15060
 SECONDS ?= 600
 PY := .venv/bin/python
 
-.PHONY: help run start stop test load soak chaos nodes sim check lock clean
+.PHONY: help run start stop test bench load soak chaos nodes sim check lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
 
 .venv/ready: requirements.lock pyproject.toml lab/setup.sh
-	@sh lab/setup.sh
+	@PORT_BASE=$(if $(filter run start,$(MAKECMDGOALS)),$(PORT_BASE)) sh lab/setup.sh
 
 run: .venv/ready  ## start everything, place two calls, show their CDRs, stay up until Ctrl-C
 	@exec $(PY) -m lab run --port-base $(PORT_BASE)
@@ -26,6 +26,9 @@ test: .venv/ready  ## everything, on a real Asterisk
 
 load: .venv/ready  ## the 300-channel limit, with progress, a table and var/load.json
 	@$(PY) -m lab load
+
+bench: .venv/ready  ## how fast it is, beside a bare dialplan and the disk, and var/bench.json: QUICK=1 a part of it
+	@$(PY) -m lab bench $(if $(QUICK),--quick) $(if $(KEEP),--keep)
 
 soak: .venv/ready  ## many processes on one store, killed at random: SECONDS=600, SEED=n
 	@$(PY) -m lab soak --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from connector import pjsip
-from connector.billing import calls, profiles, trunks, vault
+from connector.billing import calls, nodes, profiles, trunks, vault
 from connector.clock import Clock
 from connector.config import SipSettings
 from connector.core.trunks import trunk_of
@@ -121,8 +121,11 @@ class Step:
 class Configurator:
     """The generated file of one node, and Asterisk."""
 
-    def __init__(self, settings: SipSettings, asterisk: Asterisk, clock: Clock, reach: Reach | None = None) -> None:
+    def __init__(
+        self, settings: SipSettings, asterisk: Asterisk, clock: Clock, reach: Reach | None = None, node: str = ""
+    ) -> None:
         self._settings = settings
+        self._node = node
         self._asterisk = asterisk
         self._clock = clock
         self._reach = reach
@@ -136,7 +139,8 @@ class Configurator:
     def wanted(self) -> Wanted:
         """What the store says now. StoreUnavailable, SecretsLocked."""
         found = self._settings
-        local = Local(found.transports, found.host, found.rtp_timeout_s)
+        codecs = nodes.codecs(self._node)
+        local = Local(found.transports, found.host, found.rtp_timeout_s, found.rtp_timeout_hold_s, codecs)
         return pjsip.wanted(profiles.inward(self._clock.now_ms()), trunks.outward(), local)
 
     async def plan(self, wanted: Wanted, live: Mapping[str, Sequence[str]] | None = None) -> Plan:

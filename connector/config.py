@@ -96,7 +96,11 @@ class SipSettings(_Section):
     `host` also goes into SDP as the media address, and to PBXs as their server. `transport`, `tcp_transport` and
     `tls_transport` are pjsip's names of them; nobody can use one that is not named. `generated` is the folder that
     pjsip.conf includes; with `auto_apply` the connector brings it up to date by itself, a few seconds after a change. A
-    call that gets no media for `rtp_timeout_s` is ended, for its other side is gone without a word; 0: never.
+    call that gets no media for `rtp_timeout_s` is ended, for its other side is gone without a word; 0: never. A call on
+    hold has `rtp_timeout_hold_s` instead; 0: never, and what it has paid for ends it.
+
+    `copies_port`: the UDP port on 127.0.0.1 to which Asterisk sends copies of SIP messages (hep.conf); 0: none. By them
+    a trunk's history tells of calls that Asterisk refuses for their codecs.
     """
 
     host: str = "127.0.0.1"
@@ -109,6 +113,8 @@ class SipSettings(_Section):
     generated: Path
     auto_apply: bool = True
     rtp_timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 300
+    rtp_timeout_hold_s: Annotated[int, Field(ge=0, le=86_400)] = 0
+    copies_port: Annotated[int, Field(ge=0, le=65_535)] = 0
 
     @property
     def transports(self) -> dict[str, str]:
@@ -139,11 +145,16 @@ class CallSettings(_Section):
     longer while the connector is dead; a short one binds less credit: more calls share a thin balance to its end.
 
     `warning_s`: so long before a call ends for want of money, its caller hears a tone; 0 for none.
+
+    `new_profile_per_day` (whole units of the company's currency) and `new_profile_calls_per_second` limit a profile
+    that is made from now on, until its company sets something else; 0: no limit.
     """
 
     longest_s: Annotated[int, Field(ge=1, le=86_400)] = 14_400
     warning_s: Annotated[int, Field(ge=0, le=60)] = 0
     slice_s: Annotated[int, Field(ge=1, le=3_600)] = 60
+    new_profile_per_day: Annotated[int, Field(ge=0, le=1_000_000)] = 100
+    new_profile_calls_per_second: Annotated[int, Field(ge=0, le=1_000)] = 10
 
 
 class ListenSettings(_Section):
@@ -209,10 +220,14 @@ class WebhookSettings(_Section):
 
 
 class FastAgiSettings(ListenSettings):
-    """The FastAGI server; only these addresses are answered."""
+    """The FastAGI server; only these addresses are answered, and only with the `secret` in the URL
+    (`agi://127.0.0.1/balance?secret=...&profile=...`): others on this machine have the same address. Without a secret
+    nobody is answered.
+    """
 
     port: Port = 4573
     allowed: tuple[str, ...] = ("127.0.0.1",)
+    secret: SecretStr | None = None
 
 
 class Settings(_Section):

@@ -14,13 +14,14 @@ from typing import TypeVar
 
 import aiohttp
 
-from connector import pjsip, stores, voicemail
+from connector import dialplan_files, pjsip, stores, voicemail
 from connector.ami import AmiLink
 from connector.ari_app import journal
 from connector.billing import buttons, mailboxes, profiles, sqlite, trunks
 from connector.config import Settings
 from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
+from connector.core.sip import Inward, Outward, convertible
 from connector.core.times import from_asterisk
 from connector.errors import AmiUnavailable, SecretsLocked, StoreUnavailable
 
@@ -47,6 +48,7 @@ MODULES = (
 )
 BUTTON_MODULES = ("chan_websocket.so", "app_senddtmf.so")
 CLOCK_LIMIT_MS = 1000
+EMERGENCY_CONTEXT = "from-connector-emergency"
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ async def examine(settings: Settings) -> list[Check]:
         _sip(settings),
         _journal(settings),
         *_voicemail(settings),
+        *_emergency(settings),
     ]
 
 
@@ -204,6 +207,7 @@ async def _ari(settings: Settings) -> list[Check]:
         _node(settings, info),
         _modules(modules),
         *_buttons(settings, modules),
+        _codecs(settings, modules),
         application,
         _clock(there_ms - here_ms),
     ]
@@ -258,6 +262,32 @@ def _buttons(settings: Settings, running: set[str]) -> list[Check]:
     return [Check("call buttons", "ok", settings.web.url)]
 
 
+def _codecs(settings: Settings, running: set[str]) -> Check:
+    """Whether Asterisk can convert every codec in use: a call with another one would be answered and then fail."""
+    handled = convertible(running)
+    now = time.time_ns() // 1_000_000
+    ends: list[Inward | Outward] = _in_store(settings, lambda: [*profiles.inward(now), *trunks.outward()])
+    lacking = sorted({codec for end in ends for codec in end.options.codecs if codec not in handled})
+    if not lacking:
+        return Check("codecs", "ok", f"all in use can be converted ({', '.join(handled)})")
+    who = sorted({end.name for end in ends if set(end.options.codecs) & set(lacking)})
+    advice = "load their modules (and codec_resample.so) in modules.conf, or take them out of the profile or trunk"
+    return Check("codecs", "wrong", f"cannot be converted: {', '.join(lacking)}, of {', '.join(who[:10])}", advice)
+
+
+def _emergency(settings: Settings) -> list[Check]:
+    """Whether the local context for emergency calls has patterns: with one, any short number that somebody makes an
+    emergency number of a profile would be a free call.
+    """
+    folders = (settings.sip.generated.parent, settings.sip.generated.parent.parent)
+    lines = [line for etc in folders for line in dialplan_files.extensions(etc, EMERGENCY_CONTEXT)]
+    found = list(dict.fromkeys(f"{line.name} in {line.path}" for line in lines if line.name.startswith("_")))
+    if not found:
+        return []
+    advice = "list each emergency number by itself (docs/emergency.md)"
+    return [Check("emergency", "warning", f"patterns in {EMERGENCY_CONTEXT}: {', '.join(found[:5])}", advice)]
+
+
 def _in_store(settings: Settings, question: Callable[[], list[T]]) -> list[T]:
     """What a store says that can be used; nothing of one that cannot, which was said already."""
     try:
@@ -267,7 +297,7 @@ def _in_store(settings: Settings, question: Callable[[], list[T]]) -> list[T]:
             return question()
         finally:
             opened.close()
-    except StoreUnavailable:
+    except (StoreUnavailable, SecretsLocked):
         return []
 
 

@@ -4,6 +4,7 @@
      +- BadInput            what was given cannot be taken; nothing was changed
      |   +- InsufficientFunds   there is too little money for it
      |   +- KeyReused           an idempotency key came again, with other figures
+     |   +- SeveralCompanies    it was not said of which company
      +- NotFound            what was asked for is not there; nothing was changed
      +- Forbidden           whoever asks may not do that; nothing was changed
      +- SettingsError       connector.toml is missing, unreadable or wrong
@@ -40,6 +41,10 @@ class InsufficientFunds(BadInput):
 
 class KeyReused(BadInput):
     """An idempotency key came again, for other figures than the first time; nothing was changed."""
+
+
+class SeveralCompanies(BadInput):
+    """There are several companies, and it was not said which one is meant; nothing was changed."""
 
 
 class NotFound(ConnectorError):

@@ -36,14 +36,15 @@ class Stopped(ConnectorError):
 
 
 def write(sheet: Sheet, path: Path, tell: exports.Told) -> tuple[int, int | None]:
-    """Write a sheet as CSV (RFC 4180, UTF-8), whole or not at all; how many rows, and what its calls cost.
+    """Write a sheet as CSV (RFC 4180, UTF-8 with a byte order mark, for Excel), whole or not at all; how many rows, and
+    what its calls cost.
 
     No cell begins as a formula does. StoreUnavailable; OSError.
     """
     descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)  # which nobody else has, or reads
     part = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             found = exports.written(sheet, lambda cells: writer.writerow([neutral(cell) for cell in cells]), tell)
             file.flush()

@@ -42,12 +42,16 @@ _LIKE_A_USER = "-_.!~*'()&=+$,?/"  # RFC 3261: what the user part of a URI may h
 class Local:
     """What is this node's own: the names of its transports, its address for media, how long a call may be without any.
 
-    `transports`: by `udp`, `tcp` and `tls`; one that is missing cannot be used by any end.
+    `transports`: by `udp`, `tcp` and `tls`; one that is missing cannot be used by any end. `rtp_timeout_hold_s`: the
+    same as `rtp_timeout_s` for a call on hold; 0: never. `codecs`: those that this Asterisk can convert; empty where
+    that is not known.
     """
 
     transports: Mapping[str, str]
     media_address: str
     rtp_timeout_s: int
+    rtp_timeout_hold_s: int = 0
+    codecs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,9 @@ def wanted(inward: Sequence[Inward], outward: Sequence[Outward], local: Local) -
     for end in ends:
         try:
             made += _inward(end, local) if isinstance(end, Inward) else _outward(end, local)
+            left_out = [codec for codec in end.options.codecs if codec not in _codecs(end.options, local)]
+            if left_out:
+                problems.append(f"{end.name}: left out, for this Asterisk cannot convert it: {', '.join(left_out)}")
         except BadInput as error:
             problems.append(f"{end.name if _OBJECT_NAME.fullmatch(end.name) else 'an end without a name'}: {error}")
     return Wanted(tuple(made), tuple(problems))
@@ -138,7 +145,7 @@ def _inward(end: Inward, local: Local) -> list[ConfObject]:
         ("set_var", f"__CONNECTOR_PROFILE={name}"),
         *_emergency(end.emergency),
         ("trust_id_inbound", "yes"),  # who may show which number is decided at the gate
-        *_speaks(options, local),
+        *_speaks(options, local, by_transport=not auths),
         *_behind_nat(options),
         # Whoever withholds a number withholds it from a customer's PBX: that is told none (RFC 3325, 7).
         *_headers(options, options.from_user, options.from_domain, trusted=False),
@@ -182,6 +189,8 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
         *([("outbound_auth", name)] if end.username else []),
         ("aors", name),
         ("set_var", f"CONNECTOR_TRUNK={end.name}"),
+        # The dialplan tells which number forwarded a call. Asterisk's own History-Info would say it of every call.
+        *([("set_var", f"CONNECTOR_FORWARDED_IN={options.forwarded_in}")] if options.forwarded_in != "none" else []),
         ("trust_id_inbound", "yes"),  # a carrier says in P-Asserted-Identity who calls, and whether that may be shown
         ("allow_transfer", "no"),  # a transfer by the far side would make calls in nobody's name
         *_speaks(options, local),
@@ -231,14 +240,24 @@ def _outward(end: Outward, local: Local) -> list[ConfObject]:
     return made
 
 
-def _speaks(options: Options, local: Local) -> list[tuple[str, str]]:
-    """What both kinds of endpoint have."""
+def _codecs(options: Options, local: Local) -> list[str]:
+    """The codecs of an end that this Asterisk can convert: of another one a call would be answered and then fail."""
+    return [codec for codec in options.codecs if not local.codecs or codec in local.codecs]
+
+
+def _speaks(options: Options, local: Local, *, by_transport: bool = True) -> list[tuple[str, str]]:
+    """What both kinds of endpoint have. `by_transport`: it is called by the transport of its options; a PBX that
+    registers is called by the one that it registered by.
+    """
+    codecs, transport = _codecs(options, local), _transport(options, local)
+    if not codecs:
+        raise BadInput(f"this Asterisk can convert none of its codecs ({', '.join(options.codecs)})")
     allowed = [("deny", "0.0.0.0/0.0.0.0"), *(("permit", network) for network in options.acl)] if options.acl else []
     return [
-        ("transport", _transport(options, local)),
+        *([("transport", transport)] if by_transport else []),
         ("media_address", _fit(_HOST, local.media_address, "media address")),
         ("disallow", "all"),
-        ("allow", ",".join(options.codecs)),
+        ("allow", ",".join(codecs)),
         ("dtmf_mode", options.dtmf),
         ("media_encryption", "sdes" if options.srtp else "no"),
         ("timers", options.timers),
@@ -250,7 +269,9 @@ def _speaks(options: Options, local: Local) -> list[tuple[str, str]]:
         ("send_diversion", "no"),
         # A side that is gone without a BYE sends no media either: then the call ends, and costs no more.
         ("rtp_timeout", str(int(local.rtp_timeout_s))),
-        ("rtp_timeout_hold", str(int(local.rtp_timeout_s))),
+        # A call on hold is silent, and not dead (BRIEF, rule 15): hold is passed on, so that both legs know of it.
+        ("moh_passthrough", "yes"),
+        ("rtp_timeout_hold", str(int(local.rtp_timeout_hold_s))),
         *allowed,
     ]
 
@@ -263,7 +284,9 @@ def _emergency(numbers: Sequence[str]) -> list[tuple[str, str]]:
 
 def _behind_nat(options: Options) -> list[tuple[str, str]]:
     word = "yes" if options.nat else "no"
-    return [("force_rport", word), ("rewrite_contact", word), ("rtp_symmetric", word)]
+    # Media goes back to where it comes from, whoever sends it (RFC 4961): a PBX that offers an IPv6 address sends and
+    # takes it by IPv4 once it has our answer, and could not be reached at the address of its offer.
+    return [("force_rport", word), ("rewrite_contact", word), ("rtp_symmetric", "yes")]
 
 
 def _headers(options: Options, from_user: str, from_domain: str, *, trusted: bool) -> list[tuple[str, str]]:

@@ -17,7 +17,7 @@ from typing import Protocol
 from connector.billing import reachability
 from connector.clock import Clock
 from connector.core import reach
-from connector.core.reach import NOT_ASKED, NOT_REGISTERED, State
+from connector.core.reach import NOT_ASKED, NOT_REGISTERED, Invited, State
 from connector.errors import AsteriskError, StoreUnavailable
 from connector.writer import Writer
 
@@ -28,6 +28,8 @@ AT_ONCE_S = 2.0
 # A call that failed is told for so long.
 TRIED_MS = 600_000
 _MOST_BYTES = 1_000_000
+# So many refused INVITEs are looked at together: of a flood the first tell enough.
+MOST_REFUSED = 100
 
 
 class Lists(Protocol):
@@ -97,6 +99,14 @@ class Watch:
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reach")
         self._answers: dict[tuple[str, str], int | None] = {}
         self._known: dict[str, State] | None = None
+        self._invites: list[Invited] = []
+        self._refused: dict[str, int] = {}
+
+    def invite_refused(self, invited: Invited) -> None:
+        """Asterisk refused an INVITE before the gate (sip_copies.py): its endpoint's history tells of it."""
+        if len(self._invites) < MOST_REFUSED:
+            self._invites.append(invited)
+            self.lists.changed.set()
 
     async def run(self) -> None:
         """For ever."""
@@ -145,6 +155,12 @@ class Watch:
         states = {
             name: seen.get(name, NOT_REGISTERED if registers else NOT_ASKED) for name, (registers, _) in ends.items()
         }
+        if self._invites:
+            known = await loop.run_in_executor(self._reader, reachability.known)
+            invites, self._invites = self._invites, []
+            self._refused |= {name: now for name in map(known.endpoint, invites) if name}
+        self._refused = {name: at for name, at in self._refused.items() if now - at < TRIED_MS}
+        states = reach.with_refused(states, self._refused)
         if self._known is None:
             self._known = {
                 view.endpoint: State(view.state, view.words, view.sip_status)

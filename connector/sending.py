@@ -26,6 +26,7 @@ from email.message import EmailMessage
 
 import aiohttp
 import aiosmtplib
+from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
@@ -61,8 +62,24 @@ class Guarded(AbstractResolver):
         self._allowed = [ipaddress.ip_network(each) for each in allowed]
 
     def may(self, address: str) -> bool:
-        """Whether this address may be asked."""
-        return is_public(address) or any(ipaddress.ip_address(address) in each for each in self._allowed)
+        """Whether something may be posted to this address."""
+        return is_public(address) or (_is_address(address) and self._is_allowed(address))
+
+    def _is_allowed(self, address: str) -> bool:
+        found = ipaddress.ip_address(address)
+        mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+        return any((mapped or found) in network for network in self._allowed)
+
+    def make_socket(self, info: AddrInfoType) -> socket.socket:
+        """The socket for a connection. OSError if its address may not be posted to.
+
+        The last word: the HTTP library takes a host like 2130706433 for an address, asks no resolver for it, and the
+        system then connects to 127.0.0.1 (aiohttp 3.14).
+        """
+        family, kind, protocol, _, address = info
+        if not self.may(str(address[0])):
+            raise OSError(errno.EACCES, "not a public address")
+        return socket.socket(family, kind, protocol)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -78,7 +95,7 @@ class Guarded(AbstractResolver):
             if self.may(str(at[0]))
         ]
         if not found:
-            raise OSError(errno.EACCES, "it leads to no public address")
+            raise OSError(errno.EACCES, "not a public address")
         return found
 
     async def close(self) -> None:
@@ -109,11 +126,17 @@ class Sender:
 
     async def run(self) -> None:
         """For ever."""
-        connector = aiohttp.TCPConnector(resolver=self._guard, use_dns_cache=False, force_close=True)
-        timeout = aiohttp.ClientTimeout(total=LIMIT_S)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session, asyncio.TaskGroup() as both:
+        async with self.session() as session, asyncio.TaskGroup() as both:
             both.create_task(_for_ever(self._look))  # which waits for nobody's mail server
             both.create_task(_for_ever(lambda: self.send(session)))
+
+    def session(self) -> aiohttp.ClientSession:
+        """What posts: to public addresses, inflating nothing that comes back."""
+        connector = aiohttp.TCPConnector(
+            resolver=self._guard, use_dns_cache=False, force_close=True, socket_factory=self._guard.make_socket
+        )
+        timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+        return aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
 
     async def _look(self) -> None:
         now = self._clock.now_ms()
@@ -166,10 +189,7 @@ class Sender:
         }
         try:
             headers["Connector-Signature"] = signature(vault.unseal(due.sealed), body, self._clock.now_ms())
-            url = URL(due.url)
-            if _is_address(url.host or "") and not self._guard.may(url.host or ""):  # of which no name is asked for
-                raise NotSent("it is no public address")
-            async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
+            async with session.post(URL(due.url), data=body, headers=headers, allow_redirects=False) as answer:
                 if not 200 <= answer.status < 300:
                     raise NotSent(f"it answered {answer.status}")
         except (aiohttp.ClientError, ConnectorError, TimeoutError, OSError, ValueError) as error:
@@ -239,4 +259,8 @@ def _is_address(host: str) -> bool:
 def _words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer for {LIMIT_S:.0f} s"
+    refused = isinstance(error, aiohttp.ClientConnectorError) and error.errno == errno.EACCES
+    if refused or isinstance(error, aiohttp.ClientConnectorDNSError | aiohttp.InvalidURL | ValueError):
+        # One text for all of them: the log does not tell names inside our network from unknown ones.
+        return "The host name was not found, or it does not have a public address."
     return " ".join(str(error).split())[:200] or type(error).__name__

@@ -14,9 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
-from aiohttp import web
-
-from connector import pjsip, stores, voicemail
+from connector import pjsip, sip_copies, stores, voicemail
 from connector.agi.server import FastAgiServer
 from connector.ami import AmiLink
 from connector.apply import Configurator
@@ -40,6 +38,7 @@ from connector.billing.calls import LiveCall
 from connector.billing.store import clock_off_ms
 from connector.clock import SystemClock
 from connector.config import Settings
+from connector.core.admission import UsualLimits
 from connector.core.holds import Slicing
 from connector.errors import (
     ConfigRefused,
@@ -54,6 +53,7 @@ from connector.pjsip import Wanted
 from connector.reaching import TrunkStates, Watch
 from connector.readers import Readers
 from connector.sending import Sender
+from connector.web.connections import Listener, quiet_accept_errors, raise_descriptor_limit
 from connector.web.endpoint import Place
 from connector.web.guard import Guard
 from connector.web.rest import World
@@ -84,6 +84,8 @@ async def serve(settings: Settings) -> None:
 
     Raises ConnectorError, in one line, if it cannot begin.
     """
+    raise_descriptor_limit()
+    quiet_accept_errors()
     with alone(settings.store.path):
         store = stores.opened(settings.store)
         for name in store.migrate():
@@ -99,11 +101,12 @@ async def serve(settings: Settings) -> None:
         warning_ms = settings.calls.warning_s * 1000
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
         asterisk = Asterisk(settings.ari)
-        configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk))
+        configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk), settings.node)
         agi = await _listening(FastAgiServer(settings.fastagi, app, writer, clock).start(), "FastAGI")
         readers, files = Readers(), Readers(1)
-        runner = await _web(settings, app, readers, files, asterisk, ami, clock)
+        listener = await _web(settings, app, readers, files, asterisk, ami, clock)
         looked_at = asyncio.Event()
+        watch = Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, app.tried)
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "ARI": lambda: client.run(app),
             "AMI": ami.run,
@@ -115,8 +118,10 @@ async def serve(settings: Settings) -> None:
             "exports": Exporter(settings.exports, settings.node, app.store, clock).run,
             "send": _sender(settings, app, readers, clock).run,
             "read": lambda: _keep_read(settings.node, clock),
-            "reach": Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, app.tried).run,
+            "reach": watch.run,
         }
+        if settings.sip.copies_port:
+            work["copies"] = lambda: sip_copies.listening(settings.sip.copies_port, watch.invite_refused)
         tasks = [asyncio.create_task(_once(looked_at, begin), name=name) for name, begin in work.items()]
         tasks.append(asyncio.create_task(_wait_for_a_look(app, looked_at), name="restored"))
         log.info("started: node %s, store %s", settings.node, store.name)
@@ -127,7 +132,7 @@ async def serve(settings: Settings) -> None:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             agi.close()
-            await runner.cleanup()  # whoever pushed a call button is hung up on: their sound goes through us
+            await listener.close()  # calls by call buttons end with it: their sound goes through us
             await asterisk.close()
             readers.close()
             files.close()
@@ -231,22 +236,19 @@ async def _web(
     asterisk: Asterisk,
     ami: AmiLink,
     clock: SystemClock,
-) -> web.AppRunner:
+) -> Listener:
     async def hang_up(call: LiveCall) -> None:
         """End a call's legs, whichever there are."""
         for leg in filter(None, (call.gate_leg, call.other_leg)):
             await asterisk.hang_up(leg)
 
     guard = Guard(settings.web, app.store, readers, clock)
-    place = Place(settings.sip, settings.node, settings.web.url, settings.exports)
+    usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
+    place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual)
     world = World(app.store, readers, files, guard, place, hang_up, asterisk.sound, ami.press)
     site = make_app(settings.web, app.ready.is_set, world, clock)
-    # Whoever looks at live figures would keep us from ending for a minute.
-    runner = web.AppRunner(site, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    site_at = web.TCPSite(runner, settings.web.host, settings.web.port, ssl_context=_tls(settings))
-    await _listening(site_at.start(), "the web server")
-    return runner
+    listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
+    return await _listening(listener.start(), "the web server")
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

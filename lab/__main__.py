@@ -17,6 +17,7 @@ from lab import run as lab_run
 from lab import soak as lab_soak
 from lab.errors import LabError
 from lab.sim import run as lab_sim
+from lab.speed import run as lab_speed
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 Folder = Annotated[Path, typer.Option(help="Where it lives.", hidden=True)]
@@ -103,6 +104,16 @@ def sim(
         + (f"seeds {found.failed} failed" if found.failed else "nothing lost, nothing twice")
     )
     if found.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    quick: Annotated[bool, typer.Option(help="A part of it, in two minutes; fails if something fell.")] = False,
+    keep: Annotated[bool, typer.Option(help="Later runs are compared with this one.")] = False,
+) -> None:
+    """Measure how fast it is, beside a bare dialplan and what the disk can do."""
+    if not lab_speed.run_all(quick=quick, keep=keep):
         raise typer.Exit(1)
 
 

@@ -327,7 +327,7 @@ def bye_missing(bench: Bench) -> Outcome:
         gone = process.waited(lambda: not bench.legs(), 12, 0.1)
         outcome.check("its calls ended", gone, True)
         cdrs = bench.end(outcome)
-        outcome.check("endings", [cdr.ending for cdr in cdrs], ["ok"] * 3)
+        outcome.check("endings", [cdr.ending for cdr in cdrs], ["media_lost"] * 3)
         outcome.check("longer than 12 s", [cdr.duration_ms for cdr in cdrs if cdr.duration_ms > 12_000], [])
     return outcome
 

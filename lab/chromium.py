@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from lab.errors import LabError
+from lab.root import new_enough
 
+OLDEST = (120,)
 _INSTALL = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium", "fonts-dejavu-core"]
 # It runs as root here, has no screen, and asks nobody beyond this machine for anything.
 _WORDS = (
@@ -32,20 +33,20 @@ _WORDS = (
 
 def program() -> Path:
     """Where it is. LabError if it is missing and cannot be installed."""
-    found = shutil.which("chromium")
+    found = new_enough("chromium", "--version", OLDEST)
     if found is None:
         if os.getuid() != 0:
-            raise LabError("Debian's chromium is missing: ask root for 'apt-get install chromium'")
+            raise LabError("Debian's chromium is missing or too old: ask root for 'apt-get install chromium'")
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         if subprocess.run(_INSTALL, capture_output=True, check=False, env=env).returncode != 0:
             subprocess.run(["apt-get", "update", "-q"], capture_output=True, check=False)
             ran = subprocess.run(_INSTALL, capture_output=True, text=True, check=False, env=env)
             if ran.returncode != 0:
                 raise LabError(f"chromium cannot be installed: {ran.stderr.strip().splitlines()[-1:]}")
-        found = shutil.which("chromium")
+        found = new_enough("chromium", "--version", OLDEST)
     if found is None:
         raise LabError("chromium was installed, and is not there")
-    return Path(found)
+    return found
 
 
 @contextmanager

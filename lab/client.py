@@ -100,7 +100,8 @@ class Client(Supervisor):
         provider: dict[str, tuple[profiles.Credentials, str]] = {}
         for number, transport in enumerate(TRANSPORTS):
             e164 = f"+44207946030{number}"
-            provider[transport] = (self.server.in_store(partial(_issue, transport, e164, now)), e164)
+            make = partial(issue, f"branch-{transport}", transport, e164, now)
+            provider[transport] = (self.server.in_store(make), e164)
         store = stores.opened(self.instance.store)
         try:
             store.migrate()
@@ -132,9 +133,8 @@ class Client(Supervisor):
         write_private(etc / "extensions_custom.conf", _DIALPLAN)
 
 
-def _issue(transport: str, number: str, now: int) -> profiles.Credentials:
-    """A profile at the provider, with money and a number."""
-    name = f"branch-{transport}"
+def issue(name: str, transport: str, number: str, now: int) -> profiles.Credentials:
+    """A profile at the provider, with money and a number; over TLS its media is encrypted."""
     options = Options(transport=transport, srtp=transport == "tls")
     made = profiles.create_profile(name, CHANNELS, "asterisk", now, options=options)
     credit.add(name, 100 * MICROS, f"first {name}", now)

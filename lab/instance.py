@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from connector.config import StoreSettings
@@ -52,14 +52,19 @@ class Secrets:
     ari: str
     ami: str
     web: str
+    fastagi: str = ""
 
     @classmethod
     def of(cls, folder: Path) -> Secrets:
         """The lab's secrets, made if this is its first time."""
         path = folder / "secrets.json"
         if path.exists():
-            return cls(**json.loads(path.read_text()))
-        made = cls(secrets.token_urlsafe(24), secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+            found = Secrets(**json.loads(path.read_text()))
+            if found.fastagi:
+                return found
+            made = replace(found, fastagi=secrets.token_urlsafe(24))  # of a lab from before there was one
+        else:
+            made = Secrets(*(secrets.token_urlsafe(24) for _ in range(4)))
         write_private(path, json.dumps(made.__dict__))
         return made
 
@@ -138,11 +143,13 @@ class Instance:
         for line in self._far_end_told("core show channels concise").splitlines():
             self._far_end_told(f"channel request hangup {line.partition('!')[0]}")
 
+    def far_end_registered(self) -> int:
+        """As how many PBXs the far end is registered with the Asterisk under test; 0 also while it starts."""
+        return self.asterisk.registrations(self.folder / "far-end" / "etc")
+
     def _far_end_told(self, words: str) -> str:
         """What the carrier and PBX answers to a command."""
-        command = [*self.asterisk.program.command, "-C", str(self.folder / "far-end" / "etc" / "asterisk.conf")]
-        told = subprocess.run([*command, "-rx", words], capture_output=True, text=True, check=True, timeout=30)
-        return told.stdout
+        return self.asterisk.told(self.folder / "far-end" / "etc", words)
 
     @property
     def fault_path(self) -> Path:
@@ -196,7 +203,7 @@ class Instance:
             "modules_dir": str(self.asterisk.modules_dir),
             "data_dir": str(self.asterisk.data_dir),
             "state_dir": str(home / "state"),
-            "run_dir": str(_run_dir(home)),
+            "run_dir": str(run_dir(home)),
             "log_dir": str(home / "log"),
             "mail_command": f"cat >> {home / 'log' / 'mail.txt'}",
             "system_name": system_name,
@@ -222,6 +229,8 @@ class Instance:
             "ami_port": str(self.ports.ami),
             "ami_user": "connector",
             "ami_password": self.secrets.ami,
+            "copies_host": HOST,
+            "copies_port": str(self.ports.copies),
             "rtp_start": str(rtp[0]),
             "rtp_end": str(rtp[1]),
             **NUMBERS,
@@ -252,6 +261,7 @@ host = "{HOST}"
 port = {self.ports.sip}
 tls_port = {self.ports.tls}
 generated = "{self.generated}"
+copies_port = {self.ports.copies}
 tcp_transport = "connector-tcp"
 tls_transport = "connector-tls"
 
@@ -265,6 +275,7 @@ spool = "{self.folder / "asterisk" / "state" / "spool" / "voicemail"}"
 [fastagi]
 host = "{HOST}"
 port = {self.ports.fastagi}
+secret = "{self.secrets.fastagi}"
 
 [web]
 host = "{HOST}"
@@ -293,7 +304,7 @@ def write_private(path: Path, text: str) -> None:
     new.rename(path)
 
 
-def _run_dir(home: Path) -> Path:
+def run_dir(home: Path) -> Path:
     """Where Asterisk's control socket goes: beside the rest, or, where that path is too long, in /tmp."""
     run = home / "run"
     if len(str(run)) > _LONGEST_RUN_DIR:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,9 @@ from lab import debian, process
 from lab.errors import LabError
 from lab.instance import PROJECT
 from lab.ports import HOST
+from lab.root import new_enough
 
+OLDEST = (5, 6)  # Debian 12
 START_LIMIT_S = 10
 _CONFIG = PROJECT / "docker" / "kamailio" / "kamailio.cfg"
 _REST = (
@@ -53,12 +54,12 @@ def running(home: Path, folder: Path, port: int, nodes: Sequence[int]) -> Iterat
 
 def _program(home: Path) -> tuple[Path, Path]:
     """The program and the folder of its modules: the system's, or one that is unpacked into `home`."""
-    found = shutil.which("kamailio")
+    found = new_enough("kamailio", "-v", OLDEST)
     root = Path("/") if found else debian.unpacked(home, ["kamailio"])
     modules = next(root.glob("usr/lib/*/kamailio/modules"), None)
     if modules is None:
         raise LabError(f"{root} has no Kamailio in it")
-    return Path(found) if found else root / "usr/sbin/kamailio", modules
+    return found or root / "usr/sbin/kamailio", modules
 
 
 def relays_for_strangers(port: int) -> bool:

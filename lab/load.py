@@ -95,6 +95,11 @@ class Bench:
         row = (found.username, sipp.authentication(found.username, found.password), NUMBERS[number])
         return self.sipp(scenario, row, to_port or self.instance.ports.sip, calls=count, rate=rate, **how)
 
+    def restart_far_end(self) -> None:
+        """Have the lab's own PBXs register again, after a test whose phone took their contact."""
+        self.supervisor.restart("far-end")
+        assert process.waited(lambda: self.instance.far_end_registered() == len(self.profiles), 15)
+
     def network(
         self, count: int, rate: float, scenario: str = "both-ways/network.xml", *, profile: int = 0, **how: Any
     ) -> sipp.Run:
@@ -125,6 +130,17 @@ class Bench:
         """
         with self._restarted(lambda usual: usual.replace(after, after + more) if after else usual + more):
             yield
+
+    @contextmanager
+    def without_connector(self) -> Iterator[None]:
+        """Asterisk with no connector beside it, and so with no ARI application; afterwards the usual one."""
+        self.supervisor.end("connector")
+        try:
+            yield
+        finally:
+            self.supervisor.restart("connector")
+            if not process.waited(self.supervisor.ready, 15):
+                raise LabError("the connector is not ready within 15 s of its restart")
 
     @contextmanager
     def faulty(self, fault: str = "") -> Iterator[None]:

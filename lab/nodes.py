@@ -71,18 +71,18 @@ def _node(
         writer = Writer(lambda: store.write_as(name))
         for _ in range(count):
             await asyncio.to_thread(together.wait, WAIT_S)
-            asked = [_insisted(writer, calls.admit, _attempt(username), name) for _ in range(ATTEMPTS // len(NODES))]
+            asked = [insisted(writer, calls.admit, _attempt(username), name) for _ in range(ATTEMPTS // len(NODES))]
             admitted = [got.call_id for got in await asyncio.gather(*asked) if isinstance(got, Admitted)]
             found.put(admitted)
             await asyncio.to_thread(together.wait, WAIT_S)
-            await asyncio.gather(*(_insisted(writer, _end, call) for call in admitted))
+            await asyncio.gather(*(insisted(writer, _end, call) for call in admitted))
         await writer(store.close)
         writer.close()
 
     asyncio.run(work())
 
 
-async def _insisted(writer: Writer, function: Callable[..., Any], *values: Any) -> Any:
+async def insisted(writer: Writer, function: Callable[..., Any], *values: Any) -> Any:
     """Until the store takes it: a machine that stands still for seconds makes it busy, and refuses nobody for good."""
     while True:
         try:

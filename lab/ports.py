@@ -22,6 +22,7 @@ class Ports:
     ami: int
     fastagi: int
     web: int
+    copies: int
     rtp: tuple[int, int]
     carrier_rtp: tuple[int, int]
 
@@ -39,6 +40,7 @@ class Ports:
             ami=base + 3,
             fastagi=base + 4,
             web=base + 5,
+            copies=base + 6,
             rtp=(16000, 21999),
             carrier_rtp=(22000, 27999),
         )
@@ -56,6 +58,7 @@ class Ports:
             ("AMI", self.ami, tcp),
             ("FastAGI", self.fastagi, tcp),
             ("the web pages", self.web, tcp),
+            ("copies of SIP messages", self.copies, udp),
         ):
             if not is_free(port, kind):
                 name = "udp" if kind is udp else "tcp"

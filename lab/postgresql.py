@@ -17,11 +17,13 @@ from pathlib import Path
 from lab import debian, process
 from lab.errors import LabError
 from lab.ports import HOST
+from lab.root import new_enough
 
 _PACKAGES = """
 postgresql-15 libpq5 libxml2 libicu72 libgssapi-krb5-2 libkrb5-3 libk5crypto3 libkrb5support0 libkeyutils1
 libldap-2.5-0 libsasl2-2
 """.split()
+OLDEST = (15,)
 _NOBODY = 65534
 USUAL_PORT = 5432
 START_LIMIT_S = 20
@@ -106,13 +108,14 @@ def _accepts(data: Path, socket: Path) -> bool:
 
 def _programs(home: Path) -> Path:
     """The folder of initdb and postgres: the system's, or one unpacked into `home`."""
-    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
-    if system:
-        return system[-1].parent
-    found = sorted(debian.unpacked(home, _PACKAGES).glob("usr/lib/postgresql/*/bin/postgres"))
-    if not found:
+    system = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: float(path.parts[4]))
+    found = new_enough(str(system[-1]), "--version", OLDEST) if system else None
+    if found:
+        return found.parent
+    unpacked = sorted(debian.unpacked(home, _PACKAGES).glob("usr/lib/postgresql/*/bin/postgres"))
+    if not unpacked:
         raise LabError(f"{home} has no PostgreSQL in it: remove it and try again")
-    return found[-1].parent
+    return unpacked[-1].parent
 
 
 def _last_line(log: Path) -> str:

@@ -54,9 +54,15 @@ def identify(pid: int) -> Identity | None:
 
 
 def start(
-    command: Sequence[str], log: Path, *, env: dict[str, str] | None = None, dies_with_parent: bool = True
+    command: Sequence[str],
+    log: Path,
+    *,
+    env: dict[str, str] | None = None,
+    dies_with_parent: bool = True,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` with its output appended to `log`, out of reach of the terminal's Ctrl-C.
+    """Start `command` in a folder, ours if none is named, with its output appended to `log`, out of reach of the
+    terminal's Ctrl-C.
 
     With `dies_with_parent` the kernel ends it when we are gone, however we went (prctl(2), PR_SET_PDEATHSIG).
     """
@@ -70,6 +76,7 @@ def start(
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                cwd=folder,
                 env={**os.environ, **(env or {})},
             )
         except OSError as error:

@@ -26,6 +26,8 @@ SUITE = "forky"
 PACKAGES = ("asterisk", "asterisk-core-sounds-en-gsm", "sip-tester")
 ROOT_NEEDS_BYTES = 1_200_000_000
 
+OLDEST_SIPP = (3, 7, 0)
+
 
 @dataclass(frozen=True)
 class Program:
@@ -44,6 +46,19 @@ class Asterisk:
     data_dir: Path
     origin: str
 
+    def told(self, etc: Path, words: str) -> str:
+        """What one that runs by the config in `etc` answers to a command. CalledProcessError if it cannot be asked."""
+        command = [*self.program.command, "-C", str(etc / "asterisk.conf"), "-rx", words]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+
+    def registrations(self, etc: Path) -> int:
+        """How many of its own registrations elsewhere stand; 0 also while it starts."""
+        try:
+            lines = self.told(etc, "pjsip show registrations").splitlines()
+        except subprocess.CalledProcessError:
+            return 0
+        return sum("Registered" in line.split() for line in lines)
+
 
 def find_asterisk(home: Path) -> Asterisk:
     """The system's Asterisk if it is new enough, else the private root's, made first if it is not there.
@@ -54,11 +69,33 @@ def find_asterisk(home: Path) -> Asterisk:
 
 
 def find_sipp(home: Path) -> Program:
-    """The system's SIPp, else the private root's."""
-    found = shutil.which("sipp")
+    """The system's SIPp if it is new enough (Debian 12 has 3.6.1, which lacks RTP options), else the private root's."""
+    found = new_enough("sipp", "-v", OLDEST_SIPP)
     if found:
-        return Program((found,), _first_line((found, "-v")))
+        return Program((str(found),), _first_line((str(found), "-v")))
     return _root_program(make_root(home), "sipp", "usr/bin/sipp", "-v")
+
+
+def new_enough(name: str, word: str, oldest: tuple[int, ...]) -> Path | None:
+    """The system's program of a name if it is new enough, by the first version that it prints with a word; else None,
+    and if there is one it is said why it is not used.
+    """
+    found = shutil.which(name)
+    if found is None:
+        return None
+    ran = subprocess.run((found, word), capture_output=True, text=True, errors="replace", check=False, timeout=30)
+    version = any_version_of(ran.stdout + ran.stderr)
+    if version >= oldest:
+        return Path(found)
+    said = ".".join(map(str, version)) or "one that says no version"
+    print(f"not using {found}, {said}: {'.'.join(map(str, oldest))} or later is needed", flush=True)
+    return None
+
+
+def any_version_of(text: str) -> tuple[int, ...]:
+    """` SIPp v3.6.1-TLS` -> (3, 6, 1); `postgres (PostgreSQL) 15.14` -> (15, 14); () if there is none."""
+    found = re.search(r"(?<![\w.])v?(\d+(?:\.\d+)+)", text)
+    return tuple(int(part) for part in found.group(1).split(".")) if found else ()
 
 
 def version_of(banner: str) -> tuple[int, ...]:

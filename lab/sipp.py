@@ -46,6 +46,7 @@ class Run:
 
     `target` is where it sends to; `port` its own port (0: any). A <pause/> takes `hold_s`. `rows` are its injection
     file: call N takes row N, from the first again after the last. `tolerant`: what it does not expect is ignored.
+    `timed`: every time that the scenario measures is written down (Running.times_ms).
     """
 
     program: Program
@@ -61,6 +62,7 @@ class Run:
     words: dict[str, str] = field(default_factory=dict)
     hold_s: float = 1
     tolerant: bool = False
+    timed: bool = False
     rows: tuple[tuple[str, ...], ...] = ()
 
     def start(self) -> Running:
@@ -84,10 +86,14 @@ class Run:
         command += ["-m", str(self.calls), "-l", str(self.limit)]
         command += ["-r", str(self.rate), "-rp", str(self.rate_period_ms)]
         command += ["-d", str(int(self.hold_s * 1000))]
+        if self.timed:
+            command += ["-trace_rtt", "-rtt_freq", "50"]
         if self.tolerant:
             command += ["-default_behaviors", "all,-abortunexp"]
         command.append(f"{self.target[0]}:{self.target[1]}")
-        running = Running(self, process.start(command, self.folder / "sipp.log", env={"TERM": "dumb"}))
+        at = self.folder if self.timed else None  # where it writes those times, and nothing can be said about it
+        child = process.start(command, self.folder / "sipp.log", env={"TERM": "dumb"}, folder=at)
+        running = Running(self, child)
         _started.append(running)
         return running
 
@@ -138,6 +144,16 @@ class Running:
         """What its scenario wrote down, by <log/>."""
         path = self.run.folder / "said.log"
         return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+    def times_ms(self) -> dict[str, list[float]]:
+        """Every time that its scenario measured, in milliseconds, by the name of its timer (rtd)."""
+        found: dict[str, list[float]] = {}
+        for path in self.run.folder.glob("*_rtt.csv"):
+            with path.open(newline="") as file:
+                for _, took, name, *_ in csv.reader(file, delimiter=";"):
+                    if took.replace(".", "", 1).isdigit():  # the first line has the columns' names
+                        found.setdefault(name, []).append(float(took))
+        return found
 
     def progress(self) -> dict[str, int]:
         """The newest line of its statistics: every column that is a number."""

@@ -188,7 +188,7 @@ def bench(running_bench: Bench) -> Iterator[Bench]:
         for leg in running_bench.legs():
             running_bench.hang_up(leg["id"])
     assert leaks.problems == []
-    told = (running_bench.instance.folder / "asterisk" / "log" / "messages.log").read_text()
+    told = (running_bench.instance.folder / "asterisk" / "log" / "messages.log").read_text(errors="replace")
     wrong = ("No application", "Abnormal", "does not exist in any format")
     assert [line for line in told.splitlines() if any(word in line for word in wrong)] == []
 

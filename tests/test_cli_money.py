@@ -47,21 +47,21 @@ def test_an_owner_buys_and_pays(connector: Command, store: FileStore) -> None:
 
 
 WRONG = """
-company topup NaN                              -> no sum of money
-company topup 1e309                            -> no sum of money
-company topup -5                               -> no sum of money
-company topup 1000000000000000000              -> no sum of money
-company topup 0.0000001                        -> no sum of money
-company topup 0                                -> no sum of money
+company topup NaN                              -> Invalid amount
+company topup 1e309                            -> Invalid amount
+company topup -5                               -> Invalid amount
+company topup 1000000000000000000              -> Invalid amount
+company topup 0.0000001                        -> Invalid amount
+company topup 0                                -> Invalid amount
 credit add office 999999                       -> are needed
 credit add nobody 1                            -> no profile
 credit take-back office 10.000001              -> are needed
 credit auto-recharge office --amount 5         -> needs both
 credit auto-recharge office                    -> say --amount
-credit auto-recharge office --amount 5 --threshold 1 --monthly-limit= -> no sum of money
+credit auto-recharge office --amount 5 --threshold 1 --monthly-limit= -> Invalid amount
 credit add office 1 --key=                     -> a key has
 ledger entries --company nope                  -> no company
-credit auto-recharge office --amount NaN --threshold 1 -> no sum of money
+credit auto-recharge office --amount NaN --threshold 1 -> Invalid amount
 channels change office 301                     -> 1 to 300
 channels change office -5                      -> 1 to 300
 channels change office 0                       -> 1 to 300
@@ -75,19 +75,19 @@ channels advise --erlangs 5 --blocking 0       -> a share
 channels advise --employees 0                  -> the table is for
 channels advise --profile office               -> no calls yet
 channels advise                                -> say one of
-rates price 12 --ms 1                          -> no number
-rates price +442079460001 --ms -1              -> ms long
-rates price +442079460001 --ms 1000000000000000000 -> ms long
-rates price +551112345678 --ms 1               -> no rate
+rates price 12 --ms 1                          -> Invalid number
+rates price +442079460001 --ms -1              -> Invalid duration
+rates price +442079460001 --ms 1000000000000000000 -> Invalid duration
+rates price +551112345678 --ms 1               -> No rate
 rates load /nowhere/deck.csv                   -> cannot be read
-profile limits office --per-day NaN            -> no sum of money
+profile limits office --per-day NaN            -> Invalid amount
 profile limits office --calls-per-second 0     -> no number of calls
 profile limits office --allow 44               -> no prefix
 profile create huge --channels 301             -> 1 to 300
 profile create dear --channels 300 --company Other -> no company
 cdr explain nothing                            -> no CDR
 company create Acme --currency GBP --time-zone Europe/London -> already
-company create B --currency pounds --time-zone Europe/London -> no currency
+company create B --currency pounds --time-zone Europe/London -> is not a currency
 company create B --currency GBP --time-zone Mars -> no time zone
 """
 
@@ -114,12 +114,16 @@ def test_a_deck_is_loaded_whole_or_not_at_all(connector: Command, tmp_path: Path
     assert connector.json("rates", "load", str(file), "--dry-run")["dearer"] == 1
     assert len(connector.json("rates", "list")) == 1
     assert connector.json("rates", "load", str(file))["rates"] == 5
+    (tmp_path / "short.csv").write_text("\n".join(DECK.splitlines()[:3]) + "\n")
+    short = ("rates", "load", str(tmp_path / "short.csv"), "--full")
+    assert "end: load the sheet with --yes" in connector(*short, "--json", status=1)
+    assert len(connector.json(*short, "--dry-run")["ends"]) == 3
     lines = [f"{1_000_000 + n},Place,0.01,0,30/6,2026-01-01,standard" for n in range(200_000)]
     lines[149_998] = "1149998,Place,0.01,0,30/6,2026-13-01,standard"
     file.write_text(DECK.splitlines()[0] + "\n" + "\n".join(lines))
-    assert "line 150000: '2026-13-01' is no date" in connector("rates", "load", str(file), status=1)
+    assert "line 150000: Invalid date '2026-13-01'" in connector("rates", "load", str(file), status=1)
     file.write_bytes(b"prefix,name,price_per_minute\n44,\xff\xfe,1\n")
-    assert "is not UTF-8" in connector("rates", "load", str(file), status=1)
+    assert "is not in UTF-8" in connector("rates", "load", str(file), status=1)
     assert len(connector.json("rates", "list")) == 2
 
 

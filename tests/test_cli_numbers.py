@@ -38,6 +38,14 @@ def test_a_company_gets_a_number_and_has_it_ring(connector: Command, tmp_path: P
     shown = connector("route", "test", BOUGHT, "--at", "2026-11-23T20:00")
     assert "voice mail takes it" in shown
     assert "301" not in shown
+    found = connector.json("why", "+442079460001", "--profile", "office")
+    assert (found["carried"], found["reasons"]) == (True, [])
+    assert "would be carried" in connector("why", "+442079460001", "--profile", "office")
+    connector("profile", "drain", "office")
+    told = connector("why", "+99", "--profile", "office", "--at", "2026-12-25T10:00")
+    assert told.index("profile_draining") < told.index("number_invalid")
+    assert "Resume the profile." in told
+    connector("profile", "resume", "office")
     assert connector.json("numbers", "list")[1]["paid_until"] == bought["paid_until"]
     assert BOUGHT in connector("numbers", "list")
     for word in ("hours", "department"):
@@ -48,6 +56,18 @@ def test_a_company_gets_a_number_and_has_it_ring(connector: Command, tmp_path: P
     assert connector.json("profile", "change", "office", "--country", "GB")["emergency"] == ["112", "999"]
     assert connector.json("profile", "change", "office", "--contact", "Ada")["contact"] == "Ada"
     assert connector.json("profile", "caller-id", "office", "--policy", "fixed", "--number", BOUGHT)["number"] == BOUGHT
+    withheld = connector.json("profile", "caller-id", "office", "--withhold-prefixes", "*67 141")
+    assert withheld["withhold"] == ["*67", "141"]
+    priced = ("--allow", "101", "--title", "Police", "--fee", "0.15", "--per-minute", "0.008")
+    (police,) = connector.json("profile", "service-numbers", "office", *priced)
+    assert (police["digits"], police["connection_fee_micros"], police["price_per_minute_micros"]) == (
+        "101",
+        150_000,
+        8000,
+    )
+    assert "0.15 GBP" in connector("profile", "service-numbers", "office")
+    assert connector.json("profile", "service-numbers", "office", "--forget", "101") == []
+    assert "refused" in connector("profile", "service-numbers", "office")
     assert connector.json("numbers", "release", BOUGHT, "--yes")["renews"] is False
     assert connector.json("numbers", "keep", BOUGHT)["renews"] is True
     assert connector.json("numbers", "detach", OFFICE)["profile"] is None
@@ -113,6 +133,12 @@ profile change office --country UK                        | is no country
 profile change office --country GB --emergency 1          | 2 to 6 digits
 profile caller-id office --policy any                     | one of none, fixed, pass
 profile caller-id office --number +447700900123           | nor verified
+profile caller-id office --withhold-prefixes +44          | 2 to 4 digits
+profile service-numbers office --allow 1                  | 2 to 6 digits
+profile service-numbers office --allow 112                | an emergency number
+profile service-numbers office --allow 101 --fee -1       | the fee
+profile service-numbers nobody --allow 101                | no profile
+profile limits office --block +521                        | has retired it
 """
 
 

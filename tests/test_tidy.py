@@ -35,9 +35,11 @@ MAY_IMPORT = {
     "readers": set(),
     "exporting": {"core", "billing"},
     "sending": {"core", "billing"},
-    "doctor": {"core", "billing", "ami", "ari_app", "pjsip", "stores", "voicemail"},
+    "doctor": {"core", "billing", "ami", "ari_app", "pjsip", "stores", "voicemail", "dialplan_files"},
+    "dialplan_files": set(),
+    "sip_copies": {"core"},
     "service": {"core", "billing", "ari_app", "agi", "web", "ami", "apply", "asterisk", "pjsip", "writer", "stores"}
-    | {"exporting", "sending", "reaching", "readers", "voicemail"},
+    | {"exporting", "sending", "reaching", "readers", "voicemail", "sip_copies"},
     "timemachine": {"core", "billing"},
     "backup": {"core", "billing"},
     "stores": {"billing"},

@@ -21,6 +21,7 @@ everything else about the leg is asked of Asterisk.
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
@@ -29,7 +30,7 @@ from urllib.parse import unquote
 
 from panoramisk.fast_agi import Request
 
-from connector.billing import credit, routes
+from connector.billing import credit, trials
 from connector.billing.store import StoreDoor
 from connector.clock import Clock
 from connector.config import FastAgiSettings
@@ -121,14 +122,24 @@ class FastAgiServer:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         headers = await asyncio.wait_for(_headers(reader), HEADER_LIMIT_S)
         name, _, query = headers.get("agi_network_script", "").partition("?")
-        route = self._routes.get(name)
+        asked = _asked(query)
         request = Request(SimpleNamespace(raise_on_error=False), headers, reader, writer)
+        if not self._knows(asked.pop("secret", "")):
+            log.warning("FastAGI: %s was asked without the secret of [fastagi] in the URL: refused", name[:20])
+            return  # nothing is set, so the dialplan refuses
+        route = self._routes.get(name)
         if route is None:
             await asyncio.wait_for(
                 request.send_command('VERBOSE "the connector has no such AGI route" 1'), ANSWER_LIMIT_S
             )
         else:
-            await asyncio.wait_for(route(request, _asked(query)), ANSWER_LIMIT_S)
+            await asyncio.wait_for(route(request, asked), ANSWER_LIMIT_S)
+
+    def _knows(self, given: str) -> bool:
+        secret = self.settings.secret
+        return secret is not None and hmac.compare_digest(
+            given.encode(errors="surrogateescape"), secret.get_secret_value().encode()
+        )
 
     async def _status(self, request: Request, asked: Asked) -> None:
         await _set(request, ("CONNECTOR_STATUS", "ready" if self._gate.is_ready() else "not_ready"))
@@ -161,7 +172,7 @@ class FastAgiServer:
             await self._gate.withdraw(leg)
 
     async def _route(self, request: Request, asked: Asked) -> None:
-        found = await self._look_up(request, routes.try_out, asked.get("called", ""))
+        found = await self._look_up(request, trials.path_of, asked.get("called", ""))
         if found is not None:
             await _set(request, ("CONNECTOR_PATH", dialplan.in_words(found.path)))
             await _set(request, ("CONNECTOR_STATUS", "none" if found.why_not else "found"))

@@ -18,7 +18,17 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 
 from connector.ari_app import events
 from connector.ari_app.client import AriClient
-from connector.ari_app.events import CallOffered, LegAnswered, LegDialled, LegEnded, LegFoundUp, LegLost
+from connector.ari_app.events import (
+    CallOffered,
+    CallsJoined,
+    LegAnswered,
+    LegDialled,
+    LegEnded,
+    LegFoundUp,
+    LegHungUp,
+    LegLost,
+    TrunkTried,
+)
 from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import Recovery
@@ -31,7 +41,7 @@ from connector.core.dialplan import GoOn
 from connector.core.holds import Slicing
 from connector.core.numbers import normalise
 from connector.core.refusals import Refusal
-from connector.core.trunks import trunk_of
+from connector.core.trunks import endpoint_of, trunk_of
 from connector.errors import AriRefused, AsteriskError, ConnectorError, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -51,6 +61,8 @@ CLOCK_STEP_MS = 1_000
 # Two connectors that both come back at once would take the application from each other for ever.
 REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
+# A trunk that answers nothing at all within this is left for the next one (BRIEF, rule 16).
+SILENT_TRUNK_S = 4.0
 LOOK_EVERY_S = 5.0
 LOOK_AFTER_HANG_UP_S = 0.5
 PAY_EVERY_S = 0.5
@@ -106,6 +118,8 @@ class ConnectorApp:
         self._to_refuse: deque[Attempt] = deque()
         self._said_at: dict[str, int] = {}
         self._fallen: set[str] = set()
+        self._gave_up: dict[str, CallOffered] = {}
+        self._others: set[str] = set()  # legs that were dialled for calls that are not ours
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self) -> None:
@@ -148,6 +162,10 @@ class ConnectorApp:
         else:
             log.warning("%s", reason)
         self.ready.clear()
+        for call in self.ongoing:
+            call.progress.joinable = False  # who hung up may not be heard
+        self._gave_up.clear()
+        self._others.clear()
 
     def event(self, message: dict[str, Any]) -> None:
         """Sort one event into the mailboxes it concerns."""
@@ -160,14 +178,25 @@ class ConnectorApp:
         if isinstance(event, CallOffered):
             self._offered(event)
         elif isinstance(event, LegDialled):
-            self.ongoing.dialled(event)
-        elif isinstance(event, events.TrunkTried):
-            self.tried[event.endpoint] = (event.sip_status, self.clock.now_ms())
+            if not self.ongoing.dialled(event):
+                self._others.add(event.leg)
+        elif isinstance(event, CallsJoined):
+            self._calls_joined(event)
         elif isinstance(event, events.ApplicationReplaced):
             log.error("another connector took the application %r; trying to have it back", self.client.settings.app)
             self.client.leave(REPLACED_PAUSE_S)
         elif event is not None:
-            self.ongoing.tell(event)
+            if isinstance(event, TrunkTried) and event.endpoint:
+                self.tried[event.endpoint] = (event.sip_status, self.clock.now_ms())
+            known = self.ongoing.tell(event)
+            if isinstance(event, LegEnded):
+                self._others.discard(event.leg)
+            if not known and isinstance(event, LegAnswered) and event.endpoint and event.leg not in self._others:
+                self._start(self._joined(event))
+            elif not known and isinstance(event, LegHungUp) and event.offer is not None:
+                self._gave_up[event.leg] = event.offer
+            elif isinstance(event, LegEnded) and (offer := self._gave_up.pop(event.leg, None)) and not known:
+                self._start(self._gone_before_the_gate(event, offer))
 
     def _adopt(self, row: calls.LiveCall) -> None:
         """Follow a call again that was admitted before."""
@@ -177,7 +206,9 @@ class ConnectorApp:
         progress.answered_at = row.answered_at
         began_at = min(row.started_at, row.answered_at or row.started_at, row.seen_at)  # a clock may have been set back
         call = self.ongoing.add(row.id, progress, row.seen_at, began_at, row.epoch)
-        call.decided = True
+        call.decided, call.profile = True, row.username
+        if row.trunk:
+            call.endpoints.add(endpoint_of(row.trunk))
         now = self.clock.now_ms()
         if row.answered_at is not None and row.seen_at > now:
             # How long it has talked is not known: what is known is kept, and it gets no more.
@@ -205,6 +236,7 @@ class ConnectorApp:
         await self.recovery.after_silence()
         await self._end_the_dead()
         await self.store(nodes.here, self.node, self.recovery.epoch, self.clock.now_ms())
+        await self.store(nodes.can_convert, self.node, await self.recovery.codecs())
 
     async def _adopt_rows(self, only: set[str] | None = None) -> None:
         for row in await self.store(calls.live, self.node):
@@ -259,7 +291,7 @@ class ConnectorApp:
             call.task = self._start(self._guarded(call, self._carry(call, attempt, event.caller_name)))
 
     def _attempt(self, event: CallOffered) -> Attempt | None:
-        direction, source, presentation, more = (*event.args, "", "", "", "")[:4]
+        direction, source, presentation, more, cseq, diverted = (*event.args, *[""] * 6)[:6]
         by_button = direction == BUTTON and source.isdecimal() and _new_id(more, self.ongoing)
         if direction not in ("in", "out") and not by_button:
             log.error("a call came to the gate by a dialplan that is not ours: %s", event.args)
@@ -278,13 +310,18 @@ class ConnectorApp:
             asked_at=at,
             transferred=event.up,
             private=presentation.startswith("prohib"),
-            forwarded="" if by_button else more,
+            forwarded=more if direction == "out" else "",
+            also=more if direction == "in" else "",
             by_button=by_button,
+            diverted=diverted if direction == "out" else "",
+            sip_id=f"{event.sip_id} {cseq}" if event.sip_id else "",
         )
 
     def _remember(self, attempt: Attempt, event: CallOffered) -> OngoingCall:
-        progress = Progress(event.leg, transferred=event.up)
-        return self.ongoing.add(attempt.call_id, progress, event.at, attempt.started_at)
+        progress = Progress(event.leg, transferred=event.up, joinable=not event.up)
+        call = self.ongoing.add(attempt.call_id, progress, event.at, attempt.started_at)
+        call.endpoints.add(event.endpoint)
+        return call
 
     async def _carry(self, call: OngoingCall, attempt: Attempt, caller_name: str) -> None:
         decided = await self._decided(call, attempt)
@@ -297,6 +334,8 @@ class ConnectorApp:
         """What is decided of a call; one that is not carried is forgotten."""
         decided = await self._decide(attempt)
         call.epoch, call.decided = self.recovery.epoch, True
+        if isinstance(decided, Admitted):
+            call.profile, call.dials = decided.profile, decided.dials
         if not isinstance(decided, Admitted):
             why = decided.code if isinstance(decided, Refusal) else "it is an emergency call"
             log.info("not carried %s %s: %s", attempt.direction, attempt.gate_leg, why)
@@ -392,9 +431,15 @@ class ConnectorApp:
                     for other in self.ongoing.of_leg(progress.gate_leg):
                         if other is not call:
                             other.timer_s = None  # the dialplan set the leg's timer anew for this try
+                    self._check_endpoint(call, event)
                     await self._insist(calls.dialled, call.call_id, event.leg, trunk_of(event.endpoint))
+                    self._start(self._leave_if_silent(call, event))
             elif isinstance(event, LegAnswered | LegFoundUp):
                 await self._answered(call, event)
+            elif isinstance(event, LegHungUp):
+                progress.leg_hung_up(event.leg, silent=event.silent, soft=event.soft)
+            elif isinstance(event, TrunkTried):
+                progress.leg_tried(event.sip_status, rang_out=event.rang_out)
             elif isinstance(event, LegEnded):
                 if event.up and progress.answers(event.leg):
                     await self._answered(call, await self.recovery.missed_answer(call, event.leg))
@@ -410,6 +455,74 @@ class ConnectorApp:
         if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
             call.held_s = await self._insist(calls.answered, call.call_id, event.at, progress.other_leg, self.slicing)
             await self._set_timers(call)
+
+    async def _leave_if_silent(self, call: OngoingCall, dialled: LegDialled) -> None:
+        """A trunk that gives no answer at all, not even 100, is left for the next one (BRIEF, rule 16), and so is a PBX
+        whose contact is gone.
+
+        SIP itself waits 32 s (timer B). Asterisk cannot wait for less: it takes no timer B below 64 times timer T1.
+        """
+        await asyncio.sleep(SILENT_TRUNK_S)
+        leg = dialled.leg
+        if leg in call.ringing or leg not in call.progress.up or call.progress.answered_at is not None:
+            return
+        try:
+            if not await self.recovery.said(call.progress.gate_leg, leg):
+                log.warning("%s gave no answer for %.0f s: it is left", dialled.endpoint, SILENT_TRUNK_S)
+                await self.client.channels.hangup(channelId=leg)
+        except AsteriskError as error:
+            log.info("whether %s answers is not known: %s", dialled.endpoint, error)
+
+    def _check_endpoint(self, call: OngoingCall, event: LegDialled) -> None:
+        """A leg of an endpoint that nobody dialled took the place of one that rang (INVITE with Replaces of a dialog
+        that is not answered yet): it is another's, and is ended. Asterisk does not compare the two endpoints (22.10).
+        """
+        local = "@" in event.endpoint  # a Local leg's name has its context
+        if event.by_us and not local and call.dials is not None and event.endpoint not in {"", *call.dials}:
+            log.error("%s took over call %s, which is not its own: it is ended", event.endpoint, call.call_id)
+            self._start(self._end(event.leg))
+
+    async def _joined(self, event: LegAnswered) -> None:
+        """A leg is up that never came to the gate: an INVITE with Replaces took a leg's place in a call.
+
+        The call's own PBX may do that. For anybody else it is another's call, at the other's cost: that leg is ended.
+        Asterisk does not compare the two endpoints (22.10).
+        """
+        try:
+            joined = await self.recovery.joined(event.leg)
+        except AsteriskError as error:
+            log.error("leg %s was not looked at: %s", event.leg, error)
+            return
+        if not joined:
+            log.error("leg %s of %s is up, and did not come to the gate: it is ended", event.leg, event.endpoint)
+            await self._end(event.leg)
+        for call in joined:
+            if event.endpoint not in {call.profile, *call.endpoints}:
+                log.error("%s took over call %s, which is not its own: it is ended", event.endpoint, call.call_id)
+                await self._end(event.leg)
+            elif event.leg not in call.legs:
+                self.ongoing.attach(call, LegDialled(call.progress.gate_leg, event.leg, event.at))
+                call.timer_s = None  # its leg has no timer yet
+
+    def _calls_joined(self, event: CallsJoined) -> None:
+        """A PBX joined two calls (REFER with Replaces). Both have to be of one profile: else all their legs are ended.
+
+        Asterisk names those that talk now, but right after an answer only one of them or none, for the bridge has one
+        leg yet (main/bridge.c, 22.10). Calls that are not ours are left alone.
+        """
+        first, second = (self.ongoing.of_leg(leg) for _, leg in (event.first, event.second))
+        if not first or not second or {call.profile for call in first} & {call.profile for call in second}:
+            return
+        log.error("%s transferred a call to one of %s: both are ended", event.first[0], event.second[0])
+        for leg in {*event.talking, *(leg for call in (*first, *second) for leg in call.legs)}:
+            self._start(self._end(leg))
+
+    async def _gone_before_the_gate(self, event: LegEnded, offer: CallOffered) -> None:
+        """The caller gave up before the gate was asked: a CANCEL right behind the INVITE. It has a CDR all the same."""
+        trunk = trunk_of(offer.endpoint)
+        attempt = self._attempt(replace(offer, args=("in", trunk) if trunk else ("out", offer.endpoint)))
+        if attempt is not None:
+            await self._insist(calls.given_up, attempt, self.node, event.at, event.cause)
 
     async def _pay(self, call: OngoingCall) -> None:
         """One slice more, and then the timer. In this order: should we die between, the call ends at what it had."""

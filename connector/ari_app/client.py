@@ -47,7 +47,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
 
 # Answers that grow with the calls come by HTTP: Asterisk copies a websocket message onto the stack of a thread that
 # has 496 kB, and "list all channels" with some 700 of them kills it (res_http_websocket.c, ast_alloca; 22.10.1).
-BY_HTTP = {("GET", "/channels")}
+BY_HTTP = {("GET", "/channels"), ("GET", "/asterisk/modules")}
 REQUEST_LIMIT_S = 5.0
 # A websocket that is silently dropped is not noticed by itself: Asterisk has to answer a ping this often.
 # The answer may take half of it: a machine that stands still for a moment is no lost connection.

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.core.times import from_asterisk
 
 # Asterisk sends 82 events a call to an application that listens to everything; these are the ones that are used.
-KINDS = ("StasisStart", "Dial", "ChannelStateChange", "ChannelDestroyed", "ChannelUserevent", "ApplicationReplaced")
+KINDS = (
+    "StasisStart",
+    "Dial",
+    "ChannelStateChange",
+    "ChannelHangupRequest",
+    "ChannelDestroyed",
+    "ChannelUserevent",
+    "BridgeAttendedTransfer",
+    "ApplicationReplaced",
+)
 # The filter holds back the answers to our requests too, unless they are named (measured on 22.10.1).
+# The contexts in which a leg has not reached the gate yet (dropin/extensions.conf).
+_BEFORE_THE_GATE = {
+    "connector-from-profile",
+    "connector-from-carrier",
+    "connector-from-provider",
+    "agi-from-profile",  # docs/fastagi-sample.conf
+    "agi-from-carrier",
+}
+# Where our dialplan dials.
+_DIALS = {"connector-dial", "connector-ring"}
+# Subroutines on the way: what a leg in one of them had dialled is not in its events any more.
+_ON_THE_WAY = {"connector-printable", "connector-privacy", "connector-number", "connector-also"}
 FILTER = {"allowed": [{"type": kind} for kind in (*KINDS, "RESTResponse")]}
 
 
@@ -29,24 +50,51 @@ class CallOffered:
     created_at: int
     at: int
     caller_name: str = ""
+    sip_id: str = field(default="", compare=False)
+    endpoint: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
 class LegDialled:
-    """`leg` is being dialled for `caller_leg`, or something new is known of that. `endpoint`: whose leg it is."""
+    """`leg` is being dialled for `caller_leg`, or something new is known of that. `endpoint`: whose leg it is; `by_us`:
+    our own dialplan dials.
+    """
 
     caller_leg: str
     leg: str
     at: int
     endpoint: str = ""
+    by_us: bool = False
 
 
 @dataclass(frozen=True)
 class LegAnswered:
-    """A leg is up."""
+    """A leg is up. `endpoint`: whose it is, of a leg that has not passed the gate."""
 
     leg: str
     at: int
+    endpoint: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class LegRings:
+    """The far end of a leg answered that it rings."""
+
+    leg: str
+    at: int
+
+
+@dataclass(frozen=True)
+class LegHungUp:
+    """The far end of a leg hung it up: by BYE, CANCEL, or a final answer that refuses. `silent`: it answered no request
+    any more. `offer`: what it had dialled, if it stands before the gate. `soft`: Asterisk itself hangs it up.
+    """
+
+    leg: str
+    at: int
+    silent: bool = False
+    offer: CallOffered | None = field(default=None, compare=False)
+    soft: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,14 +130,30 @@ class ApplicationReplaced:
 
 @dataclass(frozen=True)
 class TrunkTried:
-    """A call by way of an endpoint failed there; `sip_status`: what it answered, 0 if it could not be asked."""
+    """A call by way of an endpoint failed there; `sip_status`: what it answered, 0 if it could not be asked. `leg`
+    dialled it; `rang_out`: it rang too long.
+    """
 
     endpoint: str
     sip_status: int
+    leg: str = ""
+    at: int = 0
+    rang_out: bool = False
 
 
-LegEvent = LegDialled | LegAnswered | LegEnded | LegLost | LegFoundUp
-Event = CallOffered | LegEvent | TrunkTried | ApplicationReplaced
+@dataclass(frozen=True)
+class CallsJoined:
+    """A PBX transferred one call of its own to another (REFER with Replaces): its two legs, by endpoint and id, and the
+    legs that talk now.
+    """
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    talking: tuple[str, ...]
+
+
+LegEvent = LegDialled | LegAnswered | LegRings | LegHungUp | LegEnded | LegLost | LegFoundUp | TrunkTried
+Event = CallOffered | LegEvent | CallsJoined | ApplicationReplaced
 
 
 def parse(message: dict[str, Any]) -> Event | None:
@@ -100,15 +164,17 @@ def parse(message: dict[str, Any]) -> Event | None:
     if kind not in KINDS:
         return None
     if kind == "ChannelUserevent":
-        said = message["userevent"]
-        if message["eventname"] != "ConnectorTried":
-            return None
-        return TrunkTried(str(said["Endpoint"]), int(said["Answer"]))
+        return _tried(message)
     at = from_asterisk(message["timestamp"])
+    if kind == "BridgeAttendedTransfer":
+        return _joined(message)
     if kind == "Dial":
         caller = message.get("caller")
         peer = message["peer"]
-        return LegDialled(caller["id"], peer["id"], at, _endpoint(peer["name"])) if caller else None
+        if not caller:
+            return None
+        by_us = caller.get("dialplan", {}).get("context") in _DIALS
+        return LegDialled(caller["id"], peer["id"], at, _endpoint(peer["name"]), by_us)
     channel = message.get("channel")
     if channel is None:
         return None
@@ -116,8 +182,54 @@ def parse(message: dict[str, Any]) -> Event | None:
     if kind == "StasisStart":
         return offered(channel, tuple(message["args"]), at)
     if kind == "ChannelStateChange":
-        return LegAnswered(leg, at) if channel["state"] == "Up" else None
+        if channel["state"] == "Ringing":
+            return LegRings(leg, at)
+        at_the_gate = channel["dialplan"]["context"] in _BEFORE_THE_GATE
+        return (
+            LegAnswered(leg, at, _endpoint(channel["name"]) if at_the_gate else "")
+            if channel["state"] == "Up"
+            else None
+        )
+    if kind == "ChannelHangupRequest":
+        if message.get("soft"):
+            return LegHungUp(leg, at, soft=True)
+        return LegHungUp(leg, at, message.get("tech_cause") == 408, _before_the_gate(channel, at))
     return LegEnded(leg, at, int(message["cause"]), channel["state"] == "Up")
+
+
+def _before_the_gate(channel: dict[str, Any], at: int) -> CallOffered | None:
+    """What a leg had dialled that has not reached the gate; None for one that has."""
+    context = channel["dialplan"]["context"]
+    if context not in _BEFORE_THE_GATE | _ON_THE_WAY:
+        return None
+    found = offered(channel, (), at)
+    return found if context in _BEFORE_THE_GATE else replace(found, dialled="")
+
+
+def _tried(message: dict[str, Any]) -> TrunkTried | None:
+    """What the dialplan tells of a far end that was dialled and did not answer (dropin/extensions.conf)."""
+    said = message["userevent"]
+    if message["eventname"] != "ConnectorTried":
+        return None
+    leg = (message.get("channel") or {}).get("id", "")
+    at = from_asterisk(message["timestamp"])
+    return TrunkTried(
+        str(said["Endpoint"]),
+        int(said["Answer"]),
+        leg,
+        at,
+        said.get("Status") == "NOANSWER" and int(said["Answer"]) > 0,
+    )
+
+
+def _joined(message: dict[str, Any]) -> CallsJoined:
+    first, second = (message[f"transferer_{which}_leg"] for which in ("first", "second"))
+    others = (message.get(name) for name in ("transferee", "transfer_target", "replace_channel"))
+    return CallsJoined(
+        (_endpoint(first["name"]), first["id"]),
+        (_endpoint(second["name"]), second["id"]),
+        tuple(other["id"] for other in others if other),
+    )
 
 
 def offered(channel: dict[str, Any], args: tuple[str, ...], at: int) -> CallOffered:
@@ -131,6 +243,8 @@ def offered(channel: dict[str, Any], args: tuple[str, ...], at: int) -> CallOffe
         from_asterisk(channel["creationtime"]),
         at,
         channel["caller"].get("name", ""),
+        channel.get("protocol_id", ""),
+        _endpoint(channel["name"]),
     )
 
 
@@ -145,8 +259,9 @@ class Leg:
 
     id: str
     up: bool
+    name: str = ""
 
 
 def legs(listed: Iterable[dict[str, Any]]) -> dict[str, Leg]:
     """The answer to "list all channels", by leg id."""
-    return {channel["id"]: Leg(channel["id"], channel["state"] == "Up") for channel in listed}
+    return {channel["id"]: Leg(channel["id"], channel["state"] == "Up", channel["name"]) for channel in listed}

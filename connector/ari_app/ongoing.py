@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from connector.ari_app.events import CallOffered, LegDialled, LegEvent
+from connector.ari_app.events import CallOffered, LegDialled, LegEvent, LegRings
 from connector.core.calls import Attempt, Progress
 
 
@@ -17,7 +17,9 @@ class OngoingCall:
 
     `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
     what Asterisk's timer was set to last. `decided`: the gate has its answer, or should have. `epoch`: when the
-    Asterisk that has its legs was started; 0 if not known yet. `asked`: how it was asked for by FastAGI.
+    Asterisk that has its legs was started; 0 if not known yet. `asked`: how it was asked for by FastAGI. `endpoints`:
+    those of its legs; `profile`: the username of whose call it is, "" before it is decided; `dials`: the endpoints that
+    our dialplan dials for it, None where that is not known; `ringing`: the legs that were heard to ring.
     """
 
     def __init__(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> None:
@@ -39,6 +41,10 @@ class OngoingCall:
         self.decided = False
         self.asked: Attempt | None = None
         self.warned = False
+        self.endpoints: set[str] = set()
+        self.profile = ""
+        self.dials: frozenset[str] | None = None
+        self.ringing: set[str] = set()
 
     def clock_stepped(self, step_ms: int) -> None:
         """The clock was set: what was noted by it moves along, and Asterisk's timers, which go by it, are set again."""
@@ -109,20 +115,28 @@ class OngoingCalls:
         calls = self._by_leg.get(offer.leg, ())
         return any(call.progress.gate_leg == offer.leg and call.offered_at == offer.at for call in calls)
 
-    def tell(self, event: LegEvent) -> None:
-        """Put an event into the mailbox of every call that has the leg."""
-        for call in self._by_leg.get(event.leg, ()):
-            call.mailbox.put_nowait(event)
+    def tell(self, event: LegEvent) -> bool:
+        """Put an event into the mailbox of every call that has the leg; False if none has."""
+        found = self._by_leg.get(event.leg, ())
+        for call in found:
+            if isinstance(event, LegRings):
+                call.ringing.add(event.leg)
+            else:
+                call.mailbox.put_nowait(event)
+        return bool(found)
 
     def of_leg(self, leg: str) -> list[OngoingCall]:
         """The calls that a leg belongs to: two, after a transfer."""
         return list(self._by_leg.get(leg, ()))
 
-    def dialled(self, event: LegDialled) -> None:
-        """A leg comes to the call of the leg that dials it: to the later one, if after a transfer it has two."""
+    def dialled(self, event: LegDialled) -> bool:
+        """A leg comes to the call of the leg that dials it: to the later one, if after a transfer it has two. False if
+        that leg is of no call.
+        """
         callers = self._by_leg.get(event.caller_leg)
         if callers and event.leg != event.caller_leg:
             self.attach(callers[-1], event)
+        return bool(callers)
 
     def attach(self, call: OngoingCall, event: LegDialled) -> None:
         """A leg was dialled for this very call."""
@@ -130,4 +144,6 @@ class OngoingCalls:
         if call not in calls:
             calls.append(call)
             call.legs.append(event.leg)
+            if event.endpoint:
+                call.endpoints.add(event.endpoint)
             call.mailbox.put_nowait(event)

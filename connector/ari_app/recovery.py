@@ -19,6 +19,7 @@ from connector.ari_app.events import Leg, LegAnswered, LegDialled, LegEnded, Leg
 from connector.ari_app.journal import Journal, LegStory
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.core.refusals import NOT_READY
+from connector.core.sip import convertible
 from connector.core.times import from_asterisk, from_epoch
 from connector.errors import AriRefused, AsteriskError
 
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Asterisk writes its journal a moment after the fact, and an event of the fact may be under way.
 JOURNAL_LATE_S = 0.5
+JOIN_LATE_S = 0.1
+_TIMES_JOINED = 20
 _TIMES = 4
 
 
@@ -100,6 +103,29 @@ class Recovery:
             story = None
         at = story.answered_at if story is not None and story.answered_at is not None else await self._answered_at(leg)
         return LegFoundUp(leg, call.seen_at) if at is None else LegAnswered(leg, at)
+
+    async def codecs(self) -> tuple[str, ...]:
+        """The codecs that this Asterisk can convert. AsteriskError if it cannot be asked."""
+        listed = await self.client.asterisk.listModules()
+        return convertible({module["name"] for module in listed if module["status"] == "Running"})
+
+    async def said(self, caller_leg: str, leg: str) -> str:
+        """The last SIP answer on a leg that is being dialled, as "SIP 100 Trying"; "" for none. AsteriskError."""
+        name = await self._variable(leg, "CHANNEL(name)")
+        if not name.startswith("PJSIP/"):
+            return "not SIP"
+        return await self._variable(caller_leg, f"HANGUPCAUSE({name},tech)")
+
+    async def joined(self, leg: str) -> list[OngoingCall]:
+        """The calls that a leg talks in which it was not dialled for. AsteriskError if Asterisk cannot be asked."""
+        for _ in range(_TIMES_JOINED):
+            peers = (await self._variable(leg, "BRIDGEPEER")).split(",")
+            if peers != [""]:
+                alive = await self._alive()
+                legs = [each.id for each in alive.values() if each.name in peers]
+                return [call for each in legs for call in self.ongoing.of_leg(each)]
+            await asyncio.sleep(JOIN_LATE_S)
+        return []
 
     async def _alive(self) -> dict[str, Leg]:
         return events.legs(await self.client.channels.list())

@@ -5,6 +5,7 @@ Every function here is inside its caller's transaction.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from connector.billing.store import Question, rows
@@ -23,7 +24,12 @@ _FIRST = "SELECT e164 FROM number WHERE profile_id = ? AND released_at IS NULL O
 
 def policy(profile: Any) -> CallerPolicy:
     """A profile's policy, as it is kept: `number` is None where the first that it has is meant."""
-    return CallerPolicy(profile.caller_policy, profile.caller_number, profile.caller_foreign)
+    return CallerPolicy(
+        profile.caller_policy,
+        profile.caller_number,
+        profile.caller_foreign,
+        tuple(profile.withhold_prefixes.split()),
+    )
 
 
 def own(company: int, first: str, second: str = "") -> set[str]:
@@ -52,7 +58,7 @@ def show(profile: Any, said: str, private: bool) -> Shown | Refusal:
     kept = policy(profile)
     if kept.number is None and first:
         ((main,),) = first
-        kept, known = CallerPolicy(kept.policy, main, kept.foreign), {*known, main}
+        kept, known = replace(kept, number=main), {*known, main}
     return callers.show(kept, said, private, known, profile.country)
 
 

@@ -4,47 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 from peewee import JOIN, Tuple
 
-from connector.billing import audit, callers, holds, mailboxes, routes, trunks, usage
-from connector.billing.holds import Offer, Settled
-from connector.billing.models import Button, Call, Cdr, Charge, Hold, InboundAccount, Profile, Trunk
+from connector.billing import audit, credit, facts, holds, usage
+from connector.billing.holds import Settled
+from connector.billing.models import Call, Cdr, Charge, Hold, Profile, Trunk
 from connector.billing.store import Question, asked, fitting, foresee, insert, lock, one, reading, rows, run, writing
-from connector.core import admission, rating, refusals
-from connector.core import callers as callers_of
+from connector.core import gate, rating, refusals
 from connector.core.access import Scope
-from connector.core.callers import BY_BUTTON, NOBODY, Shown
-from connector.core.calls import LONGEST_BY_BUTTON_S, Admitted, Attempt, Direction, Emergency, Ending, Progress
+from connector.core.calls import CALLER, US, Admitted, Attempt, Direction, Emergency, Ending, Progress
+from connector.core.gate import Admission, Facts, RechargeFirst
 from connector.core.holds import Slicing
-from connector.core.numbering import emergency_of
-from connector.core.numbers import e164, from_the_wire, normalise, recorded
+from connector.core.numbers import recorded
 from connector.core.paging import Page, Turn, page
 from connector.core.refusals import Refusal
 from connector.core.reports import MINUTE_MS
-from connector.core.routes import NAME, Path
-from connector.core.sip import Options, on_the_wire
-from connector.core.trunks import Target, TrunkChoice, endpoint_of, order
 from connector.errors import BadInput, NotFound
 
 MOST_SHOWN = 300
 _USUAL = Slicing()
 _DECIDED = "SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?"
-_SLOTS = "SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL"
-_PROFILE_OF_NUMBER = "SELECT profile_id FROM number WHERE e164 = ? AND company_id = ? AND released_at IS NULL"
-_PROFILE_OF_ACCOUNT = "SELECT profile_id FROM inbound_account WHERE name = ? AND company_id = ?"
-_ROUTE_OF_NUMBER = "SELECT route FROM number WHERE e164 = ? AND released_at IS NULL"
-_ROUTE_OF_ACCOUNT = "SELECT route FROM inbound_account WHERE name = ?"
-_CAME_ROUND = (
-    "SELECT 1 FROM call WHERE direction = 'out' AND dead_at IS NULL AND forwarded <> '' AND (called = ? OR shown = ?)"
-    " LIMIT 1"
-)
-_BY_BUTTON = (
-    "SELECT COUNT(*) FROM call JOIN profile ON profile.id = call.profile_id"
-    " WHERE profile.company_id = ? AND call.button = ? AND call.dead_at IS NULL"
-)
 _PROFILE_OF = "id = (SELECT profile_id FROM call WHERE id = ?)"
 
 
@@ -91,49 +73,68 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
     """
     with writing():
         _lock_company_of(attempt)
-        foresee((_DECIDED, (attempt.call_id, attempt.call_id)), _source_question(attempt))
+        foresee((_DECIDED, (attempt.call_id, attempt.call_id)), facts.source_question(attempt))
         before = _decided(attempt, slicing)
         if before is not None:
             return before
-        route = _reached(attempt)
-        if route.emergency is not None:
-            return route.emergency
-        slot = route.refusal or _take_slot(route)
-        if isinstance(slot, Refusal):
-            return _refuse(attempt, node, slot, route)
-        hold = None
-        if route.offer is not None:
-            begun = holds.begin(attempt.call_id, route.profile, route.offer, slicing, attempt.asked_at)
-            if isinstance(begun, Refusal):
-                return _refuse(attempt, node, begun, route)
-            hold = begun
-        held_s = None if hold is None else hold.seconds
-        admitted = _admitted(attempt.call_id, route, held_s, slicing)
-        insert(
-            Call,
-            id=attempt.call_id,
-            node=node,
-            epoch=epoch,
-            guard_s=admitted.guard_s,
-            profile_id=route.profile.id,
-            slot=slot,
-            direction=attempt.direction.value,
-            caller_id=recorded(attempt.caller_id),
-            dialled=recorded(attempt.dialled),
-            called=route.called,
-            trunk_id=route.trunk and route.trunk.id,
-            button=route.button,
-            gate_leg=attempt.gate_leg,
-            transferred=attempt.transferred,
-            started_at=attempt.started_at,
-            seen_at=attempt.asked_at,
-            shown="" if route.shown.private else route.shown.number or "",
-            forwarded=attempt.forwarded,
-        )
-        if hold is not None:
-            holds.keep(hold)
-        usage.taken(route.profile.id, route.in_use, attempt.asked_at)
-        return admitted
+        known = facts.gather(attempt, node, slicing)
+        decided = gate.decide(known, slicing)
+        if isinstance(decided, RechargeFirst):
+            known = facts.recharged(attempt, known, holds.begun_by(attempt.call_id))
+            decided = gate.decide(known, slicing)
+        if isinstance(decided, Emergency):
+            return decided
+        if isinstance(decided, Refusal):
+            return _refuse(attempt, node, decided, known)
+        return _begin(attempt, node, known, decided, slicing, epoch)
+
+
+def _begin(
+    attempt: Attempt, node: str, known: Facts, decided: Admission | RechargeFirst, slicing: Slicing, epoch: int
+) -> Admitted:
+    """Write what was decided: the channel, the hold and the sums."""
+    profile = known.profile
+    assert isinstance(decided, Admission)
+    assert profile is not None
+    hold = None
+    if known.offer is not None and decided.first is not None:
+        hold = holds.begin(attempt.call_id, profile, known.offer, decided.first, attempt.asked_at)
+        if known.money is not None and known.money.recharges:
+            credit.recharge_if_low(profile, holds.begun_by(attempt.call_id), attempt.asked_at)
+    admitted = gate.admitted(attempt.call_id, known, None if hold is None else hold.seconds, slicing)
+    insert(
+        Call,
+        id=attempt.call_id,
+        node=node,
+        epoch=epoch,
+        guard_s=admitted.guard_s,
+        profile_id=profile.id,
+        slot=decided.slot,
+        direction=attempt.direction.value,
+        caller_id=recorded(attempt.caller_id),
+        dialled=recorded(attempt.dialled),
+        called=known.called,
+        trunk_id=_first_trunk(known),
+        button=known.button.name if known.button else "",
+        gate_leg=attempt.gate_leg,
+        transferred=attempt.transferred,
+        started_at=attempt.started_at,
+        seen_at=attempt.asked_at,
+        shown="" if admitted.shown.private else admitted.shown.number or "",
+        forwarded=attempt.forwarded,
+        sip_id=facts.mark(attempt.sip_id),
+    )
+    if hold is not None:
+        holds.keep(hold)
+    usage.taken(profile.id, len(known.taken) + 1, attempt.asked_at)
+    return admitted
+
+
+def _first_trunk(known: Facts) -> int | None:
+    """The trunk of a call that begins: the one that it came by, or the first that it tries."""
+    if known.tries:
+        return known.tries[0].id
+    return known.trunk.id if known.trunk else None
 
 
 def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
@@ -146,11 +147,43 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
         row = one(Call, "id = ?", attempt.call_id)
         if row is not None:
             settled = _free(row, row.profile, 0, attempt.asked_at)
-            route = _Route(row.profile, row.trunk, row.called, button=row.button)
-            _refuse(attempt, node, why, route, price_micros=0, settled=settled)
+            _refuse(attempt, node, why, facts.of_admitted(attempt, row), price_micros=0, settled=settled)
             usage.freed(row.profile_id, row.started_at, attempt.asked_at)
         elif not rows(_DECIDED, attempt.call_id, attempt.call_id):
-            _refuse(attempt, node, why, _reached(attempt))
+            _refuse(attempt, node, why, facts.without_money(attempt))
+
+
+def given_up(attempt: Attempt, node: str, at: int, cause: int) -> None:
+    """Record a call whose caller gave up before it was decided; again changes nothing."""
+    with writing():
+        _lock_company_of(attempt)
+        if rows(_DECIDED, attempt.call_id, attempt.call_id):
+            return
+        known = facts.without_money(attempt)
+        if known.profile is None and known.trunk is None:
+            return  # a phone of an admin's own dialplan: whose call it would have been is not known
+        _write(
+            None,
+            id=attempt.call_id,
+            node=node,
+            company_id=_company_of(known),
+            profile_id=known.profile and known.profile.id,
+            direction=attempt.direction.value,
+            caller_id=recorded(attempt.caller_id),
+            dialled=recorded(attempt.dialled),
+            called=_called(known),
+            trunk_id=known.trunk and known.trunk.id,
+            gate_leg=attempt.gate_leg,
+            started_at=attempt.started_at,
+            ended_at=at,
+            duration_ms=0,
+            cause=cause,
+            ending=Ending.NO_ANSWER.value,
+            refusal=None,
+            price_micros=0,
+            booked_at=at,
+            hung_up_by=CALLER,
+        )
 
 
 def dialled(call_id: str, leg: str, trunk: str | None = None) -> None:
@@ -230,9 +263,11 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
         if row is None:
             return
         profile = one(Profile, _PROFILE_OF, call_id)
+        joined = not progress.never_joined  # else it costs nothing (BRIEF, rule 14)
+        other_leg = progress.other_leg or row.other_leg
         ended_at = at if progress.ended_at is None else progress.ended_at
         # The books' time is not ahead of ours, whatever an event says.
-        settled = _free(row, profile, progress.duration_ms, min(ended_at, at))
+        settled = _free(row, profile, progress.duration_ms if joined else 0, min(ended_at, at))
         _write(
             settled,
             id=row.id,
@@ -243,13 +278,14 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             caller_id=row.caller_id,
             dialled=row.dialled,
             called=row.called,
-            trunk_id=row.trunk_id,
+            # A call out names its trunk if that was asked.
+            trunk_id=row.trunk_id if row.direction == Direction.IN.value or other_leg else None,
             gate_leg=row.gate_leg,
-            other_leg=progress.other_leg or row.other_leg,
+            other_leg=other_leg,
             started_at=row.started_at,
-            answered_at=progress.answered_at,
+            answered_at=progress.answered_at if joined else None,
             ended_at=ended_at,
-            duration_ms=progress.duration_ms,
+            duration_ms=progress.duration_ms if joined else 0,
             cause=progress.cause or 0,
             ending=_ending(progress, settled).value,
             refusal=None,
@@ -258,6 +294,8 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             forwarded=row.forwarded,
             button=row.button,
             booked_at=settled.at if settled else min(ended_at, at),
+            sip_status=progress.sip_status or None,
+            hung_up_by=progress.hung_up_by,
         )
         usage.freed(row.profile_id, row.started_at, ended_at)
 
@@ -435,33 +473,6 @@ def is_live(call_id: str) -> bool:
         return bool(rows("SELECT 1 FROM call WHERE id = ?", call_id))
 
 
-@dataclass
-class _Route:
-    """Where a call would go, as far as it got: a refusal ends the way."""
-
-    profile: Any = None
-    trunk: Any = None
-    called: str = ""
-    targets: tuple[Target, ...] = ()
-    path: Path | None = None
-    shown: Shown = NOBODY
-    offer: Offer | None = None
-    button: str = ""
-    company: int | None = None
-    context: str = ""
-    in_use: int = 0
-    refusal: Refusal | None = None
-    emergency: Emergency | None = None
-
-
-def _source_question(attempt: Attempt) -> Question:
-    if attempt.direction is Direction.OUT:
-        return asked(Profile, "username = ?", attempt.source)
-    if attempt.by_button:
-        return asked(Button, "id = ?", int(attempt.source))
-    return asked(Trunk, "name = ?", attempt.source)
-
-
 def _questions(call_id: str) -> list[Question]:
     """What is asked of a live call."""
     return [
@@ -485,25 +496,6 @@ def _lock_company(call_id: str) -> None:
     lock("id = (SELECT company_id FROM profile JOIN call ON call.profile_id = profile.id WHERE call.id = ?)", call_id)
 
 
-def _admitted(call_id: str, route: _Route, held_s: int | None, slicing: Slicing) -> Admitted:
-    # A rate's first block may be longer than the longest call: it is held whole, and talked in part.
-    longest_s = min(slicing.longest_s, LONGEST_BY_BUTTON_S) if route.button else slicing.longest_s
-    guard_s = longest_s if held_s is None else min(held_s, longest_s)
-    profile, path = route.profile, route.path
-    return Admitted(
-        call_id,
-        profile.username,
-        route.called,
-        guard_s,
-        profile.channels,
-        route.targets,
-        path.hops if path else (),
-        path.within_s if path else 0,
-        route.context,
-        route.shown,
-    )
-
-
 def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
     """What was decided of a call before, if its answer was lost."""
     if not rows(_DECIDED, attempt.call_id, attempt.call_id):
@@ -514,169 +506,7 @@ def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
         return refusals.BY_CODE[refused]
     hold = one(Hold, "call_id = ?", attempt.call_id)
     held_s = None if hold is None else int(hold.bundle_s + hold.paid_s)
-    route = _Route(row.profile, row.trunk, row.called, button=row.button)
-    if row.direction == Direction.IN.value:
-        _find_rings(route, attempt)
-        return _admitted(row.id, route, held_s, slicing)
-    shown = callers.show(row.profile, _says(attempt, row.profile), attempt.private)
-    route.shown = shown if isinstance(shown, Shown) else route.shown
-    tries = _trunks(row.profile, row.id) or [trunks.choice_of(row.trunk)]
-    route.targets = _targets(route, tries)
-    return _admitted(row.id, route, held_s, slicing)
-
-
-def _reached(attempt: Attempt) -> _Route:
-    """Whose call it is, and what it would have cost."""
-    if attempt.by_button:
-        return _route_by_button(attempt)
-    return _route_out(attempt) if attempt.direction is Direction.OUT else _route_in(attempt)
-
-
-def _route_out(attempt: Attempt) -> _Route:
-    profile = one(Profile, "username = ?", attempt.source)
-    if profile is None:
-        return _Route(refusal=refusals.PROFILE_UNKNOWN)
-    dialled = normalise(attempt.dialled, profile.country, emergency_of(profile.country, profile.emergency))
-    if dialled.emergency is not None and profile.status != "archived":
-        return _Route(profile, emergency=Emergency(dialled.emergency))
-    said = _says(attempt, profile)
-    foresee(
-        trunks.choices(profile),
-        (_SLOTS, (profile.id,)),
-        *callers.questions(profile, said),
-        *holds.questions(profile, attempt.asked_at),
-    )
-    tries = _trunks(profile, attempt.call_id)
-    shown = callers.show(profile, said, attempt.private)
-    refusal = admission.may_carry(profile.status, profile.state)
-    if refusal is None and dialled.e164 is None:
-        refusal = refusals.NUMBER_INVALID
-    if refusal is None and not tries:
-        refusal = refusals.NO_TRUNK
-    if refusal is None and isinstance(shown, Refusal):
-        refusal = shown
-    route = _Route(profile, tries[0] if tries else None, dialled.e164 or "", refusal=refusal)
-    if isinstance(shown, Shown):
-        route.shown = shown
-    if refusal is None:
-        route.targets = _targets(route, tries)
-        _rate(route, attempt.asked_at)
-    elif route.called:  # what is refused for another reason would have cost something all the same
-        offered = holds.offer(profile, route.called, attempt.asked_at)
-        route.offer = offered if isinstance(offered, Offer) else None
-    return route
-
-
-def _says(attempt: Attempt, profile: Any) -> str:
-    """The number that a call out is said to come from. One that is forwarded comes from the number that was called; or,
-    where that is an account, from the profile's main number; and so does one that was transferred, which is the other
-    side's leg, with its number.
-    """
-    if not attempt.forwarded and not attempt.transferred:
-        return attempt.caller_id
-    return e164(attempt.forwarded) or callers.main(profile)
-
-
-def _rate(route: _Route, at: int) -> None:
-    """What the call would cost, and whether the profile may make it at all."""
-    offered = holds.offer(route.profile, route.called, at)
-    if isinstance(offered, Refusal):
-        route.refusal = offered
-        return
-    route.offer = offered
-    route.refusal = holds.may_dial(route.profile, route.called, offered, at)
-
-
-def _route_in(attempt: Attempt) -> _Route:
-    trunk = one(Trunk, "name = ?", attempt.source)
-    if trunk is None:
-        return _Route(refusal=refusals.NO_TRUNK)
-    called = e164(from_the_wire(attempt.dialled, Options.from_json(trunk.options).number_form))
-    if called is None and not NAME.fullmatch(attempt.dialled):
-        return _Route(trunk=trunk, refusal=refusals.NUMBER_INVALID)
-    name = called or attempt.dialled
-    profile = one(Profile, f"id = ({_PROFILE_OF_NUMBER if called else _PROFILE_OF_ACCOUNT})", name, trunk.company_id)
-    # A provider calls its own profile, and a carrier none that has a provider.
-    if profile is None or (trunk.profile_id != profile.id and (trunk.profile_id or profile.role == "client")):
-        return _Route(trunk=trunk, called=called or "", refusal=refusals.NUMBER_UNKNOWN)
-    route = _Route(profile, trunk, name, refusal=admission.may_carry(profile.status, profile.state))
-    if route.refusal is None and trunk.state != "open":
-        route.refusal = refusals.TRUNK_CLOSED
-    if route.refusal is None:
-        _find_rings(route, attempt)
-    return route
-
-
-def _route_by_button(attempt: Attempt) -> _Route:
-    button = one(Button, "id = ?", int(attempt.source))
-    if button is None:
-        return _Route(refusal=refusals.NUMBER_UNKNOWN)
-    account: Any = one(InboundAccount, "id = ?", button.account_id)  # which is there as long as its button is
-    profile = one(Profile, "id = ?", account.profile_id)
-    route = _Route(profile, called=account.name, button=button.name, company=button.company_id)
-    if profile is None:
-        route.refusal = refusals.NUMBER_UNKNOWN
-        return route
-    route.refusal = admission.may_carry(profile.status, profile.state)
-    if route.refusal is None:
-        _find_rings(route, attempt)
-    if route.refusal is None and rows(_BY_BUTTON, button.company_id, button.name)[0][0] >= button.most:
-        route.refusal = refusals.BUTTON_FULL
-    return route
-
-
-def _find_rings(route: _Route, attempt: Attempt) -> None:
-    """Where a call in rings, and as whom its caller is shown."""
-    options = _options_in(route)
-    caller = BY_BUTTON
-    if not attempt.by_button:
-        caller = callers_of.of_caller(attempt.caller_id, attempt.private, options.number_form, route.profile.country)
-    route.shown = caller
-    route.context = options.context if route.profile.role == "client" else ""
-    called = rows(_ROUTE_OF_NUMBER if route.called.startswith("+") else _ROUTE_OF_ACCOUNT, route.called)
-    ((text,),) = called or [("",)]
-    # A call to a number that a forward is calling right now, or from one that it is showing, is that forward.
-    came_round = bool(text and rows(_CAME_ROUND, route.called, caller.number or "-"))
-    path = routes.path(route.called, text, route.profile, attempt.asked_at, may_forward=not came_round)
-    if route.profile.role == "client" and not text:
-        path = Path((), path.within_s)  # this Asterisk is the PBX: its own dialplan may do what it likes
-    elif not path.hops:
-        route.refusal = refusals.NO_ROUTE
-    boxes = mailboxes.context(route.profile.company_id)
-    hops = [replace(hop, to=(f"{hop.to[0]}@{boxes}",)) if hop.kind == "voicemail" else hop for hop in path.hops]
-    route.path = replace(path, hops=tuple(hops))
-
-
-def _options_in(route: _Route) -> Options:
-    """Of the trunk that a call came in by; of one by a button, of the profile's own, to its provider, if it has one."""
-    if route.trunk is not None:
-        return Options.from_json(route.trunk.options)
-    found = rows("SELECT options FROM trunk WHERE profile_id = ? AND state <> 'archived'", route.profile.id)
-    return Options.from_json(found[0][0]) if found else Options()
-
-
-def _trunks(profile: Any, call_id: str) -> list[TrunkChoice]:
-    sql, values = trunks.choices(profile)
-    return order([trunks.choice(row) for row in rows(sql, *values)], call_id)
-
-
-def _targets(route: _Route, tries: Sequence[TrunkChoice]) -> tuple[Target, ...]:
-    shows = route.shown.number
-    return tuple(
-        Target(
-            endpoint_of(each.name),
-            on_the_wire(route.called, each.number_form),
-            each.failover,
-            on_the_wire(shows, each.number_form) if shows else "",
-        )
-        for each in tries
-    )
-
-
-def _take_slot(route: _Route) -> int | Refusal:
-    taken = {slot for (slot,) in rows(_SLOTS, route.profile.id)}
-    route.in_use = len(taken) + 1
-    return admission.take_slot(route.profile.channels, taken)
+    return gate.admitted(row.id, facts.of_admitted(attempt, row), held_s, slicing)
 
 
 def _free(row: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
@@ -707,23 +537,23 @@ def _refuse(
     attempt: Attempt,
     node: str,
     why: Refusal,
-    route: _Route,
+    known: Facts,
     *,
     price_micros: int | None = None,
     settled: Settled | None = None,
 ) -> Refusal:
-    rate = route.offer.rate if route.offer else None
+    rate = known.offer.rate if known.offer else None
     _write(
         settled,
         id=attempt.call_id,
         node=node,
-        company_id=_company_of(route),
-        profile_id=route.profile and route.profile.id,
+        company_id=_company_of(known),
+        profile_id=known.profile and known.profile.id,
         direction=attempt.direction.value,
         caller_id=recorded(attempt.caller_id),
         dialled=recorded(attempt.dialled),
-        called=route.called or None,
-        trunk_id=route.trunk and route.trunk.id,
+        called=_called(known),
+        trunk_id=known.trunk and known.trunk.id,  # of a call out none was asked
         gate_leg=attempt.gate_leg,
         started_at=attempt.started_at,
         ended_at=attempt.asked_at,
@@ -733,17 +563,23 @@ def _refuse(
         refusal=why.code,
         price_micros=price_micros,
         forwarded=recorded(attempt.forwarded),
-        button=route.button,
+        button=known.button.name if known.button else "",
         booked_at=settled.at if settled else attempt.asked_at,
         offered_micros=rating.rated(rate, MINUTE_MS, 0).price_micros if rate else None,
+        hung_up_by=f"{US}: {why.code}",
     )
     return why
 
 
-def _company_of(route: _Route) -> int | None:
+def _called(known: Facts) -> str | None:
+    """The called number or account of a refused call; None if it is not valid, or a name that is not an account."""
+    return (known.called or None) if known.profile or known.button or known.called.startswith("+") else None
+
+
+def _company_of(known: Facts) -> int | None:
     """Whose an attempt is."""
-    owner = route.profile or route.trunk
-    return route.company if owner is None else int(owner.company_id)
+    owner = known.profile or known.trunk or known.button
+    return None if owner is None else owner.company_id
 
 
 def _held_s(row: Any) -> int | None:

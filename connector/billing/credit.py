@@ -13,7 +13,7 @@ from connector.billing.store import Question, asked, fitting, one, reading, rows
 from connector.core import times
 from connector.core.access import Scope
 from connector.core.ledger import company_account, moved, profile_account
-from connector.core.money import shown
+from connector.core.money import payable, shown
 from connector.errors import BadInput
 
 _OF_PROFILE = "profile_id = ?"
@@ -48,6 +48,7 @@ def top_up(micros: int, key: str, now: int, company: str | None = None) -> Balan
     """Money comes in from outside to the company's balance. The same `key` again changes nothing."""
     with writing():
         row = company_row(company)
+        payable(micros, row.currency)
         outside, balance = company_account(row.id, "outside"), company_account(row.id, "balance")
         ledger.post(row.id, f"top-up:{key}", "top-up", now, moved(micros, outside, balance), "money from outside")
         return _balance(row)
@@ -131,6 +132,12 @@ def recharge_question(profile: int) -> Question:
     return asked(Recharge, _OF_PROFILE, profile)
 
 
+def recharges_below(profile: int) -> int | None:
+    """The free credit below which a profile is recharged, in the caller's transaction; None if it never is."""
+    setting = one(Recharge, _OF_PROFILE, profile)
+    return None if setting is None else int(setting.threshold_micros)
+
+
 def recharge_if_low(profile: Any, cause: str, now: int) -> bool:
     """In the caller's transaction: one recharge if the free credit is below the threshold; False if none is set.
 
@@ -153,12 +160,8 @@ def _recharge(profile: Any, setting: Any, cause: str, now: int) -> None:
     if have[target] >= setting.threshold_micros:
         return
     company = Company.get_by_id(profile.company_id)
-    amount, limit = setting.amount_micros, setting.monthly_limit_micros
-    why = ""
-    if limit is not None and _recharged(profile, company, now) + amount > limit:
-        why = f"its monthly limit of {shown(limit, company.currency)} is reached"
-    elif have[source] < amount:
-        why = f"the company's balance is {shown(have[source], company.currency)}"
+    amount = setting.amount_micros
+    why = _why_not_recharged(profile, setting, company, have[source], now)
     if why:
         day = times.local_day(now, company.time_zone)
         text = f"{profile.name} was not recharged with {shown(amount, company.currency)}: {why}"
@@ -168,6 +171,25 @@ def _recharge(profile: Any, setting: Any, cause: str, now: int) -> None:
     ledger.post(profile.company_id, f"recharge:{cause}", "recharge", now, moved(amount, source, target), about)
     text = f"{profile.name} was recharged with {shown(amount, company.currency)}"
     notices.tell(company.id, profile.id, "recharged", f"recharged:{cause}", text, now)
+
+
+def recharge_due(profile: Any, now: int) -> int:
+    """What a recharge of a profile would bring now, in the caller's transaction; 0 if none is set or none can be."""
+    setting = one(Recharge, _OF_PROFILE, profile.id)
+    if setting is None:
+        return 0
+    source = company_account(profile.company_id, "balance")
+    company = Company.get_by_id(profile.company_id)
+    refused = _why_not_recharged(profile, setting, company, ledger.balances([source])[source], now)
+    return 0 if refused else int(setting.amount_micros)
+
+
+def _why_not_recharged(profile: Any, setting: Any, company: Any, balance: int, now: int) -> str:
+    """Why a profile cannot be recharged now, in words; "" if it can."""
+    amount, limit = setting.amount_micros, setting.monthly_limit_micros
+    if limit is not None and _recharged(profile, company, now) + amount > limit:
+        return f"its monthly limit of {shown(limit, company.currency)} is reached"
+    return f"the company's balance is {shown(balance, company.currency)}" if balance < amount else ""
 
 
 def _recharged(profile: Any, company: Any, now: int) -> int:

@@ -6,9 +6,10 @@ it in memory (`preload`), and all of them begin with it at once.
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +23,8 @@ from connector.core.decks import Difference, RateDeck
 from connector.core.rating import Rate
 from connector.errors import BadInput, StoreUnavailable
 
+log = logging.getLogger(__name__)
+
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
 SAMPLE = Path(__file__).parent / "sample-rates.csv"
 # Long enough for every connector to have read a deck of 200,000 rates that is said to come.
@@ -29,6 +32,7 @@ IN_USE_AFTER_MS = 10_000
 MOST_NAME = 80
 # So many looks a deck that nobody needs is kept: somebody may just be about to load it.
 KEPT_LOOKS = 60
+LOOKED_BACK_MS = 30 * 24 * 3_600_000
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,58 @@ _idle: dict[str, int] = {}
 
 @dataclass(frozen=True)
 class ReadDeck:
-    """A deck that was read, and is in no store yet."""
+    """A deck that a sheet would make, and is in no store yet. `before`: the version of the deck that it was made of; ""
+    for none. `content`: its text, packed. `difference`: what it changes.
+    """
 
-    text: str
+    version: str
+    content: bytes
     rates: RateDeck
+    before: str
+    difference: Difference
 
 
-def read(text: str) -> ReadDeck:
-    """Read a deck, which takes seconds if it is long, outside of every transaction. BadInput if a line is wrong."""
-    return ReadDeck(text, _parsed(text))
+def read(
+    text: str, now: int, company: str | None = None, *, mode: str = "update", after_ms: int = IN_USE_AFTER_MS
+) -> ReadDeck:
+    """The deck that a sheet makes of the newest one, which takes seconds if it is long: outside of every transaction.
+
+    `mode`: update, or full (core/decks.py, `merged`). BadInput if a line is wrong.
+    """
+    if mode not in core.MODES:
+        raise BadInput(f"Invalid mode {mode[:20]!r}. Use one of {', '.join(core.MODES)}.")
+    sheet = core.parse(text)
+    with reading():
+        owner = company_row(company).id
+        found = _newest(owner)
+        before = _deck(*found[0][:2]) if found else None
+        calls = _calls_by_prefix(owner, now) if before and mode == "full" else {}
+    at = now + after_ms if before else now
+    made = core.merged(before, sheet, at, mode)
+    if not 1 <= len(made) <= core.MOST_ROWS:
+        raise BadInput(f"The deck would have {len(made)} rates. It has 1 to {core.MOST_ROWS}; nothing was changed.")
+    written = core.written(made)
+    version = core.version_of(written)
+    made = core.parse(written)  # what cannot be read again must not be put in use
+    _memory[version] = made
+    latest = max(rate.valid_from for versions in sheet.by_prefix.values() for rate in versions)
+    changes = core.difference(before, made, max(at, latest))
+    ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
+    content = zlib.compress(written.encode(), 1)
+    return ReadDeck(version, content, made, found[0][1] if found else "", replace(changes, ends=ends))
 
 
-def load(text: str, name: str, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS) -> DeckView:
-    """Read a deck and `put` it. BadInput if a line of it is wrong: nothing is changed then."""
-    return put(name, read(text), now, company, after_ms=after_ms)
+def load(
+    text: str,
+    name: str,
+    now: int,
+    company: str | None = None,
+    *,
+    mode: str = "update",
+    after_ms: int = IN_USE_AFTER_MS,
+) -> DeckView:
+    """Read a sheet and `put` it. BadInput if a line of it is wrong: nothing is changed then."""
+    return put(name, read(text, now, company, mode=mode, after_ms=after_ms), now, company, after_ms=after_ms)
 
 
 def checked_name(name: str) -> str:
@@ -79,34 +121,41 @@ def checked_name(name: str) -> str:
 def put(
     name: str, read: ReadDeck, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS
 ) -> DeckView:
-    """Take a deck into use, whole, `after_ms` from now. The first deck of a company is in use at once."""
-    deck = read.rates
+    """Take a deck into use `after_ms` from now. The first deck of a company is in use at once. BadInput if another was
+    loaded since this one was read.
+    """
     checked_name(name)
     with writing():
         owner = company_row(company)
-        first = not Deck.select().where(Deck.company == owner).exists()
+        found = _newest(owner.id)
+        if (found[0][1] if found else "") != read.before:
+            raise BadInput("Another rate sheet was loaded meanwhile. Look at the changes again, then load this one.")
         row = Deck.create(
             company=owner,
             name=name,
-            version=deck.version,
-            rates=len(deck),
-            content=zlib.compress(read.text.encode(), 1),
+            version=read.version,
+            rates=len(read.rates),
+            content=read.content,
             loaded_at=now,
-            in_use_at=now if first else now + after_ms,
+            # Never before the one that it was made of, whatever another node's clock says.
+            in_use_at=max(now + after_ms, found[0][2] + 1) if found else now,
         )
         return _view(row, owner.name)
 
 
-def compare(text: str, now: int, company: str | None = None) -> Difference:
-    """What `load` would change, without changing it. BadInput as `load`."""
-    return difference(read(text), now, company)
+def _newest(company: int) -> list[tuple[int, str, int]]:
+    """The newest deck of a company, in use or not yet: id, version and when it is in use; an empty list for none."""
+    sql = "SELECT id, version, in_use_at FROM deck WHERE company_id = ? ORDER BY in_use_at DESC, id DESC LIMIT 1"
+    return cast("list[tuple[int, str, int]]", store.rows(sql, company))
 
 
-def difference(read: ReadDeck, now: int, company: str | None = None) -> Difference:
-    """What `put` would change, without changing it."""
-    with reading():
-        in_use = current(company_row(company).id, now)
-        return core.difference(in_use[1] if in_use else None, read.rates, now)
+def _calls_by_prefix(company: int, now: int) -> dict[str, int]:
+    """How many calls of the last 30 days were charged by each prefix."""
+    sql = (
+        "SELECT charge.prefix, COUNT(*) FROM charge JOIN cdr ON cdr.id = charge.cdr_id"
+        " WHERE cdr.company_id = ? AND cdr.ended_at >= ? GROUP BY charge.prefix"
+    )
+    return {prefix: int(count) for prefix, count in store.rows(sql, company, now - LOOKED_BACK_MS)}
 
 
 def current(company: int, at: int) -> tuple[int, RateDeck] | None:
@@ -153,7 +202,10 @@ def preload(at: int) -> int:
             wanted.update(cast("Iterable[tuple[str, int]]", [*coming, *latest.tuples()]))
         new = [(deck, version) for version, deck in wanted.items() if version not in _memory]
         for deck, version in new:
-            _deck(deck, version)
+            try:
+                _deck(deck, version)
+            except (BadInput, StoreUnavailable) as error:  # the other companies' go on
+                log.error("rate deck %d cannot be read: %s", deck, error)
     for version in _memory.keys() - wanted.keys():
         _idle[version] = _idle.get(version, 0) + 1
         if _idle[version] > KEPT_LOOKS:
@@ -163,21 +215,13 @@ def preload(at: int) -> int:
     return len(new)
 
 
-def _parsed(text: str) -> RateDeck:
-    """A deck from its text; one that was just compared is not read again."""
-    found = _memory.get(core.version_of(text))
-    if found is None:
-        found = core.parse(text)
-        _memory[found.version] = found
-    return found
-
-
 def _deck(deck: int, version: str) -> RateDeck:
     found = _memory.get(version)
     if found is None:
         row = Deck.get_by_id(deck)
-        found = core.parse(zlib.decompress(bytes(row.content)).decode())
-        if found.version != version:
+        text = zlib.decompress(bytes(row.content)).decode()
+        found = core.parse(text)
+        if core.version_of(text) != version:
             raise StoreUnavailable(f"rate deck {deck} was changed in the store: nothing is rated by it")
         _memory[version] = found
     return found

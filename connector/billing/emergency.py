@@ -13,7 +13,7 @@ from connector.core.paging import Page, Turn, page
 @dataclass(frozen=True)
 class EmergencyView:
     """A call to an emergency number, when it was answered or over; `outcome`: `local`, it went to the local route;
-    `unavailable`, there was none.
+    `unavailable`, there was none; `limited`, the profile had too many at once.
     """
 
     id: str

@@ -28,7 +28,8 @@ class CdrView:
     `caller_id` is what the caller's side said, `shown` what the far side was told: "" that it is not to be known.
     `forwarded`: what was called, where this call out is its forward. `booked_at`: when the ledger has its charge.
     `offered_micros`: what a minute of a refused call would have cost, if there was a rate. `button`: the name of the
-    call button that it came by.
+    call button that it came by. `sip_status`: the far end's final SIP answer; None if there was none. `hung_up_by`:
+    caller, callee, or us with the reason; "" if that is not known.
     """
 
     id: str
@@ -54,6 +55,8 @@ class CdrView:
     booked_at: int = 0
     offered_micros: int | None = None
     button: str = ""
+    sip_status: int | None = None
+    hung_up_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -268,6 +271,8 @@ def _cdr_view(row: Cdr) -> CdrView:
         price_micros=row.price_micros,
         forwarded=row.forwarded,
         button=row.button,
+        sip_status=row.sip_status,
+        hung_up_by=row.hung_up_by,
         booked_at=row.booked_at,
         offered_micros=row.offered_micros,
     )

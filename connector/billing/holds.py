@@ -6,41 +6,24 @@ admits the call, grows slice by slice, and is resolved once: in the transaction 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.billing import credit, decks, ledger
+from connector.billing import credit, decks, ledger, service_numbers
 from connector.billing.models import Company, Hold, Limits, Term
-from connector.billing.named import company_row, profile_row
-from connector.billing.store import Question, asked, foresee, insert, one, reading, rows, run
-from connector.core import admission, destinations, holds, rating, refusals, times
+from connector.billing.store import Question, asked, foresee, insert, one, rows, run
+from connector.core import admission, destinations, holds, rating, times
 from connector.core.admission import Pace
+from connector.core.destinations import PrefixRule
+from connector.core.gate import Money, Offer, ProfileFacts
 from connector.core.holds import Funds, Slicing
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
-from connector.core.numbers import e164
 from connector.core.plans import DAY_MS
 from connector.core.rating import Rate, Rated
-from connector.core.refusals import Refusal
-from connector.errors import BadInput, NotFound
 
-LONGEST_PRICED_MS = 31 * DAY_MS
 _OF_PROFILE = "profile_id = ?"
 _RULES = "SELECT prefix, allowed FROM prefix_rule WHERE profile_id = ?"
 _BUNDLES = "profile_id = ? AND closed_at IS NULL AND bundles > 0"
-
-
-@dataclass(frozen=True)
-class Offer:
-    """What a call would cost, and who would pay. `payer`: profile, company, or bundle if nobody pays beyond it.
-
-    `term` is the term whose bundles pay first; None if none does. `limits` are the profile's.
-    """
-
-    deck: int
-    rate: Rate
-    payer: str
-    term: int | None
-    limits: admission.Limits = field(default_factory=admission.Limits)
 
 
 @dataclass(frozen=True)
@@ -52,7 +35,7 @@ class Begun:
 
 
 def questions(profile: Any, at: int) -> list[Question]:
-    """What `offer`, `may_dial` and `begin` ask of a profile that pays by itself, for who foresees it."""
+    """What `offer`, `rules` and `money` ask of a profile that pays by itself, for who foresees it."""
     return [
         decks.in_use_question(profile.company_id, at),
         asked(Term, _BUNDLES, profile.id),
@@ -69,11 +52,11 @@ def _slice_questions(profile: Any) -> list[Question]:
     ]
 
 
-def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
-    """The rate of a number for a profile at an instant, and who pays; NO_RATE if there is none."""
-    found = decks.rate_of(profile.company_id, called, at)
+def offer(profile: Any, called: str, at: int) -> Offer | None:
+    """The rate of a number for a profile at an instant, and who pays; None if there is no rate."""
+    found = _rate_of(profile, called, at)
     if found is None:
-        return refusals.NO_RATE
+        return None
     limits = limits_of(profile.id)
     term = _bundle_term(profile) if destinations.in_us(called) else None
     if term is None:
@@ -83,109 +66,58 @@ def offer(profile: Any, called: str, at: int) -> Offer | Refusal:
     return Offer(*found, payer, term.id if at < term.ends_at else None, limits)
 
 
-@dataclass(frozen=True)
-class PriceView:
-    """What a call would cost. `refusal` is why it would be refused, None if it would not; money in micros.
-
-    `payer` pays the `paid_s` seconds: profile, company, or bundle if none are left to pay.
-    """
-
-    number: str
-    currency: str
-    prefix: str
-    name: str
-    deck: int
-    price_per_minute_micros: int
-    connection_fee_micros: int
-    increments: str
-    duration_ms: int
-    billed_s: int
-    bundle_s: int
-    paid_s: int
-    price_micros: int
-    payer: str
-    refusal: str | None
+def _rate_of(profile: Any, called: str, at: int) -> tuple[int, Rate] | None:
+    """The rate of a number at an instant, and the company's deck then: of a service number it is the profile's own."""
+    if called.startswith("+"):
+        return decks.rate_of(profile.company_id, called, at)
+    number, in_use = service_numbers.find(profile.id, called), decks.current(profile.company_id, at)
+    return (in_use[0], number.rate) if number and in_use else None
 
 
-def price(number: str, duration_ms: int, at: int, profile: str | None, company: str | None) -> PriceView:
-    """Rate a call that never was. BadInput, or NotFound if there is no rate for the number."""
-    called = e164(number)
-    if called is None:
-        raise BadInput(f"{number[:40]!r} is no number in international form, as +442079460001 is")
-    if not 0 <= duration_ms <= LONGEST_PRICED_MS:
-        raise BadInput(f"a call of {duration_ms} ms: it is 0 to {LONGEST_PRICED_MS} ms long")
-    with reading():
-        row = profile_row(profile) if profile is not None else None
-        owner = Company.get_by_id(row.company_id) if row is not None else company_row(company)
-        found = decks.rate_of(owner.id, called, at)
-        offered = offer(row, called, at) if row is not None else found and Offer(*found, "profile", None)
-        if not isinstance(offered, Offer):
-            raise NotFound(f"there is no rate for {called}: a call to it is refused ({refusals.NO_RATE.code})")
-        rate = offered.rate
-        rated = rating.rated(rate, duration_ms, free_bundle_s(offered.term))
-        refusal = None
-        if row is not None:
-            refusal = admission.may_carry(row.status, row.state) or may_dial(row, called, offered, at)
-            if refusal is None and offered.payer == "bundle" and rated.paid_s:
-                refusal = refusals.NO_CREDIT
-        elif not destinations.may_be_dialled(called, rate.kind, []):
-            refusal = refusals.DESTINATION_BLOCKED
-        return PriceView(
-            number=called,
-            currency=owner.currency,
-            prefix=rate.prefix,
-            name=rate.name,
-            deck=offered.deck,
-            price_per_minute_micros=rate.price_per_minute_micros,
-            connection_fee_micros=rate.connection_fee_micros,
-            increments=rating.increments_text(rate.increments),
-            duration_ms=duration_ms,
-            billed_s=rated.billed_s,
-            bundle_s=rated.bundle_s,
-            paid_s=rated.paid_s,
-            price_micros=rated.price_micros,
-            payer=_paid_by(offered.payer, rated),
-            refusal=refusal.code if refusal else None,
-        )
+def rules(profile: int) -> tuple[PrefixRule, ...]:
+    """A profile's own words on what it may dial, in the caller's transaction."""
+    return tuple(PrefixRule(prefix, bool(allowed)) for prefix, allowed in rows(_RULES, profile))
 
 
-def may_dial(profile: Any, called: str, offered: Offer, at: int) -> Refusal | None:
-    """None if the profile may call the number now, else why not."""
-    limits = offered.limits
-    found = rows(_RULES, profile.id)
-    rules = [destinations.PrefixRule(prefix, bool(allowed)) for prefix, allowed in found]
-    pace = Pace(0, 0)
-    if limits.calls_per_second is not None or limits.attempts_per_number is not None:
-        pace = Pace(
-            _admitted_since(profile, at - 1000),
-            _admitted_since(profile, at - 3_600_000, called) if limits.attempts_per_number is not None else 0,
-        )
-    return admission.may_dial(called, offered.rate, limits, rules, pace)
+def pace(profile: Any, called: str, limits: admission.Limits, at: int) -> Pace:
+    """How fast a profile's calls come, as far as a limit asks for it."""
+    if limits.calls_per_second is None and limits.attempts_per_number is None:
+        return Pace(0, 0)
+    return Pace(
+        _admitted_since(profile, at - 1000),
+        _admitted_since(profile, at - 3_600_000, called) if limits.attempts_per_number is not None else 0,
+    )
 
 
-def begin(call_id: str, profile: Any, offered: Offer, slicing: Slicing, at: int) -> Begun | Refusal:
-    """Hold the first slice of a call, in the ledger; its row is made by `keep`, after the call's.
+def money(profile: Any, offered: Offer, at: int, more: int = 0) -> Money:
+    """What is there to pay a call that would begin now; `more`: and what a recharge would bring besides."""
+    funds = _funds(profile, offered.payer, offered.term, at)
+    funds = replace(funds, micros=funds.micros + more)
+    threshold = credit.recharges_below(profile.id) if offered.payer == "profile" else None
+    return Money(
+        funds,
+        _limited(profile, 0, offered.limits, funds, at),
+        recharges=threshold is not None,
+        low=threshold is not None and funds.micros < threshold,
+    )
 
-    SPEND_LIMIT or NO_CREDIT, and nothing is held, if not even the first block can be paid.
-    """
+
+def begin(call_id: str, profile: ProfileFacts, offered: Offer, first: holds.Hold, at: int) -> Begun:
+    """Hold the first slice of a call, in the ledger; its row is made by `keep`, after the call's."""
     row = Hold(call_id=call_id, payer=offered.payer, term_id=offered.term, bundle_s=0, paid_s=0, micros=0)
     pinned = _pinned(offered.deck, offered.rate)
     for name, value in pinned.items():
         setattr(row, name, value)
-    key = f"call:{call_id}:hold"
-    recharges = row.payer == "profile" and credit.recharge_if_low(profile, key, at)
-    funds = _funds(profile, row, at)
-    made = holds.extended(holds.Hold(), offered.rate, _limited(profile, row, offered.limits, funds, at), slicing)
-    if made.seconds == 0:
-        unlimited = holds.extended(holds.Hold(), offered.rate, funds, slicing)
-        return refusals.SPEND_LIMIT if unlimited.seconds else refusals.NO_CREDIT
-    _post_hold(profile, row, holds.Hold(), made, f"{key}:{made.seconds}", at)
-    if recharges:
-        credit.recharge_if_low(profile, key, at)
+    _post_hold(profile, row, holds.Hold(), first, f"{begun_by(call_id)}:{first.seconds}", at)
     return Begun(
-        made.seconds,
-        {"call_id": call_id, "payer": offered.payer, "term_id": offered.term, **pinned, **_amounts(made)},
+        first.seconds,
+        {"call_id": call_id, "payer": offered.payer, "term_id": offered.term, **pinned, **_amounts(first)},
     )
+
+
+def begun_by(call_id: str) -> str:
+    """What the first slice of a call is the cause of: the key of an auto-recharge for it."""
+    return f"call:{call_id}:hold"
 
 
 def keep(begun: Begun) -> None:
@@ -202,7 +134,7 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
     foresee(*_slice_questions(profile))
     key = f"call:{row.call_id}:hold:{before.seconds}+"
     recharges = row.payer == "profile" and credit.recharge_if_low(profile, key, at)
-    limited = _limited(profile, row, limits_of(profile.id), _funds(profile, row, at), at)
+    limited = _limited(profile, row.micros, limits_of(profile.id), _funds(profile, row.payer, row.term_id, at), at)
     after = holds.extended(before, rate, limited, slicing)
     if after != before:
         _change(row, profile, before, after, at)
@@ -213,7 +145,7 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
 
 def repin(row: Any, profile: Any, called: str, slicing: Slicing, at: int) -> int:
     """At the answer: the rate that is in force now is the call's, for good (BRIEF, rule 6); the seconds held then."""
-    found = decks.rate_of(profile.company_id, called, at)
+    found = _rate_of(profile, called, at)
     before = _held(row)
     if found is None or _pinned(0, found[1]) == _pinned(0, ledger.pinned_rate(row)):
         return before.seconds
@@ -245,7 +177,7 @@ def settle(call: Any, profile: Any, duration_ms: int, at: int) -> Settled | None
     run("DELETE FROM hold WHERE call_id = ?", call.id)
     charge = {
         "cdr_id": call.id,
-        "payer": _paid_by(row.payer, rated),
+        "payer": paid_by(row.payer, rated),
         "term_id": row.term_id,
         "held_bundle_s": held.bundle_s,
         "held_paid_s": held.paid_s,
@@ -287,7 +219,7 @@ def _settling(row: Any, profile: Any, held: holds.Hold, rated: Rated, at: int) -
     company = profile.company_id
     postings = []
     if held.micros:
-        source, free = _money_accounts(row, profile)
+        source, free = _money_accounts(row.payer, profile)
         postings += moved(rated.price_micros, source, company_account(company, "usage"))
         postings += moved(held.micros - rated.price_micros, source, free)
     if held.bundle_s:
@@ -309,7 +241,7 @@ def _change(row: Any, profile: Any, before: holds.Hold, after: holds.Hold, at: i
 
 
 def _post_hold(profile: Any, row: Any, before: holds.Hold, after: holds.Hold, key: str, at: int) -> None:
-    held, free = _money_accounts(row, profile)
+    held, free = _money_accounts(row.payer, profile)
     postings = _moved_either_way(after.micros - before.micros, free, held)
     if row.term_id is not None:
         bundle = term_account(row.term_id, "bundle")
@@ -324,9 +256,9 @@ def _moved_either_way(amount: int, source: str, target: str) -> list[Posting]:
     return moved(amount, source, target) if amount >= 0 else moved(-amount, target, source)
 
 
-def _money_accounts(row: Any, profile: Any) -> tuple[str, str]:
+def _money_accounts(payer: str, profile: Any) -> tuple[str, str]:
     """The held and the free account of who pays."""
-    if row.payer == "profile":
+    if payer == "profile":
         held = profile_account(profile.id, "credit_held")
         if profile.status == "archived":  # its credit went back to the company, and so does what its calls leave
             return held, company_account(profile.company_id, "balance")
@@ -334,23 +266,23 @@ def _money_accounts(row: Any, profile: Any) -> tuple[str, str]:
     return company_account(profile.company_id, "held"), company_account(profile.company_id, "balance")
 
 
-def _funds(profile: Any, row: Any, at: int) -> Funds:
+def _funds(profile: Any, payer: str, term_id: int | None, at: int) -> Funds:
     """What is there for one more slice, without regard to limits."""
-    free = _money_accounts(row, profile)[1]
-    micros = 0 if row.payer == "bundle" else ledger.balances([free])[free]
+    free = _money_accounts(payer, profile)[1]
+    micros = 0 if payer == "bundle" else ledger.balances([free])[free]
     bundle_s = 0
-    if row.term_id is not None:
-        term = Term.get_by_id(row.term_id)
+    if term_id is not None:
+        term = Term.get_by_id(term_id)
         if term.closed_at is None and at < term.ends_at:
-            bundle_s = free_bundle_s(row.term_id)
+            bundle_s = free_bundle_s(term_id)
     return Funds(bundle_s, micros)
 
 
-def _limited(profile: Any, row: Any, limits: admission.Limits, funds: Funds, at: int) -> Funds:
+def _limited(profile: Any, held_micros: int, limits: admission.Limits, funds: Funds, at: int) -> Funds:
     """The funds within the profile's limits."""
     left = [funds.micros]
     if limits.call_micros is not None:
-        left.append(limits.call_micros - row.micros)
+        left.append(limits.call_micros - held_micros)
     if limits.day_micros is not None:
         left.append(limits.day_micros - _spent_since(profile, at - DAY_MS))
     if limits.month_micros is not None:
@@ -380,7 +312,7 @@ def _bundle_term(profile: Any) -> Term | None:
     return one(Term, _BUNDLES, profile.id)
 
 
-def _paid_by(payer: str, rated: Rated) -> str:
+def paid_by(payer: str, rated: Rated) -> str:
     """Who paid; the bundle, if it left nothing to pay."""
     return payer if rated.paid_s or not rated.bundle_s else "bundle"
 

@@ -12,6 +12,9 @@ from connector.billing.audit import audited
 from connector.billing.models import Company, Limits, PrefixRule
 from connector.billing.named import profile_row
 from connector.billing.store import insert, reading, run, writing
+from connector.core.admission import UsualLimits
+from connector.core.money import MICROS, minor_digits
+from connector.core.retired import is_retired_prefix
 from connector.errors import BadInput
 
 _PREFIX = re.compile(r"\+(?:[1-9][0-9]{0,14})?")
@@ -50,6 +53,9 @@ def change(
     for prefix in [*(prefix for prefix, _ in rules), *forget]:
         if not _PREFIX.fullmatch(prefix):
             raise BadInput(f"{prefix[:40]!r} is no prefix: + and digits, or + alone for all numbers")
+    for prefix, _ in rules:
+        if is_retired_prefix(prefix):
+            raise BadInput(f"No number begins with {prefix} any more: its country's plan has retired it.")
     with writing():
         row = profile_row(profile)
         before = vars(holds.limits_of(row.id))
@@ -61,6 +67,17 @@ def change(
             insert(PrefixRule, profile_id=row.id, prefix=prefix, allowed=allowed)
         if PrefixRule.select().where(PrefixRule.profile == row).count() > MOST_RULES:
             raise BadInput(f"a profile has {MOST_RULES} rules at most")
+
+
+def begin(profile: str, usual: UsualLimits) -> None:
+    """Give a new profile its limits, in the transaction that makes it."""
+    with writing():
+        row = profile_row(profile)
+        scale = 100 if minor_digits(row.company.currency) == 0 else 1
+        day = None if usual.day is None else usual.day * scale * MICROS
+        before = vars(holds.limits_of(row.id))
+        own = {"day_micros": day, "calls_per_second": usual.calls_per_second}
+        insert(Limits, profile_id=row.id, **{**before, **own})
 
 
 def show(profile: str) -> LimitsView:

@@ -80,6 +80,7 @@ class Profile(Table):
     caller_foreign = TextField(constraints=[SQL("DEFAULT 'replace'"), Check("caller_foreign IN ('replace', 'refuse')")])
     billing_address = TextField(constraints=[SQL("DEFAULT ''")])
     contact = TextField(constraints=[SQL("DEFAULT ''")])
+    withhold_prefixes = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = ((("company", "name"), True),)
@@ -249,7 +250,8 @@ class Call(Table):
     bought, so that the store itself cannot be oversold. `seen_at` is the last moment the call was known alive; `epoch`
     is when its node's Asterisk had started, which it cannot outlive. `guard_s` is how long Asterisk's timer lets it
     talk, if nothing more is held for it; `dead_at` when that was over while its node was away: its channel is free.
-    `button`: the name of the call button that it came by, and then it has no trunk.
+    `button`: the name of the call button that it came by, and then it has no trunk. `sip_id`: the Call-ID of its gate
+    leg.
     """
 
     id = TextField(primary_key=True)
@@ -275,6 +277,7 @@ class Call(Table):
     shown = TextField(null=True)
     forwarded = TextField(constraints=[SQL("DEFAULT ''")])
     button = TextField(constraints=[SQL("DEFAULT ''")])
+    sip_id = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = (SQL("CREATE UNIQUE INDEX call_slot ON call (profile_id, slot) WHERE dead_at IS NULL"),)
@@ -288,7 +291,8 @@ class Cdr(Table):
     `shown`: the caller ID that the far side sees, "" for none; null where nobody was called. `forwarded`: what was
     called, where the call out is its forward. `price_micros` is null for a refused call, 0 for a call in. `booked_at`:
     when the ledger has its charge; its day and month in reports. `offered_micros`: what a minute of a refused call
-    would have cost.
+    would have cost. `sip_status`: the far end's last SIP answer; null for none. `hung_up_by`: caller, callee
+    or us, with the reason behind it (core/calls.py); "" where that is not known.
     """
 
     id = TextField(primary_key=True)
@@ -307,7 +311,7 @@ class Cdr(Table):
     duration_ms = BigIntegerField(constraints=[Check("duration_ms >= 0")])
     cause = IntegerField()
     ending = TextField(
-        constraints=[Check("ending IN ('ok','refused','busy','no_answer','cut_off','failed','estimated')")]
+        constraints=[Check("ending IN ('ok','refused','busy','no_answer','cut_off','media_lost','failed','estimated')")]
     )
     refusal = TextField(null=True)
     price_micros = BigIntegerField(null=True)
@@ -317,6 +321,8 @@ class Cdr(Table):
     booked_at = BigIntegerField(constraints=[SQL("DEFAULT 0")])
     offered_micros = BigIntegerField(null=True)
     button = TextField(constraints=[SQL("DEFAULT ''")])
+    sip_status = IntegerField(null=True)
+    hung_up_by = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
         indexes = (
@@ -517,6 +523,20 @@ class PrefixRule(Table):
         indexes = ((("profile", "prefix"), True),)
 
 
+class ServiceNumber(Table):
+    """A short number that a profile may call, like 101, with its price (core/service_numbers.py)."""
+
+    id = AutoField()
+    profile = ForeignKeyField(Profile)
+    digits = TextField()
+    name = TextField()
+    price_per_minute_micros = BigIntegerField(constraints=[Check("price_per_minute_micros >= 0")])
+    connection_fee_micros = BigIntegerField(constraints=[Check("connection_fee_micros >= 0")])
+
+    class Meta:
+        indexes = ((("profile", "digits"), True),)
+
+
 class Recharge(Table):
     """Auto-recharge: when a profile's free credit falls below the threshold, the amount comes from its company."""
 
@@ -615,12 +635,15 @@ class Charge(Table):
 
 
 class Node(Table):
-    """An Asterisk with its connector: when it was first and last seen, and when its Asterisk was started."""
+    """An Asterisk with its connector: when it was first and last seen, when its Asterisk was started. `codecs`: those
+    that it can convert, by commas; "" for not known yet.
+    """
 
     name = TextField(primary_key=True)
     joined_at = BigIntegerField()
     seen_at = BigIntegerField()
     epoch = BigIntegerField()
+    codecs = TextField(constraints=[SQL("DEFAULT ''")])
 
 
 class Reachability(Table):
@@ -807,7 +830,8 @@ class Delivery(Table):
 
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
-    PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, Recharge, Term, Notice, Hold, Charge,
+    PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
+    Charge,
     Restored, Node, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox, EmergencyCall,
     User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from connector.billing.models import Company, Number, Profile
 from connector.billing.store import lock
 from connector.core.access import Scope
-from connector.errors import BadInput, NotFound
+from connector.errors import BadInput, NotFound, SeveralCompanies
 
 
 def company_row(name: str | None) -> Company:
@@ -18,7 +18,7 @@ def company_row(name: str | None) -> Company:
     if not rows:
         raise NotFound(f"there is no company {name!r}" if name else "there is no company yet")
     if len(rows) > 1:
-        raise BadInput("there are several companies: say which")
+        raise SeveralCompanies("There are several companies. Name the one that is meant.")
     return rows[0]
 
 

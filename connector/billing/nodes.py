@@ -8,6 +8,7 @@ somebody says that it never comes back (`retire`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.billing import audit, calls
@@ -44,6 +45,25 @@ def here(name: str, epoch: int, at: int) -> None:
             run("UPDATE node SET seen_at = ?, epoch = ? WHERE name = ?", at, epoch, name)
         else:
             insert(Node, name=name, joined_at=at, seen_at=at, epoch=epoch)
+
+
+def codecs(name: str) -> tuple[str, ...]:
+    """The codecs that a node's Asterisk can convert; empty where that is not known."""
+    with reading():
+        row = one(Node, "name = ?", name)
+        return tuple(row.codecs.split(",")) if row is not None and row.codecs else ()
+
+
+def can_convert(name: str, found: Sequence[str]) -> None:
+    """Note the codecs that a node's Asterisk can convert; the config of its ends goes by them."""
+    with writing():
+        run("UPDATE node SET codecs = ? WHERE name = ?", ",".join(found), name)
+
+
+def prove_writable(name: str) -> None:
+    """Write a row of the store as it is. StoreUnavailable if that fails: a full disk, a database that only reads."""
+    with writing():
+        run("UPDATE node SET seen_at = seen_at WHERE name = ?", name)
 
 
 def list_nodes(now: int) -> list[NodeView]:

@@ -13,7 +13,17 @@ from typing import Any, cast
 
 from connector.billing import ledger, notices
 from connector.billing.audit import audited
-from connector.billing.models import Company, Limits, Number, PrefixRule, PriceList, Profile, Recharge, Term
+from connector.billing.models import (
+    Company,
+    Limits,
+    Number,
+    PrefixRule,
+    PriceList,
+    Profile,
+    Recharge,
+    ServiceNumber,
+    Term,
+)
 from connector.billing.named import company_row, open_profile_row, profile_row
 from connector.billing.store import lock, reading, rows, run, trying, writing
 from connector.core import plans as core
@@ -257,7 +267,7 @@ def delete_profile(profile: str, now: int) -> Deleted:
         numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
         for called in ("number", "inbound_account"):
             run(f"UPDATE {called} SET profile_id = NULL WHERE profile_id = ?", row.id)
-        for table in (Recharge, Limits, PrefixRule):
+        for table in (Recharge, Limits, PrefixRule, ServiceNumber):
             cast("Any", table).delete().where(cast("Any", table).profile == row).execute()
         run("UPDATE trunk SET state = 'archived', secret = NULL WHERE profile_id = ?", row.id)
         run("UPDATE profile SET digest = '', old_digest = NULL WHERE id = ?", row.id)

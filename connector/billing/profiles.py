@@ -233,6 +233,7 @@ def _create(
     wanted = _checked_name(name)
     if country is not None:
         checked_country(country)
+    trunks.check_codecs(options.codecs)
     owner = company_row(company)
     if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
         raise BadInput(f"there is a profile {wanted!r} already")
@@ -329,6 +330,8 @@ def change(
             changed = Options.from_json(row.options).changed(options)
             if row.auth == "ip" and changed.transport != "udp":
                 raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
+            if "codecs" in options:
+                trunks.check_codecs(changed.codecs)
             columns["options"] = changed.to_json()
         if columns:
             Profile.update(sip_version=Profile.sip_version + 1, **columns).where(Profile.id == row.id).execute()
@@ -381,9 +384,14 @@ def _checked_lines(text: str, what: str) -> str:
 
 @audited("profile.caller-id")
 def set_caller_id(
-    name: str, policy: str | None = None, number: str | None = None, foreign: str | None = None
+    name: str,
+    policy: str | None = None,
+    number: str | None = None,
+    foreign: str | None = None,
+    withhold: str | None = None,
 ) -> ProfileView:
-    """What calls out of a profile show; what is None stays. `number`: its main number, "" for the first that it has.
+    """What calls out of a profile show; what is None stays. `number`: its main number, "" for the first that it has;
+    `withhold`: prefixes with spaces or commas between them, "" for none.
 
     BadInput if the number is not the company's, nor verified for it; NotFound.
     """
@@ -391,11 +399,13 @@ def set_caller_id(
         row = open_profile_row(name)
         before = callers.policy(row)
         main = before.number if number is None else checked_number(number) if number else None
-        wanted = CallerPolicy(policy or before.policy, main, foreign or before.foreign)
+        prefixes = before.withhold if withhold is None else tuple(dict.fromkeys(withhold.replace(",", " ").split()))
+        wanted = CallerPolicy(policy or before.policy, main, foreign or before.foreign, prefixes)
         if main is not None and main != before.number and not callers.own(row.company_id, main):
             raise BadInput(f"{main} is no number of the company, nor verified for it ('connector numbers verify')")
-        sql = "UPDATE profile SET caller_policy = ?, caller_number = ?, caller_foreign = ? WHERE id = ?"
-        run(sql, wanted.policy, wanted.number, wanted.foreign, row.id)
+        columns = "caller_policy = ?, caller_number = ?, caller_foreign = ?, withhold_prefixes = ?"
+        values = (wanted.policy, wanted.number, wanted.foreign, " ".join(wanted.withhold))
+        run(f"UPDATE profile SET {columns} WHERE id = ?", *values, row.id)
         return _shown(row.username)
 
 
@@ -498,7 +508,8 @@ def sip_stamp(now: int) -> tuple[Any, ...]:
         " SUM(CASE WHEN status = 'archived' THEN 1 ELSE 0 END) FROM profile"
     )
     with reading():
-        return (*rows(sql, now)[0], *rows("SELECT COUNT(*), SUM(sip_version) FROM trunk")[0])
+        codecs = rows("SELECT name, codecs FROM node ORDER BY name")
+        return (*rows(sql, now)[0], *rows("SELECT COUNT(*), SUM(sip_version) FROM trunk")[0], *codecs)
 
 
 def _view(row: Profile, in_use: int, numbers: list[str]) -> ProfileView:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from connector.billing.models import Reachability
 from connector.billing.store import insert, reading, rows, run, writing
 from connector.core.access import Scope
-from connector.core.reach import State
+from connector.core.reach import Known, State
+from connector.core.sip import Options, known_by
 from connector.core.trunks import endpoint_of
 
 KEPT_MS = 90 * 24 * 3_600_000
@@ -57,6 +58,28 @@ def ends() -> dict[str, tuple[bool, bool]]:
         for name, options in rows("SELECT name, options FROM trunk WHERE state IN ('open', 'draining')"):
             found[endpoint_of(name)] = (False, json.loads(options).get("qualify_s") != 0)
     return found
+
+
+def known() -> Known:
+    """By what the INVITEs of trunks and PBXs are known."""
+    signers: dict[str, str] = {}
+    called: dict[str, str] = {}
+    sources: dict[tuple[str, int | None], str] = {}
+    with reading():
+        for username, address, port in rows(
+            "SELECT username, address, port FROM profile WHERE role = 'server' AND status != 'archived'"
+        ):
+            signers[username] = username
+            if address:
+                sources[(address, port)] = username
+        for name, host, port, auth, kept in rows(
+            "SELECT name, host, port, auth, options FROM trunk WHERE state IN ('open', 'draining')"
+        ):
+            options = Options.from_json(kept)
+            called[options.contact_user or name] = endpoint_of(name)
+            for source in known_by(host, port, auth == "registration", options):
+                sources[source] = endpoint_of(name)
+    return Known(signers, called, sources)
 
 
 def seen_by(scope: Scope) -> list[ReachView]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import holds
 from connector.billing.audit import audited
 from connector.billing.models import Button, Company, Department, Hours, InboundAccount, Number, Profile
 from connector.billing.named import company_row, number_row, open_profile_row, owner_and_profile
@@ -22,9 +21,7 @@ from connector.core.access import Scope
 from connector.core.destinations import PrefixRule
 from connector.core.numbers import e164
 from connector.core.paging import Page, Turn, page
-from connector.core.refusals import Refusal
 from connector.core.routes import Book, Path, Place, Route
-from connector.core.times import instant
 from connector.errors import BadInput, NotFound
 
 
@@ -46,17 +43,6 @@ class NamedView:
     name: str
     company: str
     text: str
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The path of a call that never was. `why_not`: why it would not even begin; "" if it would."""
-
-    called: str
-    profile: str | None
-    at: int
-    why_not: str
-    path: Path
 
 
 @audited("account.create")
@@ -138,7 +124,7 @@ def set_route(called: str, text: str) -> str:
     """Have calls to a number or account go by a route from now on; the route as it is kept. BadInput and NotFound."""
     route = core.parse(text)
     with writing():
-        row = _called_row(called)
+        row = called_row(called)
         with no_worse(row.company_id):
             run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", str(route) if text.strip() else "", row.id)
         _may_forward(route, _rules(row.profile_id))
@@ -191,31 +177,6 @@ def named(kind: str, company: str | None = None) -> list[NamedView]:
     with reading():
         found = [NamedView(*row) for row in rows(f"{sql} ORDER BY company.name, t.name")]
         return [view for view in found if company in (None, view.company)]
-
-
-def try_out(called: str, when: int | str) -> Tested:
-    """The path that a call to a number or account would take at an instant, in milliseconds or as people write it, by
-    the company's clock; NotFound if nobody has it.
-    """
-    with reading():
-        row = _called_row(called)
-        at = instant(when, Company.get_by_id(row.company_id).time_zone) if isinstance(when, str) else when
-        name = row.e164 if isinstance(row, Number) else row.name
-        profile = Profile.get_or_none(Profile.id == row.profile_id)
-        if profile is None:
-            return Tested(name, None, at, "it is attached to no profile", Path((), 0))
-        refused = "" if profile.status in ("active", "cancelling") else f"the profile is {profile.status}"
-        if profile.state != "open":
-            refused = f"the profile is {profile.state}"
-        found = path(name, row.route, profile, at)
-        notes = [*found.notes, *(_refused(profile, hop.to[0], at) for hop in found.hops if hop.kind == "forward")]
-        return Tested(name, profile.name, at, refused, replace(found, notes=tuple(filter(None, notes))))
-
-
-def _refused(profile: Any, number: str, at: int) -> str:
-    offered = holds.offer(profile, number, at)
-    refusal = offered if isinstance(offered, Refusal) else holds.may_dial(profile, number, offered, at)
-    return f"the call to {number} would be refused now: {refusal.code}" if refusal else ""
 
 
 def path(called: str, text: str, profile: Any, at: int, *, may_forward: bool = True) -> Path:
@@ -354,7 +315,7 @@ def _rules(profile: int | None) -> list[PrefixRule]:
     return [PrefixRule(prefix, bool(allowed)) for prefix, allowed in found]
 
 
-def _called_row(called: str) -> Any:
+def called_row(called: str) -> Any:
     """A number or an account that somebody has; NotFound."""
     number = e164(called)
     if number is None:

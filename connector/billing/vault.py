@@ -7,6 +7,8 @@ top. Nodes that share a store share the key; a backup of the store tells no secr
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
 from pathlib import Path
 
@@ -22,6 +24,7 @@ class _Vault:
     def __init__(self) -> None:
         self.path: Path | None = None
         self.keys: MultiFernet | None = None
+        self.first = b""
 
 
 _vault = _Vault()
@@ -34,7 +37,8 @@ def use(path: Path) -> None:
 
 def use_new_key() -> None:
     """From now on secrets are sealed by a key that is kept nowhere: for a store that is gone with its process."""
-    _vault.path, _vault.keys = None, MultiFernet([Fernet(Fernet.generate_key())])
+    _vault.path, _vault.first = None, Fernet.generate_key()
+    _vault.keys = MultiFernet([Fernet(_vault.first)])
 
 
 def make() -> bool:
@@ -103,6 +107,12 @@ def unseal(sealed: str) -> str:
         raise SecretsLocked(f"the key file {_vault.path} does not open the secrets of this store") from None
 
 
+def derived(purpose: str) -> bytes:
+    """A key for something else than sealing, of 32 bytes: the same on every node. SecretsLocked without a key."""
+    _keys()
+    return hmac.new(_vault.first, purpose.encode(), hashlib.sha256).digest()
+
+
 def _path() -> Path:
     if _vault.path is None:
         raise SecretsLocked("no key file was named")
@@ -113,7 +123,8 @@ def _keys() -> MultiFernet:
     if _vault.keys is None:
         path = _path()
         try:
-            keys = [Fernet(line) for line in path.read_text().split()]
+            lines = path.read_text().split()
+            keys = [Fernet(line) for line in lines]
         except FileNotFoundError:
             raise SecretsLocked(f"there is no key file {path}: put back the copy that was kept of it") from None
         except (OSError, ValueError) as error:
@@ -121,5 +132,5 @@ def _keys() -> MultiFernet:
             raise SecretsLocked(f"the key file {path} cannot be used: {why}") from None
         if not keys:
             raise SecretsLocked(f"the key file {path} is empty")
-        _vault.keys = MultiFernet(keys)
+        _vault.keys, _vault.first = MultiFernet(keys), lines[0].encode()
     return _vault.keys

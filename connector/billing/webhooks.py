@@ -44,6 +44,23 @@ _TESTED = (
     "SELECT 1 FROM delivery JOIN notice ON notice.id = delivery.notice_id WHERE delivery.webhook_id = ?"
     " AND delivery.state = 'waiting' AND notice.kind = 'test'"
 )
+# Not public, though Python 3.11 calls most of them global: IPv4-compatible, -mapped and -translated addresses (RFC
+# 4291, 2.5.5; RFC 7915), NAT64 (RFC 6052, RFC 8215), Teredo (RFC 4380), 6to4 and its relays (RFC 3056, RFC 7526),
+# site-local addresses (RFC 3879).
+_PRIVATE = tuple(
+    ipaddress.ip_network(each)
+    for each in (
+        "::/96",
+        "::ffff:0:0/96",
+        "::ffff:0:0:0/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2001::/32",
+        "2002::/16",
+        "fec0::/10",
+        "192.88.99.0/24",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -231,10 +248,16 @@ def _checked(url: str) -> None:
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is anybody's on the Internet, and not of this machine or its networks."""
-    found = ipaddress.ip_address(address)
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return (mapped or found).is_global and not (mapped or found).is_multicast
+    """Whether an address is on the public Internet. False for text that is not an address as `ipaddress` reads it.
+
+    IPv6 forms that carry an IPv4 address count as private, whatever that address is: a gateway would send the post on
+    to our own networks.
+    """
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return found.is_global and not found.is_multicast and not any(found in network for network in _PRIVATE)
 
 
 def _row(number: int) -> Webhook:

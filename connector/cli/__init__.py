@@ -6,6 +6,7 @@ import asyncio
 import logging
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -36,7 +37,7 @@ from connector.cli import (
     voicemail,
 )
 from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
-from connector.errors import BadInput, ConnectorError
+from connector.errors import BadInput, ConnectorError, SeveralCompanies
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Prepaid SIP profiles for Asterisk.")
 app.add_typer(calls.app)
@@ -71,6 +72,12 @@ app.add_typer(people.token_app, name="token")
 app.add_typer(people.audit_app, name="audit")
 
 
+# Printed behind an error: the option or command that helps. The web has other words for it.
+_NEXT_STEPS: dict[type[ConnectorError], str] = {
+    SeveralCompanies: "Add --company NAME; 'connector company list' shows them.",
+}
+
+
 def main() -> None:
     """The entry point: an error of ours is one line and exit status 1."""
     try:
@@ -78,20 +85,25 @@ def main() -> None:
             raise BadInput("what was typed has characters that cannot be printed")
         app()
     except ConnectorError as error:
-        errors.print(Text.assemble(("error: ", "red"), plain(str(error))), soft_wrap=True)
+        text = f"{error} {_NEXT_STEPS.get(type(error), '')}".strip()
+        errors.print(Text.assemble(("error: ", "red"), plain(text)), soft_wrap=True)
         sys.exit(1)
     except BrokenPipeError:  # the reader of our output left
         sys.stderr.close()
         sys.exit(1)
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def options(
     settings: Annotated[
         Path | None, typer.Option("--config", help="The settings file; else $CONNECTOR_CONFIG, else the usual places.")
     ] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
     """Which settings file."""
+    if version:
+        sys.stdout.write(f"connector {metadata.version('asterisk-connector')}\n")
+        raise typer.Exit
     settings_path[0] = settings
 
 

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls, emergency, history, profiles
+from connector.billing import calls, emergency, history, profiles, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Wanted
 from connector.cli.output import (
     AsJson,
     as_dict,
     console,
+    now,
     open_store,
     plain,
     print_json,
@@ -48,6 +49,36 @@ def emergency_calls(
         lambda v: (iso(v.at) or "", v.profile or "-", v.dialled, v.outcome, v.node),
         "None.",
     )
+
+
+@app.command()
+def why(
+    number: Annotated[str, typer.Argument(help="What a phone would dial.")],
+    profile: Annotated[str, typer.Option(help="Whose call it would be.")],
+    at: Annotated[str | None, typer.Option(help="When: 2026-12-25T10:00, by the company's clock. Else now.")] = None,
+    caller: Annotated[str, typer.Option(help="The number that the PBX would say. Else the profile's own.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Whether a call would be carried, and if not, every reason and what would cure it. Nobody is called."""
+    open_store()
+    found = trials.why(number, profile, now() if at is None else at, caller)
+    if as_json:
+        print_json(as_dict(found))
+        return
+    if found.emergency:
+        text = "It would go to the local emergency route: it needs no channel and no credit."
+    elif found.carried:
+        minute = decimal(found.price_per_minute_micros or 0)
+        text = f"It would be carried: {found.rate}, {minute} {found.currency} a minute, by {', '.join(found.trunks)}."
+    else:
+        text = "It would be refused."
+    title = f"A call to {found.called or found.number} at {iso(found.at)}, profile {found.profile}"
+    console.print(plain(title), soft_wrap=True)
+    console.print(plain(text), soft_wrap=True, style="green" if found.carried else "red")
+    for place, reason in enumerate(found.reasons):
+        why_so = "Behind that" if place else "Why"
+        console.print(plain(f"{why_so}: {reason.words} ({reason.code})"), soft_wrap=True)
+        console.print(plain(f"  What cures it: {reason.cure}"), soft_wrap=True)
 
 
 @app.command("calls")

@@ -100,7 +100,7 @@ def _asked(question: Callable[[Configurator], Awaitable[T]], *, watches: bool = 
             if watches:
                 await ami.connected()
             reach = TrunkStates(ami, asterisk) if watches else None
-            return await question(Configurator(found.sip, asterisk, SystemClock(), reach))
+            return await question(Configurator(found.sip, asterisk, SystemClock(), reach, found.node))
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

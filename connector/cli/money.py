@@ -32,6 +32,21 @@ def company_create(
     output.print_one(as_dict(credit.balance(name)), as_json)
 
 
+@company_app.command("list")
+def company_list(as_json: AsJson = False) -> None:
+    """All companies."""
+    open_store()
+    output.print_list(
+        profiles.company_views(),
+        as_json,
+        "Companies",
+        ("ID", "Name", "Currency", "Time zone"),
+        lambda view: (str(view.id), view.name, view.currency, view.time_zone),
+        "There is no company yet. Create one: connector company create NAME --currency GBP --time-zone Europe/London",
+        may_shrink=("Name",),
+    )
+
+
 @company_app.command("show")
 def company_show(company: Company = None, as_json: AsJson = False) -> None:
     """What a company has, and what it pays for channels and bundles."""

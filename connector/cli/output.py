@@ -26,15 +26,18 @@ from connector.billing.store import Store
 from connector.clock import SystemClock
 from connector.core import money, times
 from connector.core.access import EVERYTHING, Scope
+from connector.core.sheets import decoded
 from connector.errors import BadInput
 
 V = TypeVar("V")
 
-console = Console()
+# In a pipe nothing is cut: lines are as long as they are.
+WIDE = 4_000
+console = Console(width=None if sys.stdout.isatty() else WIDE)
 errors = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Company = Annotated[str | None, typer.Option(help="Which company, if there are several.")]
+Company = Annotated[str | None, typer.Option(help="The company (required when there are several).")]
 Key = Annotated[
     str | None,
     typer.Option(help="A word for this very movement: said again with the same word, it is not made twice."),
@@ -43,6 +46,8 @@ Key = Annotated[
 NUMBERS = {"ignore_unknown_options": True}
 MOST_KEY = 100
 LEAST_WIDTH = 3
+# What people copy stands on a line of its own, whole, however narrow the terminal.
+ALONE = ("secret", "password", "link", "url", "html")
 settings_path: list[Path | None] = [None]
 
 
@@ -95,9 +100,7 @@ def read_file(file: Path, most_bytes: int) -> str:
     try:
         if file.stat().st_size > most_bytes:
             raise BadInput(f"{file} is larger than {most_bytes} bytes")
-        return file.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file} is not UTF-8: byte {error.start}") from None
+        return decoded(file.read_bytes(), file.name)
     except OSError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror or error}") from None
 
@@ -120,11 +123,17 @@ def print_one(fields: dict[str, Any], as_json: bool) -> None:
         return
     table = Table(show_header=False)
     currency = fields.get("currency")
+    alone = {key: value for key, value in fields.items() if key in ALONE and value}
     for key, value in fields.items():
+        if key in alone:
+            continue
         if key.endswith("_micros") and isinstance(value, int) and currency:
             key, value = key.removesuffix("_micros"), money.shown(value, currency)
         table.add_row(key.replace("_", " "), plain(_text(value)))
-    console.print(table)
+    if table.row_count:
+        console.print(table)
+    for key, value in alone.items():
+        sys.stdout.write(f"{key}: {plain(str(value))}\n")
 
 
 def _text(value: Any) -> str:

@@ -8,12 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.billing import calls, limits, plans, profiles
+from connector.billing import calls, limits, plans, profiles, service_numbers
+from connector.billing.store import writing
 from connector.cli import sip_options
 from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_list, print_one, settings
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core import connect, numbering
-from connector.core.money import amount
+from connector.core.admission import UsualLimits
+from connector.core.money import amount, shown
+from connector.core.service_numbers import ServiceNumber
 from connector.core.sip import Options
 from connector.errors import BadInput
 
@@ -98,9 +101,12 @@ def profile_create(
         return
     open_store()
     at = (address, sip_options.port_or_usual(port, said)) if auth == "ip" and address else None
-    issued = profiles.create_profile(
-        name, channels, settings().sip.realm, now(), company, at=at, options=Options(**said), country=country
-    )
+    with writing():
+        issued = profiles.create_profile(
+            name, channels, settings().sip.realm, now(), company, at=at, options=Options(**said), country=country
+        )
+        usual = settings().calls
+        limits.begin(issued.username, UsualLimits.of(usual.new_profile_per_day, usual.new_profile_calls_per_second))
     _print_issued(issued, as_json)
 
 
@@ -143,15 +149,16 @@ def profile_change(
         numbering.checked_country(country or "")
     if emergency not in (None, "country"):
         numbering.checked_emergency(emergency or "")
-    if country is not None:
-        changed = profiles.set_country(name, None if country == "none" else country)
-    if emergency is not None:
-        changed = profiles.set_emergency(name, "" if emergency == "country" else emergency)
-    if billing_address is not None or contact is not None:
-        changed = profiles.set_contact(name, billing_address, contact)
     others = (country, emergency, billing_address, contact)
-    if others == (None,) * 4 or said or address or port:
-        changed = profiles.change(name, at=(address, port), options=said)
+    with writing():  # all of it or nothing
+        if country is not None:
+            changed = profiles.set_country(name, None if country == "none" else country)
+        if emergency is not None:
+            changed = profiles.set_emergency(name, "" if emergency == "country" else emergency)
+        if billing_address is not None or contact is not None:
+            changed = profiles.set_contact(name, billing_address, contact)
+        if others == (None,) * 4 or said or address or port:
+            changed = profiles.change(name, at=(address, port), options=said)
     print_one(as_dict(changed), as_json)
 
 
@@ -161,11 +168,15 @@ def profile_caller_id(
     policy: Annotated[str | None, typer.Option(help="none; fixed: always the number; pass: what the PBX says.")] = None,
     number: Annotated[str | None, typer.Option(help="The main number; '' for the first that it has.")] = None,
     foreign: Annotated[str | None, typer.Option(help="Others' numbers: replace, or refuse the call.")] = None,
+    withhold_prefixes: Annotated[
+        str | None,
+        typer.Option(help="Dialled before a number so that this call shows none: '*67 141 #31#'; '' for none."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """What its calls out show: only numbers that the company has or has verified. With options, changes it."""
     open_store()
-    shown = profiles.set_caller_id(name, policy, number, foreign)
+    shown = profiles.set_caller_id(name, policy, number, foreign, withhold_prefixes)
     print_one({"profile": shown.name, "numbers": shown.numbers, **asdict(shown.caller_id)}, as_json)
 
 
@@ -254,6 +265,41 @@ def profile_limits(
     if changes or rules or forget:
         limits.change(name, changes, rules, forget or [])
     print_one(as_dict(limits.show(name)), as_json)
+
+
+@app.command("service-numbers")
+def profile_service_numbers(
+    name: str,
+    allow: Annotated[str | None, typer.Option(help="A short number that it may call, like 101.")] = None,
+    title: Annotated[str, typer.Option(help="What is called there, like Police.")] = "",
+    fee: Annotated[str, typer.Option(help="Price of a call that is answered.")] = "0",
+    per_minute: Annotated[str, typer.Option(help="Price per minute; they are billed by the second.")] = "0",
+    forget: Annotated[list[str] | None, typer.Option(help="Take a short number away.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The short service numbers that a profile may call, and their prices; with options, changes them.
+
+    Emergency numbers are not among them: those need no credit.
+    """
+    open_store()
+    new = []
+    if allow is not None:
+        prices = amount(per_minute, "the price per minute", zero=True), amount(fee, "the fee", zero=True)
+        new.append(ServiceNumber(allow, title, *prices))
+    found = service_numbers.change(name, new, forget or []) if new or forget else service_numbers.show(name)
+    print_list(
+        found.numbers,
+        as_json,
+        f"Service numbers of {found.profile}",
+        ("number", "title", "fee", "per minute"),
+        lambda each: (
+            each.digits,
+            each.name,
+            shown(each.connection_fee_micros, found.currency),
+            shown(each.price_per_minute_micros, found.currency),
+        ),
+        "none: short numbers are refused",
+    )
 
 
 def _print_issued(issued: profiles.Credentials, as_json: bool) -> None:

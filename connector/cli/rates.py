@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connector.billing import decks, holds
+from connector.billing import decks, trials
 from connector.cli.output import (
     AsJson,
     Company,
@@ -17,32 +17,59 @@ from connector.cli.output import (
     now,
     open_store,
     print_list,
+    print_many,
     print_one,
     read_file,
 )
 from connector.core.times import iso
+from connector.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Rate decks, and what a call costs.")
 
 MOST_BYTES = 200_000_000
+MOST_SHOWN = 50
 
 
 @app.command("load")
 def rates_load(
     file: Path,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="The sheet is complete: prefixes that it does not name end at its date.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take a rate deck into use, from CSV: whole or not at all, ten seconds from now, without stopping calls."""
+    """Load a rate sheet (CSV): all of it or nothing, in effect ten seconds later, without stopping calls.
+
+    Prefixes that it does not name keep their rates, unless it is loaded with --full. Rates with a later date change
+    nothing until then.
+    """
     open_store()
     text = read_file(file, MOST_BYTES)
+    at = now()
     with console.status(f"reading {file.name}"):
-        difference = decks.compare(text, now(), company)
-        if not dry_run:
-            loaded = decks.load(text, file.name[: decks.MOST_NAME], now(), company)
-    changes = asdict(difference)
-    print_one({**changes, **({} if dry_run else as_dict(loaded))}, as_json)
+        read = decks.read(text, at, company, mode="full" if full else "update")
+    ends = read.difference.ends
+    if ends and as_json and not dry_run and not yes:
+        raise BadInput(f"{len(ends)} prefixes end: load the sheet with --yes, or look at them with --dry-run.")
+    if ends and not as_json:
+        print_many(
+            "Rates that end (times are UTC)",
+            ("Prefix", "Name", "Ends", "Calls in 30 days"),
+            [(each.prefix, each.name, iso(each.at) or "", str(each.calls)) for each in ends[:MOST_SHOWN]],
+            "",
+            may_shrink=("Name",),
+        )
+        if len(ends) > MOST_SHOWN:
+            console.print(f"and {len(ends) - MOST_SHOWN} more")
+    if ends and not dry_run and not yes:
+        typer.confirm(f"{len(ends)} prefixes end. Load the sheet?", abort=True)
+    loaded = {} if dry_run else as_dict(decks.put(file.name[: decks.MOST_NAME], read, now(), company))
+    changes = asdict(read.difference)
+    changes["ends"] = list(changes["ends"]) if as_json else len(ends)
+    print_one({**changes, **loaded}, as_json)
 
 
 @app.command("list")
@@ -78,4 +105,4 @@ def rates_price(
 ) -> None:
     """What a call would cost, now, without making it."""
     open_store()
-    print_one(as_dict(holds.price(number, ms, now(), profile, company)), as_json)
+    print_one(as_dict(trials.price(number, ms, now(), profile, company)), as_json)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connector.billing import routes
+from connector.billing import routes, trials
 from connector.cli.output import (
     AsJson,
     Company,
@@ -46,14 +46,14 @@ def route_set(called: str, route: RouteText, as_json: AsJson = False) -> None:
 def route_test(called: str, at: At = None, as_json: AsJson = False) -> None:
     """The path that a call would take, without a call."""
     open_store()
-    found = routes.try_out(called, now() if at is None else at)
+    found = trials.path_of(called, now() if at is None else at)
     if as_json:
         print_json(as_dict(found))
         return
     fields = as_dict(found)
     console.print(plain(f"A call to {found.called} at {fields['at']}, profile {found.profile or '-'}"), soft_wrap=True)
     if found.why_not:
-        console.print(plain(f"would not ring: {found.why_not}"), soft_wrap=True, style="red")
+        console.print(plain(f"It would not ring. {found.why_not}"), soft_wrap=True, style="red")
     print_many(
         f"Its path, ringing within {found.path.within_s} s",
         ("Step", "The call", "Where", "Seconds", "By"),

@@ -15,7 +15,17 @@ from connector.asterisk import Asterisk
 from connector.billing import calls
 from connector.billing.trunks import SignIn
 from connector.cli.output import AsJson, as_dict, console, open_store, print_one, settings
-from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, TRANSPORTS, usual_port
+from connector.core.sip import (
+    CALLED_IN,
+    CALLER_ID,
+    CODECS,
+    DTMF,
+    FORWARDED_IN,
+    NUMBER_FORMS,
+    TIMERS,
+    TRANSPORTS,
+    usual_port,
+)
 from connector.errors import BadInput
 
 
@@ -33,9 +43,18 @@ _OPTIONS: dict[str, Any] = {
     "qualify_s": Annotated[int | None, typer.Option("--qualify", help="Ask every so many seconds; 0: never.")],
     "timers": Annotated[str | None, typer.Option(help=f"Session timers: {_words(TIMERS)}.")],
     "caller_id": Annotated[str | None, typer.Option(help=f"Where the caller's number goes: {_words(CALLER_ID)}.")],
-    "max_contacts": Annotated[int | None, typer.Option(help="PBXs that may be registered at once.")],
+    "max_contacts": Annotated[int | None, typer.Option(help="Contacts registered at once; a call in rings one.")],
     "acl": Annotated[str | None, typer.Option(help="Networks that may use it, by commas; 'any' for no limit.")],
     "number_form": Annotated[str | None, typer.Option(help=f"Numbers on the wire: {_words(NUMBER_FORMS)}.")],
+    "number_country": Annotated[
+        str | None, typer.Option(help="Country whose national numbers a trunk sends, like GB; '' for none.")
+    ],
+    "called_in": Annotated[
+        str | None, typer.Option(help=f"Where its PBX gets the number that is called: {_words(CALLED_IN)}.")
+    ],
+    "forwarded_in": Annotated[
+        str | None, typer.Option(help=f"Headers for the number that forwarded a call: {_words(FORWARDED_IN)}.")
+    ],
     "match": Annotated[str | None, typer.Option(help="More addresses it calls from, by commas; 'none'.")],
     "from_user": Annotated[str | None, typer.Option(help="The user in From.")],
     "from_domain": Annotated[str | None, typer.Option(help="The domain in From.")],

@@ -30,7 +30,7 @@ PERMISSIONS = {
     "audit.read": "see who did what",
     "companies.write": "create companies",
     "money.bring": "note money that came in from outside, and set prices",
-    "rates.write": "load rate decks",
+    "rates.write": "load rate decks, and price service numbers",
     "stock.write": "put numbers up for sale, and verify those that are elsewhere",
     "trunks.write": "create, change and remove trunks",
 }

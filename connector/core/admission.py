@@ -1,13 +1,11 @@
-"""May this call have a channel? The rules, and the order in which they speak."""
+"""What a profile may spend, whether it carries calls, and which channel a call takes. Pure; core/gate.py decides."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from connector.core import destinations, refusals
-from connector.core.destinations import PrefixRule
-from connector.core.rating import Rate
+from connector.core import refusals
 from connector.core.refusals import Refusal
 
 # A profile that is cancelling has paid to the end of its term.
@@ -39,17 +37,20 @@ class Pace:
     to_number_in_last_hour: int
 
 
-def may_dial(called: str, rate: Rate, limits: Limits, rules: Sequence[PrefixRule], pace: Pace) -> Refusal | None:
-    """None if the profile may call the number at this rate, now; else why not."""
-    if not destinations.may_be_dialled(called, rate.kind, rules):
-        return refusals.DESTINATION_BLOCKED
-    if limits.price_per_minute_micros is not None and rate.price_per_minute_micros > limits.price_per_minute_micros:
-        return refusals.PRICE_TOO_HIGH
-    if limits.calls_per_second is not None and pace.in_last_second >= limits.calls_per_second:
-        return refusals.CALLS_TOO_FAST
-    if limits.attempts_per_number is not None and pace.to_number_in_last_hour >= limits.attempts_per_number:
-        return refusals.NUMBER_TOO_OFTEN
-    return None
+@dataclass(frozen=True)
+class UsualLimits:
+    """What a new profile may spend in a day (whole units of the company's currency; 100 times as many in one without
+    cents) and how many calls it may begin in a second, until its company sets something else. None: no limit. A stolen
+    password cannot spend everything.
+    """
+
+    day: int | None = 100
+    calls_per_second: int | None = 10
+
+    @classmethod
+    def of(cls, day: int, calls_per_second: int) -> UsualLimits:
+        """From the settings, in which 0 means no limit."""
+        return cls(day or None, calls_per_second or None)
 
 
 def may_carry(status: str, state: str) -> Refusal | None:

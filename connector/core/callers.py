@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from connector.errors import BadInput
 
 POLICIES = ("none", "fixed", "pass")
 FOREIGN = ("replace", "refuse")
+_PREFIX = re.compile(r"[*#]{0,2}[0-9]{2,4}[*#]?")
+MOST_PREFIXES = 5
 # What Asterisk 22.10 and others have in the place of a number that is not to be shown (RFC 3325, 3261 8.1.1.3).
 _NAMELESS = ("", "anonymous", "restricted", "private", "unavailable", "unknown", "withheld")
 
@@ -22,17 +25,24 @@ class CallerPolicy:
     the company has it, and does with `foreign` ones as it says: refuses the call, or shows `number` instead.
 
     `number`: the profile's main number; None if it has none, and then nothing is shown in its place.
+    `withhold`: what people dial before a number so that this call shows none, like *67 or 141.
     """
 
     policy: str = "pass"
     number: str | None = None
     foreign: str = "replace"
+    withhold: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise BadInput(f"a caller ID policy is one of {', '.join(POLICIES)}")
         if self.foreign not in FOREIGN:
             raise BadInput(f"a foreign caller ID is one to {' or '.join(FOREIGN)}")
+        if len(self.withhold) > MOST_PREFIXES or not all(_PREFIX.fullmatch(prefix) for prefix in self.withhold):
+            raise BadInput(
+                f"prefixes that withhold the number: at most {MOST_PREFIXES}, of 2 to 4 digits, with * or # before or"
+                " behind them: '*67 141 #31#'"
+            )
 
 
 @dataclass(frozen=True)

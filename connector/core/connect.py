@@ -53,7 +53,11 @@ def table(found: Connection) -> list[tuple[str, str]]:
     return [
         *rows,
         ("Numbers you dial", "+ and country code, or 00 and country code"),
-        ("Number that is called", "in P-Called-Party-ID, as + and country code"),
+        (
+            "Number that is called",
+            ("in the Request-URI, To and" if options.called_in == "uri" else "in")
+            + " P-Called-Party-ID, as + and country code",
+        ),
         ("Caller ID", "the number in From"),
         ("Codecs", ", ".join(options.codecs)),
         ("DTMF", options.dtmf),
@@ -153,6 +157,16 @@ def freepbx(found: Connection) -> list[tuple[str, str]]:
         ("pjsip Settings, Advanced: Media Encryption", "SRTP via in-SDP (recommended)" if options.srtp else "None"),
         ("pjsip Settings, Codecs", ", ".join(options.codecs)),
         ("Dialed Number Manipulation Rules", "prepend + and the country code to what you dial"),
+        *(
+            [("Inbound Routes: DID Number", ", ".join(found.numbers) + ": an inbound route each")]
+            if options.called_in == "uri" and found.numbers
+            else []
+        ),
+        *(
+            [("Here, first", "set 'called in' of this profile to 'uri': FreePBX looks for the DID in the Request-URI")]
+            if options.called_in != "uri"
+            else []
+        ),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -1,26 +1,34 @@
-"""A rate deck: all rates of a company at one time, from CSV, checked as a whole, and looked up in microseconds.
+"""A rate deck: all rates of a company, with their dates, checked as a whole, and looked up in microseconds.
 
-A deck never changes. Its text is kept as it was read, and its version is that text's hash; a new deck replaces it
-whole.
+A deck never changes. A rate sheet (CSV) that is loaded makes a new deck of the one before and the sheet (`merged`); the
+deck is kept as text (`written`), and its version is that text's hash.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connector.core import destinations, sheets
 from connector.core.money import amount, decimal
-from connector.core.rating import Increments, Rate, increments
+from connector.core.rating import NEVER, Increments, Rate, increments, increments_text
+from connector.core.retired import is_retired_prefix
 from connector.errors import BadInput
 
 _NEEDED = ("prefix", "name", "price_per_minute")
-_OPTIONAL = {"connection_fee": "0", "increments": "30/6", "valid_from": "1970-01-01", "kind": "standard"}
+_OPTIONAL = {
+    "connection_fee": "0",
+    "increments": "30/6",
+    "valid_from": "1970-01-01",
+    "kind": "standard",
+    "valid_to": "",
+}
+MODES = ("update", "full")
 _PREFIX = re.compile(r"\+?([1-9][0-9]{0,14})")
-_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}:[0-9]{2})Z)?")
+_MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{3}))?Z)?")
 MOST_ROWS = 1_000_000
 MOST_NAME = 80
 # A thousand of the currency a minute: above it, somebody mistook the column.
@@ -29,7 +37,10 @@ MOST_PRICE_MICROS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Difference:
-    """What a new deck would change, by prefix, and by how much the dearest and cheapest change."""
+    """What a new deck would change, by prefix, and by how much the dearest and cheapest change. `ends`: the prefixes
+    that have no rate of their own any more, from when. `retired`: prefixes of the new deck by which no number is rated,
+    for only retired forms begin so (core/retired.py).
+    """
 
     added: int
     removed: int
@@ -38,13 +49,24 @@ class Difference:
     otherwise_changed: int
     same: int
     examples: tuple[str, ...]
+    ends: tuple[Ended, ...] = ()
+    retired: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A prefix whose rate ends. `calls`: how many calls of the last 30 days were charged by it."""
+
+    prefix: str
+    name: str
+    at: int
+    calls: int = 0
 
 
 class RateDeck:
-    """Rates by prefix. Made by `parse`; asked by `rate`."""
+    """Rates by prefix, of each the newest first. Made by `parse` and `merged`; asked by `rate`."""
 
-    def __init__(self, rates: Iterable[Rate], version: str) -> None:
-        self.version = version
+    def __init__(self, rates: Iterable[Rate]) -> None:
         self.by_prefix: dict[str, list[Rate]] = {}
         for rate in rates:
             self.by_prefix.setdefault(rate.prefix, []).append(rate)
@@ -56,19 +78,107 @@ class RateDeck:
         return sum(len(versions) for versions in self.by_prefix.values())
 
     def rate(self, called: str, at: int) -> Rate | None:
-        """The rate of an E.164 number at an instant: of the longest prefix that has one valid by then, the latest."""
+        """The rate of an E.164 number at an instant: that of the longest prefix that has a rate in force, and of that
+        prefix the newest (BRIEF, rule 13).
+        """
         for length in self._lengths:
-            for rate in self.by_prefix.get(called[:length], ()):
-                if rate.valid_from <= at:
-                    return rate
+            found = in_force(self.by_prefix.get(called[:length], ()), at)
+            if found is not None:
+                return found
         return None
 
 
-def parse(text: str) -> RateDeck:
-    """Read a deck from CSV with a header line. Every row must be right: BadInput names the lines that are not.
+def in_force(versions: Sequence[Rate], at: int) -> Rate | None:
+    """The rate of a prefix at an instant, of its rates, the newest first; None before the first and after an end."""
+    newest = next((rate for rate in versions if rate.valid_from <= at), None)
+    return newest if newest is not None and at < newest.valid_to else None
 
-    Columns: prefix, name, price_per_minute, and if wanted connection_fee (0), increments (30/6), valid_from (UTC;
-    always), kind (standard). Prices are decimals of the company's currency. Lines that begin with # are for people.
+
+def merged(old: RateDeck | None, sheet: RateDeck, at: int, mode: str) -> RateDeck:
+    """The deck that is in use from `at` on when a sheet was loaded. A rate without a date is in force from `at` on.
+
+    `update`: prefixes that the sheet does not name stay. `full`: they end at the sheet's date, which is that of its
+    earliest rate, but not before `at`. What nobody can be charged by any more, from `at` on, is left out.
+    """
+    if old is None:
+        return RateDeck([rate for versions in sheet.by_prefix.values() for rate in versions])
+    date = max(at, min(rate.valid_from for versions in sheet.by_prefix.values() for rate in versions))
+    made: list[Rate] = []
+    for prefix in old.by_prefix.keys() | sheet.by_prefix.keys():
+        versions = {rate.valid_from: rate for rate in old.by_prefix.get(prefix, ())}
+        latest = next((rate for rate in old.by_prefix.get(prefix, ()) if rate.valid_from <= at), None)
+        # Rates that have ended already are passed over.
+        named = [rate for rate in sheet.by_prefix.get(prefix, ()) if rate.valid_to > at]
+        if named:
+            if mode == "full":  # what was announced before is not what the sheet says
+                first = min(rate.valid_from or at for rate in named)
+                versions = {since: rate for since, rate in versions.items() if since < max(first, at)}
+            newest = in_force(named, at)
+            for rate in named:
+                since = rate.valid_from or at
+                if rate is newest and latest is not None and since < latest.valid_from:
+                    # Carriers date a sheet back to its contract. What is loaded last is what counts.
+                    if rate._replace(valid_from=latest.valid_from) == latest:
+                        continue
+                    since = at
+                versions[since] = rate._replace(valid_from=since)
+        elif mode == "full":
+            versions = {
+                since: rate._replace(valid_to=min(rate.valid_to, date))
+                for since, rate in versions.items()
+                if since < date
+            }
+        made += _from_now_on(versions.values(), at)
+    return RateDeck(made)
+
+
+def _from_now_on(versions: Iterable[Rate], at: int) -> list[Rate]:
+    """Of a prefix's rates those that are in force at some time from `at` on."""
+    newest_first = sorted(versions, key=lambda rate: -rate.valid_from)
+    kept = [rate for rate in newest_first if rate.valid_from > at]
+    current = in_force(newest_first, at)
+    return kept if current is None else [*kept, current]
+
+
+def written(deck: RateDeck) -> str:
+    """A deck as text that `parse` reads back."""
+    lines = [",".join((*_NEEDED, *_OPTIONAL))]
+    for prefix in sorted(deck.by_prefix):
+        for rate in deck.by_prefix[prefix]:
+            name = rate.name.replace('"', '""')
+            until = "" if rate.valid_to == NEVER else _iso(rate.valid_to)
+            lines.append(
+                f'{prefix},"{name}",{decimal(rate.price_per_minute_micros)},{decimal(rate.connection_fee_micros)},'
+                f"{increments_text(rate.increments)},{_iso(rate.valid_from)},{rate.kind},{until}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _iso(at: int) -> str:
+    """A moment to the millisecond: a rate that has no date begins when its sheet was loaded."""
+    seconds, ms = divmod(at, 1000)
+    moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=ms * 1000, tzinfo=None)
+    return moment.isoformat(timespec="milliseconds") + "Z"
+
+
+def ended(old: RateDeck | None, new: RateDeck, at: int) -> tuple[Ended, ...]:
+    """The prefixes that have a rate in `old`, at `at` or later, and that have none any more at some time in `new`."""
+    found = []
+    for prefix, versions in sorted(old.by_prefix.items() if old else ()):
+        until = max((rate.valid_to for rate in versions), default=0)
+        after = new.by_prefix.get(prefix, ())
+        ends = after[0].valid_to if after else at
+        if ends < NEVER and ends < until and until > at:
+            found.append(Ended(prefix, versions[0].name, ends))
+    return tuple(found)
+
+
+def parse(text: str) -> RateDeck:
+    """Read a sheet or a deck from CSV with a header line. Every row must be right: BadInput names the wrong lines.
+
+    Columns: prefix, name, price_per_minute, and if wanted connection_fee (0), increments (30/6), valid_from (UTC; from
+    loading on), kind (standard), valid_to (UTC; never). Prices are decimals of the company's currency. Lines that begin
+    with # are for people.
     """
     seen: dict[tuple[str, int], int] = {}
     reader = _Reader()
@@ -81,8 +191,7 @@ def parse(text: str) -> RateDeck:
             raise BadInput(f"{rate.prefix} from the same date stands in line {first} already")
         return rate
 
-    rates = sheets.read(text, "the rate deck", _NEEDED, _OPTIONAL, MOST_ROWS, rate_of)
-    return RateDeck(rates, version_of(text))
+    return RateDeck(sheets.read(text, "the rate deck", _NEEDED, _OPTIONAL, MOST_ROWS, rate_of))
 
 
 def version_of(text: str) -> str:
@@ -118,16 +227,13 @@ def difference(old: RateDeck | None, new: RateDeck, at: int) -> Difference:
         otherwise_changed=len(otherwise),
         same=kept - changed,
         examples=tuple(examples),
+        retired=tuple(sorted(prefix for prefix in after if is_retired_prefix(prefix))),
     )
 
 
 def _in_force(deck: RateDeck, at: int) -> dict[str, Rate]:
-    found = {}
-    for prefix, versions in deck.by_prefix.items():
-        rate = next((rate for rate in versions if rate.valid_from <= at), None)
-        if rate is not None:
-            found[prefix] = rate
-    return found
+    found = {prefix: in_force(versions, at) for prefix, versions in deck.by_prefix.items()}
+    return {prefix: rate._replace(valid_from=0, valid_to=NEVER) for prefix, rate in found.items() if rate is not None}
 
 
 class _Reader:
@@ -140,27 +246,35 @@ class _Reader:
 
     def rate(self, row: list[str]) -> Rate:
         """One row. BadInput says what is wrong with it."""
-        prefix, name, price, fee, steps, since, kind = row
+        prefix, name, price, fee, steps, since, kind, until = row
         digits = _PREFIX.fullmatch(prefix)
         if digits is None:
-            raise BadInput(f"{prefix[:40]!r} is no prefix of an international number")
+            raise BadInput(
+                f"Invalid prefix {prefix[:40]!r}. Use the digits of an international number, as in 4420 or +4420."
+            )
         if not name or len(name) > MOST_NAME or not name.isprintable():
-            raise BadInput(f"a name has 1 to {MOST_NAME} printable characters")
+            raise BadInput(f"Invalid name {name[:40]!a}. Use 1 to {MOST_NAME} printable characters.")
         if kind not in destinations.KINDS:
-            raise BadInput(f"kind {kind[:40]!r} is none of {', '.join(destinations.KINDS)}")
+            raise BadInput(f"Invalid kind {kind[:40]!r}. Use one of {', '.join(destinations.KINDS)}.")
         if steps not in self._increments:
             self._increments[steps] = increments(steps)
-        if since not in self._moments:
-            self._moments[since] = _moment(since)
+        if until and self._moment(until) <= self._moment(since):
+            raise BadInput(f"valid_to {until} is not after valid_from {since}")
         return Rate(
             "+" + digits.group(1),
             name,
             self._price(price, "the price per minute"),
             self._price(fee, "the connection fee"),
             self._increments[steps],
-            self._moments[since],
+            self._moment(since),
             kind,
+            self._moment(until) if until else NEVER,
         )
+
+    def _moment(self, text: str) -> int:
+        if text not in self._moments:
+            self._moments[text] = _moment(text)
+        return self._moments[text]
 
     def _price(self, text: str, what: str) -> int:
         if text not in self._prices:
@@ -177,6 +291,10 @@ def _moment(text: str) -> int:
         if found is None:
             raise ValueError(text)
         moment = datetime.fromisoformat(f"{found.group(1)}T{found.group(2) or '00:00:00'}").replace(tzinfo=UTC)
+        if moment.year < 1970:
+            raise ValueError(text)
     except ValueError:
-        raise BadInput(f"{text[:40]!r} is no date like 2026-11-22, nor one like 2026-11-22T00:00:00Z (UTC)") from None
-    return int(moment.timestamp()) * 1000
+        raise BadInput(
+            f"Invalid date {text[:40]!r}. Use a date like 2026-11-22, or a time like 2026-11-22T00:00:00Z (UTC)."
+        ) from None
+    return int(moment.timestamp()) * 1000 + int(found.group(3) or 0)

@@ -57,7 +57,9 @@ def kind(called: str, of_rate: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PrefixRule:
-    """A company's own word on the numbers that begin so: dialled or not. The empty prefix `+` is every number."""
+    """A company's own word on the numbers that begin so: dialled or not. The empty prefix `+` is every number,
+    service numbers too.
+    """
 
     prefix: str
     allowed: bool
@@ -65,7 +67,7 @@ class PrefixRule:
 
 def may_be_dialled(called: str, of_rate: str, rules: Sequence[PrefixRule]) -> bool:
     """The longest rule for the number decides; without one, whatever is not standard is blocked until it is allowed."""
-    found = [rule for rule in rules if called.startswith(rule.prefix)]
+    found = [rule for rule in rules if called.startswith(rule.prefix) or rule.prefix == "+"]
     if found:
         return max(found, key=lambda rule: len(rule.prefix)).allowed
     return kind(called, of_rate) == "standard"

@@ -70,6 +70,7 @@ def _out(decided: Admitted) -> Variables:
         ("CONNECTOR_TRIES", ":".join(f"{each.number}@{each.endpoint}" for each in tries)),
         ("CONNECTOR_FAILOVER", ":".join("-".join(each.failover) for each in tries)),
         ("CONNECTOR_SHOWS", ":".join(each.shows for each in tries)),
+        ("CONNECTOR_DIVERTED", ":".join(each.diverted for each in tries)),
         ("CONNECTOR_PRIVATE", "yes" if decided.shown.private else "no"),
     ]
 
@@ -91,6 +92,8 @@ def _dialled(hop: Hop, decided: Admitted) -> str:
         return " ".join(hop.to)
     if decided.context:  # the PBX is this Asterisk
         return "&".join(f"Local/{extension}@{decided.context}/n" for extension in hop.to or (decided.called,))
+    if not hop.to and decided.called_in == "uri" and decided.called.startswith("+"):
+        return f"PJSIP/{decided.called}@{decided.profile}"
     if not hop.to:
         return f"PJSIP/{decided.profile}"
     return "&".join(f"PJSIP/{extension}@{decided.profile}" for extension in hop.to)

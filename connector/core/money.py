@@ -14,7 +14,17 @@ _MINOR_DIGITS = {
     **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF".split(), 0),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
-_AMOUNT = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,6}))?")
+# ISO 4217, list one, as of January 2026; without metals, funds and test codes.
+_CURRENCIES = frozenset(
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF"
+    " CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD"
+    " HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL"
+    " LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP"
+    " PKR PLN PYG QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT"
+    " TND TOP TRY TTD TWD TZS UAH UGX USD UYU UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG".split()
+)
+# Zeros behind the sixth digit change nothing, and carriers write them.
+_AMOUNT = re.compile(r"(?=\.?[0-9])([0-9]{0,10})(?:\.([0-9]{1,6})0*)?")
 
 
 def divided_half_up(number: int, by: int) -> int:
@@ -23,9 +33,9 @@ def divided_half_up(number: int, by: int) -> int:
 
 
 def checked_currency(code: str) -> str:
-    """An ISO 4217 code as it was given; BadInput if it is not three capital letters."""
-    if not re.fullmatch(r"[A-Z]{3}", code):
-        raise BadInput(f"{code!r} is no currency: three capital letters, as in GBP")
+    """A currency of ISO 4217, by its code. BadInput if it is not one of them."""
+    if code not in _CURRENCIES:
+        raise BadInput(f"{code[:20]!r} is not a currency. Use a code of ISO 4217, as in GBP.")
     return code
 
 
@@ -40,15 +50,30 @@ def minor_unit(currency: str) -> int:
 
 
 def amount(text: str, what: str = "the amount", *, zero: bool = False) -> int:
-    """`12.50` in micros. BadInput unless it is plain decimal digits, more than nothing, at most 10^9, to 10^-6."""
+    """`12.50` in micros; `.5` and `0.0040000000` are exact too. BadInput unless it is plain decimal digits, more than 0
+    (or not less, with `zero`), at most 10^9, to 10^-6.
+    """
     found = _AMOUNT.fullmatch(text.strip())
-    micros = int(found.group(1)) * MICROS + int((found.group(2) or "").ljust(6, "0")) if found else -1
+    micros = int(found.group(1) or 0) * MICROS + int((found.group(2) or "").ljust(6, "0")) if found else -1
     if not (0 if zero else 1) <= micros <= MOST_MICROS:
-        shown = text if len(text) <= 40 else text[:40] + "..."
+        given = text if len(text) <= 40 else text[:40] + "..."
+        least = "0 or more" if zero else "above 0"
         raise BadInput(
-            f"{what} {shown!r} is no sum of money: digits, at most six of them after the point,"
-            f" {'' if zero else 'more than nothing, '}at most 1000000000"
+            f"Invalid amount {given!r} for {what}. Use a number {least}, at most 1000000000, with at most 6 decimals"
+            " behind a point."
         )
+    return micros
+
+
+def payable(micros: int, currency: str) -> int:
+    """The same amount, if it can be paid in the currency. BadInput if it is finer than its smallest coin.
+
+    Prices may be finer; what is paid may not.
+    """
+    if micros % minor_unit(currency):
+        digits = minor_digits(currency)
+        allowed = f"at most {digits} decimals" if digits else "no decimals"
+        raise BadInput(f"Invalid amount {decimal(micros, digits)} {currency}. Amounts in {currency} have {allowed}.")
     return micros
 
 

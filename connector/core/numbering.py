@@ -14,6 +14,7 @@ from typing import Any
 import phonenumbers
 from phonenumbers import PhoneMetadata
 
+from connector.core.retired import current_form
 from connector.errors import BadInput
 
 # 3GPP TS 22.101, 10.1.1: what is an emergency number on a phone that does not know its country.
@@ -131,7 +132,7 @@ def checked_number(text: str, country: str | None = None) -> str:
     if found is None or phonenumbers.is_possible_number_with_reason(found) != phonenumbers.ValidationResult.IS_POSSIBLE:
         form = "a number" if country else "a number in international form"
         raise BadInput(f"{text[:40]!r} is not {form}")
-    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+    return current_form(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
 
 
 @lru_cache(maxsize=100_000)  # it takes 60 us, and a page asks it of every number

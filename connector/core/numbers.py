@@ -7,10 +7,11 @@ What was dialled is read here and nowhere else; whatever is not surely a number 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from connector.core.numbering import WRITTEN, DialPlan, emergency_numbers, plan_of, plan_of_number
+from connector.core.retired import current_form
 
 MOST_DIALLED = 64
 MOST_READ = 256
@@ -21,6 +22,7 @@ _SEPARATOR = str.maketrans("", "", " ./()-")
 _SCHEME = re.compile(r"(tel|sips?):", re.IGNORECASE)
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[;?][!-~]*)?")
 _PARAMETER = re.compile(r"([A-Za-z0-9-]+)(?:=([A-Za-z0-9.+_~:!*'()\[\]/-]*))?")
+_CONTEXT = re.compile(r";phone-context=\+([0-9]{1,15})(?![0-9])", re.IGNORECASE)
 # "+44 (0)20 ...": people write so, and mean that nobody dials both.
 _EITHER = re.compile(r"\(0\)")
 
@@ -47,6 +49,9 @@ def normalise(said: str, country: str | None = None, emergency: Collection[str] 
         return Dialled(why=f"it has more than {MOST_READ} characters")
     if not said.isascii() or not said.isprintable():
         return Dialled(why="it has other characters than those of a number")
+    help_ = _emergency_in(said.strip(" "), country, emergency)
+    if help_:
+        return Dialled(emergency=help_)
     text, why = _bare(said.strip(" "))
     if why:
         return Dialled(why=why)
@@ -57,9 +62,43 @@ def normalise(said: str, country: str | None = None, emergency: Collection[str] 
     digits = text.translate(_SEPARATOR)
     if not _DIGITS.fullmatch(digits):
         return Dialled(why="it has more digits than any number" if digits else "it has no digits")
-    if digits in (emergency_numbers(country) if emergency is None else emergency):
-        return Dialled(emergency=digits)
     return _national(digits, plan_of(country)) if country else _abroad(digits)
+
+
+def _emergency_in(said: str, country: str | None, emergency: Collection[str] | None) -> str | None:
+    """The emergency number in any form of one: alone, in `tel:` and `sip:` forms, and with parameters, whatever these
+    say (BRIEF, rule 11). One of the country that a phone-context names is one too.
+    """
+    digits = digits_of(said)
+    if digits is None:
+        return None
+    known = set(emergency_numbers(country) if emergency is None else emergency)
+    context = _CONTEXT.search(said)
+    plan = plan_of_number(context.group(1)) if context else None
+    if plan is not None:
+        known |= set(emergency_numbers(plan.country))
+    return digits if digits in known else None
+
+
+def digits_of(said: str) -> str | None:
+    """The digits that were dialled, alone or in a `tel:` or `sip:` form, whatever its parameters say; None if there is
+    more than digits. A short number is looked for by these.
+    """
+    digits = re.split("[;@?]", _without_scheme(said.strip(" ")), maxsplit=1)[0].translate(_SEPARATOR)
+    return digits if _DIGITS.fullmatch(digits) else None
+
+
+def without_prefix(said: str, prefixes: Sequence[str], country: str | None) -> tuple[str, bool]:
+    """What was dialled behind a prefix that withholds the caller's number, and whether there was one.
+
+    A prefix of digits only, like 141, is none where the whole is a number of the country.
+    """
+    text = said.strip(" ")
+    for prefix in sorted(prefixes, key=len, reverse=True):
+        rest = text.removeprefix(prefix).strip(" ")
+        if rest and rest != text and not (prefix.isdigit() and e164(text, country)):
+            return rest, True
+    return said, False
 
 
 def e164(dialled: str, country: str | None = None) -> str | None:
@@ -81,6 +120,7 @@ def _international(digits: str) -> Dialled:
     """Digits that begin with a country code. One that was dialled with the national prefix too loses that."""
     if not 7 <= len(digits) <= 15 and not (len(digits) == 16 and "0" in digits[1:4]):
         return Dialled(why=f"it has {len(digits)} digits, and a number has 7 to 15")
+    digits = current_form(f"+{digits}")[1:]
     plan = plan_of_number(digits)
     if plan is not None and not plan.national.fullmatch(digits[len(plan.code) :]):
         found = plan.e164(digits[len(plan.code) :])
@@ -98,7 +138,7 @@ def _national(digits: str, plan: DialPlan) -> Dialled:
     if way_out and digits[way_out.end() : way_out.end() + 1] not in ("", "0"):
         read = _international(digits[way_out.end() :])
     else:
-        found = plan.e164(digits)
+        found = plan.e164(digits) or plan.e164(current_form(f"+{plan.code}{digits}")[len(plan.code) + 1 :])
         if found is None and digits.startswith(plan.code):  # as many PBXs say it: E.164 without its "+"
             bare = digits[len(plan.code) :]
             found = f"+{plan.code}{bare}" if plan.national.fullmatch(bare) else None
@@ -130,6 +170,11 @@ def _left_of_either(text: str) -> str:
     """What is left of "(0)" after a country code: nothing where it is the prefix, the 0 where numbers begin with it."""
     plan = plan_of_number(text.translate(_SEPARATOR)[1:])
     return "" if plan is not None and plan.prefix and plan.prefix.match("0") else "0"
+
+
+def _without_scheme(said: str) -> str:
+    scheme = _SCHEME.match(said)
+    return said[scheme.end() :] if scheme else said
 
 
 def _bare(said: str) -> tuple[str, str]:

@@ -42,15 +42,23 @@ def turn(cursor: str | None, limit: int, kinds: str) -> Turn:
     try:
         if len(cursor) > _MOST_CURSOR:
             raise ValueError(cursor)
-        key = json.loads(base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), b"-_", validate=True))
+        key = json.loads(base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError):
         raise BadInput("this cursor is none of ours: take `next` of the page before") from None
     wanted = tuple(int if kind == "i" else str for kind in kinds)
     if not isinstance(key, list) or tuple(type(part) for part in key) != wanted:
         raise BadInput("this cursor is of another list")
-    if any(isinstance(part, int) and abs(part) >= 2**63 for part in key):
+    if any(isinstance(part, int) and abs(part) >= 2**63 for part in key) or not _is_text(key):
         raise BadInput("this cursor is none of ours: take `next` of the page before")
     return Turn(tuple(key), limit)
+
+
+def _is_text(key: list[int | str]) -> bool:
+    """Whether its texts can be stored: no half surrogate, no NUL."""
+    try:
+        return b"\0" not in "".join(part for part in key if isinstance(part, str)).encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def page(rows: Sequence[T], wanted: Turn, key: Callable[[T], Key]) -> Page[T]:

@@ -15,6 +15,8 @@ from connector.core.money import divided_half_up
 from connector.errors import BadInput
 
 LONGEST_INCREMENT_S = 86_400
+# Later than any date that a deck can name.
+NEVER = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,8 @@ def billed_s(duration_ms: int, rows: Increments) -> int:
 class Rate(NamedTuple):
     """One row of a rate deck: a tuple, for a deck has 200,000 of them.
 
-    `kind` is standard, premium, satellite or special; `valid_from` in milliseconds since 1970 UTC.
+    `kind` is standard, premium, satellite or special; `valid_from` and `valid_to` in milliseconds since 1970 UTC: in
+    force from the one on, and not any more at the other.
     """
 
     prefix: str
@@ -91,6 +94,7 @@ class Rate(NamedTuple):
     increments: Increments
     valid_from: int
     kind: str = "standard"
+    valid_to: int = NEVER
 
 
 def price(rate: Rate, paid_s: int) -> int:

@@ -53,6 +53,36 @@ class State:
     sip_status: int | None = None
 
 
+@dataclass(frozen=True)
+class Invited:
+    """Who sent an INVITE: from which address and port, to which user, and with whose credentials; "" for none."""
+
+    source: tuple[str, int]
+    to: str
+    signed_by: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """By what an endpoint's INVITEs are known: the user that signs them, or the user of ours that they call, or where
+    they come from, with a port or with None for any.
+    """
+
+    signers: Mapping[str, str]
+    called: Mapping[str, str]
+    sources: Mapping[tuple[str, int | None], str]
+
+    def endpoint(self, invited: Invited) -> str | None:
+        """Whose INVITE it was; None if that is not known."""
+        host, port = invited.source
+        return (
+            self.signers.get(invited.signed_by)
+            or self.sources.get((host, port))
+            or self.called.get(invited.to)
+            or self.sources.get((host, None))
+        )
+
+
 _RANK = ("down", "unknown", "up")
 NOT_REGISTERED = State("down", "its PBX is not registered")
 NOT_ASKED = State("unknown", "it is not asked whether it is there")
@@ -114,6 +144,15 @@ def states(
         if known.word != "down":
             found[name] = State(known.word, f"{known.reason}; the last call that failed: {meaning(status)}", status)
     return found
+
+
+def with_refused(states: Mapping[str, State], refused: Collection[str]) -> dict[str, State]:
+    """States that tell of calls that were refused before the gate: Asterisk found no codec in them for the endpoint."""
+    words = "a call from it was refused: it offers none of the codecs that it may use (488)"
+    return {
+        name: State(state.word, f"{state.reason}; {words}", state.sip_status) if name in refused else state
+        for name, state in states.items()
+    }
 
 
 def meaning(status: int) -> str:

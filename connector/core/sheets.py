@@ -5,6 +5,8 @@ written to one.
 from __future__ import annotations
 
 import csv
+import io
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -13,6 +15,7 @@ from connector.errors import BadInput
 T = TypeVar("T")
 
 SHOWN_ERRORS = 20
+_NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
 def read(
@@ -34,7 +37,7 @@ def read(
     for line, cells in _rows(text, what, needed, optional, most):
         try:
             if not cells:
-                raise BadInput("it does not have as many cells as the first line")
+                raise BadInput("it does not have as many cells as the first line names columns")
             found.append(row_of(line, cells))
         except BadInput as error:
             wrong += 1
@@ -51,36 +54,66 @@ def read(
 def neutral(cell: str) -> str:
     """A cell as it is written to a sheet: what a spreadsheet would take for a formula begins with an apostrophe.
 
-    OWASP, CSV injection: = + - @, tab and carriage return; a line break would end no cell here, for it is quoted.
+    OWASP, CSV injection: = + - @, tab and carriage return; a line break would end no cell here, for it is quoted. A
+    phone number, "+" and digits, is not a formula that could do anything, and is left alone: programs read it back.
     """
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") and cell else cell
+    if not cell or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def decoded(raw: bytes, name: str) -> str:
+    """A file that somebody sent, as text. BadInput, in words, for a workbook and for other encodings than UTF-8."""
+    for start, what in _OTHER_FILES.items():
+        if raw.startswith(start):
+            raise BadInput(f"{name[:80]!r} is {what}. Save it as 'CSV UTF-8', and load that file.")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise BadInput(
+            f"{name[:80]!r} is not in UTF-8: line {line} has the byte {raw[error.start]:#04x}, as in Latin-1 or"
+            " Windows-1252. Save it as 'CSV UTF-8', and load that file."
+        ) from None
+
+
+_OTHER_FILES = {
+    b"PK\x03\x04": "an Excel workbook (or another zip file)",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind",
+    b"\xff\xfe": "in UTF-16",
+    b"\xfe\xff": "in UTF-16",
+}
 
 
 def _rows(
     text: str, what: str, needed: Sequence[str], optional: Mapping[str, str], most: int
 ) -> Iterator[tuple[int, list[str]]]:
-    """The rows below the header, each with its line; no cells where there are not as many as in the header."""
+    """The rows below the header, each with its line; no cells where there are not as many as in the header.
+
+    Empty rows, and cells behind the last column that are empty, are passed over: spreadsheets write both.
+    """
     if "\0" in text:
-        raise BadInput(f"{what} was not taken: it has a NUL byte in it")
+        raise BadInput(f"{what} was not taken: it has a NUL byte in it, so it is not a CSV file in UTF-8")
     columns = [*needed, *optional]
-    reader = csv.reader(text.removeprefix("\ufeff").splitlines(keepends=True), strict=True)
+    # Not splitlines(): that also ends a line at a form feed or U+2028 within a cell, and lines would be counted wrong.
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     try:
-        first = next((cells for cells in reader if cells and not cells[0].startswith("#")), [])
-        head = [name.strip().lower() for name in first]
-        missing = [name for name in needed if name not in head]
-        unknown = [name for name in head if name not in columns]
-        if missing or unknown or len(set(head)) != len(head):
-            raise BadInput(
-                f"{what} was not taken: its first line must name the columns {', '.join(needed)}"
-                f" and may name {', '.join(optional)}, each once"
-            )
+        first = next((cells for cells in reader if any(cells) and not cells[0].startswith("#")), [])
+        if first == ["sep=", ""]:  # Excel's own line, of a file whose cells are separated by commas
+            first = next(reader, [])
+        head = _trimmed([name.strip().lower() for name in first])
+        wrong = _header_error(head, needed, optional)
+        if wrong:
+            raise BadInput(f"{what} was not taken: {wrong}")
         where = [head.index(name) if name in head else -1 for name in columns]
         defaults = [optional.get(name, "") for name in columns]
         for count, cells in enumerate(reader):
             if count >= most:
                 raise BadInput(f"{what} was not taken: it has more than {most} lines")
-            if not cells or cells[0].startswith("#"):
+            if not cells or cells[0].startswith("#") or not any(cell and not cell.isspace() for cell in cells):
                 continue
+            if len(cells) != len(head):
+                cells = _trimmed(cells, len(head))
             if len(cells) != len(head):
                 yield reader.line_num, []
                 continue
@@ -88,3 +121,37 @@ def _rows(
             yield reader.line_num, [(cells[at].strip() if at >= 0 else "") or default for at, default in values]
     except csv.Error as error:
         raise BadInput(f"{what} was not taken: line {reader.line_num}: {error}") from None
+
+
+def _trimmed(cells: list[str], least: int = 0) -> list[str]:
+    """Cells without the empty ones at their end, as long as more than `least` are left."""
+    end = len(cells)
+    while end > least and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _header_error(head: list[str], needed: Sequence[str], optional: Mapping[str, str]) -> str:
+    """What is wrong with the first line, and what is allowed; "" if nothing is."""
+    columns = [*needed, *optional]
+    missing = [name for name in needed if name not in head]
+    unknown = [name for name in head if name not in columns]
+    twice = sorted({name for name in head if head.count(name) > 1})
+    if not (missing or unknown or twice):
+        return ""
+    if not head:
+        return f"it is empty. The first line names the columns: {', '.join(needed)}"
+    if len(head) == 1:
+        for separator in (";", "\t", "|"):
+            if separator in head[0] or head[0] == f"sep={separator}":
+                shown = "a tab" if separator == "\t" else repr(separator)
+                return f"its cells are separated by {shown}. Save it with commas between the cells"
+    shown_head = ", ".join(name[:40] or "(empty)" for name in head[:20])
+    said = [f"the first line names the columns {shown_head}"]
+    if missing:
+        said.append(f"missing: {', '.join(missing)}")
+    if unknown:
+        said.append(f"not understood: {', '.join(name[:40] or '(empty)' for name in unknown[:20])}")
+    if twice:
+        said.append(f"given twice: {', '.join(name[:40] for name in twice)}")
+    return "; ".join(said) + f". Needed are {', '.join(needed)}; allowed are {', '.join(optional) or 'no others'}"

@@ -9,19 +9,37 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from connector.core.numbering import checked_country
 from connector.errors import BadInput
 
 # The SIP answers after which the next trunk is tried, unless it is said otherwise.
 FAILOVER = "408 500 502 503 504"
 TRANSPORTS = ("udp", "tcp", "tls")
-CODECS = ("alaw", "ulaw", "g722", "gsm", "g729", "opus", "ilbc", "slin")
+# The codecs, and the modules of Asterisk that convert each: any one of them. All but slin, in which Asterisk itself
+# computes, need one; those that are not at 8 kHz need codec_resample.so too.
+_CONVERTERS: dict[str, tuple[str, ...]] = {
+    "alaw": ("codec_alaw.so",),
+    "ulaw": ("codec_ulaw.so",),
+    "g722": ("codec_g722.so",),
+    "gsm": ("codec_gsm.so",),
+    "g726": ("codec_g726.so",),
+    "speex": ("codec_speex.so",),
+    "opus": ("codec_opus_open_source.so", "codec_opus.so"),
+    "ilbc": ("codec_ilbc.so",),
+    "g729": ("codec_g729.so", "codec_g729a.so"),
+    "slin": (),
+}
+CODECS = tuple(_CONVERTERS)
+_RESAMPLED = {"g722", "opus"}
 DTMF = ("rfc4733", "info", "inband", "auto", "auto_info")
 TIMERS = ("no", "yes", "required", "always")
 CALLER_ID = ("from", "pai", "both")
+CALLED_IN = ("header", "uri")
+FORWARDED_IN = ("none", "diversion", "history-info", "both")
 NUMBER_FORMS = {"plus": "+", "bare": "", "zeros": "00"}
 MOST_WORD = 128
 MOST_ADDRESSES = 50
@@ -43,6 +61,10 @@ class Options:
     `caller_id`: where the caller's number goes: From, P-Asserted-Identity, or both. `number_form`: E.164 with `+`,
     bare, or with 00. `acl`: the networks that may speak for it; empty: any. `match`: more addresses that an outward end
     calls from. `context`: where calls in to a client profile go on in the dialplan.
+    `number_country`: whose national numbers a trunk sends; "": it sends international ones. `called_in`: where a PBX
+    gets the number that is called: `header`, in P-Called-Party-ID; `uri`, in the Request-URI and To as well.
+    `forwarded_in`: the headers in which a trunk gets the number that forwarded a call: `diversion` (RFC 5806),
+    `history-info` (RFC 7044), `both`, or `none`.
     """
 
     transport: str = "udp"
@@ -61,6 +83,9 @@ class Options:
     from_domain: str = ""
     contact_user: str = ""
     context: str = "from-connector"
+    number_country: str = ""
+    called_in: str = "header"
+    forwarded_in: str = "none"
 
     def __post_init__(self) -> None:
         _one_of("transport", self.transport, TRANSPORTS)
@@ -68,6 +93,10 @@ class Options:
         _one_of("session timers", self.timers, TIMERS)
         _one_of("caller ID", self.caller_id, CALLER_ID)
         _one_of("number form", self.number_form, NUMBER_FORMS)
+        _one_of("the number that is called", self.called_in, CALLED_IN)
+        _one_of("the number that was forwarded", self.forwarded_in, FORWARDED_IN)
+        if self.number_country:
+            checked_country(self.number_country)
         if not self.codecs or len(set(self.codecs)) != len(self.codecs):
             raise BadInput("the codecs: at least one, and each once")
         for codec in self.codecs:
@@ -137,6 +166,16 @@ class Outward:
     realm: str = ""
     profile: str = ""
     options: Options = field(default_factory=Options)
+
+
+def convertible(modules: Collection[str]) -> tuple[str, ...]:
+    """The codecs that an Asterisk can convert which runs these modules."""
+    return tuple(
+        codec
+        for codec, converters in _CONVERTERS.items()
+        if (not converters or any(each in modules for each in converters))
+        and (codec not in _RESAMPLED or "codec_resample.so" in modules)
+    )
 
 
 def checked_host(text: str, what: str = "the address") -> str:
@@ -219,8 +258,8 @@ def checked_failover(text: str) -> str:
 
 
 def on_the_wire(number: str, form: str) -> str:
-    """A number in E.164 as a trunk wants it."""
-    return NUMBER_FORMS[form] + number.removeprefix("+")
+    """A number in E.164 as a trunk wants it. A service number, which has no +, and "" stay as they are."""
+    return NUMBER_FORMS[form] + number[1:] if number.startswith("+") else number
 
 
 def is_ipv4(text: str) -> bool:

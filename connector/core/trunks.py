@@ -27,13 +27,14 @@ class TrunkChoice:
 @dataclass(frozen=True)
 class Target:
     """One try: the pjsip endpoint, the number as it wants it, the SIP answers after which the next is tried, and the
-    caller's number as it wants it, "" for none.
+    caller's number as it wants it, "" for none. `diverted`: the number that the call was forwarded from, "" for none.
     """
 
     endpoint: str
     number: str
     failover: tuple[str, ...] = ()
     shows: str = ""
+    diverted: str = ""
 
 
 def endpoint_of(trunk: str) -> str:

@@ -24,6 +24,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from connector.billing import acts, exports, named, profiles
 from connector.config import SipSettings
 from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
+from connector.core.admission import UsualLimits
 from connector.core.paging import MOST_ROWS, USUAL_ROWS
 from connector.core.times import timed
 from connector.errors import BadInput, Forbidden, NotFound
@@ -83,13 +84,14 @@ class Paged(OfCompany):
 @dataclass(frozen=True)
 class Place:
     """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
-    of sheets.
+    of sheets; `usual_limits`: those of a new profile.
     """
 
     sip: SipSettings
     node: str
     url: str = ""
     exports: Path = Path("exports")
+    usual_limits: UsualLimits = field(default_factory=UsualLimits)
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ class Endpoint:
     of_company: bool
     status: int
     most_body: int
-    before: Callable[[Any], Any] | None
+    before: Callable[[Any, Any], Any] | None
     after: Callable[[Any, Any], Awaitable[None]] | None
     body: type[BaseModel] | None
     query: type[BaseModel]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from limits import RateLimitItem, RateLimitItemPerMinute, parse
@@ -46,6 +47,7 @@ class Guard:
         self._clock = clock
         self._requests = RateLimitItemPerMinute(settings.requests_per_minute)
         self._limits = MovingWindowRateLimiter(MemoryStorage())
+        self._netloc = urlsplit(settings.url).netloc
         self.secure = settings.url.startswith("https:")
         # A browser takes a cookie of this name from nobody else, not even from a neighbour under the same domain.
         self.cookie = "__Host-connector" if self.secure else "connector"
@@ -85,6 +87,17 @@ class Guard:
         if company is not None and request.method not in ("GET", "HEAD"):
             self.slow_down(_CHANGES, "changes", str(company))
 
+    def check_origin(self, request: web.Request) -> None:
+        """Problem if a browser says that another site's page sent this, where there is no session to prove otherwise.
+
+        Browsers send Sec-Fetch-Site over https only, and Origin with every form (Fetch, 3.2). A program sends neither.
+        """
+        origin = request.headers.get("Origin")
+        if origin is not None and _netloc_of(origin) not in (request.host, self._netloc):
+            raise Problem("csrf")
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+            raise Problem("csrf")
+
     def check_csrf(self, session: SessionView, given: str) -> None:
         """Problem if a form or a script is not ours."""
         if not hmac.compare_digest(given.encode(errors="surrogateescape"), session.csrf.encode()):
@@ -108,13 +121,21 @@ class Guard:
         self.changes(request, signed)
         return signed
 
-    def right(self, often: RateLimitItem, kind: str, who: str) -> None:
-        """What was tried was right: the tries before it count no more."""
-        self._limits.clear(often, kind, who)
+    def network(self, request: web.Request) -> str:
+        """Where a request comes from, as tries are counted: an IPv4 address, or an IPv6 network of 64 bits."""
+        return network_of(self.address(request))
 
-    def slow_down(self, often: RateLimitItem, kind: str, who: str) -> None:
+    def right(self, often: RateLimitItem, kind: str, *who: str) -> None:
+        """What was tried was right: the tries before it count no more."""
+        self._limits.clear(often, kind, *who)
+
+    def now_ms(self) -> int:
+        """The time, for what took long to come to its turn: a request's own is when it came."""
+        return self._clock.now_ms()
+
+    def slow_down(self, often: RateLimitItem, kind: str, *who: str) -> None:
         """Count one try more. Problem if that is too often."""
-        if not self._limits.hit(often, kind, who):
+        if not self._limits.hit(often, kind, *who):
             raise _too_often(often)
 
     def address(self, request: web.Request) -> str:
@@ -124,29 +145,41 @@ class Guard:
             if not self._is_proxy(address):
                 break
             address = before
-        return _plain(address)[:45]
+        return str(plain_address(address) or address)[:45]
 
     def _is_proxy(self, address: str) -> bool:
-        try:
-            found = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(found in network for network in self._proxies)
+        found = plain_address(address)
+        return found is not None and any(found in network for network in self._proxies)
 
 
-def _plain(address: str) -> str:
-    """An address without a port, which some proxies add, and IPv4 as itself, also where it came by IPv6: whose tries
-    are counted has one name.
+def plain_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address without a port, which some proxies add, and IPv4 as itself where it came by IPv6; None if it is not
+    an address.
     """
-    host = address.removeprefix("[").partition("]")[0] if address.startswith("[") else address
+    host = text.removeprefix("[").partition("]")[0] if text.startswith("[") else text
     if host.count(":") == 1:
         host = host.partition(":")[0]
     try:
-        found = ipaddress.ip_address(host)
+        found = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, ipaddress.IPv6Address) else found
+
+
+def network_of(address: str, bits: int = 64) -> str:
+    """What is counted as one client: an IPv4 address, or the first `bits` of an IPv6 address, which one home has."""
+    found = plain_address(address)
+    if found is None:
         return address
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return str(mapped or found)
+    return str(ipaddress.ip_network((found, bits), strict=False)) if found.version == 6 else str(found)
+
+
+def _netloc_of(url: str) -> str | None:
+    """Host and port of an address that somebody sent; None if it is not one."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:  # such as "http://["
+        return None
 
 
 def _forwarded(request: web.Request) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from aiohttp import web
+from limits import parse
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
 from connector.errors import (
     AsteriskError,
@@ -15,9 +19,15 @@ from connector.errors import (
     KeyReused,
     NotFound,
     SecretsLocked,
+    SeveralCompanies,
     StoreBusy,
     StoreUnavailable,
 )
+
+log = logging.getLogger(__name__)
+# A defect that anybody on the network can cause must not fill the disk.
+_DEFECTS = parse("10/minute")
+_limits = MovingWindowRateLimiter(MemoryStorage())
 
 # The whole list: code, HTTP status, what it means. Clients decide by the code, people read the detail.
 PROBLEMS: dict[str, tuple[int, str]] = {
@@ -55,6 +65,12 @@ _OF_ERROR: tuple[tuple[type[ConnectorError], str], ...] = (
 )
 
 
+def log_defect(request: web.Request) -> None:
+    """Log the exception that is being handled; ten a minute at the most."""
+    if _limits.hit(_DEFECTS, "defect"):
+        log.exception("internal error while handling the request %s %s", request.method, request.path[:200])
+
+
 class Problem(Exception):
     """A request that cannot be answered as it was asked. `errors`: what is wrong, field by field."""
 
@@ -70,7 +86,10 @@ class Problem(Exception):
 def of(error: ConnectorError) -> Problem:
     """An error of ours as a problem."""
     code = next((code for kind, code in _OF_ERROR if isinstance(error, kind)), "bad_input")
-    found = Problem(code, str(error))
+    text = str(error)
+    if isinstance(error, SeveralCompanies):
+        text += " Send its id as the query parameter 'company'."
+    found = Problem(code, text)
     if isinstance(error, StoreBusy):
         found.headers["Retry-After"] = "1"
     return found

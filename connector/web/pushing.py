@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import logging
 import uuid
@@ -28,6 +27,7 @@ from connector.config import WebSettings
 from connector.core.calls import LONGEST_BY_BUTTON_S, Ending
 from connector.errors import AsteriskError, ConnectorError, StoreUnavailable
 from connector.web import render
+from connector.web.guard import network_of
 from connector.web.problems import Problem
 from connector.web.rest import Sound, World
 
@@ -114,7 +114,7 @@ class Pushing:
         """A websocket: sound both ways in binary messages, whole frames; from the browser a key in a text of its own,
         and to it what becomes of the call, in JSON.
         """
-        _check_origin(request, self._settings.url)
+        self._world.guard.check_origin(request)
         if PROTOCOL not in request.headers.get("Sec-WebSocket-Protocol", ""):
             raise Problem("malformed")
         who = self._from(request)
@@ -237,11 +237,7 @@ class Pushing:
     def _from(self, request: web.Request) -> tuple[str, ...]:
         """Who is counted as one: an address; or, of IPv6, its networks of 64 and of 48 bits."""
         address = self._world.guard.address(request)
-        with contextlib.suppress(ValueError):
-            found = ipaddress.ip_address(address)
-            if found.version == 6:
-                return tuple(str(ipaddress.ip_network((found, bits), strict=False)) for bits in (64, 48))
-        return (address,)
+        return tuple(dict.fromkeys(network_of(address, bits) for bits in (64, 48)))
 
 
 def _look_at(ends: Iterable[BaseException | None]) -> None:
@@ -277,10 +273,3 @@ def _words(found: Pushed) -> str:
     if found.refusal in _FULL:
         return _WORDS[Ending.BUSY]
     return _WORDS.get(Ending(found.ending), _LATER)
-
-
-def _check_origin(request: web.Request, url: str) -> None:
-    """Another site's page does not make its readers call. A program, which is no browser, says no origin."""
-    origin = request.headers.get("Origin")
-    if origin is not None and urlsplit(origin).netloc not in (request.host, urlsplit(url).netloc):
-        raise Problem("csrf")

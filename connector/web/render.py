@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from connector.core import money
 from connector.core.times import iso
 
-STATIC = Path(__file__).parent / "static"
+STATIC_FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir() if path.is_file()}
 # Nothing from elsewhere, nothing inline: what the network said can be shown, and cannot run.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"

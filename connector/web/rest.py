@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -18,21 +16,18 @@ from pydantic import BaseModel, ValidationError
 from connector.billing import acts, named
 from connector.billing.acts import Done, Once
 from connector.billing.calls import LiveCall
-from connector.billing.store import StoreDoor
+from connector.billing.store import StoreDoor, reading
 from connector.core.access import narrowed
-from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
+from connector.errors import ConnectorError, Forbidden, NotFound
 from connector.web import problems
+from connector.web.bodies import read_all, read_json
 from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place
 from connector.web.guard import Guard, Signed
 from connector.web.problems import Problem
 
-log = logging.getLogger(__name__)
-
 PREFIX = "/api/v1"
 MOST_KEY = 100
 KEY = "Idempotency-Key"
-_READ_LIMIT_S = 30
-_FILE_LIMIT_S = 300
 
 
 class Sound(Protocol):
@@ -92,9 +87,11 @@ class Rest:
         raw = await _read(endpoint, request)
         arguments: dict[str, Any] = {}
         if endpoint.body is not None:
-            arguments["body"] = _checked_body(endpoint.body, raw)
+            plain = read_json(raw) if len(raw) <= MOST_BODY else await self._world.files(read_json, raw)
+            arguments["body"] = _checked_body(endpoint.body, plain)
         if endpoint.before is not None:
-            arguments["read"] = await self._world.files(endpoint.before, arguments["body"])
+            ask = self._ask(endpoint, request, signed, query)
+            arguments["read"] = await self._world.files(_read_before, endpoint, ask, arguments["body"])
         done, given = await self._done(endpoint, request, signed, query, arguments, raw)
         if endpoint.after is not None:
             await endpoint.after(self._world, given)
@@ -104,6 +101,11 @@ class Rest:
         if endpoint.answer is None:
             return web.Response(status=204, headers=headers)
         return web.json_response(done.answer, status=endpoint.status, headers=headers)
+
+    def _ask(self, endpoint: Endpoint, request: web.Request, signed: Signed, query: BaseModel) -> Ask:
+        asked = query.company if isinstance(query, OfCompany) else None
+        scope = narrowed(signed.actor.scope, asked)
+        return Ask(signed.actor, dict(request.match_info), signed.doer.at, self._world.place, scope)
 
     async def _done(
         self,
@@ -115,27 +117,21 @@ class Rest:
         raw: bytes,
     ) -> tuple[Done, Any]:
         """The answer, as JSON, and what the function gave."""
-        path = dict(request.match_info)
         once = _once(endpoint, request, raw) if endpoint.once else None
         asked = query.company if isinstance(query, OfCompany) else None
         actor = signed.actor
-        ask = Ask(
-            actor,
-            path,
-            signed.doer.at,
-            self._world.place,
-            narrowed(actor.scope, asked),
-            key=acts.money_key(actor, once.key) if once else "",
-        )
-        thing = endpoint.thing(path, asked)
+        ask = self._ask(endpoint, request, signed, query)
+        if "read" in arguments:
+            ask = replace(ask, now=self._world.guard.now_ms())
+        ask = replace(ask, key=acts.money_key(actor, once.key) if once else "")
+        thing = endpoint.thing(ask.path, asked)
         if "query" in endpoint.arguments:
             arguments["query"] = query
         given: list[Any] = []
 
         def deed() -> Any:
             """The function, for the company that it is about."""
-            own = replace(ask, company=named.company_seen(actor.scope, asked).name) if endpoint.of_company else ask
-            given[:] = [endpoint.function(own, **arguments)]
+            given[:] = [endpoint.function(_of_company(endpoint, ask), **arguments)]
             return endpoint.shown(given[0])
 
         if endpoint.method == "GET":
@@ -143,6 +139,21 @@ class Rest:
             return Done(answer), given[0]
         done = await self._world.store(acts.do, actor, endpoint.permission, thing, deed, signed.doer, once)
         return done, given[0] if given else None
+
+
+def _of_company(endpoint: Endpoint, ask: Ask) -> Ask:
+    """With the company that a request is about, in the caller's transaction. NotFound."""
+    if not endpoint.of_company:
+        return ask
+    return replace(ask, company=named.company_seen(ask.scope, ask.scope.company).name)
+
+
+def _read_before(endpoint: Endpoint, ask: Ask, body: BaseModel) -> Any:
+    """What a function has to read first, and takes long."""
+    assert endpoint.before is not None
+    with reading():
+        own = _of_company(endpoint, ask)
+    return endpoint.before(own, body)
 
 
 def file_answer(found: Download) -> web.FileResponse:
@@ -167,7 +178,7 @@ async def problems_middleware(
     except web.HTTPException as error:
         return problems.response(_of_http(error))
     except Exception:
-        log.exception("a request stumbled: %s %s", request.method, request.path[:200])
+        problems.log_defect(request)
         return problems.response(Problem("defect"))
 
 
@@ -179,36 +190,6 @@ def _of_http(error: web.HTTPException) -> Problem:
     return found
 
 
-async def posted(request: web.BaseRequest, most: int | None = None) -> dict[str, str]:
-    """The fields of a form, as texts, files too; `most` bytes instead of the usual. Problem if it cannot be read."""
-    if most is not None:
-        request = request.clone(client_max_size=most)
-    try:
-        async with asyncio.timeout(_READ_LIMIT_S if most is None else _FILE_LIMIT_S):
-            given = {name: _text(value) for name, value in (await request.post()).items()}
-        for text in given.values():
-            text.encode()  # half a character is no text
-    except TimeoutError:
-        raise Problem("malformed", "the form did not arrive") from None
-    except (ValueError, LookupError, AssertionError, RuntimeError):  # no text, no charset, no boundary, no encoding
-        raise Problem("malformed", "the form cannot be read") from None
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem("too_large", "a file is too long" if most else "the form is too long") from None
-    if any("\0" in text for text in given.values()):
-        raise Problem("malformed", "the form has bytes that are no text")
-    return given
-
-
-def _text(value: str | bytes | bytearray | web.FileField) -> str:
-    if isinstance(value, web.FileField):
-        with value.file as file:
-            try:
-                return file.read().decode("utf-8-sig")
-            except UnicodeDecodeError:
-                raise BadInput(f"{value.filename[:80]!r} is no text in UTF-8: save it as 'CSV UTF-8'") from None
-    return str(value) if isinstance(value, str) else value.decode()
-
-
 def _checked_query(endpoint: Endpoint, request: web.Request) -> BaseModel:
     twice = next((name for name in request.query if len(request.query.getall(name)) > 1), None)
     if twice is not None:
@@ -217,25 +198,7 @@ def _checked_query(endpoint: Endpoint, request: web.Request) -> BaseModel:
 
 
 def _checked_body(shape: type[BaseModel], raw: bytes) -> BaseModel:
-    try:
-        return shape.model_validate_json(raw, strict=True)
-    except ValidationError:
-        return _checked(lambda: shape.model_validate_json(_with_integers(raw), strict=True))
-
-
-def _with_integers(raw: bytes) -> bytes:
-    """The same JSON with 32.0 as 32: to a JSON schema both are integers, to a strict reader only one."""
-    if len(raw) > MOST_BODY:
-        return raw
-    try:
-        return json.dumps(json.loads(raw, parse_float=_number)).encode()
-    except (ValueError, RecursionError):
-        return raw
-
-
-def _number(text: str) -> int | float:
-    found = float(text)
-    return int(found) if found.is_integer() else found
+    return _checked(lambda: shape.model_validate_json(raw, strict=True))
 
 
 def _checked(validate: Callable[[], BaseModel]) -> BaseModel:
@@ -244,7 +207,7 @@ def _checked(validate: Callable[[], BaseModel]) -> BaseModel:
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False, include_context=False)
         if found[0]["type"] == "json_invalid":
-            raise Problem("malformed", "the body is no JSON") from None
+            raise Problem("malformed", "The body is not valid JSON.") from None
         wrong = [
             {"field": ".".join(map(str, each["loc"])), "message": each["msg"].removeprefix("Value error, ")}
             for each in found[:20]
@@ -258,26 +221,11 @@ async def _read(endpoint: Endpoint, request: web.Request) -> bytes:
     """The body, if it is JSON and not too long, and arrives."""
     if endpoint.body is None:
         if request.can_read_body:
-            await _read_all(request, endpoint.most_body)
+            await read_all(request, endpoint.most_body)
         return b""
     if request.can_read_body and request.content_type != "application/json":
         raise Problem("media_type", "the body is JSON: Content-Type: application/json")
-    return await _read_all(request, endpoint.most_body)
-
-
-async def _read_all(request: web.Request, most: int) -> bytes:
-    if (request.content_length or 0) > most:
-        raise Problem("too_large")
-    raw = bytearray()
-    try:
-        async with asyncio.timeout(_READ_LIMIT_S):
-            async for some in request.content.iter_chunked(64 * 1024):
-                raw += some
-                if len(raw) > most:
-                    raise Problem("too_large")
-    except TimeoutError:
-        raise Problem("malformed", "the body did not arrive") from None
-    return bytes(raw)
+    return await read_all(request, endpoint.most_body)
 
 
 def _once(endpoint: Endpoint, request: web.Request, raw: bytes) -> Once:

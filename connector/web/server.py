@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,18 +10,20 @@ from typing import Any
 
 from aiohttp import web
 
-from connector.billing import sessions
+from connector.billing import nodes, sessions
 from connector.clock import Clock
 from connector.config import WebSettings
 from connector.errors import ConnectorError
 from connector.web import openapi, problems
 from connector.web.api import ENDPOINTS
+from connector.web.bodies import MOST_FORM, check_encoding, check_text
+from connector.web.connections import CONNECTIONS, Connections, most_connections, raise_descriptor_limit
 from connector.web.guard import STALE, Guard
 from connector.web.live import Live
 from connector.web.passwords import Passwords
 from connector.web.problems import PROBLEMS, Problem
 from connector.web.pushing import Pushing
-from connector.web.render import STATIC, rendered
+from connector.web.render import STATIC_FILES, rendered
 from connector.web.rest import PREFIX, Rest, World, problems_middleware
 from connector.web.site import PAGES
 from connector.web.site.serve import Site, pages_middleware
@@ -28,20 +31,27 @@ from connector.web.site.sign_in import SignIn
 
 DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
 URL: web.AppKey[str] = web.AppKey("url", str)
-MOST_FORM = 256 * 1024
+# /health is open to everybody, and asks the store to write: not more often than this.
+HEALTH_EVERY_S = 2.0
+HEALTH_LIMIT_S = 3.0
 
 
 def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clock: Clock) -> web.Application:
     """The web application. `ready` is asked for every health check and page."""
-    guarded = functools.partial(_guarded, world, clock)
+    connections = Connections(settings.proxies, most_connections(raise_descriptor_limit()))
+    guarded = functools.partial(_guarded, world, clock, connections)
     app = web.Application(
         client_max_size=MOST_FORM, middlewares=[web.middleware(guarded), problems_middleware, pages_middleware]
     )
+    app[CONNECTIONS] = connections
     hasher = Passwords()
+    writable = Writable(world)
 
     async def health(request: web.Request) -> web.Response:
-        """200 when calls are decided, 503 when not."""
-        return web.json_response({"ready": ready()}, status=200 if ready() else 503)
+        """200 when calls are decided, 503 when not: Asterisk is away, or the store cannot be written."""
+        store = await writable()
+        found = {"ready": store and ready(), "store": store}
+        return web.json_response(found, status=200 if found["ready"] else 503)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
         """The threads that work out hashes end with it."""
@@ -57,38 +67,76 @@ def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clo
     app.router.add_get("/api/openapi.json", _api_document)
     app.router.add_get("/api/problems", _problems_page)
     app.router.add_get(f"{PREFIX}/events", Live(world.guard, world.reads, clock).events)
-    app.router.add_static("/static/", STATIC)
+    app.router.add_get("/static/{name}", static)
     app[DOCUMENT] = openapi.document(ENDPOINTS)
     app[URL] = settings.url
     Rest(world, ENDPOINTS).add_to(app.router)
     return app
 
 
+async def static(request: web.Request) -> web.StreamResponse:
+    """A file of the pages. Not aiohttp's own route: that asks the disk for whatever name somebody sends."""
+    path = STATIC_FILES.get(request.match_info["name"])
+    if path is None:
+        raise Problem("not_found")
+    return web.FileResponse(path)
+
+
 async def _guarded(
     world: World,
     clock: Clock,
+    connections: Connections,
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
     """What every answer says, and another secret for a session whose own is an hour old."""
-    try:
-        asked = (request.path, *(text for pair in request.query.items() for text in pair))
-        if not request.path.startswith(PREFIX) and any("\0" in text for text in asked):
-            answer: web.StreamResponse = problems.response(Problem("malformed"))
-        else:
+    with connections.serving(request):
+        try:
+            check_encoding(request)
+            in_api = request.path.startswith(PREFIX)  # where each field says what it takes
+            check_text(request.path, *(text for pair in request.query.items() for text in pair), nul=in_api)
             answer = await handler(request)
-    except web.HTTPException as error:  # a redirect
-        answer = web.Response(status=error.status, headers={"Location": error.headers.get("Location", "/")})
+        except Problem as error:
+            answer = problems.response(error)
+            if error.headers.get("Connection") == "close":
+                answer.force_close()
+        except web.HTTPException as error:  # a redirect
+            answer = web.Response(status=error.status, headers={"Location": error.headers.get("Location", "/")})
     if not answer.prepared:
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["X-Frame-Options"] = "DENY"
-        answer.headers["Referrer-Policy"] = "no-referrer"
+        # Not "no-referrer": with that a browser sends "Origin: null" with our own forms too (Fetch, 3.2).
+        answer.headers["Referrer-Policy"] = "same-origin"
         answer.headers["Cross-Origin-Opener-Policy"] = "same-origin"
         answer.headers.setdefault("Cache-Control", "no-store")
         if world.guard.secure:
             answer.headers["Strict-Transport-Security"] = "max-age=31536000"
         await _rotated(world, clock, request, answer)
     return answer
+
+
+class Writable:
+    """Whether the store can be written, asked every two seconds at the most, however often somebody wants to know."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._asked_at = -HEALTH_EVERY_S
+        self._asking: asyncio.Task[bool] | None = None
+
+    async def __call__(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or (self._asking.done() and now - self._asked_at >= HEALTH_EVERY_S):
+            self._asked_at = now
+            self._asking = asyncio.create_task(self._ask())
+        done, _ = await asyncio.wait([self._asking], timeout=HEALTH_LIMIT_S)
+        return bool(done) and self._asking.result()
+
+    async def _ask(self) -> bool:
+        try:
+            await self._world.store(nodes.prove_writable, self._world.place.node)
+        except ConnectorError:
+            return False
+        return True
 
 
 async def _rotated(world: World, clock: Clock, request: web.Request, answer: web.StreamResponse) -> None:

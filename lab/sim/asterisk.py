@@ -152,7 +152,7 @@ class SimAsterisk:
         gate.on = asyncio.get_running_loop().create_future()
         self._tell(
             "StasisStart", gate, args=[planned.direction, source],
-            dialplan={"exten": planned.number}, caller={"number": "100"},
+            dialplan={"context": "connector-from-profile", "exten": planned.number}, caller={"number": "100"},
         )  # fmt: skip
         ended: asyncio.Future[Any] = asyncio.ensure_future(gate.gone.wait())
         patience_s = planned.talk_ms / 1000 if planned.outcome == "silent" else None
@@ -177,9 +177,11 @@ class SimAsterisk:
         other = self._leg(gate)
         other.variables["CONNECTOR_CALL"] = truth.call_id
         self._end_in(other, guard_ms + RING_MS + 2_000)
-        self._tell(
-            "Dial", None, caller={"id": gate.id}, peer={"id": other.id, "name": f"PJSIP/connector-carrier-{other.id}"}
-        )
+        tries, hops = (gate.variables.get(name, "") for name in ("CONNECTOR_TRIES", "CONNECTOR_HOPS"))
+        dialled = (tries or hops.removeprefix("PJSIP/")).split(":")[0].rpartition("@")[2]
+        name = f"PJSIP/{dialled}-{other.id.replace('-', '')}"
+        caller = {"id": gate.id, "dialplan": {"context": "connector-dial" if tries else "connector-ring"}}
+        self._tell("Dial", None, caller=caller, peer={"id": other.id, "name": name})
         gives_up = planned.outcome == "silent"
         if await self._one_gone(gate, other, planned.talk_ms if gives_up else planned.ring_ms):
             self._timed_out(gate)
@@ -237,6 +239,8 @@ class SimAsterisk:
             leg.cause = leg.cause or cause
             leg.ends_at = None
             self._write("HANGUP", leg)
+            if leg.cause != TIMER_CAUSE:
+                self._tell("ChannelHangupRequest", leg, cause=leg.cause)
             self._tell("ChannelDestroyed", leg, cause=leg.cause)
             leg.gone.set()
 
@@ -277,6 +281,8 @@ class SimAsterisk:
                 "id": leg.id,
                 "state": "Up" if leg.up else "Ring",
                 "creationtime": _iso(leg.made_at),
+                "name": "PJSIP/sim-" + leg.id,
+                "dialplan": {"context": "connector-dial", "exten": ""},
                 **{name: more.pop(name) for name in ("dialplan", "caller") if name in more},
             }
         message.update(more)
@@ -371,7 +377,10 @@ class SimClient:
         return {"status": {"startup_time": _iso(self.played.started_at)}}
 
     def _do_list(self) -> list[dict[str, Any]]:
-        return [{"id": leg.id, "state": "Up" if leg.up else "Ring"} for leg in self.played.legs.values()]
+        return [{"id": leg.id, "name": "", "state": "Up" if leg.up else "Ring"} for leg in self.played.legs.values()]
+
+    def _do_listModules(self) -> list[dict[str, str]]:
+        return [{"name": "codec_alaw.so", "status": "Running"}]
 
     def _do_getChannelVar(self, channelId: str, variable: str) -> dict[str, str]:
         leg = self._leg(channelId)

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
+from urllib.parse import quote
 
 import pytest
+from pydantic import SecretStr
 
 from connector.agi import server as agi
 from connector.agi.server import FastAgiServer
@@ -19,8 +21,15 @@ from connector.errors import AriRefused, StoreUnavailable
 from tests.conftest import NOW
 
 HEADER = b"agi_network: yes\nagi_network_script: %s\nagi_channel: PJSIP/p-1\nagi_uniqueid: lab-1.1\n\n"
+SECRET = SecretStr("agi + secret")
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+def with_secret(script: str) -> str:
+    """A question as a dialplan asks it that knows the secret."""
+    name, _, query = script.partition("?")
+    return f"{name}?secret={quote(SECRET.get_secret_value(), safe='+')}&{query}"
 
 
 class FixedClock:
@@ -54,7 +63,7 @@ class Listening:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         found = {}
         try:
-            writer.write(HEADER.replace(b"\n\n", b"\n" + header + b"\n") % script.encode())
+            writer.write(HEADER.replace(b"\n\n", b"\n" + header + b"\n") % with_secret(script).encode())
             while said := await asyncio.wait_for(reader.readline(), 5):
                 name, _, value = said.decode().removeprefix("SET VARIABLE ").strip().partition(" ")
                 found[name] = value.strip('"')
@@ -122,7 +131,7 @@ async def at_once(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -
 async def listening(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]:
     """A server that is ready, on a port of its own."""
     monkeypatch.setattr(agi, "HEADER_LIMIT_S", 0.3)
-    server = FastAgiServer(FastAgiSettings(port=1), Gate(), at_once, FixedClock())
+    server = FastAgiServer(FastAgiSettings(port=1, secret=SECRET), Gate(), at_once, FixedClock())
     listener = await asyncio.start_server(server._serve, "127.0.0.1", 0, limit=agi.MOST_LINE_BYTES)
     yield Listening(server, listener.sockets[0].getsockname()[1])
     listener.close()
@@ -130,12 +139,12 @@ async def listening(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]
 
 async def test_a_dialplan_is_told_whether_calls_are_decided(listening: Listening) -> None:
     """`agi://HOST/status` sets CONNECTOR_STATUS."""
-    assert await listening.say(HEADER % b"status") == b'SET VARIABLE CONNECTOR_STATUS "ready"\n'
+    assert await listening.say(HEADER % with_secret("status").encode()) == b'SET VARIABLE CONNECTOR_STATUS "ready"\n'
 
 
 async def test_an_unknown_route_is_told_so(listening: Listening) -> None:
     """In Asterisk's own log, and the connection ends."""
-    assert b"no such AGI route" in await listening.say(HEADER % b"admit/../../etc")
+    assert b"no such AGI route" in await listening.say(HEADER % with_secret("admit/../../etc").encode())
 
 
 @pytest.mark.parametrize(
@@ -155,7 +164,7 @@ async def test_probes_and_garbage_end_and_harm_nobody(listening: Listening, data
     """Whoever does not speak AGI is let go within the limit, and the next one is served."""
     for close in (True, False):
         await asyncio.wait_for(listening.say(data, then_close=close), 5)
-    assert b"ready" in await listening.say(HEADER % b"status")
+    assert b"ready" in await listening.say(HEADER % with_secret("status").encode())
     assert listening.server._at_once == 0
 
 
@@ -164,21 +173,21 @@ async def test_connecting_and_closing_does_not_freeze_the_loop(listening: Listen
     for _ in range(50):
         _, writer = await asyncio.open_connection("127.0.0.1", listening.port)
         writer.close()
-    assert b"ready" in await listening.say(HEADER % b"status")
+    assert b"ready" in await listening.say(HEADER % with_secret("status").encode())
 
 
 async def test_strangers_are_not_answered(listening: Listening) -> None:
     """Only addresses on the list are."""
-    listening.server.settings = FastAgiSettings(port=1, allowed=("192.0.2.1",))
-    assert await listening.say(HEADER % b"status") == b""
+    listening.server.settings = FastAgiSettings(port=1, secret=SECRET, allowed=("192.0.2.1",))
+    assert await listening.say(HEADER % with_secret("status").encode()) == b""
 
 
 async def test_too_many_at_once_are_turned_away(listening: Listening, monkeypatch: pytest.MonkeyPatch) -> None:
     """And served again when there is room."""
     monkeypatch.setattr(agi, "MOST_AT_ONCE", 0)
-    assert await listening.say(HEADER % b"status") == b""
+    assert await listening.say(HEADER % with_secret("status").encode()) == b""
     monkeypatch.setattr(agi, "MOST_AT_ONCE", 5)
-    assert b"ready" in await listening.say(HEADER % b"status")
+    assert b"ready" in await listening.say(HEADER % with_secret("status").encode())
 
 
 async def test_the_gate_is_asked_by_the_address_alone(listening: Listening) -> None:
@@ -240,7 +249,7 @@ async def test_who_goes_away_meanwhile_has_no_call(listening: Listening) -> None
 
     listening.gate.ask = slowly  # type: ignore[method-assign,assignment]
     _, writer = await asyncio.open_connection("127.0.0.1", listening.port)
-    writer.write(HEADER % b"admit?out=p")
+    writer.write(HEADER % with_secret("admit?out=p").encode())
     await writer.drain()
     writer.close()
     decided.set()
@@ -278,3 +287,19 @@ async def test_a_dialplan_may_look_things_up(listening: Listening, office: Crede
     profiles.set_state("office", "suspended")
     assert (await listening.ask("route?called=+442079460100"))["CONNECTOR_STATUS"] == "none"
     numbers.release("+442079460100", NOW)
+
+
+@pytest.mark.parametrize("query", ["", "secret=", "secret=wrong", "secret=agi", "x=agi+secret", "secret=%ff"])
+@pytest.mark.parametrize("script", ["status", "balance?profile=office", "admit?out=poffice", "hangup", "nothing"])
+async def test_without_the_secret_nobody_learns_anything(listening: Listening, script: str, query: str) -> None:
+    """Others on this machine have the same address: no balance, no channel, not even whether it is ready."""
+    separator = "&" if "?" in script else "?"
+    assert await listening.say(HEADER % f"{script}{separator}{query}".encode()) == b""
+    assert (listening.gate.asked, listening.gate.looks) == ([], 0)
+
+
+async def test_without_a_secret_in_the_settings_nobody_is_answered(listening: Listening) -> None:
+    """Not with an empty one either."""
+    listening.server.settings = FastAgiSettings(port=1)
+    for query in ("", "secret=", "secret=None"):
+        assert await listening.say(HEADER % f"status?{query}".encode()) == b""

@@ -54,7 +54,10 @@ class PlayedAsterisk:
             if operation == "get":
                 answer.set_result({"channel_ids": self.at_the_gate})
                 return answer
-            answer.set_result([{"id": leg, "state": state} for leg, state in self.alive.items()])
+            if operation == "listModules":
+                answer.set_result([{"name": "codec_alaw.so", "status": "Running"}])
+                return answer
+            answer.set_result([channel(leg, state) for leg, state in self.alive.items()])
             return answer
 
         return call
@@ -133,28 +136,37 @@ async def restarted(app: ConnectorApp) -> ConnectorApp:
     return made
 
 
+def channel(leg: str, state: str, context: str = "connector-dial") -> dict[str, Any]:
+    """A channel, as Asterisk shows it."""
+    return {
+        "id": leg, "name": f"PJSIP/p-{leg}", "state": state, "caller": {"number": "1", "name": ""}, "protocol_id": "",
+        "dialplan": {"exten": "+442079460001", "context": context}, "creationtime": AT % 0,
+    }  # fmt: skip
+
+
 def offer(username: str, leg: str = "A", at: int = 0, state: str = "Ring") -> dict[str, Any]:
     """A call at the gate."""
     return {
         "type": "StasisStart", "timestamp": AT % at, "args": ["out", username],
-        "channel": {"id": leg, "state": state, "caller": {"number": "1"}, "dialplan": {"exten": "+442079460001"},
-                    "creationtime": AT % 0},
+        "channel": channel(leg, state),
     }  # fmt: skip
 
 
 def about(kind: str, leg: str, at: int, **more: Any) -> dict[str, Any]:
     """An event about one leg."""
     state = more.pop("state", "Up" if kind == "ChannelStateChange" else "Ring")
-    return {"type": kind, "timestamp": AT % at, "channel": {"id": leg, "state": state}, **more}
+    return {"type": kind, "timestamp": AT % at, "channel": channel(leg, state), **more}
 
 
-def dial(caller: str, peer: str, at: int) -> dict[str, Any]:
+def dial(
+    caller: str, peer: str, at: int, context: str = "connector-dial", endpoint: str = "connector-carrier"
+) -> dict[str, Any]:
     """One leg dials another."""
     return {
         "type": "Dial",
         "timestamp": AT % at,
-        "caller": {"id": caller},
-        "peer": {"id": peer, "name": f"PJSIP/connector-carrier-{peer}"},
+        "caller": channel(caller, "Ring", context),
+        "peer": {"id": peer, "name": f"PJSIP/{endpoint}-{peer}"},
     }
 
 

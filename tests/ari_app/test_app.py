@@ -8,17 +8,20 @@ from typing import Any
 import pytest
 
 from connector.ari_app.app import ConnectorApp
-from connector.billing import buttons, calls, credit, history, routes
+from connector.billing import buttons, calls, credit, history, profiles, routes
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.core.calls import Progress
+from connector.core.money import MICROS
 from connector.errors import StoreUnavailable
 from tests.ari_app.conftest import (
     ANSWERED,
+    AT,
     PlayedAsterisk,
     PlayedTimers,
     about,
     booked,
+    channel,
     dial,
     offer,
     restarted,
@@ -27,20 +30,131 @@ from tests.ari_app.conftest import (
 )
 from tests.conftest import NOW, FixedClock
 
+# where the leg dials, whose leg it dials -> whether that is ended
+DIALLED = """
+connector-dial           connector-carrier -> no
+connector-ring           connector-carrier -> no
+connector-ring           pstranger         -> yes
+connector-dial           pstranger         -> yes
+from-connector-emergency pstranger         -> no
+from-internal            102               -> no
+connector-dial           +44@connector-forward -> no
+"""
+
+
+@pytest.mark.parametrize("line", DIALLED.strip().splitlines())
+async def test_only_who_was_dialled_by_us_answers(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, line: str
+) -> None:
+    """A leg in the place of one that rings is ended, if nobody dialled its endpoint. What a transferred leg dials in
+    another dialplan, in an emergency too, is none of it.
+    """
+    context, endpoint, _, ended = line.split()
+    app.event(offer(office.username))
+    await until(lambda: calls.live())
+    app.event(dial("A", "B", 5))
+    app.event(dial("A", "C", 7, context, endpoint))
+    app.event(about("ChannelStateChange", "A", 10))
+    await until(lambda: any(call.answered_at for call in calls.live()))
+    await until(lambda: app.ongoing.of_leg("C"))
+    hung_up = [asked["channelId"] for operation, asked in asterisk.asked if operation == "hangup"]
+    assert hung_up == (["C"] if ended == "yes" else [])
+    for leg in ("C", "B", "A"):
+        app.event(about("ChannelDestroyed", leg, 30, cause=16))
+    await booked(1)
+
+
+@pytest.mark.parametrize("told", ["", "transferee", "transfer_target", "transferee transfer_target"])
+async def test_two_profiles_calls_that_are_joined_are_both_ended(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, told: str
+) -> None:
+    """All their legs, whoever Asterisk says is left: right after an answer it names one of them, or none."""
+    other = profiles.create_profile("warehouse", 3, "asterisk", NOW)
+    credit.add("warehouse", 10 * MICROS, "second", NOW)
+    for first, second, whose in (("A", "B", office.username), ("C", "D", other.username)):
+        app.event(offer(whose, first))
+        app.event(dial(first, second, 5))
+        app.event(about("ChannelStateChange", first, 10))
+    await until(lambda: len([call for call in calls.live() if call.answered_at]) == 2)
+    legs = {"transferee": channel("B", "Up"), "transfer_target": channel("D", "Up")}
+    joined = {"transferer_first_leg": channel("A", "Up"), "transferer_second_leg": channel("C", "Up")}
+    more = {name: legs[name] for name in told.split()}
+    app.event({"type": "BridgeAttendedTransfer", "timestamp": AT % 20, **joined, **more})
+    await until(lambda: {"B", "D"} <= {asked["channelId"] for what, asked in asterisk.asked if what == "hangup"})
+    for leg in "ABCD":
+        app.event(about("ChannelDestroyed", leg, 30, cause=16))
+    await booked(2)
+
+
+async def test_a_leg_that_others_dial_is_none_of_ours(app: ConnectorApp, asterisk: PlayedAsterisk) -> None:
+    """An admin's own dialplan dials by one of our trunks: Asterisk is asked nothing about that leg. One that nobody
+    dialled is looked at, for it may have taken a leg's place.
+    """
+
+    def up(leg: str, at: int) -> None:
+        """A leg of a carrier is answered."""
+        shown = channel(leg, "Up", "connector-from-carrier")
+        app.event({"type": "ChannelStateChange", "timestamp": AT % at, "channel": shown})
+
+    def looked_at() -> set[str]:
+        """The legs of which Asterisk was asked something."""
+        return {asked["channelId"] for _, asked in asterisk.asked}
+
+    app.event(dial("X", "Y", 5, "from-internal"))
+    up("Y", 10)
+    up("Z", 11)
+    await until(lambda: asterisk.asked != [])
+    assert looked_at() == {"Z"}
+    app.event(about("ChannelDestroyed", "Y", 20, cause=16))
+    up("Y", 30)
+    await until(lambda: looked_at() == {"Y", "Z"})
+
 
 async def test_events_may_come_twice(app: ConnectorApp, office: Credentials) -> None:
     """Every event doubled: one row, one CDR, the same figures."""
     life = [
         offer(office.username), dial("A", "B", 5), about("ChannelStateChange", "A", 10),
+        about("ChannelHangupRequest", "A", 30, cause=16),
         about("ChannelDestroyed", "B", 30, cause=16), about("ChannelDestroyed", "A", 31, cause=16),
     ]  # fmt: skip
     for event in life:
         app.event(event)
         app.event(event)
     (cdr,) = await booked(1)
-    assert (cdr.duration_ms, cdr.ending, cdr.other_leg) == (21, "ok", "B")
+    assert (cdr.duration_ms, cdr.ending, cdr.other_leg, cdr.hung_up_by) == (21, "ok", "B", "caller")
     await until(lambda: len(app.ongoing) == 0)
     assert calls.live() == []
+
+
+async def test_an_answer_that_asterisk_cannot_join_costs_nothing(app: ConnectorApp, office: Credentials) -> None:
+    """Neither side hung up, and it was over at once (BRIEF, rule 14): a failed call, without duration and price."""
+    await talking(app, office)
+    app.event(about("ChannelHangupRequest", "A", 12, cause=16, soft=True))
+    for leg in ("B", "A"):
+        app.event(about("ChannelDestroyed", leg, 13, cause=16))
+    (cdr,) = await booked(1)
+    assert (cdr.ending, cdr.duration_ms, cdr.answered_at, cdr.price_micros) == ("failed", 0, None, 0)
+    assert cdr.hung_up_by == "us: no common codec"
+
+
+async def test_who_hung_up_unheard_may_have_talked(app: ConnectorApp, office: Credentials) -> None:
+    """Where hang-ups may have been missed, a short call is a call."""
+    await talking(app, office)
+    app.disconnected("the stream is cut")
+    for leg in ("B", "A"):
+        app.event(about("ChannelDestroyed", leg, 13, cause=16))
+    (cdr,) = await booked(1)
+    assert (cdr.ending, cdr.duration_ms) == ("ok", 3)
+
+
+async def test_a_caller_who_gives_up_before_the_gate_has_a_cdr(app: ConnectorApp, office: Credentials) -> None:
+    """By what the hang-up says of the leg: its end says no more what was dialled."""
+    leg = {**channel("A", "Ring", "connector-from-profile"), "name": f"PJSIP/{office.username}-00000001"}
+    app.event({"type": "ChannelHangupRequest", "timestamp": AT % 1, "cause": 127, "channel": leg})
+    app.event(about("ChannelDestroyed", "A", 2, cause=127))
+    (cdr,) = await booked(1)
+    assert (cdr.ending, cdr.hung_up_by, cdr.called, cdr.trunk) == ("no_answer", "caller", "+442079460001", None)
+    assert (cdr.profile, cdr.price_micros, cdr.refusal) == ("office", 0, None)
 
 
 async def test_a_caller_who_left_during_admission_leaves_nothing(app: ConnectorApp, office: Credentials) -> None:
@@ -135,6 +249,7 @@ async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office:
     app.event(dial("B", "C", 25))
     app.event(about("ChannelStateChange", "C", 40))
     await until(lambda: all(call.answered_at for call in calls.live()))
+    app.event(about("ChannelHangupRequest", "B", 90, cause=16))
     for leg in ("B", "C"):
         app.event(about("ChannelDestroyed", leg, 90, cause=16))
     second, first = sorted(await booked(2), key=lambda cdr: cdr.duration_ms)

@@ -30,7 +30,16 @@ def test_a_call_at_the_gate() -> None:
 def test_a_leg_that_answers_and_one_that_rings() -> None:
     """Only `Up` is an answer."""
     assert events.parse(event("ChannelStateChange", "Up")) == events.LegAnswered("lab-1.0", MS)
-    assert events.parse(event("ChannelStateChange", "Ringing")) is None
+    assert events.parse(event("ChannelStateChange", "Ringing")) == events.LegRings("lab-1.0", MS)
+    assert events.parse(event("ChannelStateChange", "Ring")) is None
+
+
+def test_a_leg_that_is_hung_up_by_its_far_end() -> None:
+    """Not by Asterisk, which calls its own hang-ups soft."""
+    assert events.parse(event("ChannelHangupRequest", "Up", cause=16)) == events.LegHungUp("lab-1.0", MS)
+    assert events.parse(event("ChannelHangupRequest", "Up", cause=16, soft=True)) == events.LegHungUp(
+        "lab-1.0", MS, soft=True
+    )
 
 
 def test_a_leg_that_ends() -> None:
@@ -43,8 +52,13 @@ def test_a_leg_that_ends() -> None:
 def test_a_trunk_that_failed() -> None:
     """The dialplan tells it, with the SIP answer; other people's user events say nothing to us."""
     message = event("ChannelUserevent", "Ring", eventname="ConnectorTried")
-    message["userevent"] = {"eventname": "ConnectorTried", "Endpoint": "connector-two", "Answer": "0503"}
-    assert events.parse(message) == events.TrunkTried("connector-two", 503)
+    said = {"eventname": "ConnectorTried", "Endpoint": "connector-two", "Answer": "0503", "Status": "CONGESTION"}
+    message["userevent"] = said
+    assert events.parse(message) == events.TrunkTried("connector-two", 503, "lab-1.0", MS)
+    message["userevent"] = said | {"Answer": "0180", "Status": "NOANSWER"}
+    assert events.parse(message) == events.TrunkTried("connector-two", 180, "lab-1.0", MS, rang_out=True)
+    message["userevent"] = said | {"Answer": "0", "Status": "NOANSWER"}  # it said nothing at all
+    assert events.parse(message) == events.TrunkTried("connector-two", 0, "lab-1.0", MS)
     message["eventname"] = "SomebodyElses"
     assert events.parse(message) is None
 

@@ -115,6 +115,7 @@ def test_refusals_speak_in_their_order(line: str, office: Credentials) -> None:
     assert (cdr.refusal, cdr.ending, cdr.cause, cdr.dialled) == (wanted, "refused", got.cause, dialled)
     assert (cdr.duration_ms, cdr.answered_at, cdr.started_at, cdr.ended_at) == (0, None, NOW, NOW + 3)
     assert cdr.profile == ("office" if source == office.username or wanted == "profile_not_active" else None)
+    assert cdr.called == (dialled if dialled.startswith("+") and source != "nobody" else None)
     assert calls.live() == []
 
 

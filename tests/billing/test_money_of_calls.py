@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.billing import calls, credit, decks, history, holds, ledger, limits, notices, plans
+from connector.billing import calls, credit, decks, history, ledger, limits, notices, plans, trials
 from connector.billing.profiles import Credentials
 from connector.core.calls import Admitted, Direction
 from connector.core.holds import Slicing
@@ -130,7 +130,7 @@ def test_bundles_pay_first_and_then_the_company(office: Credentials) -> None:
     long = begin(office, US, Slicing(slice_s=40_740, longest_s=86_400))
     finish(long.call_id, answered_at=NOW, ended_at=NOW + 40_740_000)
     assert plans.show("office").bundle_seconds_left == 60
-    priced = holds.price(US, 90_500, NOW, "office", None)
+    priced = trials.price(US, 90_500, NOW, "office", None)
     assert (priced.billed_s, priced.bundle_s, priced.paid_s, priced.payer) == (96, 60, 36, "company")
     before = credit.balance().available_micros
     assert talked(office, 90_500, US) == priced.price_micros == 12_000
@@ -144,7 +144,7 @@ def test_bundles_pay_first_and_then_the_company(office: Credentials) -> None:
     refused = begin(office, US)
     assert isinstance(refused, Refusal)
     assert refused.code == "no_credit"
-    assert holds.price(US, 1, NOW, "office", None).refusal == "no_credit"
+    assert trials.price(US, 1, NOW, "office", None).refusal == "no_credit"
 
 
 def test_seconds_of_a_term_that_is_over_do_not_come_back(office: Credentials) -> None:
@@ -256,8 +256,8 @@ def test_a_deck_comes_into_use_at_its_time(office: Credentials) -> None:
     loaded = decks.load(DECK.replace("0.023", "0.5"), "dear", NOW)
     assert loaded.in_use_at == NOW + 10_000
     decks.preload(NOW)
-    assert holds.price("+442079460001", 1, NOW + 9_999, None, None).price_micros == 11_500
-    assert holds.price("+442079460001", 1, NOW + 10_000, None, None).price_micros == 250_000
+    assert trials.price("+442079460001", 1, NOW + 9_999, None, None).price_micros == 11_500
+    assert trials.price("+442079460001", 1, NOW + 10_000, None, None).price_micros == 250_000
     with pytest.raises(BadInput):
         decks.load(DECK.replace("0.023", "x"), "broken", NOW)
     assert [view.name for view in decks.list_decks()] == ["dear", "test rates"]
@@ -265,19 +265,19 @@ def test_a_deck_comes_into_use_at_its_time(office: Credentials) -> None:
 
 def test_a_price_is_asked_for_without_a_call(office: Credentials) -> None:
     """By number and duration; a number without a rate, and what is no number, are said to be so."""
-    got = holds.price("00442079460001", 61_000, NOW, None, None)
+    got = trials.price("00442079460001", 61_000, NOW, None, None)
     assert (got.prefix, got.billed_s, got.price_micros, got.bundle_s, got.paid_s, got.payer, got.refusal) == (
         "+44", 66, 25_300, 0, 66, "profile", None,
     )  # fmt: skip
-    assert holds.price("+449012345678", 1, NOW, "office", None).refusal == "destination_blocked"
+    assert trials.price("+449012345678", 1, NOW, "office", None).refusal == "destination_blocked"
     for wrong in ("02079460001", "+44;drop", "", "+" + "4" * 30):
         with pytest.raises(BadInput):
-            holds.price(wrong, 1, NOW, None, None)
+            trials.price(wrong, 1, NOW, None, None)
     for ms in (-1, 10**18):
         with pytest.raises(BadInput):
-            holds.price("+442079460001", ms, NOW, None, None)
+            trials.price("+442079460001", ms, NOW, None, None)
     with pytest.raises(NotFound, match="no_rate"):
-        holds.price("+551112345678", 1, NOW, None, None)
+        trials.price("+551112345678", 1, NOW, None, None)
 
 
 def test_auto_recharge_comes_once_for_each_fall(office: Credentials) -> None:

@@ -127,14 +127,14 @@ def test_a_renewal_begins_where_the_last_term_ended(office: Credentials) -> None
 def test_grace_is_three_days_with_a_notice_a_day(office: Credentials) -> None:
     """Then the profile is inactive, and nothing went below zero; money in between renews it from the old end."""
     profiles.create_profile("other", 4, "asterisk", NOW)
-    leave(4 * CHANNEL - 1)
+    leave(4 * CHANNEL - 10_000)
     plans.cancel("office", NOW)
     end = NOW + TERM_MS
     for hour in range(72):
         plans.renew_due(end + hour * 3_600_000)
         assert plans.show("other").channels == 4
     assert [view.kind for view in notices.newest(99)] == ["grace"] * 3
-    credit.top_up(1, "penny", NOW)
+    credit.top_up(10_000, "penny", NOW)
     plans.renew_due(end + 72 * 3_600_000 - 1)
     assert (plans.show("other").starts_at, balance()) == (end, 0)
     for hour in range(0, 100, 5):

@@ -111,7 +111,7 @@ def test_a_backup_of_either_store_goes_into_either(
             assert view.kept is None
             assert books() == before
             assert ledger.verify().problems == []
-            credit.top_up(5, "later", NOW)
+            credit.top_up(50_000, "later", NOW)
             trunks.create_trunk("another", "127.0.0.1", 5071, NOW)
             assert ledger.verify().problems == []
             target.close()
@@ -202,7 +202,7 @@ def test_a_server_that_is_not_there_is_said_to_be_so(tmp_path: Path) -> None:
         assert "a-secret" not in str(caught.value)
         assert "\n" not in str(caught.value)
     with pytest.raises(StoreUnreachable):
-        credit.top_up(5, "x", NOW)
+        credit.top_up(50_000, "x", NOW)
 
 
 @ON_POSTGRESQL

@@ -79,7 +79,7 @@ def test_one_profile_is_found_by_name_or_username(office: Credentials) -> None:
 def test_with_several_companies_one_has_to_be_named(company: str) -> None:
     """A profile of the wrong company would be somebody else's bill."""
     profiles.create_company("Other", "EUR", "Europe/Berlin", NOW)
-    with pytest.raises(BadInput, match="say which"):
+    with pytest.raises(BadInput, match="Name the one that is meant"):
         profiles.create_profile("office", 1, "asterisk", NOW)
     profiles.create_profile("office", 0, "asterisk", NOW, "Other")
     with pytest.raises(NotFound):

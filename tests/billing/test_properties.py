@@ -110,7 +110,8 @@ class Company(RuleBasedStateMachine):
     @rule(micros=sums, key=st.sampled_from("abcdef"))
     def top_up(self, micros: int, key: str) -> None:
         """Money comes, perhaps with a key that was used."""
-        self.tried(credit.top_up, micros, key, self.now)
+        coins = max(10_000, micros // 10_000 * 10_000)  # money comes in whole pence
+        self.tried(credit.top_up, coins, key, self.now)
 
     @rule(name=profile_names, micros=sums, key=st.sampled_from("abcdef"), back=st.booleans())
     def allocate(self, name: str, micros: int, key: str, back: bool) -> None:

@@ -233,7 +233,17 @@ SUMS = (
 
 
 # The tables that have come since, those first that others do not refer to.
-LATER = ("button", "delivery", "webhook", "export", "call_day", "destination_month", "refusal_month", "channel_hour")
+LATER = (
+    "service_number",
+    "button",
+    "delivery",
+    "webhook",
+    "export",
+    "call_day",
+    "destination_month",
+    "refusal_month",
+    "channel_hour",
+)
 
 
 def sums_of(path: Path) -> list[list[tuple[object, ...]]]:
@@ -257,10 +267,15 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     for table in LATER:
         raw.execute(f"DROP TABLE {table}")
     raw.execute("DROP INDEX entry_not_of_calls")
-    raw.execute("ALTER TABLE call DROP COLUMN button")
-    for column in ("booked_at", "offered_micros", "button"):
+    for column in ("button", "sip_id"):
+        raw.execute(f"ALTER TABLE call DROP COLUMN {column}")
+    raw.execute("ALTER TABLE node DROP COLUMN codecs")
+    raw.execute("PRAGMA writable_schema = ON")
+    raw.execute("UPDATE sqlite_master SET sql = REPLACE(sql, '''cut_off'',''media_lost''', '''cut_off''')")
+    raw.execute("PRAGMA writable_schema = RESET")
+    for column in ("booked_at", "offered_micros", "button", "sip_status", "hung_up_by"):
         raw.execute(f"ALTER TABLE cdr DROP COLUMN {column}")
-    for column in ("billing_address", "contact"):
+    for column in ("billing_address", "contact", "withhold_prefixes"):
         raw.execute(f"ALTER TABLE profile DROP COLUMN {column}")
     raw.execute("DELETE FROM schema_migration WHERE name >= '0009'")
     raw.commit()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.billing import callers, calls, emergency, history, limits, numbers, profiles, routes
+from connector.billing import callers, calls, emergency, history, limits, numbers, profiles, routes, trials
 from connector.billing.profiles import Credentials
 from connector.billing.store import reading, run, writing
 from connector.core import refusals
@@ -35,17 +35,17 @@ def test_a_route_is_asked_for_without_a_call(office: Credentials) -> None:
         "office: extension 101\nelse: department night"
     )
     for when, rings in (("2026-11-23T10:00", "101"), ("2026-07-06T09:30", "101"), ("2026-11-23T20:00", "900")):
-        found = routes.try_out("00442079460100", when)
+        found = trials.path_of("00442079460100", when)
         assert [hop.to for hop in found.path.hops] == [(rings,)]
         assert (found.profile, found.why_not) == ("office", "")
     profiles.set_state("office", "draining")
-    assert routes.try_out(OFFICE, NOW).why_not == "the profile is draining"
+    assert trials.path_of(OFFICE, NOW).why_not == refusals.PROFILE_DRAINING.words
     numbers.attach(OFFICE, None)
-    assert "no profile" in routes.try_out(OFFICE, NOW).why_not
+    assert "not attached" in trials.path_of(OFFICE, NOW).why_not
     with pytest.raises(NotFound):
-        routes.try_out(SECOND, NOW)
+        trials.path_of(SECOND, NOW)
     with pytest.raises(BadInput, match="no time"):
-        routes.try_out(OFFICE, "noon")
+        trials.path_of(OFFICE, "noon")
 
 
 def test_what_a_route_needs_cannot_be_taken_away(office: Credentials) -> None:
@@ -158,7 +158,7 @@ def test_a_number_that_is_gone_is_not_called_as_a_strangers(office: Credentials)
     with writing():
         run("UPDATE number SET released_at = ?, profile_id = NULL WHERE e164 = ?", NOW, SECOND)
     assert [hop.to for hop in called_in().hops] == [("101",)]
-    assert "is no more" in routes.try_out(OFFICE, NOW).path.notes[0]
+    assert "is no more" in trials.path_of(OFFICE, NOW).path.notes[0]
     with pytest.raises(BadInput, match="is no more"):
         routes.create_account("other", "office", f"number {SECOND}", NOW)
     # What is broken already is in nobody's way, and may be mended.
@@ -196,9 +196,9 @@ def test_what_a_route_leads_to_is_all_found(office: Credentials) -> None:
 def test_a_test_says_what_would_be_refused(office: Credentials) -> None:
     """A forward that has no rate, or that the profile may not dial any more."""
     routes.set_route(OFFICE, "number +81312345678, number +33123456789")
-    assert "no_rate" in routes.try_out(OFFICE, NOW).path.notes[0]
+    assert "no_rate" in trials.path_of(OFFICE, NOW).path.notes[0]
     limits.change("office", {}, [("+33", False)], [])
-    assert "destination_blocked" in routes.try_out(OFFICE, NOW).path.notes[1]
+    assert "destination_blocked" in trials.path_of(OFFICE, NOW).path.notes[1]
 
 
 def test_a_transferred_leg_shows_the_main_number(office: Credentials) -> None:
@@ -291,4 +291,4 @@ def test_holidays_are_days_of_the_companys_zone(company: str) -> None:
     routes.set_hours("holidays", "12-25", "Antipodes")
     routes.set_route("+6493000100", "holidays: busy; else: pbx")
     for when, kind in (("2026-12-24T10:59Z", "ring"), ("2026-12-24T11:00Z", "busy"), ("2026-12-25T11:00Z", "ring")):
-        assert routes.try_out("+6493000100", instant(when, "UTC")).path.hops[0].kind == kind
+        assert trials.path_of("+6493000100", instant(when, "UTC")).path.hops[0].kind == kind

@@ -87,6 +87,31 @@ def test_a_store_of_every_earlier_schema_is_brought_up_to_date(dump: Path, tmp_p
     opened.close()
 
 
+def test_numbers_in_retired_forms_are_brought_up_to_date(tmp_path: Path) -> None:
+    """Calls to them are looked for in their current form; where that is somebody's already, the old one stays."""
+    path = tmp_path / "connector.db"
+    raw = sqlite3.connect(path)
+    raw.executescript((Path(__file__).parent.parent / "stores" / "0011_buttons.sql").read_text())
+    raw.executescript(
+        "INSERT INTO number VALUES (11,1,1,'+5215512345678',0,'',NULL), (12,1,1,'+525587654321',0,'',NULL),"
+        " (13,1,1,'+5215587654321',0,'',NULL), (14,1,1,'+5215512345678',0,'',5);"
+        "INSERT INTO stock VALUES ('+5215512345678','MX','55',0,'USD',0);"
+        "INSERT INTO verified VALUES (1,1,'+390612345678','document',0), (2,1,'+551181234567','document',0);"
+        "UPDATE profile SET caller_number = '+22990123456' WHERE id = 1;"
+    )
+    raw.close()
+    store = FileStore(path)
+    store.migrate()
+    store.close()
+    raw = sqlite3.connect(path)
+    held = raw.execute("SELECT id, e164 FROM number WHERE id > 10 ORDER BY id").fetchall()
+    assert held == [(11, "+525512345678"), (12, "+525587654321"), (13, "+5215587654321"), (14, "+5215512345678")]
+    assert raw.execute("SELECT e164 FROM stock WHERE country = 'MX'").fetchall() == [("+525512345678",)]
+    assert raw.execute("SELECT e164 FROM verified ORDER BY id").fetchall() == [("+390612345678",), ("+5511981234567",)]
+    assert raw.execute("SELECT caller_number FROM profile").fetchall() == [("+2290190123456",)]
+    raw.close()
+
+
 def test_there_is_a_sample_of_every_earlier_schema() -> None:
     """Whoever adds a migration keeps a store of the schema before it."""
     assert [path.stem for path in OLD_STORES] == NEWEST[:-1]

@@ -87,3 +87,13 @@ def test_a_policy_is_one_of_its_words() -> None:
         CallerPolicy("any")
     with pytest.raises(BadInput):
         CallerPolicy("pass", None, "allow")
+
+
+@pytest.mark.parametrize("prefix", ["", "1", "12345", "+44", "*", "6*7", "*67x", "#31##", "1 41"])
+def test_a_prefix_that_withholds_is_digits_with_signs_around_them(prefix: str) -> None:
+    """Anything else could be a number, or be hidden in one."""
+    with pytest.raises(BadInput, match="2 to 4 digits"):
+        CallerPolicy(withhold=(prefix,))
+    assert CallerPolicy(withhold=("*67", "141", "#31#", "*#31#")).withhold[0] == "*67"
+    with pytest.raises(BadInput, match="at most 5"):
+        CallerPolicy(withhold=("11", "12", "13", "14", "15", "16"))

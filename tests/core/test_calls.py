@@ -121,3 +121,36 @@ def test_a_transferred_call_is_answered_by_the_leg_it_dials() -> None:
     call.leg_ended("B", 30, 16)
     call.leg_ended("A", 30, 16)
     assert (call.ending, call.duration_ms) == (Ending.OK, 20)
+
+
+# what was heard of an unanswered call, in order -> ending, who hung up.  B/C: that leg is dialled, b/c: its far end
+# hangs up, g: the gate leg's does, t: the dialplan tells of a try (the SIP answer behind it, "r" if it rang out)
+GIVEN_UP = """
+B b t603 g      -> failed callee
+B b g t603      -> failed callee
+B b g t486      -> busy callee
+B g             -> no_answer caller
+B C b g         -> no_answer caller
+B b t503 C g    -> no_answer caller
+B b t503 C c g t604 -> failed callee
+B t408r g       -> no_answer us: not answered in time
+B g t408r       -> no_answer us: not answered in time
+"""
+
+
+@pytest.mark.parametrize("line", GIVEN_UP.strip().splitlines())
+def test_who_ended_a_call_that_nobody_answered(line: str) -> None:
+    """A caller who gives up ends it, unless the far end refused before: in whichever order the two are heard."""
+    words, _, wanted = line.partition("->")
+    call = Progress("A")
+    for word in words.split():
+        match word[0]:
+            case "B" | "C":
+                call.leg_dialled(word)
+            case "t":
+                call.leg_tried(int(word[1:4]), rang_out=word.endswith("r"))
+            case who:
+                call.leg_hung_up("A" if who == "g" else who.upper())
+    for leg in [*call.legs]:
+        call.leg_ended(leg, 5, 0)
+    assert f"{call.ending} {call.hung_up_by}" == wanted.strip()

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from connector.core import decks
+from connector.core import decks, sheets
+from connector.core.money import decimal
 from connector.core.times import from_asterisk
 from connector.errors import BadInput
 
@@ -43,19 +44,19 @@ def test_the_longest_prefix_then_the_latest_date(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", """
-44,UK,NaN,0,30/6,2026-01-01,standard         -> line 2: the price per minute 'NaN'
-44,UK,-0.01,0,30/6,2026-01-01,standard       -> line 2: the price per minute '-0.01'
-44,UK,1e309,0,30/6,2026-01-01,standard       -> line 2: the price per minute '1e309'
-44,UK,0.0000001,0,30/6,2026-01-01,standard   -> line 2: the price per minute '0.0000001'
+44,UK,NaN,0,30/6,2026-01-01,standard         -> line 2: Invalid amount 'NaN' for the price per minute
+44,UK,-0.01,0,30/6,2026-01-01,standard       -> line 2: Invalid amount '-0.01' for the price per minute
+44,UK,1e309,0,30/6,2026-01-01,standard       -> line 2: Invalid amount '1e309' for the price per minute
+44,UK,0.0000001,0,30/6,2026-01-01,standard   -> line 2: Invalid amount '0.0000001' for the price per minute
 44,UK,1001,0,30/6,2026-01-01,standard        -> is above 1000.00
-044,UK,0.01,0,30/6,2026-01-01,standard       -> line 2: '044' is no prefix
-٤٤,UK,0.01,0,30/6,2026-01-01,standard        -> is no prefix
-44x,UK,0.01,0,30/6,2026-01-01,standard       -> is no prefix
-44,,0.01,0,30/6,2026-01-01,standard          -> a name has 1 to 80
+044,UK,0.01,0,30/6,2026-01-01,standard       -> line 2: Invalid prefix '044'
+٤٤,UK,0.01,0,30/6,2026-01-01,standard        -> Invalid prefix
+44x,UK,0.01,0,30/6,2026-01-01,standard       -> Invalid prefix
+44,,0.01,0,30/6,2026-01-01,standard          -> Use 1 to 80 printable characters
 44,UK,0.01,0,30/7/2,2026-01-01,standard      -> increments '30/7/2'
-44,UK,0.01,0,30/6,2026-02-30,standard        -> '2026-02-30' is no date
-44,UK,0.01,0,30/6,yesterday,standard         -> 'yesterday' is no date
-44,UK,0.01,0,30/6,2026-01-01,cheap           -> kind 'cheap' is none of
+44,UK,0.01,0,30/6,2026-02-30,standard        -> Invalid date '2026-02-30'
+44,UK,0.01,0,30/6,yesterday,standard         -> Invalid date 'yesterday'
+44,UK,0.01,0,30/6,2026-01-01,cheap           -> Invalid kind 'cheap'
 44,UK,0.01                                   -> line 2: it does not have as many cells
 44,UK,0.01,0,30/6,2026-01-01,standard,more   -> line 2: it does not have as many cells
 44,"UK,0.01,0,30/6,2026-01-01,standard       -> line 2: unexpected end of data
@@ -108,7 +109,7 @@ def test_200_000_prefixes_are_read_in_seconds_and_found_in_microseconds() -> Non
     assert all(deck.rate(f"+{10_000_000 + n}1234", 1_795_000_000_000) for n in range(0, 200_000, 10))
     assert (time.process_time() - began) / 20_000 < 0.000_1
     lines[149_999] = "10000000x,broken,0.01,0,30/6,2026-01-01,standard\n"
-    with pytest.raises(BadInput, match="line 150000: '10000000x' is no prefix"):
+    with pytest.raises(BadInput, match="line 150000: Invalid prefix '10000000x'"):
         decks.parse("".join(lines))
 
 
@@ -121,3 +122,156 @@ def test_the_difference_to_the_deck_in_use() -> None:
     assert "+44 UK dearer: 0.02 -> 0.03" in got.examples
     assert decks.difference(None, new, at).added == 3
     assert decks.difference(DECK, DECK, at).same == 3
+
+
+AT = from_asterisk("2026-11-28T12:00:00.000+0000")
+OLD = decks.parse("prefix,name,price_per_minute\n44,UK,0.010\n447,UK mobile,0.050\n33,France,0.020\n")
+
+
+# sheet (rows by " / ") | mode | number at a day -> price per minute, "none" for no rate
+@pytest.mark.parametrize("line", """
+447,mobile,0.060,2026-12-15              | update | 447 2026-11-28 -> 0.05
+447,mobile,0.060,2026-12-15              | update | 447 2026-12-14 -> 0.05
+447,mobile,0.060,2026-12-15              | update | 447 2026-12-15 -> 0.06
+447,mobile,0.060,2026-12-15              | update | 44  2026-12-15 -> 0.01
+447,mobile,0.060,2026-12-15              | update | 33  2027-12-15 -> 0.02
+447,mobile,0.060,2026-12-15              | full   | 447 2026-12-14 -> 0.05
+447,mobile,0.060,2026-12-15              | full   | 447 2026-12-15 -> 0.06
+447,mobile,0.060,2026-12-15              | full   | 33  2026-12-14 -> 0.02
+447,mobile,0.060,2026-12-15              | full   | 33  2026-12-15 -> none
+447,mobile,0.060,2026-12-15              | full   | 44  2026-12-15 -> none
+447,mobile,0.060,                        | update | 447 2026-11-28 -> 0.06
+447,mobile,0.060,                        | full   | 44  2026-11-28 -> none
+447,mobile,0.060,2026-01-01              | update | 447 2026-11-28 -> 0.06
+447,mobile,0.060,2026-01-01 / 447,mobile,0.07,2026-12-15 | full | 447 2026-12-16 -> 0.07
+44,UK,0.008,2026-06-01 / 44,UK,0.009,2026-12-15 | full | 44 2026-11-28 -> 0.008
+4471,O2,0.070,2026-12-15                 | update | 4471 2026-12-14 -> 0.05
+4471,O2,0.070,2026-12-15                 | update | 4471 2026-12-15 -> 0.07
+49,Germany,0.03, / 447,mobile,0.06,2026-12-15 | full | 33 2026-11-28 -> none
+44,UK,0.008, / 44,UK,0.009,2026-12-15    | update | 44  2026-12-14 -> 0.008
+44,UK,0.008, / 44,UK,0.009,2026-12-15    | update | 44  2026-12-15 -> 0.009
+""".strip().splitlines())  # fmt: skip
+def test_a_sheet_changes_what_it_names_when_it_says(line: str) -> None:
+    """Rule 13: later dates change nothing today, what a sheet does not name stays, or with `full` ends at its date; and
+    what ends gives way to the shorter prefix, if that has a rate.
+    """
+    rows, mode, wanted = (part.strip() for part in line.split("|"))
+    sheet = decks.parse("prefix,name,price_per_minute,valid_from\n" + rows.replace(" / ", "\n") + "\n")
+    made = decks.merged(OLD, sheet, AT, mode)
+    asked, price = wanted.split(" -> ")
+    prefix, day = asked.split()
+    found = made.rate(f"+{prefix}0000000", from_asterisk(f"{day}T12:00:00.000+0000"))
+    assert (decimal(found.price_per_minute_micros) if found else "none") == price
+    again = decks.parse(decks.written(made))
+    assert again.by_prefix == made.by_prefix
+
+
+def price_of(deck: decks.RateDeck, prefix: str, at: int) -> int | None:
+    """A price a minute, in micros; None for no rate."""
+    found = deck.rate(f"+{prefix}0000000", at)
+    return found.price_per_minute_micros if found is not None else None
+
+
+@pytest.mark.parametrize("mode", ["update", "full"])
+def test_what_is_loaded_last_counts_whatever_its_date(mode: str) -> None:
+    """A sheet that is dated back, to the contract, replaces a rate that was loaded later than that date; a second time
+    it changes nothing.
+    """
+    head = "prefix,name,price_per_minute,valid_from\n"
+    loaded = decks.merged(OLD, decks.parse(head + "44,UK,0.02,\n447,m,0.09,\n33,F,0.02,\n"), AT, mode)
+    dated = decks.parse(head + "44,UK,0.05,2026-01-01\n447,m,0.09,2026-01-01\n33,F,0.02,2026-01-01\n")
+    later = AT + 86_400_000
+    made = decks.merged(loaded, dated, later, mode)
+    assert [price_of(made, prefix, later) for prefix in ("44", "447", "33")] == [50_000, 90_000, 20_000]
+    assert made.by_prefix["+447"] == loaded.by_prefix["+447"]
+    assert made.by_prefix["+33"] == loaded.by_prefix["+33"]
+    assert decks.merged(made, dated, later + 1_000, mode).by_prefix == made.by_prefix
+
+
+@pytest.mark.parametrize(("mode", "price"), [("update", 10_000), ("full", None)])
+def test_a_rate_that_has_ended_is_passed_over(mode: str, price: int | None) -> None:
+    """Carriers leave last year's rows in their sheets; a complete sheet with nothing else for a prefix ends it."""
+    sheet = decks.parse(
+        "prefix,name,price_per_minute,valid_from,valid_to\n44,UK,0.5,2025-01-01,2025-12-31\n33,F,0.03,,\n"
+    )
+    made = decks.merged(OLD, sheet, AT, mode)
+    assert price_of(made, "44", AT) == price
+    assert price_of(made, "33", AT) == 30_000
+
+
+def test_a_rate_that_ended_comes_back() -> None:
+    """Also by a row that is dated back to before the end."""
+    ends = decks.parse("prefix,name,price_per_minute,valid_from,valid_to\n44,UK,0.02,2026-11-01,2026-11-20\n")
+    old = decks.merged(None, ends, AT, "update")
+    assert price_of(old, "44", AT) is None
+    again = decks.parse("prefix,name,price_per_minute,valid_from\n44,UK,0.02,2026-01-01\n")
+    assert price_of(decks.merged(old, again, AT, "update"), "44", AT) == 20_000
+
+
+def test_what_ends_is_named() -> None:
+    """With its date; a prefix that goes on is not among them, and neither is one that had ended before."""
+    sheet = decks.parse("prefix,name,price_per_minute,valid_from\n447,mobile,0.06,2026-12-15\n")
+    full = decks.merged(OLD, sheet, AT, "full")
+    date = from_asterisk("2026-12-15T00:00:00.000+0000")
+    found = decks.ended(OLD, full, AT)
+    assert [(each.prefix, each.name, each.at) for each in found] == [("+33", "France", date), ("+44", "UK", date)]
+    assert decks.ended(OLD, decks.merged(OLD, sheet, AT, "update"), AT) == ()
+    assert decks.ended(full, decks.merged(full, sheet, AT, "full"), date) == ()
+    assert decks.ended(None, OLD, AT) == ()
+
+
+def test_what_nobody_can_be_charged_by_is_left_out() -> None:
+    """A deck does not grow with every sheet that is loaded."""
+    sheet = decks.parse("prefix,name,price_per_minute\n44,UK,0.011\n")
+    made = decks.merged(OLD, sheet, AT, "update")
+    for later in range(1, 20):
+        made = decks.merged(made, sheet, AT + later * 1000, "update")
+    assert len(made) == 3
+
+
+# the file -> what is said of it; each line is one that somebody sent (bytes as in Python)
+@pytest.mark.parametrize("line", [
+    r"44;United Kingdom;0.0120;1;1\n -> its cells are separated by ';'",
+    r"prefix;name;price_per_minute\r\n44;UK;0,01\r\n -> its cells are separated by ';'",
+    r"sep=,\nprefix,name\n44,UK\n -> missing: price_per_minute",
+    r"sep=;\r\nprefix;name;price_per_minute\r\n -> its cells are separated by ';'",
+    r"prefix\tname\tprice_per_minute\n44\tUK\t0.01\n -> its cells are separated by a tab",
+    r"code,duration,increment\n1,6,6\n -> missing: prefix, name, price_per_minute; not understood: code, duration",
+    r"prefix,name,price_per_minute,country\n44,UK,0.01,GB\n -> not understood: country",
+    r"prefix,name,name,price_per_minute\n44,UK,UK,0.01\n -> given twice: name",
+    r"\xff\xfep\x00r\x00 -> is in UTF-16",
+    r"PK\x03\x04xl -> is an Excel workbook",
+    r"\xd0\xcf\x11\xe0\xa1 -> is an Excel workbook of the old kind",
+    r"prefix,name,price_per_minute\n43,\xd6sterreich,0.01\n -> is not in UTF-8: line 2 has the byte 0xd6, as in",
+    r"prefix,name,price_per_minute\n44,UK,n/a\n -> line 2: Invalid amount 'n/a'",
+    r"prefix,name,price_per_minute\n4.47E+11,UK,0.01\n -> line 2: Invalid prefix '4.47E+11'",
+    r"prefix,name,price_per_minute\n44,UK,1.2E-02\n -> line 2: Invalid amount '1.2E-02'",
+    r"prefix,name,price_per_minute\n1,US,0.0023456789\n -> line 2: Invalid amount '0.0023456789'",
+    "prefix,name,price_per_minute\\n44,U\u2028K,0.01\\n447,x,x\\n -> line 2: Invalid name 'U\\u2028K'",
+    "prefix,name,price_per_minute\\n44,U\x0cK,0.01\\n447,x,x\\n -> line 3: Invalid amount 'x'",
+    r"\n -> it is empty. The first line names the columns: prefix",
+])  # fmt: skip
+def test_a_file_that_cannot_be_taken_says_why(line: str) -> None:
+    """What was found, what is missing, what to do; and the right line."""
+    written, said = line.rsplit(" -> ", 1)
+    raw = written.replace(r"\n", "\n").replace(r"\r", "\r").replace(r"\t", "\t")
+    data = raw.encode()
+    for code in ("xff", "xfe", "xd0", "xcf", "x11", "xe0", "xa1", "x03", "x04", "x00", "xd6"):
+        data = data.replace(f"\\{code}".encode(), bytes([int(code[1:], 16)]))
+    with pytest.raises(BadInput) as error:
+        decks.parse(sheets.decoded(data, "rates.csv"))
+    assert said in str(error.value), str(error.value)
+
+
+@pytest.mark.parametrize("text", [
+    "\ufeffprefix,name,price_per_minute\r\n44,UK,0.0120\r\n,,\r\n,,\r\n",
+    "prefix,name,price_per_minute,\r\n44,UK,0.0120,\r\n",
+    "prefix,name,price_per_minute\n\n44,UK,0.0120\n  ,\t,\n",
+    "Prefix , NAME,price_per_minute\n44,UK,0.0120000000\n",
+    "prefix,name,price_per_minute\n44,UK,.012\n",
+    "prefix,name,price_per_minute\n44,UK,0.0120,,\n",
+])  # fmt: skip
+def test_what_spreadsheets_write_is_taken(text: str) -> None:
+    """Empty rows, empty cells at the end, a byte order mark, zeros behind the sixth digit."""
+    (rate,) = decks.parse(text).by_prefix["+44"]
+    assert (rate.name, rate.price_per_minute_micros) == ("UK", 12_000)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core import numbering
-from connector.core.numbers import e164, normalise, recorded
+from connector.core.numbers import digits_of, e164, normalise, recorded, without_prefix
 from connector.errors import BadInput
 
 COUNTRIES = sorted(phonenumbers.SUPPORTED_REGIONS)
@@ -66,10 +66,38 @@ IT | 340 123 4567                             | +393401234567
 IT | 00 39 06 698 12345                       | +390669812345
 -  | +39 06 698 12345                         | +390669812345
 -  | +39 (0)6 698 12345                       | +390669812345
--  | +39 669812345                            | +39669812345
+-  | +39 669812345                            | +390669812345
+-  | +39 340 123 4567                         | +393401234567
+IT | 6 698 12345                              | +390669812345
+-  | +52 1 55 1234 5678                       | +525512345678
+-  | +52 55 1234 5678                         | +525512345678
+MX | 55 1234 5678                             | +525512345678
+MX | 044 55 1234 5678                         | +525512345678
+MX | 045 55 1234 5678                         | +525512345678
+MX | 01 55 1234 5678                          | +525512345678
+-  | tel:+5215512345678                       | +525512345678
+-  | +55 11 8765 4321                         | +5511987654321
+-  | +55 11 98765 4321                        | +5511987654321
+-  | +55 11 3765 4321                         | +551137654321
+-  | +229 9012 3456                           | +2290190123456
+-  | +229 01 9012 3456                        | +2290190123456
+-  | +84 120 123 4567                         | +84701234567
+-  | +84 169 123 4567                         | +84391234567
 DE | 030 123456                               | +4930123456
 DE | 030/123456                               | +4930123456
 DE | 110                                      | sos 110
+GB | 999;phone-context=+44                    | sos 999
+GB | tel:999;phone-context=+44                | sos 999
+GB | sip:999@host;user=phone                  | sos 999
+GB | 999;user=phone                           | sos 999
+GB | sip:999;user=phone@host                  | sos 999
+GB | sip:999;phone-context=+44@host           | sos 999
+GB | 9 9 9                                    | sos 999
+GB | tel:999;phone-context=example.com        | sos 999
+GB | sip:112@anything at all                  | sos 112
+DE | tel:911;phone-context=+1                 | sos 911
+-  | 999;phone-context=+44                    | sos 999
+GB | 9999;phone-context=+44                   | refused
 AU | 0011 44 20 7946 0001                     | +442079460001
 AU | 0044 20 7946 0001                        | +442079460001
 AU | 02 1234 5678                             | +61212345678
@@ -230,6 +258,47 @@ def test_the_short_way_says_the_number_only() -> None:
     """`e164` is `normalise` for those who need no reason."""
     assert e164("020 7946 0001", "GB") == "+442079460001"
     assert e164("999", "GB") is None
+
+
+# prefixes ; country ; dialled -> what is left ; withheld
+PREFIXED = """
+*67 141 #31# ; GB ; *6702079460001        -> 02079460001 ; yes
+*67 141 #31# ; GB ; *67 +442079460001     -> +442079460001 ; yes
+*67 141 #31# ; GB ; 14102079460001        -> 02079460001 ; yes
+*67 141 #31# ; GB ; #31#+33142685300      -> +33142685300 ; yes
+*67 141 #31# ; GB ; 141999                -> 999 ; yes
+*67 141 #31# ; GB ; 02079460001           -> 02079460001 ; no
+*67 141 #31# ; GB ; +14155550123          -> +14155550123 ; no
+141          ; US ; 4155550123            -> 4155550123 ; no
+141          ; US ; 14155550123           -> 14155550123 ; no
+141          ;    ; 141+442079460001      -> +442079460001 ; yes
+141          ; GB ; 141                   -> 141 ; no
+*67          ; GB ; *67                   -> *67 ; no
+*67 *671     ; GB ; *67102079460001       -> 02079460001 ; yes
+             ; GB ; *6702079460001        -> *6702079460001 ; no
+"""
+
+
+@pytest.mark.parametrize("line", PREFIXED.strip().splitlines())
+def test_a_prefix_that_withholds_the_number_is_taken_off(line: str) -> None:
+    """The longest one that fits; digits that begin a number of the country are none."""
+    asked, _, wanted = line.partition("->")
+    prefixes, country, dialled = (part.strip() for part in asked.split(";"))
+    left, withheld = (part.strip() for part in wanted.split(";"))
+    assert without_prefix(dialled, prefixes.split(), country or None) == (left, withheld == "yes")
+
+
+@pytest.mark.parametrize(
+    ("said", "digits"),
+    [
+        ("101", "101"), (" 101 ", "101"), ("tel:101;phone-context=+44", "101"), ("sip:101@host", "101"),
+        ("101;user=phone", "101"), ("1-0-1", "101"), ("+101", None), ("*101", None), ("", None), ("10a1", None),
+        ("１０１", None),
+    ],
+)  # fmt: skip
+def test_a_short_number_is_found_by_its_digits(said: str, digits: str | None) -> None:
+    """In every form in which an emergency number is found."""
+    assert digits_of(said) == digits
 
 
 def test_what_the_network_sent_is_kept_harmless() -> None:

@@ -18,7 +18,7 @@ def test_asterisks_spelling_is_read_to_the_millisecond() -> None:
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-11-22", "2026-11-22T19:01:34.123"])
 def test_another_spelling_is_an_error(text: str) -> None:
     """What is not Asterisk's spelling is not guessed at."""
-    with pytest.raises(ValueError, match="does not match"):
+    with pytest.raises(ValueError, match=r"isoformat|without its offset"):
         from_asterisk(text)
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from connector.billing import limits, vault
+from connector.billing.sqlite import FileStore
+from connector.core import refusals
 from lab import process, root
 from lab.errors import LabError
 from lab.instance import PROJECT, remove
@@ -92,6 +95,25 @@ def test_start_shows_two_cdrs_tells_all_in_run_json_and_stop_leaves_nothing(fold
     assert nothing_left(folder)
     assert not (folder / "run.json").exists()
     assert "nothing was running" in lab(folder, "stop").stdout
+
+
+def test_a_store_whose_sample_calls_are_refused_comes_up_all_the_same(folder: Path) -> None:
+    """It may be somebody's own, whose profile has no money: it says why, and is there."""
+    assert start(folder).returncode == 0
+    assert lab(folder, "stop").returncode == 0
+    vault.use(folder / "connector.key")
+    store = FileStore(folder / "connector.db")
+    try:
+        limits.change("office", {}, [("+", False)], [])
+    finally:
+        store.close()
+    up = start(folder)
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "warning: the outgoing call failed" in up.stdout
+    assert f"destination_blocked: {refusals.DESTINATION_BLOCKED.words}" in up.stdout
+    assert json.loads((folder / "run.json").read_text())["profiles"]
+    assert lab(folder, "stop").returncode == 0
+    assert nothing_left(folder)
 
 
 def test_parts_that_are_killed_are_started_again_and_stop_still_leaves_nothing(folder: Path) -> None:
@@ -181,3 +203,30 @@ def test_a_systems_asterisk_is_taken_if_it_is_new_enough(line: str) -> None:
     """22.10.1 or later; anything that cannot be read is left alone."""
     banner, _, wanted = line.partition("->")
     assert ("taken" if root.version_of(banner) >= root.OLDEST_ASTERISK else "left") == wanted.strip()
+
+
+# what a program says of its version | the oldest that is taken -> whether it is used
+@pytest.mark.parametrize("line", [
+    " SIPp v3.6.1-TLS-SCTP-PCAP.                     | 3.7.0 -> left",
+    " SIPp v3.7.3-TLS-SCTP.                          | 3.7.0 -> taken",
+    "version: kamailio 5.6.3 (x86_64/linux) 2a7e1d   | 5.6   -> taken",
+    "postgres (PostgreSQL) 13.22 (Debian 13.22-0)    | 15.0  -> left",
+    "postgres (PostgreSQL) 15.14 (Debian 15.14-0)    | 15.0  -> taken",
+    "Chromium 156.0.8078.108 built on Debian 12      | 120.0 -> taken",
+    "baresip v1.0.0 Copyright (C) 2010 - 2020        | 1.0.0 -> taken",
+    "something else                                  | 1.0   -> left",
+])  # fmt: skip
+def test_a_program_that_is_too_old_is_not_used(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And it is said why."""
+    banner, _, rest = line.partition("|")
+    oldest, _, wanted = rest.partition("->")
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\necho '{banner.rstrip()}'\nexit 99\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    found = root.new_enough("program", "-v", tuple(int(part) for part in oldest.strip().split(".")))
+    assert ("taken" if found == program else "left") == wanted.strip()
+    assert ("or later is needed" in capsys.readouterr().out) == (found is None)
+    assert root.new_enough("no-such-program", "-v", (1,)) is None

@@ -48,7 +48,9 @@ def asked(bench: Bench, question: Callable[[Configurator], Awaitable[T]]) -> T:
         running = asyncio.create_task(ami.run())
         try:
             await ami.connected()
-            return await question(Configurator(found.sip, asterisk, SystemClock(), TrunkStates(ami, asterisk)))
+            return await question(
+                Configurator(found.sip, asterisk, SystemClock(), TrunkStates(ami, asterisk), found.node)
+            )
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -338,7 +340,7 @@ async def main():
     settings = config.read(Path(sys.argv[1]))
     stores.opened(settings.store)
     asterisk = Asterisk(settings.ari)
-    made = apply.Configurator(settings.sip, asterisk, SystemClock())
+    made = apply.Configurator(settings.sip, asterisk, SystemClock(), node=settings.node)
     await made.apply(made.wanted(), "child")
     await asterisk.close()
 

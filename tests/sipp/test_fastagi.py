@@ -103,6 +103,7 @@ def made(running_bench: Bench) -> Iterator[Ways]:
     ]
     (etc / "pjsip_custom.conf").write_text("\n".join(endpoints))
     text = SAMPLE.read_text().replace("127.0.0.1:4573", f"{HOST}:{bench.instance.ports.fastagi}")
+    text = text.replace("the-secret-of-connector.toml", bench.instance.secrets.fastagi)
     (etc / "extensions_custom.conf").write_text(text)
     _reload(bench)
     assert process.waited(lambda: endpoint_state(bench.instance, "agi-carrier") is not None, 5)

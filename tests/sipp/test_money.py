@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.billing import calls, credit, decks, history, holds, ledger, plans, profiles
+from connector.billing import calls, credit, decks, history, ledger, plans, profiles, trials
 from connector.billing.profiles import Credentials
 from connector.clock import SystemClock
 from connector.core.calls import Admitted, Attempt, Direction, Progress
@@ -33,9 +33,9 @@ def now() -> int:
 @pytest.fixture
 def by_the_second(bench: Bench) -> Iterator[Bench]:
     """The lab with rates by the second."""
-    bench.in_store(lambda: decks.load(BY_THE_SECOND, "by the second", now(), COMPANY, after_ms=0))
+    bench.in_store(lambda: decks.load(BY_THE_SECOND, "by the second", now(), COMPANY, after_ms=0, mode="full"))
     yield bench
-    bench.in_store(lambda: decks.load(decks.SAMPLE.read_text(), "sample", now(), COMPANY, after_ms=0))
+    bench.in_store(lambda: decks.load(decks.SAMPLE.read_text(), "sample", now(), COMPANY, after_ms=0, mode="full"))
     assert bench.in_store(ledger.verify).problems == []
 
 
@@ -182,7 +182,7 @@ def test_a_bundle_that_runs_out_in_mid_call(small_slices: Bench) -> None:
     assert sum(1 for entry in told.entries if entry.kind == "hold") >= 3
     assert plans_left(bench, who) == 0
     assert bench.in_store(lambda: credit.credit(who.username, now())).available_micros == 5 * SECOND
-    assert bench.in_store(lambda: holds.price(NUMBERS["answered_us"], 1, now(), who.username, None)).payer == "company"
+    assert bench.in_store(lambda: trials.price(NUMBERS["answered_us"], 1, now(), who.username, None)).payer == "company"
 
 
 def plans_left(bench: Bench, who: Credentials) -> int:

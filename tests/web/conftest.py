@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import BaseRunner
 
 from connector.billing import (
     buttons,
@@ -140,6 +141,13 @@ def _call(name: str, username: str, dialled: str = "+442079460001") -> None:
     calls.admit(Attempt(name, Direction.OUT, f"leg-{name}", username, dialled, "101", NOW, NOW), "node")
 
 
+class Server(TestServer):
+    """As the connector's own (web/connections.py), it inflates nothing."""
+
+    async def _make_runner(self, **kwargs: Any) -> BaseRunner:
+        return await super()._make_runner(auto_decompress=False, **kwargs)
+
+
 @pytest.fixture
 def make_client(
     store: FileStore, town: Town, clock: FixedClock, tmp_path: Path
@@ -173,7 +181,7 @@ def make_client(
         guard = Guard(SETTINGS, writer, readers, clock)
         place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder)
         world = World(writer, readers, files, guard, place, hang_up, sound, press)
-        return TestClient(TestServer(make_app(SETTINGS, lambda: True, world, clock)))
+        return TestClient(Server(make_app(SETTINGS, lambda: True, world, clock)))
 
     yield made
     calls.ended_unseen(calls.live()[0], None, NOW) if calls.live() else None

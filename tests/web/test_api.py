@@ -55,7 +55,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "ask_export": {"kind": "calls"},
     "ask_profile_export": {"kind": "calls"},
 }
-QUERIES = {"price_call": {"number": "+442079460001"}, "advise_channels": {"employees": "20"}}
+QUERIES = {
+    "price_call": {"number": "+442079460001"},
+    "why_refused": {"number": "+442079460001"},
+    "advise_channels": {"employees": "20"},
+}
 # What stands in a path where it is no thing of anybody's.
 NAMES = {"name": "office", "box": "101", "e164": "+442079460999", "token": "1"}
 

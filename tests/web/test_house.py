@@ -7,10 +7,9 @@ import pytest
 from connector.billing import audit, decks, numbers, profiles, trunks
 from connector.billing.trunks import outward
 from connector.core.access import EVERYTHING
-from connector.core.decks import version_of
 from connector.core.paging import Turn
 from connector.web.site import PAGES, frame, serve
-from tests.conftest import NOW
+from tests.conftest import NOW, FixedClock
 from tests.web.browsing import Client, chosen, confirmed, file_confirmed, get, hidden, send, sent_file, welcomed
 from tests.web.conftest import Town
 
@@ -183,20 +182,22 @@ async def test_a_deck_is_looked_at_and_then_in_use(client: Client, town: Town) -
         assert status == 422, text
         assert "Traceback" not in text
     status, text = await sent_file(client, path, "44,R\u00e9union,1".encode("cp1252"), name="wrong")
-    assert (status, "save it as" in text) == (409, True)
+    assert (status, "Save it as" in text) == (409, True)
     assert (await sent_file(client, path, DECK, name="a\x1b[31m"))[0] == 422
-    status, asked = await sent_file(client, path, DECK.replace("\n", "\r\n").encode("utf-8-sig"), name="May & June")
+    sent = DECK.replace("\n", "\r\n").encode("utf-8-sig")
+    status, asked = await sent_file(client, path, sent, name="May & June", mode="full")
     assert status == 200, asked
-    assert "Prefixes that are gone" in asked
+    assert "Prefixes that end" in asked
+    assert "+33 France" in asked
     _, other = await sent_file(client, path, DECK, name="of another window")
     assert [view.version for view in decks.list_decks("Acme")] == before
     said = await file_confirmed(client, path, asked)
     assert "May &amp; June is in use from" in said
     newest = decks.list_decks("Acme")[0]
-    assert (newest.name, newest.rates, newest.version) == ("May & June", 2, version_of(DECK))
+    assert (newest.name, newest.rates) == ("May & June", 2)
     again = await file_confirmed(client, path, asked)
     assert "May &amp; June" in again
-    assert "the decks are others now" in await file_confirmed(client, path, other)
+    assert "The rate decks have changed meanwhile" in await file_confirmed(client, path, other)
     assert len(decks.list_decks("Acme")) == len(before) + 1
 
 
@@ -214,13 +215,38 @@ async def test_a_file_that_is_too_long_is_refused(client: Client, town: Town, mo
     assert frame.MOST_UPLOAD == 8 << 20
 
 
+async def test_a_sheet_that_waited_is_in_use_ten_seconds_after_it_is_stored(
+    client: Client, town: Town, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it took to come to its turn: by then every node has to have read it."""
+    read = decks.read
+
+    def slow(*args: object, **kwargs: object) -> decks.ReadDeck:
+        """Another long sheet is read before."""
+        clock.now += 60_000
+        return read(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decks, "read", slow)
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    _, asked = await sent_file(client, "/money/decks/new", DECK, name="by the page")
+    await file_confirmed(client, "/money/decks/new", asked)
+    assert decks.list_decks("Acme")[0].in_use_at == clock.now + decks.IN_USE_AFTER_MS
+    headers = {"Authorization": f"Bearer {town.tokens['house']}"}
+    body = {"name": "by the API", "csv": DECK, "mode": "update"}
+    answer = await client.post("/api/v1/rates/decks?company=1", json=body, headers=headers)
+    assert answer.status == 201, await answer.text()
+    newest = decks.list_decks("Acme")[0]
+    assert (newest.name, newest.in_use_at) == ("by the API", clock.now + decks.IN_USE_AFTER_MS)
+
+
 async def test_what_a_call_costs_is_told(client: Client, town: Town) -> None:
     """To who sees money: rate, seconds and price; a number that is none, and another's profile, are said to be."""
     await welcomed(client, "viewer@example.com")
     text = await get(client, f"/money/price?number=%2B442079460001&minutes=2&profile={town.things['profile']}")
     assert "Seconds charged" in text
     assert "120, of which 0 from bundles" in text
-    assert "is no number" in await get(client, "/money/price?number=12")
+    assert "Invalid number" in await get(client, "/money/price?number=12")
     assert "1 to 1440 minutes" in await get(client, "/money/price?number=%2B442079460001&minutes=9999999")
     other = town.other["profile"]
     assert "no such profile" in await get(client, f"/money/price?number=%2B442079460001&profile={other}")

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pyotp
 import pytest
+from aiohttp import ClientSession, CookieJar
 from limits import parse
+from yarl import URL
 
 from connector.billing import (
     audit,
@@ -20,12 +27,17 @@ from connector.billing import (
     plans,
     profiles,
     routes,
+    service_numbers,
     sessions,
     users,
     webhooks,
 )
+from connector.billing.sqlite import FileStore
 from connector.core.access import EVERYTHING, Scope, permissions_of
 from connector.core.paging import Turn
+from connector.core.service_numbers import ServiceNumber
+from connector.web import server
+from connector.web.guard import Guard
 from connector.web.site import PAGES, sign_in
 from connector.web.site.frame import SitePage
 from tests.conftest import NOW, FixedClock
@@ -94,8 +106,8 @@ async def test_a_password_signs_in_and_out(client: Client, town: Town) -> None:
     assert actions.count("sign-in") == 5
 
 
-async def test_who_guesses_is_slowed_down(client: Client, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By account, wherever the guesses come from, even if one would be right."""
+async def test_wrong_passwords_are_limited(client: Client, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By account and network together, even if one would be right."""
     monkeypatch.setattr(sign_in, "_BY_ACCOUNT", parse("3/minute"))
     users.set_password(users.by_email("owner@example.com").id, "none", NOW)
     guesses = [
@@ -108,6 +120,153 @@ async def test_who_guesses_is_slowed_down(client: Client, town: Town, monkeypatc
     answer = await client.post("/sign-in", data={"email": "owner@example.com", "password": "5"})
     assert "Traceback" not in await answer.text()
     assert int(answer.headers["Retry-After"]) > 0
+
+
+async def test_nobody_is_locked_out_by_others(
+    client: Client, town: Town, monkeypatch: pytest.MonkeyPatch, clock: FixedClock
+) -> None:
+    """Somebody's wrong passwords count for their network only, and never for a browser that signed in before."""
+    address = ["203.0.113.9"]
+    monkeypatch.setattr(Guard, "address", lambda self, request: address[0])
+    await welcomed(client, "owner@example.com")
+    jar = client.session.cookie_jar.filter_cookies(client.make_url("/"))
+    assert [name for name in jar if name.startswith("connector-device-")]
+    await client.post("/sign-out", data={"csrf": csrf(await get(client, "/"))})
+    right = {"email": "owner@example.com", "password": PASSWORD}
+    async with ClientSession(client.make_url("/"), cookie_jar=CookieJar(unsafe=True)) as attacker:
+        for who in ("198.51.100.1", "2001:db8:1:2::1", "2001:db8:1:2::2", "203.0.113.9"):
+            address[0] = who
+            for _ in range(12):
+                await attacker.post("/sign-in", data={"email": "owner@example.com", "password": "guess"})
+        statuses = {}
+        for who in ("198.51.100.1", "2001:db8:1:2::9", "203.0.113.9", "192.0.2.7", "2001:db8:1:3::1"):
+            address[0] = who
+            answer = await attacker.post("/sign-in", data=right, allow_redirects=False)
+            statuses[who] = answer.status
+            attacker.cookie_jar.clear()
+    assert statuses == {
+        "198.51.100.1": 429,  # the attacker's networks
+        "2001:db8:1:2::9": 429,
+        "203.0.113.9": 429,  # the office's own, but not by the browser that it uses
+        "192.0.2.7": 303,
+        "2001:db8:1:3::1": 303,
+    }
+    address[0] = "203.0.113.9"
+    assert (await client.post("/sign-in", data=right, allow_redirects=False)).status == 303
+
+
+async def test_known_browsers_have_one_limit_for_an_account(client: Client, town: Town) -> None:
+    """However often it signs in: who has an account cannot guess others' passwords faster than anybody else."""
+    await welcomed(client, "viewer@example.com")
+    cookies = []
+    for _ in range(4):
+        client.session.cookie_jar.clear()
+        data = {"email": "viewer@example.com", "password": PASSWORD}
+        answer = await client.post("/sign-in", data=data, allow_redirects=False)
+        assert answer.status == 303
+        cookies.append({name: each.value for name, each in answer.cookies.items() if "device" in name})
+    assert all(cookies)
+    statuses = []
+    for n in range(40):
+        client.session.cookie_jar.clear()
+        data = {"email": f"somebody{n}@example.com", "password": "guess"}
+        statuses.append((await client.post("/sign-in", data=data, cookies=cookies[n % 4])).status)
+    assert statuses == [401] * 30 + [429] * 10
+
+
+async def test_the_page_link_makes_no_known_browser(client: Client, town: Town) -> None:
+    """It is given to people who may only look, and its token makes no cookies either."""
+    answer = await client.get("/sign-in?token=let-me-in", allow_redirects=False)
+    assert answer.status == 303
+    assert not [name for name in answer.cookies if "device" in name]
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://[x]", "http://\u2100.example", "//"])
+async def test_an_origin_that_is_no_address_is_refused(client: Client, town: Town, origin: str) -> None:
+    """And nothing is logged."""
+    answer = await client.post("/sign-in", data={"email": "a", "password": "b"}, headers={"Origin": origin})
+    assert answer.status == 403
+
+
+@pytest.mark.parametrize("name", ["a" * 400, "a" * 1_000, "%00", "..%2f..%2fserver.py", "nothing.js", ""])
+async def test_files_that_are_not_there(client: Client, town: Town, name: str) -> None:
+    """Whatever name somebody sends."""
+    assert (await client.get(URL(f"/static/{name}", encoded=True))).status == (400 if name == "%00" else 404)
+
+
+@pytest.mark.parametrize(
+    ("name", "cookie"), [("", "x"), ("-x", "x"), (f"-{'0' * 16}", "0" * 64), ("-\u00e9", "x"), ("-x", "\u00e9")]
+)
+async def test_a_made_up_device_is_none(client: Client, town: Town, name: str, cookie: str) -> None:
+    """It has no limit of its own."""
+    statuses = set()
+    for n in range(12):
+        headers = {"Cookie": f"connector-device{name}={cookie}{n if cookie == 'x' else ''}"}
+        data = {"email": "owner@example.com", "password": "guess"}
+        statuses.add((await client.post("/sign-in", data=data, headers=headers)).status)
+    assert statuses == {401, 429}
+
+
+# headers of a form that signs in -> whether it is taken
+@pytest.mark.parametrize(
+    ("headers", "taken"),
+    [
+        ({}, True),
+        ({"Origin": "http://{host}"}, True),
+        ({"Origin": "https://{host}"}, True),
+        ({"Origin": "http://evil.example"}, False),
+        ({"Origin": "null"}, False),
+        ({"Origin": ""}, False),
+        ({"Origin": "http://{host}.evil.example"}, False),
+        ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "same-site"}, False),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "http://{host}"}, True),
+    ],
+)
+async def test_another_sites_page_signs_nobody_in(
+    client: Client, town: Town, headers: dict[str, str], taken: bool
+) -> None:
+    """Also over plain http, where browsers send no Sec-Fetch-Site: by Origin. A program sends neither."""
+    host = f"{client.host}:{client.port}"
+    made = {name: value.format(host=host) for name, value in headers.items()}
+    link = users.link(users.by_email("owner@example.com").id, NOW)
+    answer = await client.post("/sign-in", data={"email": "a", "password": "b"}, headers=made)
+    assert answer.status == (401 if taken else 403)
+    answer = await client.post("/welcome", data={"link": link}, headers=made, allow_redirects=False)
+    assert answer.status == (303 if taken else 403)
+    answer = await client.get("/sign-in")
+    assert answer.headers["Referrer-Policy"] == "same-origin"  # else browsers say "Origin: null" of our own form
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Another program writes to the store, and does not come to an end. (Two SQLite libraries of one process would not
+    see each other's locks.)
+    """
+    hold = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('BEGIN IMMEDIATE')"
+    hold += "; print(1, flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        other.stdout.readline()
+        yield
+        other.stdin.close()
+
+
+async def test_health_says_whether_the_store_can_be_written(
+    client: Client, town: Town, monkeypatch: pytest.MonkeyPatch, store: FileStore
+) -> None:
+    """503 when it cannot, however well it can be read."""
+    monkeypatch.setattr(server, "HEALTH_EVERY_S", 0)
+    monkeypatch.setattr(server, "HEALTH_LIMIT_S", 0.5)
+    answer = await client.get("/health")
+    assert (answer.status, await answer.json()) == (200, {"ready": True, "store": True})
+    with locked(store.path):
+        answer = await client.get("/health")
+        assert (answer.status, await answer.json()) == (503, {"ready": False, "store": False})
+    answer = await client.get("/health")
+    assert answer.status == 200
 
 
 async def test_a_code_is_asked_for_and_is_good_once(client: Client, town: Town, clock: FixedClock) -> None:
@@ -406,6 +565,11 @@ async def test_what_a_profile_may_dial_and_show_is_set(client: Client, town: Tow
     assert (caller.policy, caller.number, caller.foreign) == ("fixed", "+442079460100", "refuse")
     status, text = await send(client, f"{base}/caller-id", policy="fixed", number="+12025550100")
     assert (status, "no number of the company" in text) == (422, True)
+    await send(client, f"{base}/caller-id", policy="pass", number="", foreign="replace", withhold="*67 #31#")
+    assert profiles.show_profile(profile).caller_id.withhold == ("*67", "#31#")
+    assert 'value="*67 #31#"' in await get(client, f"{base}/caller-id")
+    assert "service-numbers" not in await get(client, base)
+    await get(client, f"{base}/service-numbers", 403)
     await send(client, f"{base}/contact", billing_address="1 High Street\r\nLondon", contact="Ada, +442079460100")
     assert profiles.show_profile(profile).billing_address == "1 High Street\nLondon"
     assert "Ada, +442079460100" in await get(client, base)
@@ -415,6 +579,28 @@ async def test_what_a_profile_may_dial_and_show_is_set(client: Client, town: Tow
     await send(client, f"{base}/country", country="DE", emergency="112, 999")
     assert profiles.show_profile(profile).emergency == ("112", "999")
     assert (await send(client, f"{base}/country", country="Germany"))[0] == 422
+
+
+async def test_service_numbers_are_priced_by_the_house(client: Client, town: Town) -> None:
+    """One a line; all of them or nothing. A company's own people cannot price what they call."""
+    await welcomed(client, "house@example.com")
+    await client.post("/companies", data={"csrf": csrf(await get(client, "/companies")), "company": "1"})
+    profile = town.things["profile"]
+    base = f"/profiles/{profile}"
+    assert "service-numbers" in await get(client, base)
+    _, text = await send(client, f"{base}/service-numbers", numbers="101; 0.15; 0; Police\r\n\r\n123")
+    assert "The service numbers are set" in text
+    assert service_numbers.show(profile).numbers == [
+        ServiceNumber("101", "Police", 0, 150_000),
+        ServiceNumber("123"),
+    ]
+    assert "101; 0.15; 0.00; Police\n123; 0.00; 0.00</textarea>" in await get(client, f"{base}/service-numbers")
+    for wrong_line in ("1", "101; x", "101; -1", "999", "101\n+44", "101\n101; 1"):
+        status, text = await send(client, f"{base}/service-numbers", numbers=wrong_line)
+        assert (status, "Traceback" in text) == (422, False)
+    assert len(service_numbers.show(profile).numbers) == 2
+    await send(client, f"{base}/service-numbers", numbers="")
+    assert service_numbers.show(profile).numbers == []
 
 
 async def test_a_mailbox_comes_and_goes(client: Client, town: Town) -> None:
@@ -524,3 +710,19 @@ async def test_reports_are_shown_by_month(client: Client, town: Town) -> None:
     await welcomed(client, "member@example.com")
     assert "office" in await get(client, f"/profiles/{town.things['profile']}/report")
     await get(client, "/statement", 403)
+
+
+async def test_a_call_is_tested_on_a_page(client: Client, town: Town) -> None:
+    """Whether it would be carried; every reason if not, with its cure; nothing that was typed is markup."""
+    await welcomed(client, "operator@example.com")
+    path = f"/profiles/{town.things['profile']}/test"
+    assert "Nobody is called" in await get(client, path)
+    assert "It would be carried" in await get(client, f"{path}?number=%2B442079460001")
+    profiles.set_state("office", "draining")
+    text = await get(client, f"{path}?number=%3Cscript%3E&at=2026-11-23T10:00")
+    assert "<script>" not in text.partition("<main")[2].partition("</main")[0]
+    assert text.index("is draining") < text.index("not a valid phone number")
+    assert "Resume the profile." in text
+    assert "is no time like" in await get(client, f"{path}?number=1&at=noon")
+    async with client.get(f"/profiles/{town.other['profile']}/test?number=1") as answer:
+        assert answer.status == 404

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from connector.web.render import STATIC
+from connector.web.render import STATIC_FILES
 
 # What a browser gives a processor of sound to live in.
 STAGE = """
@@ -65,7 +65,7 @@ def staged(page: Page, rate: int) -> None:
     """The telephone, by a sound card of this rate."""
     page.goto("about:blank")
     page.evaluate(STAGE, rate)
-    page.evaluate(f"() => {{ {(STATIC / 'sound.js').read_text()}\n globalThis.encode = toMuLaw; "
+    page.evaluate(f"() => {{ {STATIC_FILES['sound.js'].read_text()}\n globalThis.encode = toMuLaw; "
                   "globalThis.table = FROM_MU_LAW; }")  # fmt: skip
 
 

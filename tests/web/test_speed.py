@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
-import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from aiohttp.test_utils import TestClient
 from connector.billing import profiles
 from connector.billing.sqlite import FileStore
 from connector.billing.store import writing
+from lab.speed.much import write_cdrs
 from tests.conftest import NOW, TAMPERED
 from tests.web.browsing import welcomed
 from tests.web.conftest import Town
@@ -23,55 +22,8 @@ pytestmark = pytest.mark.alone
 
 PROFILES = 1_000
 CDRS = 1_000_000
-DAYS_MS = 90 * 24 * 3_600_000
 LIMIT_MS = 100
 ROUNDS = 3
-_CDR = (
-    "INSERT INTO cdr (id, node, company_id, profile_id, direction, caller_id, dialled, called, trunk_id, gate_leg,"
-    " started_at, answered_at, ended_at, booked_at, duration_ms, cause, ending, price_micros)"
-    " VALUES (?, 'n', 1, ?, ?, '101', ?, ?, 1, 'leg', ?, ?, ?, ?, ?, 16, ?, ?)"
-)
-_DAY_OF = "DATE(booked_at / 1000, 'unixepoch')"
-# As billing/usage.py would have added them up, but for the clock of the company's time zone.
-_SUMS = (
-    *(
-        f"INSERT OR REPLACE INTO destination_month SELECT 1, SUBSTR({_DAY_OF}, 1, 7), {whose},"
-        " 'Destination ' || (price_micros % 40), 'profile', COUNT(*), COUNT(*), SUM(duration_ms), 0, 0,"
-        " SUM(price_micros) FROM cdr WHERE gate_leg = 'leg' GROUP BY 2, 3, 4"
-        for whose in ("profile_id", "0")
-    ),
-    *(
-        f"INSERT OR REPLACE INTO call_day SELECT 1, {_DAY_OF}, {whose}, COUNT(*), 0, 0, 0, SUM(duration_ms), 0, 0,"
-        " SUM(price_micros) FROM cdr WHERE gate_leg = 'leg' GROUP BY 2, 3"
-        for whose in ("profile_id", "0")
-    ),
-    f"INSERT OR REPLACE INTO refusal_month SELECT 1, SUBSTR({_DAY_OF}, 1, 7), profile_id, 'no_rate', COUNT(*), 0"
-    " FROM cdr WHERE gate_leg = 'leg' GROUP BY 2, 3",
-    "INSERT OR REPLACE INTO channel_hour SELECT profile_id, ended_at / 3600000 * 3600000, 2, 1, SUM(duration_ms)"
-    " FROM cdr WHERE gate_leg = 'leg' GROUP BY 1, 2",
-)
-
-
-def cdrs(first: int) -> Iterator[tuple[Any, ...]]:
-    """As many as there are, of three months, of every profile."""
-    drawn = random.Random(7)
-    for number in range(CDRS):
-        ended, length = NOW - drawn.randrange(DAYS_MS), drawn.randrange(300_000)
-        called = f"+4420794{number % 100_000:05d}"
-        yield (
-            f"{number:032x}",
-            first + drawn.randrange(PROFILES),
-            drawn.choice(("in", "out")),
-            called,
-            called,
-            ended - length - 5_000,
-            ended - length,
-            ended,
-            ended,
-            length,
-            drawn.choice(("ok", "ok", "ok", "busy", "no_answer")),
-            drawn.randrange(100_000),
-        )
 
 
 @pytest.fixture
@@ -82,12 +34,7 @@ def much(store: FileStore, town: Town) -> str:
     first = profiles.profile_id(made[0].username)
     TAMPERED.add(store.name)  # CDRs without charges: the ledger does not know of them
     store.close()
-    raw = sqlite3.connect(store.path)
-    raw.executemany(_CDR, cdrs(first))
-    for statement in _SUMS:
-        raw.execute(statement)
-    raw.commit()
-    raw.close()
+    write_cdrs(store.path, CDRS, NOW, first_profile=first, profiles=PROFILES, alone=True)
     return made[500].username
 
 

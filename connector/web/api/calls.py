@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import calls, emergency, history
+from connector.billing import calls, emergency, history, trials
 from connector.billing.calls import LiveCall
 from connector.billing.emergency import EmergencyView
 from connector.billing.history import CdrView, Explanation
+from connector.billing.trials import Why
 from connector.core.paging import Page, turn
 from connector.core.times import instant
-from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Word
+from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Shape, Word
 
 api = Endpoints("Calls")
 
@@ -30,7 +31,7 @@ class CdrsAsked(Paged):
 
     profile: Word | None = None
     direction: Literal["in", "out"] | None = None
-    ending: Literal["ok", "refused", "busy", "no_answer", "cut_off", "failed", "estimated"] | None = None
+    ending: Literal["ok", "refused", "busy", "no_answer", "cut_off", "media_lost", "failed", "estimated"] | None = None
     refusal: Word | None = None
     number: Digits | None = None
     since: Instant | None = None
@@ -45,6 +46,22 @@ def list_live_calls(ask: Ask, query: LiveAsked) -> Page[LiveCall]:
 
 async def _hang_up(world: Any, call: LiveCall) -> None:
     await world.hang_up(call)
+
+
+class WhyAsked(Shape):
+    """A call that is not made: what is dialled; when, an instant or by the company's clock, else now; and the number
+    that the PBX would say, else the profile's own.
+    """
+
+    number: Annotated[str, Field(min_length=1, max_length=256, examples=["+442079460001"])]
+    at: Instant | None = None
+    caller: Annotated[str, Field(max_length=256)] = ""
+
+
+@api.get("/profiles/{profile}/why", "calls.read")
+def why_refused(ask: Ask, query: WhyAsked) -> Why:
+    """Whether a call of a profile would be carried, and if not, every reason and what would cure it."""
+    return trials.why(query.number, ask.path["profile"], ask.now if query.at is None else query.at, query.caller)
 
 
 @api.delete("/calls/{call}", "calls.end", after=_hang_up)

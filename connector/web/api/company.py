@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import credit, decks, holds, notices, plans, profiles
+from connector.billing import credit, decks, notices, plans, profiles, trials
 from connector.billing.credit import Balance
 from connector.billing.decks import DeckView, ReadDeck
-from connector.billing.holds import PriceView
 from connector.billing.notices import NoticeView
 from connector.billing.plans import Prices
 from connector.billing.profiles import CompanyView
+from connector.billing.trials import PriceView
 from connector.core.paging import Page, turn
+from connector.errors import BadInput
 from connector.web.api.money import Sum
 from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, OfCompany, Paged, Shape, Word
 
@@ -38,10 +39,14 @@ class NewPrices(Shape):
 
 
 class NewDeck(Shape):
-    """A rate deck as CSV, and what to call it."""
+    """A rate sheet as CSV, and its name. `mode`: prefixes that it does not name keep their rates (update), or end at
+    its date (full). `ends`: with full, how many prefixes end; another number is refused, and nothing is changed.
+    """
 
     name: Word
     csv: str
+    mode: Literal["update", "full"] = "update"
+    ends: int | None = None
 
 
 class Priced(OfCompany):
@@ -101,13 +106,16 @@ def list_decks(ask: Ask) -> list[DeckView]:
     return decks.list_decks(ask.company)
 
 
-def _read_deck(body: NewDeck) -> ReadDeck:
-    return decks.read(body.csv)
+def _read_deck(ask: Ask, body: NewDeck) -> ReadDeck:
+    return decks.read(body.csv, ask.now, ask.company, mode=body.mode)
 
 
 @api.post("/rates/decks", "rates.write", of_company=True, status=201, most_body=MOST_DECK_BYTES, before=_read_deck)
 def load_deck(ask: Ask, body: NewDeck, read: ReadDeck) -> DeckView:
-    """Load a rate deck: all of it, or nothing and what is wrong with it."""
+    """Load a rate sheet: all of it, or nothing and what is wrong with it."""
+    ends = len(read.difference.ends)
+    if ends != (body.ends or 0):
+        raise BadInput(f'{ends} prefixes would end. Send "ends": {ends} to confirm that.')
     return decks.put(body.name, read, ask.now, ask.company)
 
 
@@ -115,4 +123,4 @@ def load_deck(ask: Ask, body: NewDeck, read: ReadDeck) -> DeckView:
 def price_call(ask: Ask, query: Priced) -> PriceView:
     """What a call would cost, and whether it would be refused."""
     profile: Any = None if query.profile is None else ask.mine("profile", query.profile)
-    return holds.price(query.number, query.duration_ms, ask.now, profile, ask.company)
+    return trials.price(query.number, query.duration_ms, ask.now, profile, ask.company)

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connector.billing import mailboxes, numbers, routes
+from connector.billing import mailboxes, numbers, routes, trials
 from connector.billing.mailboxes import MailboxView
 from connector.billing.numbers import ForSale, Imported, NumberView, VerifiedView
-from connector.billing.routes import AccountView, NamedView, Tested
+from connector.billing.routes import AccountView, NamedView
+from connector.billing.trials import Tested
 from connector.core.paging import Page, turn
 from connector.core.stock import StockNumber
 from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Shape, Word
@@ -152,7 +153,7 @@ def list_stock(ask: Ask, query: StockAsked) -> Page[ForSale]:
     return numbers.stock_page(turn(query.cursor, query.limit, "s"), query.country, query.area)
 
 
-def _read_stock(body: Stock) -> list[StockNumber]:
+def _read_stock(ask: Ask, body: Stock) -> list[StockNumber]:
     return numbers.read_stock(body.csv, body.currency)
 
 
@@ -201,7 +202,7 @@ def route_number(ask: Ask, body: NewRoute) -> RouteKept:
 @api.post("/numbers/{number}/test", "numbers.read")
 def test_number(ask: Ask, body: Trial) -> Tested:
     """The path that a call to a number would take; nobody is called."""
-    return routes.try_out(ask.path["number"], ask.now if body.at is None else body.at)
+    return trials.path_of(ask.path["number"], ask.now if body.at is None else body.at)
 
 
 @api.post("/numbers/{number}/release", "money.move", once=True)
@@ -261,7 +262,7 @@ def route_account(ask: Ask, body: NewRoute) -> RouteKept:
 @api.post("/accounts/{account}/test", "numbers.read")
 def test_account(ask: Ask, body: Trial) -> Tested:
     """The path that a call to an account would take; nobody is called."""
-    return routes.try_out(ask.path["account"], ask.now if body.at is None else body.at)
+    return trials.path_of(ask.path["account"], ask.now if body.at is None else body.at)
 
 
 @api.delete("/accounts/{account}", "numbers.write")

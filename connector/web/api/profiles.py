@@ -6,15 +6,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from connector.billing import limits, plans, profiles, traffic
+from connector.billing import limits, plans, profiles, service_numbers, traffic
 from connector.billing.limits import LimitsView
 from connector.billing.plans import Deleted
 from connector.billing.profiles import ProfileView
+from connector.billing.service_numbers import ServiceNumbersView
 from connector.billing.traffic import MixAdvice
 from connector.billing.trunks import SignIn
 from connector.core import advice, connect, numbering
 from connector.core.advice import Advice
 from connector.core.paging import Page, turn
+from connector.core.service_numbers import ServiceNumber
 from connector.core.sip import Options
 from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, Paged, Shape, Word, may_claim_address, may_speak, said
 
@@ -47,6 +49,9 @@ class SipOptions(Shape):
     from_domain: Word | None = None
     contact_user: Word | None = None
     context: Word | None = None
+    number_country: Annotated[str, Field(pattern="^([A-Z]{2})?$", examples=["GB"])] | None = None
+    called_in: Word | None = None
+    forwarded_in: Word | None = None
 
     def changes(self, ask: Ask) -> dict[str, Any]:
         """What was said. BadInput if Asterisk has no such transport here."""
@@ -116,6 +121,7 @@ class CallerId(Shape):
     policy: Literal["none", "fixed", "pass"] | None = None
     number: Word | None = None
     foreign: Literal["replace", "refuse"] | None = None
+    withhold: Word | None = None
 
 
 class LimitsChange(Shape):
@@ -131,6 +137,22 @@ class LimitsChange(Shape):
     allow: Annotated[tuple[Prefix, ...], Field(max_length=1000)] = ()
     block: Annotated[tuple[Prefix, ...], Field(max_length=1000)] = ()
     forget: Annotated[tuple[Prefix, ...], Field(max_length=1000)] = ()
+
+
+class ServiceNumberAsked(Shape):
+    """A short number that a profile may call, and its price."""
+
+    digits: Annotated[str, Field(pattern="^[0-9]{2,6}$", examples=["101"])]
+    name: Annotated[str, Field(max_length=40)] = ""
+    price_per_minute_micros: MicrosOrNone = 0
+    connection_fee_micros: MicrosOrNone = 0
+
+
+class ServiceNumbersChange(Shape):
+    """Those of `allow` are added or changed, those of `forget` are taken away."""
+
+    allow: Annotated[tuple[ServiceNumberAsked, ...], Field(max_length=50)] = ()
+    forget: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
 
 
 class ProfilesAsked(Paged):
@@ -198,6 +220,7 @@ def create_profile(ask: Ask, body: NewProfile) -> Secret:
         options=Options(**body.options.changes(ask)),
         country=_country(body.country),
     )
+    limits.begin(made.username, ask.place.usual_limits)
     if body.billing_address or body.contact:
         profiles.set_contact(made.username, body.billing_address, body.contact)
     return Secret(username=made.username, password=made.password, realm=made.realm)
@@ -286,7 +309,20 @@ def show_connection(ask: Ask, query: Form) -> Connection:
 @api.patch("/profiles/{profile}/caller-id", "numbers.write")
 def set_caller_id(ask: Ask, body: CallerId) -> ProfileView:
     """What calls out show: only numbers that the company has, or has verified."""
-    return profiles.set_caller_id(ask.path["profile"], body.policy, body.number, body.foreign)
+    return profiles.set_caller_id(ask.path["profile"], body.policy, body.number, body.foreign, body.withhold)
+
+
+@api.get("/profiles/{profile}/service-numbers", "profiles.read")
+def show_service_numbers(ask: Ask) -> ServiceNumbersView:
+    """The short service numbers that a profile may call, like 101, and their prices."""
+    return service_numbers.show(ask.path["profile"])
+
+
+@api.patch("/profiles/{profile}/service-numbers", "rates.write")
+def change_service_numbers(ask: Ask, body: ServiceNumbersChange) -> ServiceNumbersView:
+    """Change the short service numbers that a profile may call. Emergency numbers cannot be among them."""
+    allow = [ServiceNumber(**said(each)) for each in body.allow]
+    return service_numbers.change(ask.path["profile"], allow, body.forget)
 
 
 @api.get("/profiles/{profile}/limits", "profiles.read")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.billing import limits, profiles
+from connector.billing import limits, profiles, service_numbers
 from connector.core import money
+from connector.core.service_numbers import ServiceNumber
 from connector.errors import BadInput
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Form, LimitOrNone, Line, NumberOrNone, Outcome, SitePages, TextOrNone, entry
@@ -74,6 +75,52 @@ class Limits(Form):
         return Outcome(f"/profiles/{profile}", "The limits are set")
 
 
+@pages.form(PROFILE + "/service-numbers", "rates.write", "Service numbers", back=PROFILE)
+class ServiceNumbers(Form):
+    """Which short numbers it may call, and their prices."""
+
+    numbers: str = entry(
+        "Service numbers",
+        "",
+        kind="area",
+        hint="Write one per line: number; fee per call; price per minute; name. Example: 101; 0.15; 0; Police. "
+        "Calls are billed by the second.",
+    )
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """What they are."""
+        return (
+            "Calls to short numbers like 101, 111 or 411 are refused unless you list them here. Do not list emergency"
+            " numbers: they always work."
+        )
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """As they are."""
+        found = service_numbers.show(ask.path["profile"]).numbers
+        return {"numbers": "\n".join(map(_service_line, found))}
+
+    def do(self, ask: Ask) -> Outcome:
+        """All of them, or nothing."""
+        profile = ask.path["profile"]
+        before = service_numbers.show(profile).numbers
+        wanted = [_service_number(line) for line in self.numbers.splitlines() if line.strip()]
+        service_numbers.change(profile, wanted, [each.digits for each in before])
+        return Outcome(f"/profiles/{profile}", "The service numbers are set")
+
+
+def _service_line(number: ServiceNumber) -> str:
+    fee, minute = (money.decimal(each) for each in (number.connection_fee_micros, number.price_per_minute_micros))
+    return f"{number.digits}; {fee}; {minute}; {number.name}".rstrip("; ")
+
+
+def _service_number(line: str) -> ServiceNumber:
+    cells = [cell.strip() for cell in line.split(";", 3)]
+    digits, fee, minute, name = cells + ["", "0", "0", ""][len(cells) :]
+    return ServiceNumber(digits, name, money.amount(minute, zero=True), money.amount(fee, zero=True))
+
+
 @pages.form(PROFILE + "/caller-id", "numbers.write", "Caller ID", back=PROFILE)
 class CallerId(Form):
     """What calls out show."""
@@ -93,12 +140,22 @@ class CallerId(Form):
         "replace",
         choices=(("replace", "is replaced by the main number"), ("refuse", "is refused, with the call")),
     )
+    withhold: str = entry(
+        "Prefixes that hide the caller's number",
+        "",
+        hint="People dial one before a number, and that call shows none. Examples: *67 141 #31#. Empty: none.",
+    )
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """As it is."""
         found = profiles.show_profile(ask.path["profile"]).caller_id
-        return {"policy": found.policy, "number": found.number or "", "foreign": found.foreign}
+        return {
+            "policy": found.policy,
+            "number": found.number or "",
+            "foreign": found.foreign,
+            "withhold": " ".join(found.withhold),
+        }
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
@@ -110,7 +167,7 @@ class CallerId(Form):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         profile = ask.path["profile"]
-        profiles.set_caller_id(profile, self.policy, self.number, self.foreign)
+        profiles.set_caller_id(profile, self.policy, self.number, self.foreign, self.withhold)
         return Outcome(f"/profiles/{profile}", "Calls show that from now on")
 
 

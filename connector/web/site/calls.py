@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from connector.billing import calls, emergency, history
+from urllib.parse import urlencode
+
+from connector.billing import calls, emergency, history, profiles, trials
 from connector.billing.history import CdrView, Wanted
+from connector.billing.trials import MOST_SAID
 from connector.core import refusals
 from connector.core.paging import Page, turn
 from connector.core.times import instant
@@ -58,7 +61,31 @@ def cdr_page(ask: Ask) -> Shown:
             explanation = history.explain(found.id)
         except NotFound as error:
             free = str(error)
-    return Shown("cdr.html", {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free})
+    shown = {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free}
+    shown["again"] = _tested_again(ask, found)
+    return Shown("cdr.html", shown)
+
+
+def _tested_again(ask: Ask, cdr: CdrView) -> str:
+    """Where a call out that was refused is tested once more; "" for other calls."""
+    username = next((username for username, name in profiles.names(ask.scope).items() if name == cdr.profile), "")
+    if cdr.refusal is None or cdr.direction != "out" or not username:
+        return ""
+    return f"/profiles/{username}/test?{urlencode({'number': cdr.dialled, 'caller': cdr.caller_id})}"
+
+
+@pages.get("/profiles/{profile}/test", "calls.read")
+def test_page(ask: Ask) -> Shown:
+    """Whether a call would be carried, and if not, why."""
+    profile = profiles.show_profile(ask.path["profile"])
+    number, at, caller = (ask.query.get(name, "").strip()[:MOST_SAID] for name in ("number", "at", "caller"))
+    found, wrong = None, ""
+    if number:
+        try:
+            found = trials.why(number, profile.username, at or ask.now, caller)
+        except BadInput as error:
+            wrong = str(error)
+    return Shown("test.html", {"profile": profile, "found": found, "wrong": wrong})
 
 
 @pages.get("/emergency-calls", "calls.read")

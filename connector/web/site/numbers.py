@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
 
-from connector.billing import credit, mailboxes, numbers, profiles, routes
+from connector.billing import credit, mailboxes, numbers, profiles, routes, trials
 from connector.billing.numbers import NumberView
 from connector.core.access import Scope
 from connector.core.money import shown
@@ -346,9 +346,9 @@ def account_path(ask: Ask) -> Shown:
 def _path(ask: Ask, called: str) -> Shown:
     wrong, at = "", ask.query.get("at", "")[:40]
     try:
-        found = routes.try_out(called, at or ask.now)
+        found = trials.path_of(called, at or ask.now)
     except BadInput as error:
-        wrong, found = str(error), routes.try_out(called, ask.now)
+        wrong, found = str(error), trials.path_of(called, ask.now)
     return Shown("path.html", {"tested": found, "at": at, "wrong": wrong})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from connector.billing import calls, credit, exports, history, numbers, plans, profiles, routes, traffic
+from connector.billing import calls, credit, exports, history, limits, numbers, plans, profiles, routes, traffic
 from connector.billing.credit import Credit
 from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
@@ -118,6 +118,7 @@ class NewProfile(Form):
             may_claim_address(ask.actor)
         country = numbering.checked_country(self.country.upper()) if self.country else None
         made = profiles.create_profile(self.name, 0, ask.place.sip.realm, ask.now, ask.company, at=at, country=country)
+        limits.begin(made.username, ask.place.usual_limits)
         if self.billing_address or self.contact:
             profiles.set_contact(made.username, self.billing_address, self.contact)
         lines: tuple[Line, ...] = ()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import ClassVar
 
-from connector.billing import decks, holds, profiles
+from connector.billing import decks, profiles, trials
 from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck
-from connector.billing.holds import PriceView
+from connector.billing.trials import PriceView
 from connector.core import refusals
+from connector.core.decks import Difference, Ended
 from connector.core.money import shown
 from connector.core.reports import MINUTE_MS
 from connector.errors import BadInput, NotFound
@@ -18,21 +21,27 @@ from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Sh
 pages = SitePages()
 
 LONGEST_MIN = 24 * 60
+MOST_ENDS = 20
 
 
-@pages.form("/money/decks/new", "rates.write", "Load a rate deck", of_company=True, once=True, back="/money")
+@pages.form("/money/decks/new", "rates.write", "Load a rate sheet", of_company=True, once=True, back="/money")
 class LoadDeck(Form):
-    """A deck from a file, whole or not at all."""
+    """A rate sheet from a file, all of it or nothing."""
 
-    button: ClassVar[str] = "Load it"
-    warning: ClassVar[str] = "It takes the place of the deck in use, whole: what is not in it has no price any more."
+    button: ClassVar[str] = "Load"
     tries: ClassVar[bool] = False
-    name: str = entry("Name", hint="Of the deck, as you will find it again.")
+    name: str = entry("Name", hint="By which you will find it again.")
+    mode: str = entry(
+        "Prefixes that the sheet does not name",
+        "update",
+        choices=(("update", "keep their rates"), ("full", "end at the sheet's date")),
+    )
     file: str = entry(
         "File",
         kind="file",
-        hint=f"CSV with prefix, name and price_per_minute, at most {MOST_UPLOAD >> 20} MB. Longer ones"
-        " are loaded by 'connector rates load'.",
+        hint=f"CSV with prefix, name and price_per_minute, at most {MOST_UPLOAD >> 20} MB. Longer ones are loaded by"
+        " 'connector rates load'. A rate with a later valid_from changes nothing until then. What changes is shown"
+        " before anything is loaded.",
     )
 
     version: TextOrNone = entry("Version", None, kind="pinned")
@@ -40,35 +49,55 @@ class LoadDeck(Form):
 
     def read(self, ask: Ask) -> ReadDeck:
         """The deck."""
-        return decks.read(self.file)
+        return decks.read(self.file, ask.now, ask.company, mode=self.mode)
 
     def quote(self, ask: Ask) -> Quote | None:
         """What changes, and from when."""
         decks.checked_name(self.name)
         read: ReadDeck = ask.read
-        found = decks.difference(read, ask.now, ask.company)
+        found = read.difference
         newest = _newest(ask)
         counts = [
             ("New prefixes", found.added),
-            ("Prefixes that are gone", found.removed),
-            ("Dearer", found.dearer),
-            ("Cheaper", found.cheaper),
+            ("Prefixes that end", len(found.ends)),
+            ("Higher prices", found.dearer),
+            ("Lower prices", found.cheaper),
             ("Changed otherwise", found.otherwise_changed),
-            ("As they were", found.same),
+            ("Unchanged", found.same),
         ]
         lines = [("Deck", self.name), ("Rates", f"{len(read.rates):,}"), *((word, f"{n:,}") for word, n in counts)]
+        lines += [
+            ("Ends", f"{each.prefix} {each.name}, {when(each.at, ask.zone)}, {each.calls:,} calls in 30 days")
+            for each in _most_used(found)
+        ]
+        if found.retired:
+            few = ", ".join(found.retired[:MOST_ENDS])
+            lines.append(("Not used", f"{few}: only retired forms of numbers begin so, and nobody is called by those"))
         lines += [("Changes most", example) for example in found.examples]
         later = f"{IN_USE_AFTER_MS // 1000} s after you say so; calls that are up keep theirs"
         lines.append(("In use", later if newest else "at once: it is the first"))
-        return Quote(lines, {"version": read.rates.version, "newest": newest})
+        return Quote(lines, {"version": _shape(read), "newest": newest})
 
     def do(self, ask: Ask) -> Outcome:
         """Take it into use: the very deck that was shown, in the place of the one that it was compared with."""
         read: ReadDeck = ask.read
-        if self.version != read.rates.version or (self.newest or "") != _newest(ask):
-            raise BadInput("the decks are others now: look at it again")
+        if self.version != _shape(read) or (self.newest or "") != _newest(ask):
+            raise BadInput("The rate decks have changed meanwhile. Look at the changes again.")
         made = decks.put(self.name, ask.read, ask.now, ask.company)
         return Outcome("/money", f"{made.name} is in use from {when(made.in_use_at, ask.zone)}")
+
+
+def _shape(read: ReadDeck) -> str:
+    """What was shown of a deck. Not its version: a rate without a date begins when its sheet is loaded."""
+    found = read.difference
+    ends = [(each.prefix, each.calls) for each in found.ends]
+    said = repr((replace(found, ends=()), ends, len(read.rates)))
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
+
+
+def _most_used(found: Difference) -> list[Ended]:
+    """Of the prefixes that end, those by which most calls were charged."""
+    return sorted(found.ends, key=lambda each: -each.calls)[:MOST_ENDS]
 
 
 def _newest(ask: Ask) -> str:
@@ -88,7 +117,7 @@ def price_page(ask: Ask) -> Shown:
             if profile is not None and profile not in named:
                 raise NotFound("there is no such profile")
             duration_ms = _minutes(ask.query.get("minutes", "1"))
-            lines = _lines(holds.price(number, duration_ms, ask.now, profile, ask.company))
+            lines = _lines(trials.price(number, duration_ms, ask.now, profile, ask.company))
         except (BadInput, NotFound) as error:
             wrong = str(error)
     return Shown("price.html", {"profiles": named, "lines": lines, "wrong": wrong})

@@ -24,10 +24,11 @@ from connector.core.access import Actor, Scope
 from connector.core.money import minor_digits
 from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
 from connector.web import problems, render
+from connector.web.bodies import read_form
 from connector.web.endpoint import Ask, Download
 from connector.web.guard import Signed
 from connector.web.problems import Problem
-from connector.web.rest import World, file_answer, posted
+from connector.web.rest import World, file_answer
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class Site:
         form = page.form
         assert form is not None
         ask = self._ask(page, request, visit)  # who may not sends nothing long
-        given = _short_enough(form, await posted(request, MOST_FILES if form.takes_files() else None))
+        given = _short_enough(form, await read_form(request, MOST_FILES if form.takes_files() else None))
         session = visit.signed.session
         assert session is not None
         self._world.guard.check_csrf(session, given.pop("csrf", ""))
@@ -170,7 +171,8 @@ class Site:
             return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
         try:
             if form.read is not Form.read:
-                ask = replace(ask, read=await self._world.files(filled.read, ask))
+                found_in_file = await self._world.files(filled.read, ask)
+                ask = replace(ask, read=found_in_file, now=self._world.guard.now_ms())
             if form.asks_back() and not confirmed:
 
                 def question() -> tuple[Quote | None, str]:
@@ -305,7 +307,7 @@ class Site:
     async def _choose(self, request: web.Request) -> web.StreamResponse:
         """A user of the house looks at another company."""
         visit = await self.visit(request)
-        given = await posted(request)
+        given = await read_form(request)
         session = visit.signed.session
         assert session is not None
         self._world.guard.check_csrf(session, given.get("csrf", ""))
@@ -335,7 +337,7 @@ async def pages_middleware(
         code = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}.get(error.status, "malformed")
         return _sorry(Problem(code))
     except Exception:
-        log.exception("a page stumbled: %s %s", request.method, request.path[:200])
+        problems.log_defect(request)
         return _sorry(Problem("defect"))
 
 

@@ -16,13 +16,17 @@ from connector.clock import Clock
 from connector.config import WebSettings
 from connector.errors import BadInput, NotFound
 from connector.web import passwords, render
+from connector.web.bodies import read_form
+from connector.web.devices import LASTS_S, Devices
 from connector.web.guard import Guard, Signed
 from connector.web.passwords import Passwords
 from connector.web.problems import Problem
-from connector.web.rest import World, posted
+from connector.web.rest import World
 
-# Who guesses a password is slowed down by address and by account; who mistypes one is not.
+# Wrong passwords are counted by network, and by account and network together: nobody can lock another person out.
 _BY_ADDRESS = parse("30/minute")
+# From browsers that are known, of one network: each of them has the limit above for itself.
+_KNOWN_BY_NETWORK = parse("300/minute")
 _BY_ACCOUNT = parse("10/5minute")
 _CODES = parse("5/5minute")
 WRONG = "That is not right. Look at both, and try again."
@@ -36,6 +40,9 @@ class SignIn:
     settings: WebSettings
     clock: Clock
     hasher: Passwords
+
+    def __post_init__(self) -> None:
+        self._devices = Devices(self._guard.cookie + "-device")
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have them shown."""
@@ -66,14 +73,20 @@ class SignIn:
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         """A right password begins a session, or asks for the code."""
-        self._from_here(request)
-        given = await posted(request)
+        self._guard.check_origin(request)
+        network = self._guard.network(request)
+        known = self._devices.any_of(request.cookies)
+        # Counted before the form is read: reading costs more than refusing.
+        self._guard.slow_down(_BY_ADDRESS, "sign in", known or network)
+        if known:
+            self._guard.slow_down(_KNOWN_BY_NETWORK, "sign in from a known browser", network)
+        given = await read_form(request)
         email, password = str(given.get("email", ""))[:300], str(given.get("password", ""))
         address = self._guard.address(request)
         account = email.strip().lower()
-        # Counted before anything is waited for: who tries many at once is counted as often.
-        self._guard.slow_down(_BY_ADDRESS, "sign in", address)
-        self._guard.slow_down(_BY_ACCOUNT, "sign in", account)
+        tries = (account, "known browser" if self._devices.knows(request.cookies, account) else network)
+        # Counted before the store is asked: many tries at once are counted as often.
+        self._guard.slow_down(_BY_ACCOUNT, "sign in", *tries)
         proof = await self.world.reads(users.proof, email)
         right = await self.hasher.fits(proof.hashed if proof else "", password)
         if proof is None or not right:
@@ -83,7 +96,7 @@ class SignIn:
             return _page(
                 "Sign in", "sign-in.html", 401, email=email, wrong=WRONG, next=_next(str(given.get("next", "")))
             )
-        self._guard.right(_BY_ACCOUNT, "sign in", account)
+        self._guard.right(_BY_ACCOUNT, "sign in", *tries)
         to = "/sign-in/code" if proof.totp else _next(str(given.get("next", "")))
         return await self._begun(request, proof.user, "totp" if proof.totp else "full", to)
 
@@ -97,13 +110,15 @@ class SignIn:
         signed = await self._halfway(request, "totp")
         given = await self._given(request, signed)
         user = _user(signed)
-        self._guard.slow_down(_CODES, "code", str(user))
+        known = self._devices.knows(request.cookies, signed.actor.name)
+        tries = (str(user), "known browser") if known else (str(user),)
+        self._guard.slow_down(_CODES, "code", *tries)
         secret = await self.world.reads(users.totp_secret, user)
         step = passwords.step_of(secret or "", given.get("code", ""), self.clock.now_ms()) if secret else None
         if step is None or not await self.world.store(users.use_code, user, step):
             await self.world.store(_noted, signed.doer, "sign-in.code-failed", signed.actor.scope.company)
             return _page("Your code", "code.html", 401, csrf=_csrf(signed), wrong=WRONG, square="", secret="")
-        self._guard.right(_CODES, "code", str(user))
+        self._guard.right(_CODES, "code", *tries)
         return await self._begun(request, user, "full", "/", signed)
 
     async def welcome(self, request: web.Request) -> web.StreamResponse:
@@ -112,9 +127,9 @@ class SignIn:
 
     async def redeem(self, request: web.Request) -> web.StreamResponse:
         """The link is used up, and a password is to be chosen."""
-        self._from_here(request)
-        given = await posted(request)
-        self._guard.slow_down(_BY_ADDRESS, "link", self._guard.address(request))
+        self._guard.check_origin(request)
+        self._guard.slow_down(_BY_ADDRESS, "link", self._guard.network(request))
+        given = await read_form(request)
         try:
             user = await self.world.store(users.redeem, str(given.get("link", "")), self.clock.now_ms())
         except NotFound as error:
@@ -200,16 +215,23 @@ class SignIn:
         )  # fmt: skip
 
     async def _by_token(self, request: web.Request, token: str) -> web.StreamResponse:
-        self._guard.slow_down(_BY_ADDRESS, "token", self._guard.address(request))
+        self._guard.slow_down(_BY_ADDRESS, "token", self._guard.network(request))
         if not hmac.compare_digest(
             token.encode(errors="surrogateescape"), self.settings.token.get_secret_value().encode()
         ):
             return _page("Not signed in", "sign-in.html", 403, email="", wrong="This link is not valid.", next="/")
         user = await self.world.store(users.page_viewer, self.clock.now_ms())
-        return await self._begun(request, user, "full", "/")
+        return await self._begun(request, user, "full", "/", by_password=False)
 
     async def _begun(
-        self, request: web.Request, user: int, stage: str, to: str, before: Signed | None = None
+        self,
+        request: web.Request,
+        user: int,
+        stage: str,
+        to: str,
+        before: Signed | None = None,
+        *,
+        by_password: bool = True,
     ) -> web.StreamResponse:
         """A session of its own for each step: who knew the cookie before knows nothing now."""
         now = self.clock.now_ms()
@@ -218,8 +240,10 @@ class SignIn:
         before = before or await self._guard.visitor(request)
         if before is not None and before.session is not None:
             await self.world.store(sessions.end, before.session.id)
+        email = ""
         if stage == "full":
             who = await self.world.reads(users.actor_of, user)
+            email = who.name
             await self.world.store(_noted, Doer(who.name, now, user, address), "sign-in", who.scope.company)
         answer = web.Response(status=303, headers={"Location": to})
         answer.set_cookie(
@@ -230,6 +254,17 @@ class SignIn:
             secure=self._guard.secure,
             path="/",
         )
+        if email and by_password:
+            name, value = self._devices.cookie_for(email)
+            answer.set_cookie(
+                name,
+                value,
+                max_age=LASTS_S,
+                httponly=True,
+                samesite="Lax",
+                secure=self._guard.secure,
+                path="/",
+            )
         return answer
 
     async def _stage(self, request: web.Request) -> str:
@@ -243,15 +278,10 @@ class SignIn:
         return signed
 
     async def _given(self, request: web.Request, signed: Signed) -> dict[str, str]:
-        given = {name: str(value) for name, value in (await posted(request)).items()}
+        given = {name: str(value) for name, value in (await read_form(request)).items()}
         if signed.session is not None:
             self._guard.check_csrf(signed.session, given.pop("csrf", ""))
         return given
-
-    def _from_here(self, request: web.Request) -> None:
-        """Before there is a session there is no secret of it: the browser says which page sent the form."""
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            raise Problem("csrf")
 
 
 def _page(title: str, template: str, status: int = 200, **values: object) -> web.Response:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.core.sip import CALLER_ID, CODECS, DTMF, NUMBER_FORMS, TIMERS, Options, on_the_wire
+from connector.core.sip import (
+    CALLED_IN,
+    CALLER_ID,
+    CODECS,
+    DTMF,
+    FORWARDED_IN,
+    NUMBER_FORMS,
+    TIMERS,
+    Options,
+    on_the_wire,
+)
 from connector.web.endpoint import Ask, may_speak
 from connector.web.site.frame import Form, Line, NumberOrNone, entry
 
 _USUAL = Options()
+_CALLED_IN = {"header": "in P-Called-Party-ID", "uri": "in the Request-URI, To and P-Called-Party-ID"}
+_FORWARDED_IN = {
+    "none": "not sent",
+    "diversion": "in Diversion",
+    "history-info": "in History-Info",
+    "both": "in Diversion and History-Info",
+}
 _LISTS = ("codecs", "acl", "match")
 _SAMPLE = "+442079460001"
 _CALLER_ID = {
@@ -48,6 +65,17 @@ class Speaking(Form):
         "Numbers look like", _USUAL.number_form, choices=[(word, on_the_wire(_SAMPLE, word)) for word in NUMBER_FORMS]
     )
 
+    number_country: str = entry(
+        "Country of its national numbers",
+        "",
+        hint="Two letters, like GB: its numbers without + are read as this country's. Empty: in the form above.",
+    )
+    called_in: str = entry(
+        "The number that is called is sent",
+        _USUAL.called_in,
+        choices=[(word, _CALLED_IN[word]) for word in CALLED_IN],
+    )
+
     @classmethod
     def spoken(cls, options: Options) -> dict[str, Any]:
         """What stands in the fields for these options."""
@@ -82,7 +110,9 @@ class Speaking(Form):
 class PbxSpeaking(Speaking):
     """What is a PBX's alone."""
 
-    max_contacts: int = entry("PBXs that may be registered at once", 1, kind="number", ge=1, le=100)
+    max_contacts: int = entry(
+        "Contacts registered at once", 1, kind="number", ge=1, le=100, hint="A call in rings one of them."
+    )
     acl: str = entry("Networks that may sign in", "", hint="As 192.0.2.0/24, by commas. Empty: any.")
 
 
@@ -90,6 +120,11 @@ class TrunkSpeaking(Speaking):
     """What is a trunk's alone."""
 
     folded: ClassVar[Line] = ("transport", "How it speaks SIP")
+    forwarded_in: str = entry(
+        "For forwarded calls, our number is",
+        _USUAL.forwarded_in,
+        choices=[(word, _FORWARDED_IN[word]) for word in FORWARDED_IN],
+    )
     match: str = entry("More addresses that it calls from", "", hint="By commas.")
     from_user: str = entry("User in From", "")
     from_domain: str = entry("Domain in From", "")

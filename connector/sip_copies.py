@@ -1,0 +1,142 @@
+"""Listens to copies of Asterisk's SIP messages, for what it tells in no event and in no log: calls that it refuses with
+488 before any dialplan, for the offer has no codec that the endpoint may use (22.10).
+
+`res_hep_pjsip` sends each message by UDP (hep.conf), in HEPv3: a head, then chunks of vendor, type, length and value
+(https://github.com/sipcapture/HEP, rev 12). Only INVITE and its 488 are looked at; nothing is kept on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import struct
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+from connector.core.reach import Invited
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+# So many INVITEs are remembered until they are answered.
+MOST_INVITES = 1_000
+_HEAD = struct.Struct("!4sH")
+_CHUNK = struct.Struct("!HHH")
+_SOURCE, _SOURCE_PORT, _PAYLOAD = 3, 7, 15
+_MOST_CHUNKS = 30
+_REQUEST_USER = re.compile(rb"INVITE sips?:([^@;>\s]{1,128})@")
+_FINAL = re.compile(rb"SIP/2\.0 [2-6][0-9][0-9] ")
+_REFUSED = b"SIP/2.0 488 "
+_TAG = re.compile(rb";\s*tag\s*=", re.IGNORECASE)
+_SIGNED_BY = re.compile(rb'username="([^"]{1,128})"')
+
+
+def _header(names: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"^(?:" + names + rb")[ \t]*:[ \t]*(.*?)\r?$", re.MULTILINE | re.IGNORECASE)
+
+
+# With the short names that some have (RFC 3261, 7.3.3).
+_TO, _CALL_ID, _CSEQ = _header(b"To|t"), _header(b"Call-ID|i"), _header(b"CSeq")
+_AUTHORIZATION, _REASON = _header(b"Authorization"), _header(b"Reason")
+
+
+class Refusals:
+    """Finds INVITEs that were refused with 488 before a channel was made. Everything in them is from the network."""
+
+    def __init__(self) -> None:
+        self._invites: OrderedDict[bytes, Invited] = OrderedDict()
+
+    def heard(self, data: bytes) -> Invited | None:
+        """A copy of a message; whose INVITE was refused, if it says so."""
+        if b"INVITE" not in data:  # nor is it an answer to one, by its CSeq: most copies are not looked at further
+            return None
+        chunks = _chunks(data)
+        message = chunks.get(_PAYLOAD, b"")
+        if message.startswith(b"INVITE "):
+            self._remember(message, chunks)
+        elif _FINAL.match(message) and _value(_CSEQ, message).endswith(b"INVITE"):
+            invited = self._invites.pop(_call_id(message), None)
+            # What a dialplan answers has a cause beside it (RFC 3326, res_pjsip_rfc3326).
+            return invited if message.startswith(_REFUSED) and not _value(_REASON, message) else None
+        return None
+
+    def _remember(self, message: bytes, chunks: Mapping[int, bytes]) -> None:
+        if _TAG.search(_value(_TO, message)):
+            return  # in a call
+        user = _REQUEST_USER.match(message)
+        signed = _SIGNED_BY.search(_value(_AUTHORIZATION, message))
+        invited = Invited(
+            (_address(chunks.get(_SOURCE, b"")), int.from_bytes(chunks.get(_SOURCE_PORT, b"")[:2])),
+            _text(user.group(1)) if user else "",
+            _text(signed.group(1)) if signed else "",
+        )
+        call_id = _call_id(message)
+        self._invites.pop(call_id, None)
+        self._invites[call_id] = invited
+        while len(self._invites) > MOST_INVITES:
+            self._invites.popitem(last=False)
+
+
+def _chunks(data: bytes) -> dict[int, bytes]:
+    """The values of a HEPv3 packet by type; nothing of what is none."""
+    if len(data) < _HEAD.size or _HEAD.unpack_from(data)[0] != b"HEP3":
+        return {}
+    found: dict[int, bytes] = {}
+    at = _HEAD.size
+    for _ in range(_MOST_CHUNKS):
+        if at + _CHUNK.size > len(data):
+            break
+        _, kind, length = _CHUNK.unpack_from(data, at)
+        if length < _CHUNK.size:
+            break
+        found[kind] = data[at + _CHUNK.size : at + length]
+        at += length
+    return found
+
+
+def _value(header: re.Pattern[bytes], message: bytes) -> bytes:
+    found = header.search(message)
+    return found.group(1).strip() if found else b""
+
+
+def _call_id(message: bytes) -> bytes:
+    return _value(_CALL_ID, message)[:256]
+
+
+def _address(value: bytes) -> str:
+    return socket.inet_ntoa(value) if len(value) == 4 else ""
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii", "replace")
+
+
+class Listener(asyncio.DatagramProtocol):
+    """The port that copies come to. `tell` is called with each INVITE that was refused."""
+
+    def __init__(self, tell: Callable[[Invited], None]) -> None:
+        self._refusals = Refusals()
+        self._tell = tell
+
+    def datagram_received(self, data: bytes, addr: object) -> None:
+        """A copy of a message."""
+        invited = self._refusals.heard(data)
+        if invited is not None:
+            self._tell(invited)
+
+
+async def listening(port: int, tell: Callable[[Invited], None]) -> None:
+    """Listen for ever. A port that somebody has is told once: calls go on without it."""
+    loop = asyncio.get_running_loop()
+    try:
+        transport, _ = await loop.create_datagram_endpoint(lambda: Listener(tell), local_addr=(HOST, port))
+    except OSError as error:
+        log.error("copies of SIP messages cannot be taken at %s:%d: %s; set [sip] copies_port", HOST, port, error)
+        await asyncio.Event().wait()
+        return
+    try:
+        await asyncio.Event().wait()
+    finally:
+        transport.close()

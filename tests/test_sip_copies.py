@@ -1,0 +1,117 @@
+"""Copies of SIP messages: which of them tell of a call that was refused before the gate."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core.reach import Invited, Known, State, with_refused
+from connector.sip_copies import MOST_INVITES, Refusals
+
+INVITE = (
+    "INVITE sip:wholesale@192.0.2.1 SIP/2.0\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:wholesale@192.0.2.1>{tag}\r\n"
+    "{name}: {call_id}\r\nCSeq: 2 INVITE\r\n{signed}\r\nv=0"
+)
+ANSWER = (
+    "SIP/2.0 {status} Not Acceptable\r\nTo: <sip:x@y>;tag=2\r\nCall-ID: {call_id}\r\nCSeq: 2 {method}\r\n{more}\r\n"
+)
+SIGNED = 'Authorization: Digest username="pabc", realm="asterisk"\r\n'
+
+
+def copy(message: str, source: str = "192.0.2.7", port: int = 5070) -> bytes:
+    """As Asterisk sends it (HEPv3)."""
+    values = {
+        1: b"\x02", 2: b"\x11", 3: bytes(map(int, source.split("."))), 4: b"\x7f\x00\x00\x01",
+        7: port.to_bytes(2), 8: (5060).to_bytes(2), 15: message.encode(),
+    }  # fmt: skip
+    body = b"".join(struct.pack("!HHH", 0, kind, len(value) + 6) + value for kind, value in values.items())
+    return struct.pack("!4sH", b"HEP3", len(body) + 6) + body
+
+
+def invite(call_id: str = "a", *, tag: str = "", signed: str = "", name: str = "Call-ID") -> bytes:
+    """A copy of an INVITE."""
+    return copy(INVITE.format(call_id=call_id, tag=tag, signed=signed, name=name))
+
+
+def answer(call_id: str = "a", *, status: int = 488, method: str = "INVITE", more: str = "") -> bytes:
+    """A copy of an answer."""
+    return copy(ANSWER.format(call_id=call_id, status=status, method=method, more=more), "127.0.0.1", 5060)
+
+
+@pytest.mark.parametrize(
+    ("messages", "told"),
+    [
+        ([invite(), answer()], True),
+        ([invite(name="i"), answer()], True),
+        ([invite(), invite(signed=SIGNED), answer()], True),
+        ([invite(), answer(), answer()], True),
+        ([answer()], False),
+        ([invite("b"), answer("a")], False),
+        ([invite(), answer(status=200), invite(tag=";tag=9"), answer()], False),  # in a call: T.38 that is declined
+        ([invite(), answer(status=200), answer()], False),
+        ([invite(), answer(status=100), answer(status=180), answer()], True),
+        ([invite(), answer(status=486)], False),
+        ([invite(), answer(method="UPDATE")], False),
+        ([invite(), answer(more="Reason: Q.850;cause=65\r\n")], False),  # the far end's, by way of the gate
+        ([b"HEP3", b"", b"HEP3\x00\x06", invite()[:40]], False),
+    ],
+)
+def test_only_what_no_dialplan_saw_is_told(messages: list[bytes], told: bool) -> None:
+    """The first 488 to an INVITE that begins a call, without a cause beside it; and it is told once."""
+    refusals = Refusals()
+    assert [found for found in map(refusals.heard, messages) if found is not None] == (
+        [Invited(("192.0.2.7", 5070), "wholesale", "pabc" if SIGNED.encode() in messages[1] else "")] if told else []
+    )
+
+
+@given(st.binary(max_size=200), st.integers(0, 200))
+def test_whatever_comes_does_no_harm(data: bytes, cut: int) -> None:
+    """Anybody on this machine may send to the port."""
+    refusals = Refusals()
+    for each in (data, b"HEP3" + data, invite()[:cut] + data, answer()[:cut] + data):
+        refusals.heard(each)
+
+
+def test_no_more_invites_are_remembered_than_is_said() -> None:
+    """Those that nobody answers are forgotten, the oldest first."""
+    refusals = Refusals()
+    for number in range(MOST_INVITES + 1):
+        refusals.heard(invite(f"call-{number}"))
+    assert refusals.heard(answer("call-0")) is None
+    assert refusals.heard(answer("call-1")) is not None
+
+
+# who signed, whom it calls, from which port -> whose it is
+WHOSE = """
+pabc   x         5070 -> pabc
+-      wholesale 5071 -> connector-wholesale
+-      x         5070 -> connector-near
+-      x         5071 -> connector-any
+nobody wholesale 5070 -> connector-near
+-      pabc      5071 -> connector-any
+"""
+
+
+@pytest.mark.parametrize("line", WHOSE.strip().splitlines())
+def test_whose_an_invite_was(line: str) -> None:
+    """Who signed it, else by address and port, else by the user that it calls, else by the address alone."""
+    signed, to, port, _, endpoint = line.split()
+    known = Known(
+        {"pabc": "pabc"},
+        {"wholesale": "connector-wholesale"},
+        {("192.0.2.7", 5070): "connector-near", ("192.0.2.7", None): "connector-any"},
+    )
+    assert known.endpoint(Invited(("192.0.2.7", int(port)), to, signed.strip("-"))) == endpoint
+    assert known.endpoint(Invited(("192.0.2.8", 5070), "x", "")) is None
+
+
+def test_a_state_tells_of_it_and_stays_what_it_is() -> None:
+    """Up or down, and beside it the reason."""
+    states = {"a": State("up", "it answers"), "b": State("up", "it answers")}
+    found = with_refused(states, {"b", "c"})
+    assert (found["a"], found["b"].word) == (states["a"], "up")
+    assert "none of the codecs" in found["b"].reason
+    assert set(found) == {"a", "b"}
