@@ -7,8 +7,11 @@ one, and should an older one be loaded all the same, the rollback journal is use
 
 from __future__ import annotations
 
+import fcntl
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import peewee
 
@@ -21,6 +24,8 @@ IN_MEMORY = Path(":memory:")
 # The store's own files: SQLite's log and its index belong to it.
 PARTS = ("", "-wal", "-shm", "-journal")
 FIRST_WHOLE_WAL = (3, 51, 3)
+# How often a lock that another process has is asked for again.
+_POLL_MS = 3
 
 
 def sqlite_version() -> tuple[int, ...]:
@@ -34,6 +39,58 @@ def journal_mode() -> str:
     return "wal" if sqlite_version() >= FIRST_WHOLE_WAL else "delete"
 
 
+class _Database(peewee.SqliteDatabase):
+    """SQLite, where each process that waits for the write lock gets a turn.
+
+    SQLite has no queue for the lock: who waits asks again after 1, 2, 5, 10 and at last every 100 ms, and who has just
+    let go of it takes it again at once. Beside three such writers the fourth got nothing for two seconds and was
+    refused (src/main.c, sqliteDefaultBusyCallback). So who wants to write takes a lock of its own before SQLite's, and
+    keeps it until SQLite's is there: the last writer waits behind it.
+    """
+
+    def __init__(self, path: Path, **options: Any) -> None:
+        super().__init__(str(path), **options)
+        # A folder needs no file of our own, whose owner could be another one than the store's. SQLite does not lock it.
+        self._locked_for_turns = None if path == IN_MEMORY else path.absolute().parent
+
+    def begin(self, lock_type: str | None = None) -> None:
+        """Begin a transaction; OperationalError if another process has had the write lock for BUSY_LIMIT_S."""
+        if lock_type != "IMMEDIATE" or self._locked_for_turns is None:
+            super().begin(lock_type)
+            return
+        until = time.monotonic() + BUSY_LIMIT_S
+        connection: Any = self.connection()  # type: ignore[no-untyped-call]
+        connection.execute(f"PRAGMA busy_timeout = {_POLL_MS}")
+        turn = os.open(self._locked_for_turns, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _take_turn(turn)
+            while True:
+                try:
+                    super().begin(lock_type)
+                except peewee.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > until:
+                        raise
+                else:
+                    return
+        finally:
+            os.close(turn)
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_LIMIT_S * 1000}")
+
+
+def _take_turn(folder: int) -> None:
+    """Wait for the lock on an open folder, or for half the limit: a stopped process that has it stops nobody."""
+    until = time.monotonic() + BUSY_LIMIT_S / 2
+    while time.monotonic() < until:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(_POLL_MS / 1000)
+        except OSError:
+            return  # a file system without such locks: everybody writes as soon as SQLite lets them
+        else:
+            return
+
+
 class FileStore(Store):
     """A store in one file. That it has one connector is the business of a lock file beside it (connector.service)."""
 
@@ -44,7 +101,7 @@ class FileStore(Store):
             "synchronous": "full",  # a commit that was answered is on the disk
             "foreign_keys": 1,
         }
-        super().__init__(peewee.SqliteDatabase(str(path), pragmas=pragmas, timeout=BUSY_LIMIT_S), str(path))
+        super().__init__(_Database(path, pragmas=pragmas, timeout=BUSY_LIMIT_S), str(path))
 
     def migrate(self) -> list[str]:
         """Bring the schema up to date, making the file if it is not there; the names of what was applied."""

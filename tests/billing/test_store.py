@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from connector.billing import calls, history, ledger, sqlite
 from connector.billing.models import TABLES, database
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
+from connector.billing.store import writing
 from connector.errors import StoreUnavailable
 from tests.conftest import whole
 
@@ -155,6 +158,19 @@ def test_a_file_that_is_no_store_is_said_to_be_so(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be used"):
         FileStore(path).migrate()
     assert path.read_text().startswith("this is no database")
+
+
+def test_each_of_four_that_write_without_pause_gets_a_turn(store: FileStore) -> None:
+    """None of them waits for the two seconds after which a write is refused, though the lock is never free for long."""
+
+    def write(times: int) -> None:
+        for _ in range(times):
+            with writing():
+                time.sleep(0.05)  # as long as a commit on a slow disk
+
+    with ThreadPoolExecutor(4) as threads:
+        for written in [threads.submit(write, 40) for _ in range(4)]:
+            written.result()
 
 
 def test_the_store_is_readable_by_its_owner_only(store: FileStore) -> None:
