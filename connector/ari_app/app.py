@@ -32,7 +32,8 @@ from connector.ari_app.events import (
 from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import Recovery
-from connector.billing import calls, nodes
+from connector.ari_app.subscriptions import Subscriptions
+from connector.billing import calls, nodes, reachability
 from connector.billing.store import StoreDoor
 from connector.clock import Clock
 from connector.core import dialplan, refusals
@@ -112,14 +113,14 @@ class ConnectorApp:
         self.ready = asyncio.Event()
         self.tried: dict[str, tuple[int, int]] = {}  # what trunks answered last to calls that failed there, and when
         self.ongoing = OngoingCalls()
-        self.recovery = Recovery(self.ongoing, client, journal, self._in_books)
+        self.subscriptions = Subscriptions(client, self._endpoints)
+        self.recovery = Recovery(self.ongoing, client, journal, self._in_books, self.subscriptions)
         self._look_soon = asyncio.Event()
         self._set_by = clock.now_ms() - clock.running_ms()
         self._to_refuse: deque[Attempt] = deque()
         self._said_at: dict[str, int] = {}
         self._fallen: set[str] = set()
         self._gave_up: dict[str, CallOffered] = {}
-        self._others: set[str] = set()  # legs that were dialled for calls that are not ours
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self) -> None:
@@ -127,6 +128,7 @@ class ConnectorApp:
         while not self.ready.is_set():
             try:
                 await self.client.applications.filter(applicationName=self.client.settings.app, body=events.FILTER)
+                await self.subscriptions.begin()
                 await self._reconcile()
             except (AsteriskError, StoreUnavailable) as error:
                 log.warning("not ready, nothing is admitted: %s", error)
@@ -165,7 +167,6 @@ class ConnectorApp:
         for call in self.ongoing:
             call.progress.joinable = False  # who hung up may not be heard
         self._gave_up.clear()
-        self._others.clear()
 
     def event(self, message: dict[str, Any]) -> None:
         """Sort one event into the mailboxes it concerns."""
@@ -178,8 +179,7 @@ class ConnectorApp:
         if isinstance(event, CallOffered):
             self._offered(event)
         elif isinstance(event, LegDialled):
-            if not self.ongoing.dialled(event):
-                self._others.add(event.leg)
+            self._leg_dialled(event)
         elif isinstance(event, CallsJoined):
             self._calls_joined(event)
         elif isinstance(event, events.ApplicationReplaced):
@@ -189,14 +189,36 @@ class ConnectorApp:
             if isinstance(event, TrunkTried) and event.endpoint:
                 self.tried[event.endpoint] = (event.sip_status, self.clock.now_ms())
             known = self.ongoing.tell(event)
-            if isinstance(event, LegEnded):
-                self._others.discard(event.leg)
-            if not known and isinstance(event, LegAnswered) and event.endpoint and event.leg not in self._others:
+            if not known and isinstance(event, LegAnswered) and event.endpoint:
                 self._start(self._joined(event))
             elif not known and isinstance(event, LegHungUp) and event.offer is not None:
                 self._gave_up[event.leg] = event.offer
             elif isinstance(event, LegEnded) and (offer := self._gave_up.pop(event.leg, None)) and not known:
                 self._start(self._gone_before_the_gate(event, offer))
+
+    def _leg_dialled(self, event: LegDialled) -> None:
+        if not self.ongoing.dialled(event):
+            return
+        if event.answered:  # its own event may have come before we had subscribed to it
+            self.ongoing.tell(LegAnswered(event.leg, event.at))
+        elif not self.subscriptions.covers(event.endpoint):
+            self._start(self._subscribe_to_leg(event))
+
+    async def _subscribe_to_leg(self, event: LegDialled) -> None:
+        try:
+            there = await self.subscriptions.to_leg(event.leg, event.endpoint)
+        except AsteriskError as error:
+            log.warning("the events of leg %s do not come yet: %s", event.leg, error)
+            return
+        if not there:
+            self.look()  # its end was not told to us
+
+    async def _subscribe(self, call: OngoingCall, endpoint: str) -> None:
+        """Before the dialplan has a call again. If it fails, the call is looked after every few seconds."""
+        try:
+            await self.subscriptions.to_call(call.progress.gate_leg, endpoint, call.dials or ())
+        except (AsteriskError, StoreUnavailable) as error:
+            log.warning("the events of call %s do not come yet: %s", call.call_id, error)
 
     def _adopt(self, row: calls.LiveCall) -> None:
         """Follow a call again that was admitted before."""
@@ -264,6 +286,7 @@ class ConnectorApp:
             self.ongoing.remove(call)  # if it has a row, it is found again from that
             raise
         if isinstance(decided, Admitted):
+            await self._subscribe(call, event.endpoint)
             call.asked = attempt
             self._go_on_with(attempt)
             call.task = self._start(self._guarded(call, self._follow(call)))
@@ -288,7 +311,7 @@ class ConnectorApp:
         attempt = self._attempt(event)
         if attempt is not None:
             call = self._remember(attempt, event)
-            call.task = self._start(self._guarded(call, self._carry(call, attempt, event.caller_name)))
+            call.task = self._start(self._guarded(call, self._carry(call, attempt, event)))
 
     def _attempt(self, event: CallOffered) -> Attempt | None:
         direction, source, presentation, more, cseq, diverted = (*event.args, *[""] * 6)[:6]
@@ -323,9 +346,11 @@ class ConnectorApp:
         call.endpoints.add(event.endpoint)
         return call
 
-    async def _carry(self, call: OngoingCall, attempt: Attempt, caller_name: str) -> None:
+    async def _carry(self, call: OngoingCall, attempt: Attempt, event: CallOffered) -> None:
         decided = await self._decided(call, attempt)
-        await self._send_on(attempt.gate_leg, dialplan.go_on(decided, attempt.direction, caller_name))
+        if isinstance(decided, Admitted):
+            await self._subscribe(call, event.endpoint)
+        await self._send_on(attempt.gate_leg, dialplan.go_on(decided, attempt.direction, event.caller_name))
         if isinstance(decided, Admitted):
             self._go_on_with(attempt)
             await self._follow(call)
@@ -405,14 +430,15 @@ class ConnectorApp:
 
     async def _send_on(self, leg: str, to: GoOn) -> None:
         """Give a leg back to the dialplan. All requests leave at once; Asterisk keeps their order."""
-        requests = [
-            self.client.channels.setChannelVar(channelId=leg, variable=name, value=value)
-            for name, value in to.variables
-        ]
+        channels = self.client.channels
+        if self.recovery.sets_many and to.variables:
+            requests = [channels.setChannelVars(channelId=leg, body={"variables": dict(to.variables)})]
+        else:
+            requests = [
+                channels.setChannelVar(channelId=leg, variable=name, value=value) for name, value in to.variables
+            ]
         requests.append(
-            self.client.channels.continueInDialplan(
-                channelId=leg, context=to.context, extension=to.extension, priority=1
-            )
+            channels.continueInDialplan(channelId=leg, context=to.context, extension=to.extension, priority=1)
         )
         for answer in await asyncio.gather(*requests, return_exceptions=True):
             if isinstance(answer, AriRefused) and answer.status in (404, 409):
@@ -635,6 +661,9 @@ class ConnectorApp:
         except AsteriskError as error:
             log.info("leg %s is not ended by us: %s", leg, error)
 
+    async def _endpoints(self) -> set[str]:
+        return await self.store(reachability.endpoints)
+
     async def _in_books(self, call_id: str) -> bool:
         return await self.store(calls.is_live, call_id)
 
@@ -643,6 +672,7 @@ class ConnectorApp:
         now = self.clock.now_ms()
         try:
             await self._take_up_fallen()
+            await self.subscriptions.renew()
             alive = await self.recovery.look()
             await self.store(calls.seen, [call.call_id for call in alive], now)
             await self.store(nodes.here, self.node, self.recovery.epoch, now)

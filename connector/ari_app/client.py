@@ -27,6 +27,8 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
     "applications": {
         "get": ("GET", "/applications/{applicationName}"),
         "filter": ("PUT", "/applications/{applicationName}/eventFilter"),
+        "subscribe": ("POST", "/applications/{applicationName}/subscription"),
+        "unsubscribe": ("DELETE", "/applications/{applicationName}/subscription"),
     },
     "asterisk": {
         "getInfo": ("GET", "/asterisk/info"),
@@ -41,13 +43,23 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("GET", "/channels"),
         "play": ("POST", "/channels/{channelId}/play"),
         "setChannelVar": ("POST", "/channels/{channelId}/variable"),
+        "setChannelVars": ("POST", "/channels/{channelId}/variables"),
         "snoopChannel": ("POST", "/channels/{channelId}/snoop"),
+    },
+    "endpoints": {
+        "listByTech": ("GET", "/endpoints/{tech}"),
     },
 }
 
-# Answers that grow with the calls come by HTTP: Asterisk copies a websocket message onto the stack of a thread that
-# has 496 kB, and "list all channels" with some 700 of them kills it (res_http_websocket.c, ast_alloca; 22.10.1).
-BY_HTTP = {("GET", "/channels"), ("GET", "/asterisk/modules")}
+# Paths whose answers grow with the calls or the endpoints: asked by HTTP. Asterisk copies a websocket message onto the
+# stack of a thread that has 496 kB, and "list all channels" with some 700 of them kills it (res_http_websocket.c,
+# ast_alloca; 22.10.1).
+BY_HTTP = {
+    "/channels",
+    "/asterisk/modules",
+    "/endpoints/{tech}",
+    *(path for _, path in OPERATIONS["applications"].values()),
+}
 REQUEST_LIMIT_S = 5.0
 # A websocket that is silently dropped is not noticed by itself: Asterisk has to answer a ping this often.
 # The answer may take half of it: a machine that stands still for a moment is no lost connection.
@@ -84,6 +96,7 @@ class AriClient:
         self.applications = _Resource(self, OPERATIONS["applications"])
         self.asterisk = _Resource(self, OPERATIONS["asterisk"])
         self.channels = _Resource(self, OPERATIONS["channels"])
+        self.endpoints = _Resource(self, OPERATIONS["endpoints"])
 
     @property
     def is_open(self) -> bool:
@@ -113,14 +126,16 @@ class AriClient:
                 self._pause_s = 0.0
                 retry_s = min(retry_s * 2, LONGEST_RETRY_S)
 
-    def request(self, method: str, path: str, query: dict[str, str], body: Any = None) -> asyncio.Future[Any]:
+    def request(
+        self, method: str, path: str, query: dict[str, str], body: Any = None, *, by_http: bool = False
+    ) -> asyncio.Future[Any]:
         """Send one REST request over the websocket, now; the future brings the answer's JSON (None if it has none).
 
-        Requests go out in the order of these calls, but for those in BY_HTTP. The future raises AriRefused or
+        Requests go out in the order of these calls, but for those by HTTP. The future raises AriRefused or
         AriUnavailable.
         """
-        if (method, path) in BY_HTTP:
-            return asyncio.ensure_future(self._ask_by_http(method, path))
+        if by_http:
+            return asyncio.ensure_future(self._ask_by_http(method, path, query, body))
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._socket is None:
             answer.set_exception(AriUnavailable("Asterisk is not connected"))
@@ -140,15 +155,16 @@ class AriClient:
         answer.add_done_callback(lambda _: limit.cancel())
         return answer
 
-    async def _ask_by_http(self, method: str, path: str) -> Any:
+    async def _ask_by_http(self, method: str, path: str, query: dict[str, str], body: Any) -> Any:
         if self._session is None or self._socket is None:
             raise AriUnavailable("Asterisk is not connected")
         url = f"{self.settings.url}{path}"
         try:
-            async with self._session.request(method, url, timeout=aiohttp.ClientTimeout(REQUEST_LIMIT_S)) as answer:
+            limit = aiohttp.ClientTimeout(REQUEST_LIMIT_S)
+            async with self._session.request(method, url, params=query, json=body, timeout=limit) as answer:
                 if answer.status >= 400:
                     raise ari_error(answer.status, path.lstrip("/"))
-                return await answer.json()
+                return await answer.json() if answer.status != 204 else None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             raise AriUnavailable(f"no answer from Asterisk to {method} {path}: {error!r}") from error
 
@@ -159,7 +175,7 @@ class AriClient:
     def _connect(self, session: aiohttp.ClientSession) -> Any:
         settings = self.settings
         return session.ws_connect(
-            f"{settings.url}/events?{urlencode({'app': settings.app, 'subscribeAll': 'true'})}",
+            f"{settings.url}/events?{urlencode({'app': settings.app})}",
             heartbeat=HEARTBEAT_S,
             max_msg_size=MOST_BYTES,
             timeout=aiohttp.ClientWSTimeout(ws_close=2),
@@ -236,7 +252,7 @@ class _Resource:
             names = [name for name in parameters if "{" + name + "}" in path]
             filled = path.format(**{name: quote(str(parameters[name]), safe="") for name in names})
             query = {name: str(value) for name, value in parameters.items() if name not in names}
-            return self._client.request(method, filled, query, body)
+            return self._client.request(method, filled, query, body, by_http=path in BY_HTTP)
 
         return call
 

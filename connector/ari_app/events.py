@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from connector.core.times import from_asterisk
 
-# Asterisk sends 82 events a call to an application that listens to everything; these are the ones that are used.
+# Of some 80 events of each call these are used.
 KINDS = (
     "StasisStart",
     "Dial",
@@ -32,6 +33,8 @@ _BEFORE_THE_GATE = {
 _DIALS = {"connector-dial", "connector-ring"}
 # Subroutines on the way: what a leg in one of them had dialled is not in its events any more.
 _ON_THE_WAY = {"connector-printable", "connector-privacy", "connector-number", "connector-also"}
+# Of each release the first minor version that sets several variables by one request (rest-api/channels.json).
+_SETS_MANY = {20: 20, 22: 10, 23: 4}
 FILTER = {"allowed": [{"type": kind} for kind in (*KINDS, "RESTResponse")]}
 
 
@@ -57,7 +60,7 @@ class CallOffered:
 @dataclass(frozen=True)
 class LegDialled:
     """`leg` is being dialled for `caller_leg`, or something new is known of that. `endpoint`: whose leg it is; `by_us`:
-    our own dialplan dials.
+    our own dialplan dials; `answered`: the leg has answered.
     """
 
     caller_leg: str
@@ -65,11 +68,12 @@ class LegDialled:
     at: int
     endpoint: str = ""
     by_us: bool = False
+    answered: bool = False
 
 
 @dataclass(frozen=True)
 class LegAnswered:
-    """A leg is up. `endpoint`: whose it is, of a leg that has not passed the gate."""
+    """A leg is up. `endpoint`: whose it is, of a leg that calls us and has not passed the gate."""
 
     leg: str
     at: int
@@ -174,7 +178,8 @@ def parse(message: dict[str, Any]) -> Event | None:
         if not caller:
             return None
         by_us = caller.get("dialplan", {}).get("context") in _DIALS
-        return LegDialled(caller["id"], peer["id"], at, _endpoint(peer["name"]), by_us)
+        answered = message.get("dialstatus") == "ANSWER"
+        return LegDialled(caller["id"], peer["id"], at, endpoint_in(peer["name"]), by_us, answered)
     channel = message.get("channel")
     if channel is None:
         return None
@@ -184,11 +189,10 @@ def parse(message: dict[str, Any]) -> Event | None:
     if kind == "ChannelStateChange":
         if channel["state"] == "Ringing":
             return LegRings(leg, at)
-        at_the_gate = channel["dialplan"]["context"] in _BEFORE_THE_GATE
+        # A leg that was dialled is in its endpoint's context too, and shows what dialled it (AppDial).
+        calls_us = channel["dialplan"]["context"] in _BEFORE_THE_GATE and not channel["dialplan"].get("app_name")
         return (
-            LegAnswered(leg, at, _endpoint(channel["name"]) if at_the_gate else "")
-            if channel["state"] == "Up"
-            else None
+            LegAnswered(leg, at, endpoint_in(channel["name"]) if calls_us else "") if channel["state"] == "Up" else None
         )
     if kind == "ChannelHangupRequest":
         if message.get("soft"):
@@ -226,8 +230,8 @@ def _joined(message: dict[str, Any]) -> CallsJoined:
     first, second = (message[f"transferer_{which}_leg"] for which in ("first", "second"))
     others = (message.get(name) for name in ("transferee", "transfer_target", "replace_channel"))
     return CallsJoined(
-        (_endpoint(first["name"]), first["id"]),
-        (_endpoint(second["name"]), second["id"]),
+        (endpoint_in(first["name"]), first["id"]),
+        (endpoint_in(second["name"]), second["id"]),
         tuple(other["id"] for other in others if other),
     )
 
@@ -244,24 +248,40 @@ def offered(channel: dict[str, Any], args: tuple[str, ...], at: int) -> CallOffe
         at,
         channel["caller"].get("name", ""),
         channel.get("protocol_id", ""),
-        _endpoint(channel["name"]),
+        endpoint_in(channel["name"]),
     )
 
 
-def _endpoint(name: str) -> str:
+def endpoint_in(name: str) -> str:
     """The endpoint in a channel's name, which is `PJSIP/carrier-0000002a`."""
     return name.partition("/")[2].rpartition("-")[0]
 
 
 @dataclass(frozen=True)
 class Leg:
-    """A leg that Asterisk has right now."""
+    """A leg that Asterisk has right now. `stasis`: the application that has it, "" if the dialplan has it."""
 
     id: str
     up: bool
     name: str = ""
+    stasis: str = ""
 
 
 def legs(listed: Iterable[dict[str, Any]]) -> dict[str, Leg]:
     """The answer to "list all channels", by leg id."""
-    return {channel["id"]: Leg(channel["id"], channel["state"] == "Up", channel["name"]) for channel in listed}
+    return {channel["id"]: _leg(channel) for channel in listed}
+
+
+def sets_many(info: dict[str, Any]) -> bool:
+    """Whether an Asterisk sets several variables by one request; by its answer to "get info"."""
+    found = re.match(r"(\d+)\.(\d+)", str(info.get("system", {}).get("version", "")))
+    if found is None:
+        return False
+    release, minor = int(found[1]), int(found[2])
+    return release > max(_SETS_MANY) or minor >= _SETS_MANY.get(release, minor + 1)
+
+
+def _leg(channel: dict[str, Any]) -> Leg:
+    runs = channel["dialplan"]
+    stasis = str(runs.get("app_data", "")).partition(",")[0] if runs.get("app_name") == "Stasis" else ""
+    return Leg(channel["id"], channel["state"] == "Up", channel["name"], stasis)

@@ -18,6 +18,7 @@ from connector.ari_app.client import AriClient
 from connector.ari_app.events import Leg, LegAnswered, LegDialled, LegEnded, LegEvent, LegFoundUp, LegLost
 from connector.ari_app.journal import Journal, LegStory
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
+from connector.ari_app.subscriptions import Subscriptions
 from connector.core.refusals import NOT_READY
 from connector.core.sip import convertible
 from connector.core.times import from_asterisk, from_epoch
@@ -36,7 +37,7 @@ class Recovery:
     """Holds the calls in memory against what Asterisk has. Raises AsteriskError or StoreUnavailable where it cannot.
 
     `in_books` says whether a call has a row. `epoch`: when the Asterisk that was asked last had started, in
-    milliseconds; 0 before it was asked.
+    milliseconds; 0 before it was asked. `sets_many`: it sets several variables by one request.
     """
 
     def __init__(
@@ -45,12 +46,15 @@ class Recovery:
         client: AriClient,
         journal: Journal,
         in_books: Callable[[str], Awaitable[bool]],
+        subscriptions: Subscriptions,
     ) -> None:
         self.ongoing = ongoing
         self.client = client
         self.journal = journal
         self.in_books = in_books
+        self.subscriptions = subscriptions
         self.epoch = 0
+        self.sets_many = False
         self._suspects: set[tuple[str, str]] = set()
         self._strangers: set[str] = set()
         self._unheard: set[str] = set()
@@ -58,13 +62,16 @@ class Recovery:
     async def after_silence(self) -> None:
         """Tell every call what it missed, and end legs of ours that are in no book."""
         known = [(call, set(call.progress.up)) for call in self.ongoing]
-        started = from_asterisk((await self.client.asterisk.getInfo())["status"]["startup_time"])
+        info = await self.client.asterisk.getInfo()
+        self.sets_many = events.sets_many(info)
+        started = from_asterisk(info["status"]["startup_time"])
         if self.epoch and started != self.epoch:
             log.warning("Asterisk was started anew: the calls of before are gone")
         self.epoch = started
         alive = await self._alive()
         self._strangers.clear()
         await self._adopt_strangers(alive)
+        await self._subscribe(alive)
         await self._refuse_forgotten(alive)
         gone = {call: {leg for leg in legs if self._is_gone(call, leg, alive)} for call, legs in known}
         await self._tell_gone(gone, alive)
@@ -77,6 +84,7 @@ class Recovery:
         known = [(call, set(call.progress.up)) for call in self.ongoing]
         alive = await self._alive()
         await self._adopt_strangers(alive)
+        await self._subscribe(alive)
         await self._refuse_unheard(alive)
         suspects, gone = set(), {}
         for call, legs in known:
@@ -150,9 +158,16 @@ class Recovery:
             elif not call_id:
                 self._strangers.add(leg)
 
+    async def _subscribe(self, alive: dict[str, Leg]) -> None:
+        """Have the events of every leg of our calls come."""
+        self.subscriptions.keep(alive)
+        for leg in alive.values():
+            if self.ongoing.of_leg(leg.id):
+                await self.subscriptions.to_leg(leg.id, events.endpoint_in(leg.name))
+
     async def _refuse_forgotten(self, alive: dict[str, Leg]) -> None:
         """Who still stands at the gate from before the silence hears no answer any more: refused now, not by and by."""
-        for leg in await self._at_the_gate(alive):
+        for leg in self._at_the_gate(alive):
             if all(call.decided for call in self.ongoing.of_leg(leg)):
                 await self._refuse(leg)
 
@@ -160,14 +175,13 @@ class Recovery:
         """Who stands at the gate, and nobody heard come, now and at the last look. The gate's own timeout would refuse
         them too, but goes by the clock, which may have been set back.
         """
-        unheard = {leg for leg in await self._at_the_gate(alive) if not self.ongoing.of_leg(leg)}
+        unheard = {leg for leg in self._at_the_gate(alive) if not self.ongoing.of_leg(leg)}
         for leg in unheard & self._unheard:
             await self._refuse(leg)
         self._unheard = unheard
 
-    async def _at_the_gate(self, alive: dict[str, Leg]) -> set[str]:
-        application = await self.client.applications.get(applicationName=self.client.settings.app)
-        return set(application["channel_ids"]) & set(alive)  # it has a pseudo channel for "all" among them
+    def _at_the_gate(self, alive: dict[str, Leg]) -> set[str]:
+        return {leg.id for leg in alive.values() if leg.stasis == self.client.settings.app}
 
     async def _refuse(self, leg: str) -> None:
         log.warning("leg %s was left at the gate: it is refused", leg)

@@ -60,6 +60,13 @@ def ends() -> dict[str, tuple[bool, bool]]:
     return found
 
 
+def endpoints() -> set[str]:
+    """Every endpoint by which calls may come or go, also one of a profile or trunk that is suspended or closed."""
+    with reading():
+        found = {username for (username,) in rows("SELECT username FROM profile WHERE status != 'archived'")}
+        return found | {endpoint_of(name) for (name,) in rows("SELECT name FROM trunk WHERE state != 'archived'")}
+
+
 def known() -> Known:
     """By what the INVITEs of trunks and PBXs are known."""
     signers: dict[str, str] = {}

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from connector.ari_app.journal import LegStory, read_stories
 from connector.core.calls import TIMER_CAUSE
+from connector.core.trunks import endpoint_of
 from connector.errors import AmiUnavailable, AriRefused, AriUnavailable
 from lab.sim.plan import AT_EVENT, AT_REQUEST, Chance, PlannedCall
 
@@ -30,6 +31,7 @@ class SimLeg:
     id: str
     linked_to: str
     made_at: int
+    endpoint: str
     up: bool = False
     answered_at: int | None = None
     ends_at: int | None = None
@@ -37,6 +39,16 @@ class SimLeg:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     cause: int = 0
     on: asyncio.Future[tuple[str, str]] | None = None
+
+    @property
+    def name(self) -> str:
+        """As Asterisk names a channel."""
+        return f"PJSIP/{self.endpoint}-{self.id.replace('-', '')}"
+
+    @property
+    def at_the_gate(self) -> bool:
+        """Whether the application has it."""
+        return self.on is not None and not self.on.done()
 
 
 @dataclass
@@ -62,8 +74,9 @@ class Truth:
 class SimAsterisk:
     """The machine's Asterisk. `hears` is where its events go while a websocket is open."""
 
-    def __init__(self, chance: Chance, wall_ms: Callable[[], int]) -> None:
+    def __init__(self, chance: Chance, wall_ms: Callable[[], int], endpoints: Iterable[str]) -> None:
         self.chance = chance
+        self.endpoints = list(endpoints)
         self.wall_ms = wall_ms
         self.hears: Callable[[dict[str, Any]], None] | None = None
         self.silent = False
@@ -79,12 +92,14 @@ class SimAsterisk:
         self._numbers = itertools.count()
         self._running: set[asyncio.Task[None]] = set()
         self._last_event_s = 0.0
+        self.subscribed: set[str] = set()
 
     def start(self) -> None:
         """Begin, with no leg."""
         self.up = True
         self.started_at = self.wall_ms()
         self._numbers = itertools.count()
+        self.subscribed.clear()
 
     def kill(self) -> None:
         """kill -9: everything is gone, and the journal says no word of it."""
@@ -127,7 +142,7 @@ class SimAsterisk:
         return True
 
     async def _call(self, planned: PlannedCall, source: str, profile: str) -> None:
-        gate = self._leg(None)
+        gate = self._leg(None, source if planned.direction == "out" else endpoint_of(source))
         truth = Truth(planned, gate.id)
         self.calls.append(truth)
         self._end_in(gate, GATE_MS)
@@ -174,14 +189,13 @@ class SimAsterisk:
     async def _dial(self, planned: PlannedCall, gate: SimLeg, truth: Truth) -> None:
         guard_ms = int(gate.variables["CONNECTOR_GUARD_S"]) * 1000
         self._end_in(gate, guard_ms + (RING_MS if planned.direction == "out" else 0))
-        other = self._leg(gate)
-        other.variables["CONNECTOR_CALL"] = truth.call_id
-        self._end_in(other, guard_ms + RING_MS + 2_000)
         tries, hops = (gate.variables.get(name, "") for name in ("CONNECTOR_TRIES", "CONNECTOR_HOPS"))
         dialled = (tries or hops.removeprefix("PJSIP/")).split(":")[0].rpartition("@")[2]
-        name = f"PJSIP/{dialled}-{other.id.replace('-', '')}"
+        other = self._leg(gate, dialled)
+        other.variables["CONNECTOR_CALL"] = truth.call_id
+        self._end_in(other, guard_ms + RING_MS + 2_000)
         caller = {"id": gate.id, "dialplan": {"context": "connector-dial" if tries else "connector-ring"}}
-        self._tell("Dial", None, caller=caller, peer={"id": other.id, "name": name})
+        self._tell("Dial", gate, caller=caller, peer={"id": other.id, "name": other.name})
         gives_up = planned.outcome == "silent"
         if await self._one_gone(gate, other, planned.talk_ms if gives_up else planned.ring_ms):
             self._timed_out(gate)
@@ -221,9 +235,9 @@ class SimAsterisk:
             wait.cancel()
         return bool(done)
 
-    def _leg(self, caller: SimLeg | None) -> SimLeg:
+    def _leg(self, caller: SimLeg | None, endpoint: str) -> SimLeg:
         name = f"sim-{self.started_at // 1000}.{next(self._numbers)}"
-        leg = SimLeg(name, caller.linked_to if caller else name, self.wall_ms())
+        leg = SimLeg(name, caller.linked_to if caller else name, self.wall_ms(), endpoint)
         self.legs[name] = leg
         self._write("CHAN_START", leg)
         return leg
@@ -273,15 +287,18 @@ class SimAsterisk:
         call_id = leg.variables.get("CONNECTOR_CALL", "") if leg.linked_to != leg.id else ""
         self.journal.append(f'"{kind}","{written}","{leg.id}","{leg.linked_to}","{call_id}","PJSIP/sim","{extra}"\n')
 
-    def _tell(self, kind: str, leg: SimLeg | None, **more: Any) -> None:
-        """An event, to whoever has the websocket. Late ones come after those that follow them."""
+    def _tell(self, kind: str, leg: SimLeg, **more: Any) -> None:
+        """An event of a leg, to the websocket, if it is subscribed to. Late ones come after those that follow them."""
+        sources = {f"endpoint:PJSIP/{leg.endpoint}", f"channel:{leg.id}"}
+        if not leg.at_the_gate and not sources & self.subscribed:
+            return
         message: dict[str, Any] = {"type": kind, "timestamp": _iso(self.wall_ms())}
-        if leg is not None:
+        if kind != "Dial":
             message["channel"] = {
                 "id": leg.id,
                 "state": "Up" if leg.up else "Ring",
                 "creationtime": _iso(leg.made_at),
-                "name": "PJSIP/sim-" + leg.id,
+                "name": leg.name,
                 "dialplan": {"context": "connector-dial", "exten": ""},
                 **{name: more.pop(name) for name in ("dialplan", "caller") if name in more},
             }
@@ -307,7 +324,7 @@ class SimClient:
     """ARI as AriClient has it: requests leave at once and are done in their order."""
 
     def __init__(self, asterisk: SimAsterisk, killed: Callable[[], None]) -> None:
-        self.asterisk = self.applications = self.channels = self
+        self.asterisk = self.applications = self.channels = self.endpoints = self
         self.played = asterisk
         self.killed = killed
         self.open = False
@@ -370,14 +387,29 @@ class SimClient:
         return None
 
     def _do_get(self, **_: Any) -> dict[str, Any]:
-        waiting = [leg.id for leg in self.played.legs.values() if leg.on is not None and not leg.on.done()]
-        return {"channel_ids": waiting}
+        prefix = "endpoint:"
+        endpoints = [name.removeprefix(prefix) for name in self.played.subscribed if name.startswith(prefix)]
+        return {"channel_ids": [], "endpoint_ids": endpoints}
+
+    def _do_subscribe(self, applicationName: str, body: dict[str, list[str]]) -> None:
+        self.played.subscribed.update(body["eventSource"])
+
+    def _do_listByTech(self, tech: str) -> list[dict[str, str]]:
+        return [{"resource": name} for name in self.played.endpoints]
 
     def _do_getInfo(self) -> dict[str, Any]:
-        return {"status": {"startup_time": _iso(self.played.started_at)}}
+        return {"status": {"startup_time": _iso(self.played.started_at)}, "system": {"version": "22.10.1"}}
 
     def _do_list(self) -> list[dict[str, Any]]:
-        return [{"id": leg.id, "name": "", "state": "Up" if leg.up else "Ring"} for leg in self.played.legs.values()]
+        return [
+            {
+                "id": leg.id,
+                "name": leg.name,
+                "state": "Up" if leg.up else "Ring",
+                "dialplan": {"app_name": "Stasis", "app_data": self.app} if leg.at_the_gate else {},
+            }
+            for leg in self.played.legs.values()
+        ]
 
     def _do_listModules(self) -> list[dict[str, str]]:
         return [{"name": "codec_alaw.so", "status": "Running"}]
@@ -391,11 +423,11 @@ class SimClient:
             raise AriRefused(404, variable)
         return {"value": leg.variables[variable]}
 
-    def _do_setChannelVar(self, channelId: str, variable: str, value: str) -> None:
+    def _do_setChannelVars(self, channelId: str, body: dict[str, dict[str, str]]) -> None:
         leg = self._leg(channelId)
-        if leg.on is None or leg.on.done():
-            raise AriRefused(409, variable)
-        leg.variables[variable] = value
+        if not leg.at_the_gate:
+            raise AriRefused(409, "variables")
+        leg.variables.update(body["variables"])
 
     def _do_continueInDialplan(self, channelId: str, context: str, extension: str, priority: int) -> None:
         leg = self._leg(channelId)

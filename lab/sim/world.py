@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
-from connector.billing import calls, credit, decks, history, ledger, numbers, profiles, trunks, vault
+from connector.billing import calls, credit, decks, history, ledger, numbers, profiles, reachability, trunks, vault
 from connector.billing.sqlite import IN_MEMORY, FileStore
 from connector.billing.store import reading, rows
 from connector.core.holds import Slicing
@@ -69,6 +69,7 @@ class Books:
         credit.add("poor", 150_000, "second", START_MS)
         numbers.add(NUMBER, "rich", START_MS)
         decks.preload(START_MS)
+        self.endpoints = reachability.endpoints()
 
     @contextmanager
     def opened(self) -> Any:
@@ -86,7 +87,7 @@ class World:
         self.books = books
         self.chance = Chance(plan)
         self.stepped_ms = 0
-        self.asterisk = SimAsterisk(self.chance, self.now_ms)
+        self.asterisk = SimAsterisk(self.chance, self.now_ms, books.endpoints)
         self.store_gone = False
         self.store_slow = False
         self.reachable = True

@@ -28,8 +28,13 @@ class PlayedAsterisk:
     """The client's resources, answering what the test says; `asked` is what was asked."""
 
     def __init__(self) -> None:
-        self.channels = self.applications = self.asterisk = self
+        self.channels = self.applications = self.asterisk = self.endpoints = self
+        self.there: list[str] = []
+        self.subscribed: list[str] = []
+        self.gone: set[str] = set()
+        self.everything = False
         self.started = 0
+        self.version = "22.10.1~dfsg"
         self.at_the_gate: list[str] = []
         self.settings = self
         self.app = "connector"
@@ -49,15 +54,34 @@ class PlayedAsterisk:
                     answer.set_exception(AriRefused(404, "no such variable"))
                 return answer
             if operation == "getInfo":
-                answer.set_result({"status": {"startup_time": AT % self.started}})
+                answer.set_result({"status": {"startup_time": AT % self.started}, "system": {"version": self.version}})
                 return answer
             if operation == "get":
-                answer.set_result({"channel_ids": self.at_the_gate})
+                prefix = "endpoint:"
+                names = [name.removeprefix(prefix) for name in self.subscribed if name.startswith(prefix)]
+                channels = []
+                if self.everything:
+                    channels, names = ["__AST_CHANNEL_ALL_TOPIC"], [*names, "__AST_ENDPOINT_ALL_TOPIC"]
+                answer.set_result({"channel_ids": channels, "endpoint_ids": names})
+                return answer
+            if operation == "subscribe" and self.gone & set(parameters["body"]["eventSource"]):
+                answer.set_exception(AriRefused(422, "Event source does not exist"))
+                return answer
+            if operation == "subscribe":
+                self.subscribed += parameters["body"]["eventSource"]
+                answer.set_result(None)
+                return answer
+            if operation == "listByTech":
+                answer.set_result([{"resource": name} for name in self.there])
                 return answer
             if operation == "listModules":
                 answer.set_result([{"name": "codec_alaw.so", "status": "Running"}])
                 return answer
-            answer.set_result([channel(leg, state) for leg, state in self.alive.items()])
+            found = [channel(leg, state) for leg, state in self.alive.items()]
+            for each in found:
+                if each["id"] in self.at_the_gate:
+                    each["dialplan"] |= {"app_name": "Stasis", "app_data": "connector,out,p"}
+            answer.set_result(found)
             return answer
 
         return call

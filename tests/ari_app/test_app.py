@@ -91,23 +91,20 @@ async def test_a_leg_that_others_dial_is_none_of_ours(app: ConnectorApp, asteris
     dialled is looked at, for it may have taken a leg's place.
     """
 
-    def up(leg: str, at: int) -> None:
+    def up(leg: str, at: int, runs: str) -> None:
         """A leg of a carrier is answered."""
         shown = channel(leg, "Up", "connector-from-carrier")
+        shown["dialplan"]["app_name"] = runs
         app.event({"type": "ChannelStateChange", "timestamp": AT % at, "channel": shown})
 
     def looked_at() -> set[str]:
         """The legs of which Asterisk was asked something."""
         return {asked["channelId"] for _, asked in asterisk.asked}
 
-    app.event(dial("X", "Y", 5, "from-internal"))
-    up("Y", 10)
-    up("Z", 11)
+    up("Y", 10, "AppDial")
+    up("Z", 11, "")
     await until(lambda: asterisk.asked != [])
     assert looked_at() == {"Z"}
-    app.event(about("ChannelDestroyed", "Y", 20, cause=16))
-    up("Y", 30)
-    await until(lambda: looked_at() == {"Y", "Z"})
 
 
 async def test_events_may_come_twice(app: ConnectorApp, office: Credentials) -> None:
@@ -384,3 +381,29 @@ async def test_a_call_by_a_button_has_the_id_that_it_was_given(
     app.event(about("ChannelDestroyed", "A", 9, cause=16))
     (cdr,) = await booked(1)
     assert (cdr.id, cdr.button, cdr.direction, cdr.called) == ("c" * 32, "website", "in", "sales")
+
+
+@pytest.mark.parametrize(
+    ("version", "at_once"),
+    [
+        ("20.19.3", False), ("20.20.0", True), ("21.12.0", False), ("22.9.1", False), ("22.10.1+dfsg", True),
+        ("23.3.0", False), ("23.4.0", True), ("24.0.0", True), ("GIT-master-1a2b3c", False),
+    ],
+)  # fmt: skip
+async def test_variables_are_set_as_this_asterisk_can(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, version: str, at_once: bool
+) -> None:
+    """All by one request where Asterisk has it, else one after the other; either way before the call goes on."""
+    asterisk.version = version
+    await app.recovery.after_silence()
+    asterisk.asked.clear()
+    app.event(offer(office.username))
+    await until(lambda: any(what == "continueInDialplan" for what, _ in asterisk.asked))
+    sent = [(what, asked) for what, asked in asterisk.asked if what in ("setChannelVar", "setChannelVars")]
+    assert {what for what, _ in sent} == {"setChannelVars" if at_once else "setChannelVar"}
+    names = {asked.get("variable") for _, asked in sent}
+    if at_once:
+        ((_, asked),) = sent
+        names = set(asked["body"]["variables"])
+    assert {"CONNECTOR_CALL", "CONNECTOR_GUARD_S", "CONNECTOR_TRIES"} <= names
+    assert asterisk.asked[-1][0] == "continueInDialplan"

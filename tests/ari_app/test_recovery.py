@@ -81,7 +81,7 @@ async def test_a_lost_end_is_found_while_the_stream_is_open(
     await app._look()
     (cdr,) = await booked(1)
     assert (cdr.ending, cdr.duration_ms) == ("ok", 7_010)
-    assert {what for what, _ in asterisk.asked[-4:]} == {"list", "get"}
+    assert {what for what, _ in asterisk.asked[-4:]} == {"list", "get", "listByTech"}
 
 
 async def test_a_lost_answer_is_found_while_the_stream_is_open(
