@@ -2,12 +2,15 @@
 488 before any dialplan, for the offer has no codec that the endpoint may use (22.10).
 
 `res_hep_pjsip` sends each message by UDP (hep.conf), in HEPv3: a head, then chunks of vendor, type, length and value
-(https://github.com/sipcapture/HEP, rev 12). Only INVITE and its 488 are looked at; nothing is kept on disk.
+(https://github.com/sipcapture/HEP, rev 12). Only INVITE and its 488 are looked at; nothing is kept on disk. The kernel
+drops the others, which are most of the traffic of all calls on this Asterisk.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
 import logging
 import re
 import socket
@@ -46,7 +49,7 @@ class Refusals:
     """Finds INVITEs that were refused with 488 before a channel was made. Everything in them is from the network."""
 
     def __init__(self) -> None:
-        self._invites: OrderedDict[bytes, Invited] = OrderedDict()
+        self._invites: OrderedDict[bytes, tuple[bytes, Invited]] = OrderedDict()  # by Call-ID, with its CSeq
 
     def heard(self, data: bytes) -> Invited | None:
         """A copy of a message; whose INVITE was refused, if it says so."""
@@ -57,7 +60,9 @@ class Refusals:
         if message.startswith(b"INVITE "):
             self._remember(message, chunks)
         elif _FINAL.match(message) and _value(_CSEQ, message).endswith(b"INVITE"):
-            invited = self._invites.pop(_call_id(message), None)
+            cseq, invited = self._invites.pop(_call_id(message), (b"", None))
+            if cseq != _value(_CSEQ, message):
+                return None  # another INVITE's of the same call
             # What a dialplan answers has a cause beside it (RFC 3326, res_pjsip_rfc3326).
             return invited if message.startswith(_REFUSED) and not _value(_REASON, message) else None
         return None
@@ -74,7 +79,7 @@ class Refusals:
         )
         call_id = _call_id(message)
         self._invites.pop(call_id, None)
-        self._invites[call_id] = invited
+        self._invites[call_id] = (_value(_CSEQ, message), invited)
         while len(self._invites) > MOST_INVITES:
             self._invites.popitem(last=False)
 
@@ -127,6 +132,49 @@ class Listener(asyncio.DatagramProtocol):
             self._tell(invited)
 
 
+# Classic BPF (linux/filter.h): instructions of code, jump if true, jump if false, and a constant.
+_LOAD4, _LOAD2, _LOAD1, _LOAD4_AT_X, _LOAD2_AT_X = 0x20, 0x28, 0x30, 0x40, 0x48
+_ADD, _TO_X, _IF_EQUAL, _RETURN = 0x04, 0x07, 0x15, 0x06
+_UDP_HEAD = 8  # a filter sees it before the data
+_BEFORE_ADDRESSES = 73  # a HEP head and Asterisk's chunks of a fixed length (res_hep.c)
+_ADDRESSES_V4 = 20
+_UUID = 17
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h; Python has no name for it
+
+
+def _filter() -> bytes:
+    """A program for the kernel: keeps INVITEs, answers 488, and whatever is not as Asterisk sends it by IPv4."""
+    chunk = _UDP_HEAD + _BEFORE_ADDRESSES + _ADDRESSES_V4
+    program = [
+        (_LOAD4, 0, 0, _UDP_HEAD),
+        (_IF_EQUAL, 0, 14, int.from_bytes(b"HEP3")),  # a jump goes over so many instructions: this one to the last
+        (_LOAD1, 0, 0, _UDP_HEAD + 12),  # the value of the first chunk, the address family
+        (_IF_EQUAL, 0, 12, socket.AF_INET),
+        (_LOAD2, 0, 0, chunk + 2),
+        (_IF_EQUAL, 0, 10, _UUID),
+        (_LOAD2, 0, 0, chunk + 4),
+        (_ADD, 0, 0, chunk),
+        (_TO_X, 0, 0, 0),  # the chunk after it
+        (_LOAD2_AT_X, 0, 0, 2),
+        (_IF_EQUAL, 0, 5, _PAYLOAD),
+        (_LOAD4_AT_X, 0, 0, _CHUNK.size),
+        (_IF_EQUAL, 3, 0, int.from_bytes(b"INVI")),
+        (_LOAD4_AT_X, 0, 0, _CHUNK.size + 8),
+        (_IF_EQUAL, 1, 0, int.from_bytes(b"488 ")),
+        (_RETURN, 0, 0, 0),
+        (_RETURN, 0, 0, 0xFFFFFFFF),
+    ]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def drop_the_rest(listening_socket: socket.socket) -> None:
+    """Have the kernel drop copies that are not looked at. OSError if it cannot: then they are dropped here."""
+    code = _filter()
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HL", len(code) // 8, ctypes.addressof(buffer))  # struct sock_fprog
+    listening_socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
 async def listening(port: int, tell: Callable[[Invited], None]) -> None:
     """Listen for ever. A port that somebody has is told once: calls go on without it."""
     loop = asyncio.get_running_loop()
@@ -137,6 +185,8 @@ async def listening(port: int, tell: Callable[[Invited], None]) -> None:
         await asyncio.Event().wait()
         return
     try:
+        with contextlib.suppress(OSError):
+            drop_the_rest(transport.get_extra_info("socket"))
         await asyncio.Event().wait()
     finally:
         transport.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import struct
 
 import pytest
@@ -9,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core.reach import Invited, Known, State, with_refused
-from connector.sip_copies import MOST_INVITES, Refusals
+from connector.sip_copies import HOST, MOST_INVITES, Refusals, drop_the_rest
 
 INVITE = (
     "INVITE sip:wholesale@192.0.2.1 SIP/2.0\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:wholesale@192.0.2.1>{tag}\r\n"
-    "{name}: {call_id}\r\nCSeq: 2 INVITE\r\n{signed}\r\nv=0"
+    "{name}: {call_id}\r\nCSeq: {cseq} INVITE\r\n{signed}\r\nv=0"
 )
 ANSWER = (
-    "SIP/2.0 {status} Not Acceptable\r\nTo: <sip:x@y>;tag=2\r\nCall-ID: {call_id}\r\nCSeq: 2 {method}\r\n{more}\r\n"
+    "SIP/2.0 {status} Not Acceptable\r\nTo: <sip:x@y>;tag=2\r\n"
+    "Call-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n{more}\r\n"
 )
 SIGNED = 'Authorization: Digest username="pabc", realm="asterisk"\r\n'
 
@@ -31,14 +33,15 @@ def copy(message: str, source: str = "192.0.2.7", port: int = 5070) -> bytes:
     return struct.pack("!4sH", b"HEP3", len(body) + 6) + body
 
 
-def invite(call_id: str = "a", *, tag: str = "", signed: str = "", name: str = "Call-ID") -> bytes:
+def invite(call_id: str = "a", *, tag: str = "", signed: str = "", name: str = "Call-ID", cseq: int = 2) -> bytes:
     """A copy of an INVITE."""
-    return copy(INVITE.format(call_id=call_id, tag=tag, signed=signed, name=name))
+    return copy(INVITE.format(call_id=call_id, tag=tag, signed=signed, name=name, cseq=cseq))
 
 
-def answer(call_id: str = "a", *, status: int = 488, method: str = "INVITE", more: str = "") -> bytes:
+def answer(call_id: str = "a", *, status: int = 488, method: str = "INVITE", more: str = "", cseq: int = 2) -> bytes:
     """A copy of an answer."""
-    return copy(ANSWER.format(call_id=call_id, status=status, method=method, more=more), "127.0.0.1", 5060)
+    text = ANSWER.format(call_id=call_id, status=status, method=method, more=more, cseq=cseq)
+    return copy(text, "127.0.0.1", 5060)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,7 @@ def answer(call_id: str = "a", *, status: int = 488, method: str = "INVITE", mor
         ([invite(), answer(status=200), invite(tag=";tag=9"), answer()], False),  # in a call: T.38 that is declined
         ([invite(), answer(status=200), answer()], False),
         ([invite(), answer(status=100), answer(status=180), answer()], True),
+        ([invite(), invite(tag=";tag=9", cseq=3), answer(cseq=3)], False),  # the kernel drops the 200 between them
         ([invite(), answer(status=486)], False),
         ([invite(), answer(method="UPDATE")], False),
         ([invite(), answer(more="Reason: Q.850;cause=65\r\n")], False),  # the far end's, by way of the gate
@@ -65,6 +69,45 @@ def test_only_what_no_dialplan_saw_is_told(messages: list[bytes], told: bool) ->
     assert [found for found in map(refusals.heard, messages) if found is not None] == (
         [Invited(("192.0.2.7", 5070), "wholesale", "pabc" if SIGNED.encode() in messages[1] else "")] if told else []
     )
+
+
+def as_asterisk(message: str, *, name: bytes = b"", key: bytes = b"", address: str = "192.0.2.7") -> bytes:
+    """A copy with all chunks of Asterisk's res_hep.c, in their order; the last two are settings of hep.conf."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    places = [(each, socket.inet_pton(family, address)) for each in ((5, 6) if ":" in address else (3, 4))]
+    values = [
+        (1, bytes([family])), (2, b"\x11"), (7, (5060).to_bytes(2)), (8, (5070).to_bytes(2)),
+        (9, bytes(4)), (10, bytes(4)), (11, b"\x01"), (12, (1).to_bytes(4)), *places,
+        *[(14, key)] * bool(key), (17, b"some-call@192.0.2.7"), *[(19, name)] * bool(name), (15, message.encode()),
+    ]  # fmt: skip
+    body = b"".join(struct.pack("!HHH", 0, kind, len(value) + 6) + value for kind, value in values)
+    return struct.pack("!4sH", b"HEP3", len(body) + 6) + body
+
+
+def test_the_kernel_drops_what_is_not_looked_at() -> None:
+    """INVITE and 488 come, other messages do not. What is not in the usual form comes, and is judged by its text."""
+    begun, refused = INVITE.format(call_id="a", tag="", signed="", name="Call-ID", cseq=2), "SIP/2.0 488 Not Acceptable"
+    others = (
+        "BYE sip:a@b SIP/2.0",
+        "ACK sip:a@b SIP/2.0",
+        "SIP/2.0 200 OK",
+        "SIP/2.0 100 Trying",
+        "OPTIONS sip:a@b",
+        "",
+    )
+    kept = [
+        as_asterisk(begun), as_asterisk(refused), copy("BYE sip:a@b SIP/2.0" + " " * 100), b"another form",
+        as_asterisk("BYE sip:a@b SIP/2.0", address="2001:db8::7"), as_asterisk("BYE sip:a@b SIP/2.0", key=b"secret"),
+        as_asterisk("BYE sip:a@b SIP/2.0", name=b"asterisk"), as_asterisk(begun, name=b"asterisk"),
+    ]  # fmt: skip
+    with socket.socket(type=socket.SOCK_DGRAM) as listens, socket.socket(type=socket.SOCK_DGRAM) as sends:
+        listens.bind((HOST, 0))
+        listens.settimeout(5)
+        drop_the_rest(listens)
+        for each in (*kept, *map(as_asterisk, others), b"", b"HEP3", as_asterisk(begun)[:100], kept[0]):
+            sends.sendto(each, listens.getsockname())
+        found = [listens.recv(65_536) for _ in range(len(kept) + 1)]
+        assert found == [*kept, kept[0]]
 
 
 @given(st.binary(max_size=200), st.integers(0, 200))
