@@ -336,7 +336,7 @@ class ConnectorApp:
             forwarded=more if direction == "out" else "",
             also=more if direction == "in" else "",
             by_button=by_button,
-            diverted=diverted if direction == "out" else "",
+            diverted=diverted[:32] if direction == "out" else "",
             sip_id=f"{event.sip_id} {cseq}" if event.sip_id else "",
         )
 

@@ -21,24 +21,31 @@ SELECT printf('%032x', i), 'n', 1, :profile + (i * 7919) % :profiles, CASE WHEN 
  CASE (i / 7) % 5 WHEN 0 THEN 'busy' WHEN 1 THEN 'no_answer' ELSE 'ok' END, (i * 104729) % 100000
 FROM drawn
 """
-_DAY_OF = "DATE(booked_at / 1000, 'unixepoch')"
+# One pass over all CDRs; the sums are made from these. A CDR is booked when its call ends.
+_HOURS = (
+    "CREATE TEMP TABLE hours AS SELECT profile_id, ended_at / 3600000 AS hour, price_micros % 40 AS kind,"
+    " COUNT(*) AS calls, SUM(duration_ms) AS talked_ms, SUM(price_micros) AS price_micros"
+    " FROM cdr WHERE gate_leg = 'leg' GROUP BY 1, 2, 3"
+)
+_DAY_OF = "DATE(hour * 3600, 'unixepoch')"
 # But for the clock of the company's time zone.
 _SUMS = (
     *(
         f"INSERT OR REPLACE INTO destination_month SELECT 1, SUBSTR({_DAY_OF}, 1, 7), {whose},"
-        " 'Destination ' || (price_micros % 40), 'profile', COUNT(*), COUNT(*), SUM(duration_ms), 0, 0,"
-        " SUM(price_micros) FROM cdr WHERE gate_leg = 'leg' GROUP BY 2, 3, 4"
+        " 'Destination ' || kind, 'profile', SUM(calls), SUM(calls), SUM(talked_ms), 0, 0,"
+        " SUM(price_micros) FROM hours GROUP BY 2, 3, 4"
         for whose in ("profile_id", "0")
     ),
     *(
-        f"INSERT OR REPLACE INTO call_day SELECT 1, {_DAY_OF}, {whose}, COUNT(*), 0, 0, 0, SUM(duration_ms), 0, 0,"
-        " SUM(price_micros) FROM cdr WHERE gate_leg = 'leg' GROUP BY 2, 3"
+        f"INSERT OR REPLACE INTO call_day SELECT 1, {_DAY_OF}, {whose}, SUM(calls), 0, 0, 0, SUM(talked_ms), 0, 0,"
+        " SUM(price_micros) FROM hours GROUP BY 2, 3"
         for whose in ("profile_id", "0")
     ),
-    f"INSERT OR REPLACE INTO refusal_month SELECT 1, SUBSTR({_DAY_OF}, 1, 7), profile_id, 'no_rate', COUNT(*), 0"
-    " FROM cdr WHERE gate_leg = 'leg' GROUP BY 2, 3",
-    "INSERT OR REPLACE INTO channel_hour SELECT profile_id, ended_at / 3600000 * 3600000, 2, 1, SUM(duration_ms)"
-    " FROM cdr WHERE gate_leg = 'leg' GROUP BY 1, 2",
+    f"INSERT OR REPLACE INTO refusal_month SELECT 1, SUBSTR({_DAY_OF}, 1, 7), profile_id, 'no_rate', SUM(calls), 0"
+    " FROM hours GROUP BY 2, 3",
+    "INSERT OR REPLACE INTO channel_hour SELECT profile_id, hour * 3600000, 2, 1, SUM(talked_ms) FROM hours"
+    " GROUP BY 1, 2",
+    "DROP TABLE hours",
 )
 
 
@@ -57,15 +64,22 @@ def write_cdrs(
     """
     with closing(sqlite3.connect(path, timeout=30)) as raw:
         raw.execute("PRAGMA cache_size = -2000000")  # in kB: the indexes are written in no order
+        indexes: list[tuple[str, str]] = []
         if alone:
             raw.execute("PRAGMA synchronous = OFF")
             raw.execute("PRAGMA journal_mode = OFF")
+            # Made anew at the end, they are written in order, which takes a tenth of the time.
+            indexes = raw.execute(
+                "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'cdr' AND sql IS NOT NULL"
+            ).fetchall()
+            for name, _ in indexes:
+                raw.execute(f'DROP INDEX "{name}"')
         values = {"days": DAYS_MS, "now": now, "profile": first_profile, "profiles": profiles}
         for first in range(0, count, _AT_ONCE):
             raw.execute(_CDRS, {**values, "first": first, "until": min(first + _AT_ONCE, count)})
             raw.commit()
             progress(min(first + _AT_ONCE, count))
-        for statement in _SUMS:
+        for statement in (*(sql for _, sql in indexes), _HOURS, *_SUMS):
             raw.execute(statement)
             raw.commit()
 

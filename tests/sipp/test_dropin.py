@@ -251,7 +251,7 @@ def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_agai
     assert process.waited(lambda: generated.exists() and username in generated.read_text(), 15)
     stock.end("asterisk")  # amid its loading what was generated: that is tried again
     stock.start_asterisk()
-    assert process.waited(lambda: endpoint_state(bench.instance, issued.username) == "online", 30, 0.2)
+    assert process.waited(lambda: endpoint_state(bench.instance, issued.username) == "online", 90, 0.2)
     assert process.waited(lambda: stock.calls_by_connector() == 1, 20)
     assert stock.calls_by_hand() == 1
     (cdr, *_) = json.loads(stock.connector("cdr", "list", "--json"))
