@@ -167,21 +167,22 @@ class Recovery:
 
     async def _refuse_forgotten(self, alive: dict[str, Leg]) -> None:
         """Who still stands at the gate from before the silence hears no answer any more: refused now, not by and by."""
-        for leg in self._at_the_gate(alive):
-            if all(call.decided for call in self.ongoing.of_leg(leg)):
-                await self._refuse(leg)
+        for leg in self._left_at_the_gate(alive):
+            await self._refuse(leg)
 
     async def _refuse_unheard(self, alive: dict[str, Leg]) -> None:
-        """Who stands at the gate, and nobody heard come, now and at the last look. The gate's own timeout would refuse
-        them too, but goes by the clock, which may have been set back.
+        """Refuse legs that were at the gate at the last look and are still there: unheard, or their answer was lost.
+        The gate's own timeout would refuse them too, but goes by the clock, which may have been set back.
         """
-        unheard = {leg for leg in self._at_the_gate(alive) if not self.ongoing.of_leg(leg)}
+        unheard = self._left_at_the_gate(alive)
         for leg in unheard & self._unheard:
             await self._refuse(leg)
         self._unheard = unheard
 
-    def _at_the_gate(self, alive: dict[str, Leg]) -> set[str]:
-        return {leg.id for leg in alive.values() if leg.stasis == self.client.settings.app}
+    def _left_at_the_gate(self, alive: dict[str, Leg]) -> set[str]:
+        """Legs at the gate for which nothing is being decided."""
+        at_the_gate = [leg.id for leg in alive.values() if leg.stasis == self.client.settings.app]
+        return {leg for leg in at_the_gate if all(call.decided for call in self.ongoing.of_leg(leg))}
 
     async def _refuse(self, leg: str) -> None:
         log.warning("leg %s was left at the gate: it is refused", leg)

@@ -203,6 +203,26 @@ async def test_who_came_to_the_gate_unheard_is_refused(
         assert [how["channelId"] for what, how in asterisk.asked if what == "continueInDialplan"] == refused
 
 
+async def test_a_caller_who_did_not_get_the_gates_answer_is_refused(
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials
+) -> None:
+    """The request that sends an admitted call on was lost. The gate's own timeout may take an hour then, if the clock
+    was set back: the second look refuses it, and its channel is free.
+    """
+    asterisk.alive = {"A": "Ring"}
+    asterisk.at_the_gate = ["A"]
+    app.event(offer(office.username))
+    await until(lambda: any(what == "continueInDialplan" for what, _ in asterisk.asked))
+    asterisk.asked.clear()
+    for refused in ([], [("connector-refuse", "42")]):
+        await app._look()
+        sent = [how for what, how in asterisk.asked if what == "continueInDialplan"]
+        assert [(how["context"], how["extension"]) for how in sent] == refused
+    app.event(about("ChannelDestroyed", "A", 999, cause=42))
+    (cdr,) = await booked(1)
+    assert (cdr.answered_at, calls.live()) == (None, [])
+
+
 async def test_a_clock_that_is_set_changes_no_calls_length(
     app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
