@@ -4,7 +4,7 @@ PORT_BASE ?= 15060
 SECONDS ?= 600
 PY := .venv/bin/python
 
-.PHONY: help run start stop test bench load soak chaos nodes sim check lock clean
+.PHONY: help run start stop test unit bench load soak chaos nodes sim check lock clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ stop:  ## end what `make run` or `make start` started, whatever is left of it
 
 test: .venv/ready  ## everything, on a real Asterisk
 	@$(PY) -m lab test
+
+unit: .venv/ready  ## the tests that need no Asterisk, in a few minutes
+	@$(PY) -m lab unit
 
 load: .venv/ready  ## the 300-channel limit, with progress, a table and var/load.json
 	@$(PY) -m lab load

@@ -23,7 +23,7 @@ from connector.core.reach import Invited
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-# So many INVITEs are remembered until they are answered.
+# So many INVITEs are remembered, the last ones: answers other than 488 are not seen.
 MOST_INVITES = 1_000
 _HEAD = struct.Struct("!4sH")
 _CHUNK = struct.Struct("!HHH")

@@ -124,6 +124,13 @@ def test(context: typer.Context) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def unit() -> None:
+    """The tests that need no Asterisk."""
+    if not testing.unit():
+        raise typer.Exit(1)
+
+
 def main() -> None:
     """The entry point."""
     os.umask(0o077)  # logs and journals are nobody else's business

@@ -1,10 +1,14 @@
-"""`make test`: style, types, and every test, in one go with one answer."""
+"""`make test`: style, types, and every test, in one go with one answer. `make unit`: tests that need no Asterisk."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from lab import process
@@ -40,7 +44,20 @@ _BESIDE = {
         "tests/test_cli.py",
     ),
 }
+# What needs an Asterisk, besides those.
+_ON_ASTERISK = ("tests/sipp", "tests/lab/test_run.py", "tests/test_cli.py")
+# Of the tests that need none, those that run beside the others.
+_UNIT_BESIDE = (
+    "tests/web",
+    "tests/lab",
+    "tests/test_exporting.py",
+    "tests/test_sending.py",
+    "tests/test_cli_numbers.py",
+)
 _PYTEST = (sys.executable, "-m", "pytest")
+# Tests with a store of their own keep it in memory where there is enough: a commit waits for no disk there.
+_MEMORY = Path("/dev/shm")
+_ENOUGH_BYTES = 2 * 1024**3
 
 
 def run(arguments: list[str]) -> bool:
@@ -55,26 +72,63 @@ def run(arguments: list[str]) -> bool:
     return _pytest(arguments) == 0 if arguments else _all_tests()
 
 
+def unit() -> bool:
+    """The tests that need no Asterisk, in two processes."""
+    ignored = _ignoring(_ON_ASTERISK)
+    return _together([*ignored, *_ignoring(_UNIT_BESIDE)], {"12660": [*_UNIT_BESIDE, *ignored]})
+
+
 def _all_tests() -> bool:
     """All of them: first those that disturb nobody, several at once; then those that measure time or load, alone."""
-    beside = {ports: _begun(ports, files) for ports, files in _BESIDE.items()}
     others = [path for files in _BESIDE.values() for path in files]
-    try:
-        went_well = _pytest(["-m", "not alone", *(f"--ignore={path}" for path in others)]) == 0
-        for running in beside.values():
-            went_well = (running.wait() == 0) and went_well
-    finally:
-        for ports, running in beside.items():
-            process.end(process.identify(running.pid))
-            print(f"-- beside: {' '.join(_BESIDE[ports])}\n{_said(ports).read_text(errors='replace')}", flush=True)
+    went_well = _together(_ignoring(others), {ports: list(files) for ports, files in _BESIDE.items()})
     print("-- alone", flush=True)
     return (_pytest(["-m", "alone"]) == 0) and went_well
 
 
-def _begun(ports: str, files: Sequence[str]) -> subprocess.Popen[bytes]:
+def _together(here: list[str], beside: dict[str, list[str]]) -> bool:
+    """Run a pytest with `here`, shown as it goes, and one for each of `beside`, by its ports, shown at the end."""
+    with _scratch() as scratch:
+        running = {ports: _begun(ports, [*words, *scratch(ports)]) for ports, words in beside.items()}
+        try:
+            went_well = _pytest(["-m", "not alone", *here, *scratch("here")]) == 0
+            for each in running.values():
+                went_well = (each.wait() == 0) and went_well
+        finally:
+            for ports, each in running.items():
+                process.end(process.identify(each.pid))
+                shown = " ".join(word for word in beside[ports] if not word.startswith("-"))
+                print(f"-- beside: {shown}\n{_said(ports).read_text(errors='replace')}", flush=True)
+    return went_well
+
+
+def _ignoring(paths: Sequence[str]) -> list[str]:
+    return [f"--ignore={path}" for path in paths]
+
+
+@contextmanager
+def _scratch() -> Iterator[Callable[[str], list[str]]]:
+    """What tells a pytest, by its name, to keep its tests' files in memory, if there is enough. None of it is left."""
+    mark = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:12]  # other copies of the project may run theirs too
+    folder = _MEMORY / f"connector-tests-{mark}"
+    enough = os.path.ismount(_MEMORY) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES
+    shutil.rmtree(folder, ignore_errors=True)
+    if enough:
+        folder.mkdir(mode=0o700)
+
+    def words(name: str) -> list[str]:
+        return [f"--basetemp={folder / f'{mark}-{name}'}", "-o", "tmp_path_retention_policy=failed"] if enough else []
+
+    try:
+        yield words
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _begun(ports: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
     _said(ports).unlink(missing_ok=True)
-    words = [*_PYTEST, "-p", "no:cacheprovider", "-m", "not alone", *files]
-    return process.start(words, _said(ports), env={"CONNECTOR_TEST_PORTS": ports})
+    command = [*_PYTEST, "-p", "no:cacheprovider", "-m", "not alone", *words]
+    return process.start(command, _said(ports), env={"CONNECTOR_TEST_PORTS": ports})
 
 
 def _said(ports: str) -> Path:

@@ -64,6 +64,8 @@ REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
 # A trunk that answers nothing at all within this is left for the next one (BRIEF, rule 16).
 SILENT_TRUNK_S = 4.0
+# A call waits no longer than this for its events to be subscribed to.
+SUBSCRIBE_LIMIT_S = 1.0
 LOOK_EVERY_S = 5.0
 LOOK_AFTER_HANG_UP_S = 0.5
 PAY_EVERY_S = 0.5
@@ -201,7 +203,7 @@ class ConnectorApp:
             return
         if event.answered:  # its own event may have come before we had subscribed to it
             self.ongoing.tell(LegAnswered(event.leg, event.at))
-        elif not self.subscriptions.covers(event.endpoint):
+        if not self.subscriptions.covers(event.endpoint):
             self._start(self._subscribe_to_leg(event))
 
     async def _subscribe_to_leg(self, event: LegDialled) -> None:
@@ -215,10 +217,22 @@ class ConnectorApp:
 
     async def _subscribe(self, call: OngoingCall, endpoint: str) -> None:
         """Before the dialplan has a call again. If it fails, the call is looked after every few seconds."""
+        leg = call.progress.gate_leg
         try:
-            await self.subscriptions.to_call(call.progress.gate_leg, endpoint, call.dials or ())
-        except (AsteriskError, StoreUnavailable) as error:
-            log.warning("the events of call %s do not come yet: %s", call.call_id, error)
+            async with asyncio.timeout(SUBSCRIBE_LIMIT_S):
+                there = await self.subscriptions.to_call(leg, endpoint, call.dials or ())
+        except (AsteriskError, StoreUnavailable, TimeoutError) as error:
+            log.warning("the events of call %s do not come yet: %r", call.call_id, error)
+            return
+        if not there:
+            self._start(self._tell_gone(call, leg))
+
+    async def _tell_gone(self, call: OngoingCall, leg: str) -> None:
+        """The caller gave up while the call was decided, before the end of its leg could be heard."""
+        try:
+            await self.recovery.tell_gone(call, leg)
+        except AsteriskError as error:
+            log.warning("when call %s ended is not known yet: %s", call.call_id, error)
 
     def _adopt(self, row: calls.LiveCall) -> None:
         """Follow a call again that was admitted before."""
@@ -228,7 +242,7 @@ class ConnectorApp:
         progress.answered_at = row.answered_at
         began_at = min(row.started_at, row.answered_at or row.started_at, row.seen_at)  # a clock may have been set back
         call = self.ongoing.add(row.id, progress, row.seen_at, began_at, row.epoch)
-        call.decided, call.profile = True, row.username
+        call.sent_on, call.profile = True, row.username
         if row.trunk:
             call.endpoints.add(endpoint_of(row.trunk))
         now = self.clock.now_ms()
@@ -282,11 +296,13 @@ class ConnectorApp:
         call = self._remember(attempt, event)
         try:
             decided = await self._decided(call, attempt)
+            if isinstance(decided, Admitted):
+                await self._subscribe(call, event.endpoint)
         except Exception:
             self.ongoing.remove(call)  # if it has a row, it is found again from that
             raise
+        call.sent_on = True
         if isinstance(decided, Admitted):
-            await self._subscribe(call, event.endpoint)
             call.asked = attempt
             self._go_on_with(attempt)
             call.task = self._start(self._guarded(call, self._follow(call)))
@@ -351,6 +367,7 @@ class ConnectorApp:
         if isinstance(decided, Admitted):
             await self._subscribe(call, event.endpoint)
         await self._send_on(attempt.gate_leg, dialplan.go_on(decided, attempt.direction, event.caller_name))
+        call.sent_on = True
         if isinstance(decided, Admitted):
             self._go_on_with(attempt)
             await self._follow(call)
@@ -358,7 +375,7 @@ class ConnectorApp:
     async def _decided(self, call: OngoingCall, attempt: Attempt) -> Admitted | Refusal | Emergency:
         """What is decided of a call; one that is not carried is forgotten."""
         decided = await self._decide(attempt)
-        call.epoch, call.decided = self.recovery.epoch, True
+        call.epoch = self.recovery.epoch
         if isinstance(decided, Admitted):
             call.profile, call.dials = decided.profile, decided.dials
         if not isinstance(decided, Admitted):

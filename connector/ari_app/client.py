@@ -28,7 +28,6 @@ OPERATIONS: dict[str, dict[str, tuple[str, str]]] = {
         "get": ("GET", "/applications/{applicationName}"),
         "filter": ("PUT", "/applications/{applicationName}/eventFilter"),
         "subscribe": ("POST", "/applications/{applicationName}/subscription"),
-        "unsubscribe": ("DELETE", "/applications/{applicationName}/subscription"),
     },
     "asterisk": {
         "getInfo": ("GET", "/asterisk/info"),

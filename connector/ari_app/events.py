@@ -253,8 +253,8 @@ def offered(channel: dict[str, Any], args: tuple[str, ...], at: int) -> CallOffe
 
 
 def endpoint_in(name: str) -> str:
-    """The endpoint in a channel's name, which is `PJSIP/carrier-0000002a`."""
-    return name.partition("/")[2].rpartition("-")[0]
+    """The endpoint in a channel's name, which is `PJSIP/carrier-0000002a`; of another technology it has its name."""
+    return name.rpartition("-")[0].removeprefix("PJSIP/")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ class OngoingCall:
     """One call: what is known of it, when it was last known alive, and the events that wait for it.
 
     `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
-    what Asterisk's timer was set to last. `decided`: the gate has its answer, or should have. `epoch`: when the
+    what Asterisk's timer was set to last. `sent_on`: the dialplan has the call again, or should have. `epoch`: when the
     Asterisk that has its legs was started; 0 if not known yet. `asked`: how it was asked for by FastAGI. `endpoints`:
     those of its legs; `profile`: the username of whose call it is, "" before it is decided; `dials`: the endpoints that
     our dialplan dials for it, None where that is not known; `ringing`: the legs that were heard to ring.
@@ -38,7 +38,7 @@ class OngoingCall:
         self.last_slice = False
         self.paying = False
         self.gone = False
-        self.decided = False
+        self.sent_on = False
         self.asked: Attempt | None = None
         self.warned = False
         self.endpoints: set[str] = set()

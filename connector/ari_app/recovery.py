@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 # Asterisk writes its journal a moment after the fact, and an event of the fact may be under way.
 JOURNAL_LATE_S = 0.5
 JOIN_LATE_S = 0.1
+# A leg that is left at the gate for so long is refused: longer than its event, or our answer, may be under way.
+LEFT_LIMIT_S = 4.0
 _TIMES_JOINED = 20
 _TIMES = 4
 
@@ -57,7 +59,7 @@ class Recovery:
         self.sets_many = False
         self._suspects: set[tuple[str, str]] = set()
         self._strangers: set[str] = set()
-        self._unheard: set[str] = set()
+        self._left: dict[str, float] = {}  # legs that were left at the gate, and since when, by the loop's clock
 
     async def after_silence(self) -> None:
         """Tell every call what it missed, and end legs of ours that are in no book."""
@@ -85,7 +87,7 @@ class Recovery:
         alive = await self._alive()
         await self._adopt_strangers(alive)
         await self._subscribe(alive)
-        await self._refuse_unheard(alive)
+        await self._refuse_left(alive)
         suspects, gone = set(), {}
         for call, legs in known:
             missing = {leg for leg in legs if leg not in alive}
@@ -142,6 +144,10 @@ class Recovery:
         """No leg outlives its Asterisk."""
         return leg not in alive or call.epoch not in (0, self.epoch)
 
+    async def tell_gone(self, call: OngoingCall, leg: str) -> None:
+        """Tell a call that one of its legs is gone, unheard. AsteriskError if the journal cannot be read."""
+        await self._tell_gone({call: {leg}}, {})
+
     async def _adopt_strangers(self, alive: dict[str, Leg]) -> None:
         """A leg that no call knows, and that passed our gate, belongs to a call of the books, or it is ended."""
         self._strangers &= set(alive)
@@ -170,19 +176,20 @@ class Recovery:
         for leg in self._left_at_the_gate(alive):
             await self._refuse(leg)
 
-    async def _refuse_unheard(self, alive: dict[str, Leg]) -> None:
-        """Refuse legs that were at the gate at the last look and are still there: unheard, or their answer was lost.
-        The gate's own timeout would refuse them too, but goes by the clock, which may have been set back.
+    async def _refuse_left(self, alive: dict[str, Leg]) -> None:
+        """Refuse legs that have been left at the gate for a while: they were not heard, or their answer was lost. The
+        gate's own timeout would refuse them too, but goes by the clock, which may have been set back.
         """
-        unheard = self._left_at_the_gate(alive)
-        for leg in unheard & self._unheard:
-            await self._refuse(leg)
-        self._unheard = unheard
+        now = asyncio.get_running_loop().time()
+        self._left = {leg: self._left.get(leg, now) for leg in self._left_at_the_gate(alive)}
+        for leg, since in self._left.items():
+            if now - since >= LEFT_LIMIT_S:
+                await self._refuse(leg)
 
     def _left_at_the_gate(self, alive: dict[str, Leg]) -> set[str]:
-        """Legs at the gate for which nothing is being decided."""
+        """Legs at the gate for which nothing is being done."""
         at_the_gate = [leg.id for leg in alive.values() if leg.stasis == self.client.settings.app]
-        return {leg for leg in at_the_gate if all(call.decided for call in self.ongoing.of_leg(leg))}
+        return {leg for leg in at_the_gate if all(call.sent_on for call in self.ongoing.of_leg(leg))}
 
     async def _refuse(self, leg: str) -> None:
         log.warning("leg %s was left at the gate: it is refused", leg)

@@ -9,19 +9,22 @@ only to a subscriber of a channel or a bridge.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
 from connector.ari_app.client import AriClient
 from connector.errors import AriRefused
 
+log = logging.getLogger(__name__)
+
 BRIDGES = "bridge:"
-# The kinds of sources, and what Asterisk calls a subscription to all of one kind.
-_ALL = {
-    "channel:": ("channel_ids", "__AST_CHANNEL_ALL_TOPIC"),
-    "endpoint:": ("endpoint_ids", "__AST_ENDPOINT_ALL_TOPIC"),
-}
 _TECH = "PJSIP"
 _AT_ONCE = 200
+# What Asterisk answers if it does not have a source of events (rest-api/applications.json).
+_NOT_THERE = (404, 422)
+# The least time between two lists of all endpoints, in seconds.
+RENEW_EVERY_S = 1.0
 
 
 class Subscriptions:
@@ -35,17 +38,24 @@ class Subscriptions:
         self._wanted = wanted
         self._endpoints: set[str] = set()
         self._legs: set[str] = set()
+        self._renewing = asyncio.Lock()
+        self._renewed_at = 0.0
 
     async def begin(self) -> None:
         """Subscribe anew, on a new connection: an Asterisk that was restarted has none of the subscriptions."""
         self._endpoints.clear()
         self._legs.clear()
-        await self._end_those_of_earlier_versions()
-        await self._subscribe([BRIDGES])
+        if not await self._subscribe([BRIDGES]):
+            log.error("Asterisk does not report transfers: calls of two profiles that are joined go on")
         await self.renew()
 
     async def renew(self) -> None:
         """Subscribe to the endpoints that Asterisk has and the application has no subscription to."""
+        async with self._renewing:
+            await self._renew()
+            self._renewed_at = asyncio.get_running_loop().time()
+
+    async def _renew(self) -> None:
         wanted = await self._wanted()
         prefix = f"{_TECH}/"
         application = await self._application()
@@ -67,11 +77,14 @@ class Subscriptions:
         """Whether the events of an endpoint's legs come."""
         return endpoint in self._endpoints
 
-    async def to_call(self, leg: str, endpoint: str, dials: Collection[str]) -> None:
-        """Have the events of a call come: of the leg at the gate, and of those that our dialplan dials next."""
-        if not all(self.covers(each) for each in dials):
+    async def to_call(self, leg: str, endpoint: str, dials: Collection[str]) -> bool:
+        """Have the events of a call come: of the leg at the gate, and of those that our dialplan dials next. False if
+        the leg is gone already.
+        """
+        since_s = asyncio.get_running_loop().time() - self._renewed_at
+        if not all(self.covers(each) for each in dials) and since_s >= RENEW_EVERY_S:
             await self.renew()
-        await self.to_leg(leg, endpoint)
+        return await self.to_leg(leg, endpoint)
 
     async def to_leg(self, leg: str, endpoint: str) -> bool:
         """Have the events of one leg of our calls come; False if it is gone already."""
@@ -86,15 +99,6 @@ class Subscriptions:
         """Forget all legs but these, which Asterisk has."""
         self._legs.intersection_update(legs)
 
-    async def _end_those_of_earlier_versions(self) -> None:
-        """End subscriptions to everything: Asterisk keeps them while it runs."""
-        application = await self._application()
-        for kind, (ids, everything) in _ALL.items():
-            if everything in application[ids]:
-                await self._unsubscribe(kind)
-        if _ALL["channel:"][1] in application["channel_ids"]:
-            await self._unsubscribe("deviceState:")
-
     async def _application(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = await self._client.applications.get(applicationName=self._client.settings.app)
         return found
@@ -104,13 +108,8 @@ class Subscriptions:
         body = {"eventSource": list(sources)}
         try:
             await self._client.applications.subscribe(applicationName=self._client.settings.app, body=body)
-        except AriRefused:
+        except AriRefused as error:
+            if error.status not in _NOT_THERE:
+                raise
             return False
         return True
-
-    async def _unsubscribe(self, source: str) -> None:
-        body = {"eventSource": [source]}
-        try:
-            await self._client.applications.unsubscribe(applicationName=self._client.settings.app, body=body)
-        except AriRefused:
-            return  # there was none

@@ -61,10 +61,13 @@ def ends() -> dict[str, tuple[bool, bool]]:
 
 
 def endpoints() -> set[str]:
-    """Every endpoint by which calls may come or go, also one of a profile or trunk that is suspended or closed."""
+    """Every endpoint by which calls come or go: also a suspended profile's, whose calls are refused and have CDRs."""
+    profiles = "SELECT username FROM profile WHERE role = 'server' AND status != 'archived'"
     with reading():
-        found = {username for (username,) in rows("SELECT username FROM profile WHERE status != 'archived'")}
-        return found | {endpoint_of(name) for (name,) in rows("SELECT name FROM trunk WHERE state != 'archived'")}
+        found = {username for (username,) in rows(profiles)}
+        return found | {
+            endpoint_of(name) for (name,) in rows("SELECT name FROM trunk WHERE state IN ('open', 'draining')")
+        }
 
 
 def known() -> Known:

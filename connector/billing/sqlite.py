@@ -26,6 +26,8 @@ PARTS = ("", "-wal", "-shm", "-journal")
 FIRST_WHOLE_WAL = (3, 51, 3)
 # How often a lock that another process has is asked for again.
 _POLL_MS = 3
+# After a turn did not come, turns are left out for so long.
+_WITHOUT_TURNS_S = 10
 
 
 def sqlite_version() -> tuple[int, ...]:
@@ -45,13 +47,15 @@ class _Database(peewee.SqliteDatabase):
     SQLite has no queue for the lock: who waits asks again after 1, 2, 5, 10 and at last every 100 ms, and who has just
     let go of it takes it again at once. Beside three such writers the fourth got nothing for two seconds and was
     refused (src/main.c, sqliteDefaultBusyCallback). So who wants to write takes a lock of its own before SQLite's, and
-    keeps it until SQLite's is there: the last writer waits behind it.
+    keeps it until SQLite's is there: the last writer waits behind it. The turn is a courtesy: without it SQLite's lock
+    is as good as before.
     """
 
     def __init__(self, path: Path, **options: Any) -> None:
         super().__init__(str(path), **options)
         # A folder needs no file of our own, whose owner could be another one than the store's. SQLite does not lock it.
         self._locked_for_turns = None if path == IN_MEMORY else path.absolute().parent
+        self._without_turns_until = 0.0
 
     def begin(self, lock_type: str | None = None) -> None:
         """Begin a transaction; OperationalError if another process has had the write lock for BUSY_LIMIT_S."""
@@ -60,10 +64,9 @@ class _Database(peewee.SqliteDatabase):
             return
         until = time.monotonic() + BUSY_LIMIT_S
         connection: Any = self.connection()  # type: ignore[no-untyped-call]
-        connection.execute(f"PRAGMA busy_timeout = {_POLL_MS}")
-        turn = os.open(self._locked_for_turns, os.O_RDONLY | os.O_CLOEXEC)
+        turn = self._turn()
         try:
-            _take_turn(turn)
+            connection.execute(f"PRAGMA busy_timeout = {_POLL_MS}")
             while True:
                 try:
                     super().begin(lock_type)
@@ -73,22 +76,35 @@ class _Database(peewee.SqliteDatabase):
                 else:
                     return
         finally:
-            os.close(turn)
             connection.execute(f"PRAGMA busy_timeout = {BUSY_LIMIT_S * 1000}")
+            if turn is not None:
+                os.close(turn)
 
-
-def _take_turn(folder: int) -> None:
-    """Wait for the lock on an open folder, or for half the limit: a stopped process that has it stops nobody."""
-    until = time.monotonic() + BUSY_LIMIT_S / 2
-    while time.monotonic() < until:
+    def _turn(self) -> int | None:
+        """Wait for the lock on the folder; the open folder, which has the lock until it is closed. None without a turn:
+        the folder cannot be opened or locked, or a process keeps the lock, stopped or on purpose. Then turns are left
+        out for a while, and everybody writes as soon as SQLite lets them.
+        """
+        assert self._locked_for_turns is not None
+        if time.monotonic() < self._without_turns_until:
+            return None
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(_POLL_MS / 1000)
+            folder = os.open(self._locked_for_turns, os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
-            return  # a file system without such locks: everybody writes as soon as SQLite lets them
-        else:
-            return
+            return None
+        until = time.monotonic() + BUSY_LIMIT_S / 2
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_POLL_MS / 1000)
+            except OSError:
+                break
+            else:
+                return folder
+        os.close(folder)
+        self._without_turns_until = time.monotonic() + _WITHOUT_TURNS_S
+        return None
 
 
 class FileStore(Store):

@@ -47,7 +47,9 @@ def memory(wire: Wire, *, rates: int) -> Iterator[Figure]:
     """The memory of the connector with 300 calls and a large rate deck, after a restart."""
     bench = wire.bench
     url = f"http://127.0.0.1:{bench.instance.ports.web}/api/v1/rates/decks"
-    attack.post(url, bench.instance.secrets.web, {"name": "memory", "csv": much.rate_sheet(rates)})
+    status = attack.post(url, attack.token_of(bench), {"name": "memory", "csv": much.rate_sheet(rates)})
+    if status != 201:
+        raise LabError(f"the rate sheet was not loaded: {status}")
     bench.supervisor.restart("connector")
     if not process.waited(bench.supervisor.ready, 30):
         raise LabError("the connector is not ready within 30 s of its restart")

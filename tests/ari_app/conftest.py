@@ -32,7 +32,6 @@ class PlayedAsterisk:
         self.there: list[str] = []
         self.subscribed: list[str] = []
         self.gone: set[str] = set()
-        self.everything = False
         self.started = 0
         self.version = "22.10.1~dfsg"
         self.at_the_gate: list[str] = []
@@ -59,10 +58,7 @@ class PlayedAsterisk:
             if operation == "get":
                 prefix = "endpoint:"
                 names = [name.removeprefix(prefix) for name in self.subscribed if name.startswith(prefix)]
-                channels = []
-                if self.everything:
-                    channels, names = ["__AST_CHANNEL_ALL_TOPIC"], [*names, "__AST_ENDPOINT_ALL_TOPIC"]
-                answer.set_result({"channel_ids": channels, "endpoint_ids": names})
+                answer.set_result({"channel_ids": [], "endpoint_ids": names})
                 return answer
             if operation == "subscribe" and self.gone & set(parameters["body"]["eventSource"]):
                 answer.set_exception(AriRefused(422, "Event source does not exist"))

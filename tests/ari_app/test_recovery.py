@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
+from connector.ari_app import recovery
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.journal import LegStory
 from connector.billing import calls, history
@@ -191,9 +194,10 @@ async def test_who_was_left_at_the_gate_is_refused(
 
 
 async def test_who_came_to_the_gate_unheard_is_refused(
-    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody heard of X, at two looks running: refused. At one it may just have come, and A is being decided."""
+    """Nobody heard of X for a while: refused. At first it may just have come, and A is being decided."""
+    monkeypatch.setattr(recovery, "LEFT_LIMIT_S", 1e-6)
     asterisk.alive = {"A": "Ring", "X": "Ring"}
     app.ready.clear()
     app.event(offer(office.username))
@@ -204,11 +208,12 @@ async def test_who_came_to_the_gate_unheard_is_refused(
 
 
 async def test_a_caller_who_did_not_get_the_gates_answer_is_refused(
-    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials
+    app: ConnectorApp, asterisk: PlayedAsterisk, office: Credentials, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The request that sends an admitted call on was lost. The gate's own timeout may take an hour then, if the clock
     was set back: the second look refuses it, and its channel is free.
     """
+    monkeypatch.setattr(recovery, "LEFT_LIMIT_S", 1e-6)
     asterisk.alive = {"A": "Ring"}
     asterisk.at_the_gate = ["A"]
     app.event(offer(office.username))

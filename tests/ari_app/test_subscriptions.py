@@ -8,7 +8,8 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.subscriptions import BRIDGES, Subscriptions
 from connector.billing import calls, profiles, reachability, trunks
 from connector.billing.profiles import Credentials
-from tests.ari_app.conftest import PlayedAsterisk, about, dial, offer, until
+from tests.ari_app.conftest import PlayedAsterisk, PlayedJournal, about, booked, dial, offer, until
+from tests.ari_app.test_recovery import written
 from tests.conftest import NOW
 
 
@@ -46,14 +47,6 @@ async def test_an_endpoint_that_was_removed_and_added_again_is_subscribed_to_aga
     asterisk.subscribed.remove("endpoint:PJSIP/office")
     await subscriptions.renew()
     assert asterisk.subscribed == [BRIDGES, "endpoint:PJSIP/office"]
-
-
-async def test_subscriptions_to_everything_are_ended(asterisk: PlayedAsterisk, subscriptions: Subscriptions) -> None:
-    """An earlier version's, which Asterisk keeps until it is restarted, would cost as much as before."""
-    asterisk.everything = True
-    await subscriptions.begin()
-    ended = [asked["body"]["eventSource"] for what, asked in asterisk.asked if what == "unsubscribe"]
-    assert ended == [["channel:"], ["endpoint:"], ["deviceState:"]]
 
 
 async def test_a_leg_on_anothers_endpoint_is_subscribed_to_once(
@@ -114,6 +107,17 @@ async def test_a_leg_that_is_gone_before_it_was_subscribed_to_is_looked_for(
     asterisk.gone.add("channel:B")
     app.event(dial("A", "B", 5, "from-internal", "200@from-internal"))
     await until(lambda: app._look_soon.is_set())
+
+
+async def test_a_caller_who_gave_up_before_the_leg_was_subscribed_to_has_a_cdr_at_once(
+    app: ConnectorApp, asterisk: PlayedAsterisk, journal: PlayedJournal, office: Credentials
+) -> None:
+    """The leg left the gate with its end unheard: the journal has it, and the channel is free."""
+    asterisk.gone.add("channel:A")
+    journal.written = {"A": written("A", 900)}
+    app.event(offer(office.username))
+    (cdr,) = await booked(1)
+    assert (cdr.answered_at, calls.live()) == (None, [])
 
 
 async def test_the_legs_of_calls_that_are_taken_back_are_subscribed_to(
