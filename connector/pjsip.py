@@ -284,7 +284,7 @@ def _emergency(numbers: Sequence[str]) -> list[tuple[str, str]]:
 
 def _behind_nat(options: Options) -> list[tuple[str, str]]:
     word = "yes" if options.nat else "no"
-    # Media goes back to where it comes from, whoever sends it (RFC 4961): a PBX that offers an IPv6 address sends and
+    # Media goes back to the address that it comes from (RFC 4961): a PBX that offers an IPv6 address sends and
     # takes it by IPv4 once it has our answer, and could not be reached at the address of its offer.
     return [("force_rport", word), ("rewrite_contact", word), ("rtp_symmetric", "yes")]
 

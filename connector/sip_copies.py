@@ -176,7 +176,7 @@ def drop_the_rest(listening_socket: socket.socket) -> None:
 
 
 async def listening(port: int, tell: Callable[[Invited], None]) -> None:
-    """Listen for ever. A port that somebody has is told once: calls go on without it."""
+    """Listen until cancelled. If another program has the port, one line of the log reports it, and calls go on."""
     loop = asyncio.get_running_loop()
     try:
         transport, _ = await loop.create_datagram_endpoint(lambda: Listener(tell), local_addr=(HOST, port))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from connector.ari_app.client import AriClient
 from connector.errors import AriRefused
@@ -58,7 +58,7 @@ class Subscriptions:
     async def _renew(self) -> None:
         wanted = await self._wanted()
         prefix = f"{_TECH}/"
-        application = await self._application()
+        application = await self._client.applications.get(applicationName=self._client.settings.app)
         self._endpoints = {name.removeprefix(prefix) for name in application["endpoint_ids"] if name.startswith(prefix)}
         missing = wanted - self._endpoints
         if not missing:
@@ -95,13 +95,9 @@ class Subscriptions:
             self._legs.add(leg)
         return there
 
-    def keep(self, legs: Collection[str] | Mapping[str, object]) -> None:
+    def keep(self, legs: Collection[str]) -> None:
         """Forget all legs but these, which Asterisk has."""
         self._legs.intersection_update(legs)
-
-    async def _application(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = await self._client.applications.get(applicationName=self._client.settings.app)
-        return found
 
     async def _subscribe(self, sources: Iterable[str]) -> bool:
         """Subscribe to sources of events; False if Asterisk does not have one of them."""

@@ -164,19 +164,8 @@ def given_up(attempt: Attempt, node: str, at: int, cause: int) -> None:
             return  # a phone of an admin's own dialplan: whose call it would have been is not known
         _write(
             None,
-            id=attempt.call_id,
-            node=node,
-            company_id=_company_of(known),
-            profile_id=known.profile and known.profile.id,
-            direction=attempt.direction.value,
-            caller_id=recorded(attempt.caller_id),
-            dialled=recorded(attempt.dialled),
-            called=_called(known),
-            trunk_id=known.trunk and known.trunk.id,
-            gate_leg=attempt.gate_leg,
-            started_at=attempt.started_at,
+            **_of_attempt(attempt, node, known),
             ended_at=at,
-            duration_ms=0,
             cause=cause,
             ending=Ending.NO_ANSWER.value,
             refusal=None,
@@ -545,19 +534,8 @@ def _refuse(
     rate = known.offer.rate if known.offer else None
     _write(
         settled,
-        id=attempt.call_id,
-        node=node,
-        company_id=_company_of(known),
-        profile_id=known.profile and known.profile.id,
-        direction=attempt.direction.value,
-        caller_id=recorded(attempt.caller_id),
-        dialled=recorded(attempt.dialled),
-        called=_called(known),
-        trunk_id=known.trunk and known.trunk.id,  # of a call out none was asked
-        gate_leg=attempt.gate_leg,
-        started_at=attempt.started_at,
+        **_of_attempt(attempt, node, known),
         ended_at=attempt.asked_at,
-        duration_ms=0,
         cause=why.cause,
         ending=Ending.REFUSED.value,
         refusal=why.code,
@@ -569,6 +547,24 @@ def _refuse(
         hung_up_by=f"{US}: {why.code}",
     )
     return why
+
+
+def _of_attempt(attempt: Attempt, node: str, known: Facts) -> dict[str, Any]:
+    """The columns of a CDR that say who called whom, for a call that was not admitted."""
+    return {
+        "id": attempt.call_id,
+        "node": node,
+        "company_id": _company_of(known),
+        "profile_id": known.profile and known.profile.id,
+        "direction": attempt.direction.value,
+        "caller_id": recorded(attempt.caller_id),
+        "dialled": recorded(attempt.dialled),
+        "called": _called(known),
+        "trunk_id": known.trunk and known.trunk.id,  # of a call out none was asked
+        "gate_leg": attempt.gate_leg,
+        "started_at": attempt.started_at,
+        "duration_ms": 0,
+    }
 
 
 def _called(known: Facts) -> str | None:

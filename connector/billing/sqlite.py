@@ -44,10 +44,10 @@ def journal_mode() -> str:
 class _Database(peewee.SqliteDatabase):
     """SQLite, where each process that waits for the write lock gets a turn.
 
-    SQLite has no queue for the lock: who waits asks again after 1, 2, 5, 10 and at last every 100 ms, and who has just
-    let go of it takes it again at once. Beside three such writers the fourth got nothing for two seconds and was
-    refused (src/main.c, sqliteDefaultBusyCallback). So who wants to write takes a lock of its own before SQLite's, and
-    keeps it until SQLite's is there: the last writer waits behind it. The turn is a courtesy: without it SQLite's lock
+    SQLite has no queue for the lock: a process that waits tries again after 1, 2, 5, 10 and at last every 100 ms, and
+    the last writer takes the lock again at once. Beside three such writers the fourth got nothing for two seconds and
+    was refused (src/main.c, sqliteDefaultBusyCallback). So a writer takes a second lock before SQLite's, and keeps it
+    until SQLite's is there: the last writer waits behind it. The turn is a courtesy: without it SQLite's lock
     is as good as before.
     """
 
