@@ -37,8 +37,10 @@ _OUR_ACTIONS = (
 class AmiLink:
     """One connection to the manager interface, kept open by `run`."""
 
-    def __init__(self, settings: AmiSettings) -> None:
+    def __init__(self, settings: AmiSettings, *, hears: bool = True) -> None:
+        """`hears`: whether it is told what changes; Asterisk has less to do for one that is not."""
         self.settings = settings
+        self._hears = hears
         self.changed = asyncio.Event()  # a contact or a registration did; whoever waits for it clears it
         self._manager: Any = None
 
@@ -67,7 +69,7 @@ class AmiLink:
             port=self.settings.port,
             username=self.settings.user,
             secret=self.settings.password.get_secret_value(),
-            events="system",
+            events="system" if self._hears else "off",
             reconnect_timeout=1,
             ping_delay=3600,  # ours has a time limit
             ping_interval=3600,

@@ -230,6 +230,12 @@ class FastAgiSettings(ListenSettings):
     secret: SecretStr | None = None
 
 
+class GateSettings(_Section):
+    """`socket`: where the gate process says how it is (connector/gate_status.py); else beside the store."""
+
+    socket: Path | None = None
+
+
 class Settings(_Section):
     """All of connector.toml. `node` is Asterisk's systemname."""
 
@@ -240,11 +246,20 @@ class Settings(_Section):
     sip: SipSettings
     web: WebSettings
     fastagi: FastAgiSettings = FastAgiSettings()
+    gate: GateSettings = GateSettings()
     calls: CallSettings = CallSettings()
     journal: JournalSettings = JournalSettings()
     voicemail: VoicemailSettings = VoicemailSettings()
     mail: MailSettings | None = None
     webhooks: WebhookSettings = WebhookSettings()
+
+    @property
+    def gate_socket(self) -> Path:
+        """Where the gate process says how it is."""
+        beside = (
+            self.store.path.with_suffix(".sock") if self.store.path else Path("/var/lib/asterisk-connector/gate.sock")
+        )
+        return self.gate.socket or beside
 
     @property
     def exports(self) -> Path:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import aiohttp
 
-from connector import dialplan_files, pjsip, stores, voicemail
+from connector import dialplan_files, gate_status, pjsip, stores, voicemail
 from connector.ami import AmiLink
 from connector.ari_app import journal
 from connector.billing import buttons, mailboxes, profiles, sqlite, trunks
@@ -23,7 +23,7 @@ from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
 from connector.core.sip import Inward, Outward, convertible
 from connector.core.times import from_asterisk
-from connector.errors import AmiUnavailable, SecretsLocked, StoreUnavailable
+from connector.errors import AmiUnavailable, GateUnavailable, SecretsLocked, StoreUnavailable
 
 T = TypeVar("T")
 
@@ -72,6 +72,7 @@ async def examine(settings: Settings) -> list[Check]:
         _host_name(),
         *await _ari(settings),
         await _ami(settings),
+        await _gate(settings),
         await _web(settings),
         await _port("FastAGI", settings.fastagi.host, settings.fastagi.port),
         _sip(settings),
@@ -338,16 +339,28 @@ async def _ami(settings: Settings) -> Check:
         await asyncio.gather(running, return_exceptions=True)
 
 
+async def _gate(settings: Settings) -> Check:
+    """The process that decides calls."""
+    try:
+        found = await gate_status.ask(settings.gate_socket)
+    except GateUnavailable as error:
+        return Check("gate", "wrong", f"{error}: every call is refused", "start 'connector serve', or read its log")
+    if not found.ready:
+        return Check("gate", "wrong", f"process {found.pid} runs, but every call is refused", "read its log")
+    return Check("gate", "ok", f"process {found.pid} decides calls; {found.calls} are up")
+
+
 async def _web(settings: Settings) -> Check:
+    """The process of the pages and all the rest."""
     url = f"http://{settings.web.host}:{settings.web.port}/health"
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, session.get(url) as answer:
-            ready = answer.status == 200
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        return Check("connector", "wrong", f"nothing answers at {url}", "start 'connector serve'")
-    if ready:
-        return Check("connector", "ok", "ready: calls are decided")
-    return Check("connector", "wrong", "it runs, but is not ready: every call is refused", "read its log")
+            store = bool((await answer.json())["store"])
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError):
+        return Check("control", "wrong", f"nothing answers at {url}", "start 'connector serve', or read its log")
+    if not store:
+        return Check("control", "wrong", "it cannot write to the store", "make room on the disk, or read its log")
+    return Check("control", "ok", url.removesuffix("/health"))
 
 
 async def _port(name: str, host: str, port: int) -> Check:

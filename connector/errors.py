@@ -12,6 +12,7 @@
      |   +- StoreUnreachable    no transaction could even be begun: nothing was written
      |   +- StoreBusy           another transaction is in the way: nothing was written, and it may be tried at once
      +- SecretsLocked       the key that seals secrets is missing, or another store's
+     +- GateUnavailable     the gate process is not there, or does not answer
      +- AsteriskError
          +- AriUnavailable  Asterisk cannot be asked: unknown, which is not absent
          +- AriRefused      Asterisk answered, and said no (status)
@@ -73,6 +74,10 @@ class StoreBusy(StoreUnavailable):
 
 class SecretsLocked(ConnectorError):
     """The key that seals the secrets of the store is missing, unreadable, or another store's."""
+
+
+class GateUnavailable(ConnectorError):
+    """The gate process is not there, or does not answer: whether calls are decided is not known."""
 
 
 class AsteriskError(ConnectorError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -87,7 +87,7 @@ class Watch:
         store: Writer,
         clock: Clock,
         log_path: Path,
-        tried: Mapping[str, tuple[int, int]],
+        tried: Callable[[], Mapping[str, tuple[int, int]]],
     ) -> None:
         self.node = node
         self.lists = lists
@@ -137,7 +137,7 @@ class Watch:
             if found is not None:
                 self._answers[found[0]] = found[1]
         now = self.clock.now_ms()
-        tried = {name: status for name, (status, at) in self.tried.items() if now - at < TRIED_MS}
+        tried = {name: status for name, (status, at) in self.tried().items() if now - at < TRIED_MS}
         loop = asyncio.get_running_loop()
         ends = await loop.run_in_executor(self._reader, reachability.ends)
         registrations = await self.lists.registrations()

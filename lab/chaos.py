@@ -8,12 +8,16 @@ call that was carried. `make test` runs the quick ones, tests/lab/test_sim.py th
 from __future__ import annotations
 
 import os
+import random
 import resource
 import signal
+import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 import peewee
@@ -26,17 +30,18 @@ from connector.billing.profiles import Credentials
 from connector.billing.store import reading, rows
 from connector.clock import SystemClock
 from connector.core.money import MICROS
-from lab import process, sipp
+from lab import api, process, sipp
 from lab.far_end import NUMBERS
 from lab.instance import remove
 from lab.load import LIMIT, PORT_BASE, UNTIL_BYE, Bench, Outcome, open_bench, told, tried
-from lab.ports import Ports
+from lab.ports import HOST, Ports
 from lab.run import VAR
 from lab.sample import COMPANY
 
 HOLD = "hold-and-refuse/caller.xml"
 SERVING_AGAIN_S = 10.0
 SOME = 10
+_CENT = MICROS // 100
 
 
 def connector_killed(bench: Bench, count: int = SOME, hold_s: float = 15) -> Outcome:
@@ -142,6 +147,57 @@ def both_killed(bench: Bench) -> Outcome:
     _one_more(bench, outcome)
     outcome.check("endings", sorted(cdr.ending for cdr in bench.end(outcome)), ["estimated"] * 5 + ["ok"])
     return outcome
+
+
+def control_killed(bench: Bench, kills: int = 6) -> Outcome:
+    """Calls talk and are set up as if nothing were; what is asked of it meanwhile is done once, however often asked."""
+    outcome = bench.begin("kill -9 of the control process, again and again")
+    gate, profile = bench.supervisor.pid("connector"), bench.profiles[0].username
+    url = f"http://{HOST}:{bench.instance.ports.web}/api/v1/profiles/{profile}/credit/add"
+    token, moment = api.token_of(bench), random.Random(17)
+    before = bench.in_store(lambda: credit.balance(COMPANY)).available_micros
+    held = _up(bench, outcome, SOME, 20)
+    more = bench.caller(HOLD, 300, 20, hold_s=1).start()
+    with _asked(lambda key: api.post(url, token, {"amount_micros": _CENT}, key)) as done:
+        for _ in range(kills):
+            process.waited(bench.supervisor.healthy, 10)
+            time.sleep(moment.uniform(0, 0.5))  # any moment
+            os.kill(bench.supervisor.pid("control"), signal.SIGKILL)
+            outcome.check("it died", process.waited(lambda: bench.supervisor.tend() == ["control"], 5), True)
+            bench.supervisor.forgive()
+    outcome.check("calls meanwhile, answered", more.wait(60).counts.get("answered"), 300)
+    outcome.check("calls that talked on", held.wait(60).counts.get("answered"), SOME)
+    outcome.check("the same gate", bench.supervisor.pid("connector"), gate)
+    cdrs = bench.end(outcome)
+    outcome.check("endings", Counter(cdr.ending for cdr in cdrs), {"ok": 300 + SOME})
+    outcome.check("control is back", process.waited(bench.supervisor.healthy, 20), True)
+    after = bench.in_store(lambda: credit.balance(COMPANY)).available_micros
+    outcome.check("cents that were moved", before - after, len(done) * _CENT)
+    outcome.figures["requests done once"] = len(done)
+    return outcome
+
+
+@contextmanager
+def _asked(post: Callable[[str], int]) -> Iterator[list[str]]:
+    """Somebody asks for one thing after the other, each until it is answered with success; the keys of what is done."""
+    done: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        """One after the other."""
+        while not over.is_set():
+            key = uuid.uuid4().hex
+            while post(key) != HTTPStatus.OK:
+                time.sleep(0.05)  # it starts
+            done.append(key)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield done
+    finally:
+        over.set()
+        thread.join()
 
 
 def connector_stopped(bench: Bench) -> Outcome:
@@ -388,6 +444,7 @@ QUICK: tuple[Callable[[Bench], Outcome], ...] = (
     ended_while_dead,
     asterisk_killed,
     both_killed,
+    control_killed,
     connector_stopped,
     websocket_flaps,
     websocket_dropped_silently,

@@ -82,6 +82,7 @@ class Client(Supervisor):
         self._wait("known", lambda: all(endpoint_state(there, line.at_provider) for line in self.lines), "connector")
         self._start("asterisk")
         self._start("connector")
+        self._start("control")
         self._wait("ready", lambda: health(self.instance), "connector")
         self._wait("registered", self.registered, "connector")
 

@@ -96,7 +96,7 @@ def node_killed(cluster: Cluster) -> Outcome:
     lost = cluster.second.caller(UNTIL_BYE, 100, 50).start()
     cluster.first.until(outcome, "200 calls are up", lambda: cluster.up() == 200, 15)
     cluster.second.supervisor.forgive()
-    for part in ("connector", "asterisk"):
+    for part in ("connector", "control", "asterisk"):
         os.kill(cluster.second.supervisor.pid(part), signal.SIGKILL)
     lost.end()
     more = cluster.first.caller(HOLD, 110, 55, hold_s=12).start().wait(40)

@@ -1,4 +1,5 @@
-"""The connector with faults built in: `python -m lab.faulty` is `python -m connector`, and a file says what goes wrong.
+"""The connector with faults built in: `python -m lab.faulty` is `python -m connector.service`, and a file says what
+goes wrong.
 
 The file is named by CONNECTOR_FAULT and holds one word of FAULTS; while it is not there, nothing is different. A fault
 that kills takes the file away first, so that it happens once.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,7 @@ import peewee
 
 from connector.ari_app.app import ConnectorApp
 from connector.billing import calls
-from connector.cli import main
+from connector.service.__main__ import main
 
 FAULTS = (
     "killed after admission",
@@ -108,4 +110,4 @@ _patched(peewee.SqliteDatabase, "begin", _begins_slowly)
 _patched(ConnectorApp, "event", _blocks)
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

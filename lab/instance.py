@@ -156,13 +156,18 @@ class Instance:
         """While this file is there, the connector has the fault that it names (lab/faulty.py)."""
         return self.folder / "fault"
 
-    def start_connector(self) -> subprocess.Popen[bytes]:
-        """Start `connector serve`; the one with faults built in, if the lab is for those."""
-        module = "lab.faulty" if (self.folder / "faulty").exists() else "connector"
-        command = [sys.executable, "-m", module, "--config", str(self.settings_path), "serve"]
-        return process.start(
-            command, self.folder / "log" / "connector.log", env={"CONNECTOR_FAULT": str(self.fault_path)}
-        )
+    def start_gate(self) -> subprocess.Popen[bytes]:
+        """Start the connector's gate process; the one with faults built in, if the lab is for those."""
+        return self._start_part("gate", "lab.faulty" if (self.folder / "faulty").exists() else "connector.service")
+
+    def start_control(self) -> subprocess.Popen[bytes]:
+        """Start the connector's control process."""
+        return self._start_part("control", "connector.service")
+
+    def _start_part(self, part: str, module: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, "--config", str(self.settings_path), "--part", part]
+        log = self.folder / "log" / "connector.log"  # of both, as a system's log has both
+        return process.start(command, log, env={"CONNECTOR_FAULT": str(self.fault_path)})
 
     def why(self, name: str) -> str:
         """What a part said, for an error message: Asterisk's first error since it started if it told one."""
@@ -172,7 +177,7 @@ class Instance:
         wrong = [line for line in told[starts[-1] if starts else 0 :] if "] ERROR[" in line]
         if wrong:
             return wrong[0].partition(": ")[2]
-        path = self.folder / "log" / f"{name}.log"
+        path = self.folder / "log" / f"{'connector' if name == 'control' else name}.log"
         said = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         return said[-1].strip() if said else "it said nothing"
 
@@ -271,6 +276,9 @@ messages = "{self.folder / "asterisk" / "log" / "messages.log"}"
 
 [voicemail]
 spool = "{self.folder / "asterisk" / "state" / "spool" / "voicemail"}"
+
+[gate]
+socket = "{self.folder / "connector.sock"}"
 
 [fastagi]
 host = "{HOST}"

@@ -40,6 +40,8 @@ T = TypeVar("T")
 LIMIT = 300
 PORT_BASE = 15160
 QUIET_LIMIT_S = 15.0
+# The two processes of the connector: the gate, which has the name that its pid has in run.json, and control.
+BOTH = ("connector", "control")
 # Calls of this one are up until the far end is told to hang up: however slow the machine, none is over too soon.
 UNTIL_BYE = "mixed-endings/callee-first.xml"
 
@@ -134,11 +136,12 @@ class Bench:
     @contextmanager
     def without_connector(self) -> Iterator[None]:
         """Asterisk with no connector beside it, and so with no ARI application; afterwards the usual one."""
-        self.supervisor.end("connector")
+        for part in BOTH:
+            self.supervisor.end(part)
         try:
             yield
         finally:
-            self.supervisor.restart("connector")
+            self.supervisor.restart(*BOTH)
             if not process.waited(self.supervisor.ready, 15):
                 raise LabError("the connector is not ready within 15 s of its restart")
 
@@ -192,7 +195,7 @@ class Bench:
 
     def _restart_with(self, settings: str) -> None:
         self.instance.settings_path.write_text(settings)
-        self.supervisor.restart("connector")
+        self.supervisor.restart(*BOTH)
         if not process.waited(self.supervisor.ready, 15):
             raise LabError("the connector is not ready within 15 s of its restart")
 

@@ -47,7 +47,8 @@ class Supervisor:
         self.link = ""
         self._starters: dict[str, Callable[[], subprocess.Popen[bytes]]] = {
             "asterisk": instance.start_asterisk,
-            "connector": instance.start_connector,
+            "connector": instance.start_gate,
+            "control": instance.start_control,
             "far-end": instance.start_far_end,
         }
         self._parts: dict[str, subprocess.Popen[bytes]] = {}
@@ -63,6 +64,7 @@ class Supervisor:
         usernames = [profile.username for profile in self.profiles]
         self._start("asterisk")
         self._start("connector")
+        self._start("control")
         self._wait("ready", lambda: health(instance), "connector")
         self._wait("configured", lambda: all(endpoint_state(instance, name) for name in usernames), "connector")
         if self._first is not None:
@@ -99,10 +101,12 @@ class Supervisor:
         process.end(process.identify(part.pid))
         part.wait()
 
-    def restart(self, name: str) -> None:
-        """End one part and start it again."""
-        self.end(name)
-        self._start(name)
+    def restart(self, *names: str) -> None:
+        """End parts and start them again."""
+        for name in names:
+            self.end(name)
+        for name in names:
+            self._start(name)
 
     def healthy(self) -> bool:
         """Whether the connector decides calls."""
@@ -117,7 +121,7 @@ class Supervisor:
 
     def stop(self) -> None:
         """End every part: the connector first, so that it sees its Asterisk go last."""
-        for name in ("connector", "asterisk", "far-end"):
+        for name in ("control", "connector", "asterisk", "far-end"):
             part = self._parts.pop(name, None)
             if part is not None:
                 process.end(process.identify(part.pid))
@@ -296,6 +300,7 @@ def write_run_json(supervisor: Supervisor) -> None:
                 },
                 "pids": {
                     "connector": supervisor.pid("connector"),
+                    "control": supervisor.pid("control"),
                     "asterisk": supervisor.pid("asterisk"),
                     "carrier": supervisor.pid("far-end"),
                 },

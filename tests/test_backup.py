@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import backup, service
+from connector import backup
 from connector.billing import calls, credit, history, ledger, plans, restored
 from connector.billing.models import database
 from connector.billing.profiles import Credentials
@@ -17,6 +17,7 @@ from connector.billing.sqlite import FileStore
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
 from connector.errors import BadInput, ConnectorError, SettingsError, StoreUnavailable
+from connector.service.running import alone, once, wait_for_a_look
 from tests.billing.test_calls import attempt, finish
 from tests.billing.test_ledger import tampered
 from tests.commands import Command
@@ -132,7 +133,7 @@ def test_the_command(connector: Command, store: FileStore, tmp_path: Path) -> No
     """Backup, restore, look, go on; while a connector runs there is no restore."""
     made = connector.json("backup", str(tmp_path / "kept.db"))
     assert (made["books_end_at"], made["live_calls"]) == ("2026-11-18T11:06:40.000Z", 0)
-    with service.alone(store.path):
+    with alone(store.path, "gate"):
         assert "already runs" in connector("restore", str(tmp_path / "kept.db"), status=1)
     assert "nothing by itself" in connector("restore", str(tmp_path / "kept.db"))
     assert "The books end at 2026-11-18T11:06:40.000Z" in connector("reconcile")
@@ -153,15 +154,14 @@ async def test_nothing_begins_before_somebody_has_looked(office: Credentials) ->
 
     asked = asyncio.Event()
 
-    class App:
-        async def store(self, function: object, *args: object) -> object:
-            """Run it here."""
-            asked.set()
-            return function(*args)  # type: ignore[operator]
+    async def ask(function: object, *args: object) -> object:
+        """Run it here."""
+        asked.set()
+        return function(*args)  # type: ignore[operator]
 
     tasks = [
-        asyncio.create_task(service._once(looked_at, part)),
-        asyncio.create_task(service._wait_for_a_look(App(), looked_at)),  # type: ignore[arg-type]
+        asyncio.create_task(once(looked_at, part)),
+        asyncio.create_task(wait_for_a_look(ask, looked_at)),  # type: ignore[arg-type]
     ]
     await asyncio.wait_for(asked.wait(), 5)
     assert not begun.is_set()
@@ -172,6 +172,10 @@ async def test_nothing_begins_before_somebody_has_looked(office: Credentials) ->
 
 
 def test_only_one_may_run(store: FileStore) -> None:
-    """A second connector, or a restore beside one, is refused in one line."""
-    with service.alone(store.path), pytest.raises(SettingsError, match="already runs"), service.alone(store.path):
+    """A second gate, a second control process, or a restore beside either, is refused in one line."""
+    for part in ("gate", "control"):
+        for other in (part, ""):
+            with alone(store.path, part), pytest.raises(SettingsError, match="already runs"), alone(store.path, other):
+                pass
+    with alone(store.path, "gate"), alone(store.path, "control"):
         pass

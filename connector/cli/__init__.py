@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import sys
 from dataclasses import asdict
+from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector import doctor, service
+from connector import doctor
 from connector.cli import (
     alerts,
     backups,
@@ -72,6 +73,13 @@ app.add_typer(people.token_app, name="token")
 app.add_typer(people.audit_app, name="audit")
 
 
+class Part(StrEnum):
+    """One of the two processes (connector/service)."""
+
+    GATE = "gate"
+    CONTROL = "control"
+
+
 # Printed behind an error: the option or command that helps. The web has other words for it.
 _NEXT_STEPS: dict[type[ConnectorError], str] = {
     SeveralCompanies: "Add --company NAME; 'connector company list' shows them.",
@@ -108,14 +116,17 @@ def options(
 
 
 @app.command()
-def serve(verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False) -> None:
-    """Run the connector until it is stopped."""
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    asyncio.run(service.serve(output.settings()))
+def serve(
+    part: Annotated[
+        Part | None, typer.Option(help="Only this one of the two processes: gate decides calls, control is the rest.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+) -> None:
+    """Run the connector until it is stopped: the gate and the control process, each started again if it dies."""
+    output.settings()  # what is wrong with them is said before anything begins
+    words = [*(["--part", part.value] if part else []), *(["--verbose"] if verbose else [])]
+    command = [sys.executable, "-P", "-m", "connector.service", "--config", str(output.settings_file()), *words]
+    os.execv(sys.executable, command)  # which leaves the command line's own modules behind
 
 
 @app.command("doctor")

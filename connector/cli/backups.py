@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from connector import backup, service, stores
+from connector import backup, stores
 from connector.billing import restored
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso
+from connector.service.running import alone
 
 app = typer.Typer()
 
@@ -32,7 +33,7 @@ def restore(source: Annotated[Path, typer.Argument(metavar="FILE")], as_json: As
     What was there is kept beside it; a PostgreSQL database has to be a new one.
     """
     found = settings().store
-    with service.alone(found.path):
+    with alone(found.path):
         view = backup.restore(source, stores.opened(found), now())
     print_one(as_dict(view), as_json)
     if not as_json:

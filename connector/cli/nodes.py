@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from connector import service
 from connector.billing import nodes
 from connector.cli.output import AsJson, console, now, open_store, print_list, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso
+from connector.service.running import alone
 
 app = typer.Typer(no_args_is_help=True, help="The nodes that share the store: each an Asterisk with its connector.")
 
@@ -49,6 +49,6 @@ def retire(
         calls = sum(view.calls + view.dead_calls for view in nodes.list_nodes(now()) if view.name == name)
         console.print(f"{calls} calls of {name} are ended, and charged to when they were last seen, for good.")
         typer.confirm("Is its Asterisk stopped for good?", abort=True)
-    with service.alone(settings().store.path):
+    with alone(settings().store.path):
         store.write_as(name)  # so that it cannot come back meanwhile
         print_one({"node": name, "calls_ended": nodes.retire(name, now())}, as_json)

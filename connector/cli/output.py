@@ -72,7 +72,12 @@ def key_or_new(key: str | None) -> str:
 
 def settings() -> config.Settings:
     """The settings that the command was told to use, or the usual ones."""
-    return config.read(settings_path[0] or config.default_path())
+    return config.read(settings_file())
+
+
+def settings_file() -> Path:
+    """The settings file that the command was told to use, or the usual one."""
+    return settings_path[0] or config.default_path()
 
 
 def open_store() -> Store:

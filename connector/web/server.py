@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -36,8 +36,23 @@ HEALTH_EVERY_S = 2.0
 HEALTH_LIMIT_S = 3.0
 
 
-def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clock: Clock) -> web.Application:
-    """The web application. `ready` is asked for every health check and page."""
+class Gate(Protocol):
+    """The gate process, as it is known here (connector/gate_status.py)."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answered when it was asked last."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it said then that calls are decided."""
+
+    async def ask(self) -> None:
+        """Ask it now."""
+
+
+def make_app(settings: WebSettings, gate: Gate, world: World, clock: Clock) -> web.Application:
+    """The web application. `gate` is asked for every health check."""
     connections = Connections(settings.proxies, most_connections(raise_descriptor_limit()))
     guarded = functools.partial(_guarded, world, clock, connections)
     app = web.Application(
@@ -48,9 +63,11 @@ def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clo
     writable = Writable(world)
 
     async def health(request: web.Request) -> web.Response:
-        """200 when calls are decided, 503 when not: Asterisk is away, or the store cannot be written."""
-        store = await writable()
-        found = {"ready": store and ready(), "store": store}
+        """200 when calls are decided, 503 when not: the gate process is dead, Asterisk is away, or the store cannot be
+        written.
+        """
+        store, _ = await asyncio.gather(writable(), gate.ask())
+        found = {"ready": store and gate.is_ready, "store": store, "gate": gate.answers}
         return web.json_response(found, status=200 if found["ready"] else 503)
 
     async def lifetime(app: web.Application) -> AsyncIterator[None]:
@@ -61,7 +78,7 @@ def make_app(settings: WebSettings, ready: Callable[[], bool], world: World, clo
     app.cleanup_ctx.append(lifetime)
     app.router.add_get("/health", health)
     SignIn(world, settings, clock, hasher).add_to(app.router)
-    Site(world, ready, PAGES).add_to(app.router)
+    Site(world, lambda: gate.is_ready, PAGES).add_to(app.router)
     Pushing(world, settings).add_to(app)
     app.router.add_get("/api/", _api_page)
     app.router.add_get("/api/openapi.json", _api_document)

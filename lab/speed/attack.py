@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from connector.billing import tokens, users
 from connector.clock import SystemClock
-from lab import attacks
+from lab import api, attacks
 from lab.errors import LabError
-from lab.load import Bench
 from lab.ports import HOST
-from lab.sample import OWNER
 from lab.speed import much
 from lab.speed.calls import Wire
 from lab.speed.figures import Figure, percentile
@@ -66,17 +60,17 @@ def measure(wire: Wire, *, seconds: float, progress: Callable[[str], None], smal
 
 
 @contextmanager
-def _over(wire: Wire, path: str, body: dict[str, str]) -> Iterator[list[int]]:
+def _over(wire: Wire, path: str, body: dict[str, object]) -> Iterator[list[int]]:
     """Sends a large request to the API again and again; the list of its HTTP statuses."""
     instance = wire.bench.instance
-    token = token_of(wire.bench)
+    token = api.token_of(wire.bench)
     found: list[int] = []
     over = threading.Event()
 
     def ask() -> None:
         """Send the request again a second after each answer."""
         while not over.is_set():
-            found.append(post(f"http://{HOST}:{instance.ports.web}/api/v1{path}", token, body))
+            found.append(api.post(f"http://{HOST}:{instance.ports.web}/api/v1{path}", token, body))
             over.wait(1)
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -86,26 +80,3 @@ def _over(wire: Wire, path: str, body: dict[str, str]) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join(60)
-
-
-def token_of(bench: Bench) -> str:
-    """A new API token of the lab's owner."""
-    now = SystemClock().now_ms()
-    made = bench.in_store(
-        lambda: tokens.create(users.by_email(OWNER).id, "bench", ("rates.write", "money.read"), None, now)
-    )
-    return made.secret
-
-
-def post(url: str, token: str, body: dict[str, str]) -> int:
-    """The HTTP status of a POST to the API; 0 without an answer."""
-    request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
-    request.add_header("Content-Type", "application/json")
-    request.add_header("Authorization", f"Bearer {token}")
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return int(answer.status)
-    except urllib.error.HTTPError as error:
-        return int(error.code)
-    except OSError:
-        return 0

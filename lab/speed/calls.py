@@ -28,7 +28,7 @@ from lab import process, sipp
 from lab.errors import LabError
 from lab.far_end import NUMBERS
 from lab.instance import write_private
-from lab.load import Bench, open_bench
+from lab.load import BOTH, Bench, open_bench
 from lab.ports import HOST, free_udp_port
 from lab.sample import TRUNK
 from lab.speed.figures import Figure, percentile
@@ -186,9 +186,9 @@ class Wire:
             self._carrier.end()
 
     def _used(self) -> tuple[float, float]:
-        """The CPU time of Asterisk and of the connector so far, in ms."""
+        """The CPU time of Asterisk and of both of the connector's processes so far, in ms."""
         supervisor = self.bench.supervisor
-        return cpu_ms(supervisor.pid("asterisk")), cpu_ms(supervisor.pid("connector"))
+        return cpu_ms(supervisor.pid("asterisk")), sum(cpu_ms(supervisor.pid(part)) for part in BOTH)
 
 
 _ENDPOINTS = {"beside": "bare", "bare": "bare", "empty": "empty"}

@@ -12,10 +12,10 @@ from connector.billing import profiles, reports
 from connector.billing.store import writing
 from connector.clock import SystemClock
 from connector.config import StoreSettings
-from lab import process
+from lab import api, process
 from lab.errors import LabError
 from lab.load import LIMIT, UNTIL_BYE, Outcome
-from lab.speed import attack, much
+from lab.speed import much
 from lab.speed.calls import Wire
 from lab.speed.figures import Figure, percentile
 from lab.speed.store import prepare_store
@@ -47,7 +47,7 @@ def memory(wire: Wire, *, rates: int) -> Iterator[Figure]:
     """The memory of the connector with 300 calls and a large rate deck, after a restart."""
     bench = wire.bench
     url = f"http://127.0.0.1:{bench.instance.ports.web}/api/v1/rates/decks"
-    status = attack.post(url, attack.token_of(bench), {"name": "memory", "csv": much.rate_sheet(rates)})
+    status = api.post(url, api.token_of(bench), {"name": "memory", "csv": much.rate_sheet(rates)})
     if status != 201:
         raise LabError(f"the rate sheet was not loaded: {status}")
     bench.supervisor.restart("connector")

@@ -119,7 +119,7 @@ def test_a_store_whose_sample_calls_are_refused_comes_up_all_the_same(folder: Pa
 def test_parts_that_are_killed_are_started_again_and_stop_still_leaves_nothing(folder: Path) -> None:
     """kill -9 of one part after the other: run.json soon has its new pid, and the end is clean."""
     assert start(folder).returncode == 0
-    for part in ("connector", "asterisk", "carrier"):
+    for part in ("connector", "control", "asterisk", "carrier"):
         old = pids(folder)
         os.kill(old[part], signal.SIGKILL)
         again = process.waited(functools.partial(changed, folder, part, old), 10)

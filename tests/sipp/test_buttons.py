@@ -225,14 +225,14 @@ def test_no_more_visitors_than_may(bench: Bench, browser: Browser, visitor: Page
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
-def test_without_the_connector_no_visitor_talks_on(
+def test_without_the_control_process_no_visitor_talks_on(
     bench: Bench, visitor: Page, button: ButtonView, how: signal.Signals
 ) -> None:
     """Their sound goes through it: killed or stopped, it ends their calls, every leg is gone, and the books know."""
     outcome = bench.begin("gone")
     called(visitor, button)
     expect(visitor.get_by_role("status")).to_have_text("Connected.")
-    os.kill(bench.supervisor.pid("connector"), how)
+    os.kill(bench.supervisor.pid("control"), how)
     expect(visitor.get_by_role("status")).to_have_text(re.compile("^The call (was cut off|is over)\\.$"))
     assert process.waited(lambda: not bench.legs(), 10)
     assert bench.restored()

@@ -261,10 +261,10 @@ async def test_health_says_whether_the_store_can_be_written(
     monkeypatch.setattr(server, "HEALTH_EVERY_S", 0)
     monkeypatch.setattr(server, "HEALTH_LIMIT_S", 0.5)
     answer = await client.get("/health")
-    assert (answer.status, await answer.json()) == (200, {"ready": True, "store": True})
+    assert (answer.status, await answer.json()) == (200, {"ready": True, "store": True, "gate": True})
     with locked(store.path):
         answer = await client.get("/health")
-        assert (answer.status, await answer.json()) == (503, {"ready": False, "store": False})
+        assert (answer.status, await answer.json()) == (503, {"ready": False, "store": False, "gate": True})
     answer = await client.get("/health")
     assert answer.status == 200
 

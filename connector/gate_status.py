@@ -1,0 +1,137 @@
+"""What the gate process says of itself, at a Unix socket: to the control process and to `connector doctor`.
+
+The two processes share the store and nothing else. What is in the gate's memory only is asked for here. The gate waits
+for nobody: an answer is one line of JSON, written at once, and the connection is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from connector.errors import GateUnavailable
+
+ANSWER_LIMIT_S = 1.0
+MOST_BYTES = 1_000_000
+# How often the control process asks by itself.
+ASK_EVERY_S = 1.0
+# However many ask /health: the gate is asked no more often.
+HEALTH_EVERY_S = 0.2
+
+
+@dataclass(frozen=True)
+class GateStatus:
+    """`ready`: calls are decided. `calls`: how many are up. `tried`: by endpoint, what trunks answered last to calls
+    that failed there (a SIP status), and when.
+    """
+
+    pid: int
+    ready: bool
+    calls: int
+    tried: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+async def listen(path: Path, status: Callable[[], GateStatus]) -> asyncio.Server:
+    """Answer each question; only this user may ask. OSError if the socket cannot be made."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One line, and no more."""
+        with contextlib.suppress(OSError, TimeoutError):
+            writer.write(json.dumps(asdict(status())).encode() + b"\n")
+            async with asyncio.timeout(ANSWER_LIMIT_S):
+                await writer.drain()
+        writer.close()
+
+    return await asyncio.start_unix_server(answer, sock=_bound(path))
+
+
+async def ask(path: Path, limit_s: float = ANSWER_LIMIT_S) -> GateStatus:
+    """What the gate says now. GateUnavailable if it is not there, or does not answer in time."""
+    try:
+        async with asyncio.timeout(limit_s):
+            with _short(path) as name:
+                reader, writer = await asyncio.open_unix_connection(name, limit=MOST_BYTES)
+            try:
+                found = json.loads(await reader.readline())
+            finally:
+                writer.close()
+        tried = {str(name): (int(status), int(at)) for name, (status, at) in found["tried"].items()}
+        return GateStatus(int(found["pid"]), found["ready"] is True, int(found["calls"]), tried)
+    except TimeoutError:
+        raise GateUnavailable(f"the gate does not answer at {path}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise GateUnavailable(f"no gate process answers at {path}") from None
+
+
+class Gate:
+    """The gate, as the control process knows it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._status: GateStatus | None = None
+        self._asked_at = 0.0
+        self._asking: asyncio.Task[None] | None = None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it answered when it was asked last, at most a second ago."""
+        return self._status is not None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it said then that calls are decided."""
+        return self._status is not None and self._status.ready
+
+    @property
+    def tried(self) -> Mapping[str, tuple[int, int]]:
+        """What trunks answered last to calls that failed there."""
+        return self._status.tried if self._status else {}
+
+    async def run(self) -> None:
+        """Ask again and again, for ever."""
+        while True:
+            await self.ask()
+            await asyncio.sleep(ASK_EVERY_S)
+
+    async def ask(self) -> None:
+        """Ask it now. Those who ask meanwhile share the answer."""
+        now = asyncio.get_running_loop().time()
+        if self._asking is None or (self._asking.done() and now - self._asked_at >= HEALTH_EVERY_S):
+            self._asked_at = now
+            self._asking = asyncio.create_task(self._ask())
+        await asyncio.shield(self._asking)
+
+    async def _ask(self) -> None:
+        try:
+            self._status = await ask(self._path)
+        except GateUnavailable:
+            self._status = None
+
+
+def _bound(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)  # of a gate that was killed
+    found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    with _short(path) as name:
+        before = os.umask(0o177)
+        try:
+            found.bind(name)
+        finally:
+            os.umask(before)
+    return found
+
+
+@contextlib.contextmanager
+def _short(path: Path) -> Iterator[str]:
+    """A name of a socket that is short enough for the kernel, which takes 107 bytes, in however deep a folder it is."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)

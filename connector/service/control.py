@@ -1,0 +1,216 @@
+"""The control process: pages, API, config, trunks' states, sheets, notices, terms that are due. It decides no call.
+
+It may be killed at any moment: what it had not committed did not happen, and calls go on, but for those by call
+buttons, whose sound it carries. What it knows of the gate it reads in the store, or asks the gate for (gate_status.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Awaitable, Callable
+
+from connector import sip_copies, stores, voicemail
+from connector.ami import AmiLink
+from connector.apply import Configurator
+from connector.ari_app.journal import CelFile
+from connector.asterisk import Asterisk
+from connector.billing import acts, decks, emergency, ledger, mailboxes, nodes, plans
+from connector.billing.calls import LiveCall
+from connector.billing.store import Store, StoreDoor, clock_off_ms
+from connector.clock import Clock, SystemClock
+from connector.config import Settings
+from connector.core.admission import UsualLimits
+from connector.errors import SettingsError, StoreUnavailable
+from connector.exporting import Exporter
+from connector.gate_status import Gate
+from connector.reaching import TrunkStates, Watch
+from connector.readers import Readers
+from connector.sending import Sender
+from connector.service.applying import keep_applied
+from connector.service.running import Work, alone, every, listening, own, run_until_stopped
+from connector.web.connections import Listener, quiet_accept_errors, raise_descriptor_limit
+from connector.web.endpoint import Place
+from connector.web.guard import Guard
+from connector.web.rest import World
+from connector.web.server import make_app
+from connector.writer import Writer
+
+log = logging.getLogger(__name__)
+
+STORE_EVERY_S = 0.5
+TERMS_EVERY_S = 2.0
+MAILBOXES_EVERY_S = 2.0
+EMERGENCY_EVERY_S = 2.0
+BOOKS_EVERY_S = 1.0
+FORGET_EVERY_MS = 3_600_000
+KEYS_KEPT_MS = 30 * 24 * 3_600_000
+EMERGENCY_AGAIN_MS = 60_000
+CLOCK_LIMIT_MS = 20_000
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. ConnectorError, in one line, if it cannot begin."""
+    raise_descriptor_limit()
+    quiet_accept_errors()
+    with alone(settings.store.path, "control"):
+        store = stores.opened(settings.store)
+        await _usable(store)
+        clock = SystemClock()
+        # A name of its own: only the gate may write as the node.
+        writer = Writer(lambda: store.write_as(f"{settings.node} control"))
+        await own(writer)
+        asterisk, ami, gate = Asterisk(settings.ari), AmiLink(settings.ami), Gate(settings.gate_socket)
+        pages, files, reader, boxes = Readers(), Readers(1), Readers(1), Readers(1)
+        configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk), settings.node)
+        watch = Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, lambda: gate.tried)
+        guard = Guard(settings.web, writer, pages, clock)
+        usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
+        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual)
+        world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
+        site = make_app(settings.web, gate, world, clock)
+        listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
+        await listening(listener.start(), "the web server")
+        terms, calls_for_help = Terms(writer, clock), EmergencyCalls(settings, writer, clock)
+        mailbox_files, books = Mailboxes(settings, asterisk, boxes), Books(settings.node, reader, clock)
+        work: dict[str, Work] = {
+            "gate": gate.run,
+            "AMI": ami.run,
+            "config": lambda: keep_applied(configurator, clock, auto_apply=settings.sip.auto_apply),
+            "terms": lambda: every(TERMS_EVERY_S, terms.renew, "terms that are due wait"),
+            "voice mail": lambda: every(MAILBOXES_EVERY_S, mailbox_files.write, "mailboxes wait"),
+            "emergency": lambda: every(EMERGENCY_EVERY_S, calls_for_help.record, "emergency calls are not noted yet"),
+            "books": lambda: every(BOOKS_EVERY_S, books.keep, "rate decks and closings wait"),
+            "exports": Exporter(settings.exports, settings.node, writer, clock).run,
+            "send": Sender(settings.mail, settings.webhooks.allowed, writer, pages, clock, settings.web.url).run,
+            "reach": watch.run,
+        }
+        if settings.sip.copies_port:
+            work["copies"] = lambda: sip_copies.listening(settings.sip.copies_port, watch.invite_refused)
+        log.info("started: node %s, store %s", settings.node, store.name)
+        try:
+            await run_until_stopped(writer, work)
+        finally:
+            await listener.close()  # calls by call buttons end with it: their sound goes through us
+            await asterisk.close()
+            for each in (pages, files, reader, boxes):
+                each.close()
+            writer.close()
+            store.close()
+        log.info("stopped")
+
+
+async def _usable(store: Store) -> None:
+    """Wait for the gate, which makes the store's tables and brings them up to date."""
+    told = ""
+    while True:
+        try:
+            await asyncio.to_thread(store.check)
+        except StoreUnavailable as error:
+            if str(error) != told:
+                told = str(error)
+                log.info("waiting for the store: %s", error)
+            await asyncio.sleep(STORE_EVERY_S)
+        else:
+            return
+
+
+def _hang_up(asterisk: Asterisk) -> Callable[[LiveCall], Awaitable[None]]:
+    async def hang_up(call: LiveCall) -> None:
+        """End a call's legs, whichever there are."""
+        for leg in filter(None, (call.gate_leg, call.other_leg)):
+            await asterisk.hang_up(leg)
+
+    return hang_up
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """For https; None where a proxy does that, or nobody. SettingsError if the files cannot be used."""
+    if settings.web.certificate is None or settings.web.private_key is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.web.certificate, settings.web.private_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingsError(f"web.certificate and web.private_key cannot be used: {error}") from error
+    return context
+
+
+class Terms:
+    """What is sold runs in terms: those that are due are renewed."""
+
+    def __init__(self, store: StoreDoor, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._forgot_at = 0
+
+    async def renew(self) -> None:
+        """Renew what ends, remind of what cannot be paid, forget requests that nobody will repeat."""
+        done = 0
+        for term in await self._store(plans.due, self._clock.now_ms()):  # one by one: calls get their turn between two
+            done += await self._store(plans.renew, term, self._clock.now_ms())
+        if done:
+            log.info("renewals: %d terms were due", done)
+        now = self._clock.now_ms()
+        if now - self._forgot_at > FORGET_EVERY_MS:
+            self._forgot_at = now
+            await self._store(acts.forget, now - KEYS_KEPT_MS)
+
+
+class Mailboxes:
+    """The mailboxes that Asterisk has are those of the store."""
+
+    def __init__(self, settings: Settings, asterisk: Asterisk, reader: Readers) -> None:
+        self._reader = reader
+        self._boxes = voicemail.Boxes(settings.sip.generated, asterisk)
+
+    async def write(self) -> None:
+        """Write them where Asterisk reads them, if they changed."""
+        if await self._boxes.keep(await self._reader(mailboxes.kept)):
+            log.info("voice mail: Asterisk has the mailboxes as they are now")
+
+
+class EmergencyCalls:
+    """Emergency calls that Asterisk wrote down, whether we lived then or not."""
+
+    def __init__(self, settings: Settings, store: StoreDoor, clock: Clock) -> None:
+        self._node = settings.node
+        self._journal = CelFile(settings.journal.path)
+        self._store = store
+        self._clock = clock
+        self._since: int | None = None
+
+    async def record(self) -> None:
+        """Take them into the store."""
+        if self._since is None:
+            self._since = await self._store(emergency.last_at, self._node)
+        for leg in await self._journal.emergencies(self._since):
+            found = (leg.leg, self._node, leg.profile, leg.dialled, leg.outcome, leg.at)
+            if await self._store(emergency.record, *found):
+                log.warning("an emergency call to %s by %s: %s", leg.dialled, leg.profile, leg.outcome)
+        self._since = self._clock.now_ms() - EMERGENCY_AGAIN_MS  # all of before is read once
+
+
+class Books:
+    """What takes seconds of reading: it has a thread of its own, so that no page waits for it."""
+
+    def __init__(self, node: str, reader: Readers, clock: Clock) -> None:
+        self._node = node
+        self._reader = reader
+        self._clock = clock
+
+    async def keep(self) -> None:
+        """Read the decks that pages ask, free the channels of calls that are proven dead, of nodes that are gone, and
+        add up and close months that are over.
+        """
+        now = self._clock.now_ms
+        await self._reader(decks.preload, now())
+        off_ms = await self._reader(clock_off_ms, now())
+        if abs(off_ms) > CLOCK_LIMIT_MS:  # whether another node's timers have ended a call is not known by it
+            log.error("this node's clock is %d s off the store's: set it right", off_ms // 1000)
+        elif freed := await self._reader(nodes.free_dead, self._node, now()):
+            log.warning("%d channels are free again: their calls, of a node that is gone, are over", freed)
+        for closing in await self._reader(ledger.close_months, now()):
+            log.info("ledger: %s of %s is closed", closing.month, closing.company)

@@ -1,0 +1,125 @@
+"""What the gate says of itself, over a real socket: read whole, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector import gate_status
+from connector.errors import GateUnavailable
+from connector.gate_status import Gate, GateStatus
+
+STATUS = GateStatus(pid=1, ready=True, calls=3, tried={"carrier": (503, 1_790_000_000_000)})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A socket in a folder so deep that its whole name is longer than the kernel takes."""
+    return tmp_path / ("deep" * 20) / ("deeper" * 20) / "gate.sock"
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[Path]:
+    """A socket that takes a connection, and says nothing: a gate that stands still."""
+    path = tmp_path / "silent.sock"
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+        yield path
+
+
+def mode_of(path: Path) -> int:
+    """Who may use a file."""
+    return path.stat().st_mode & 0o777
+
+
+def remove(path: Path) -> None:
+    """As if it had never been."""
+    path.unlink()
+
+
+async def test_who_asks_is_told(path: Path) -> None:
+    """All of it comes back, however deep the folder is, and only this user may ask."""
+    server = await gate_status.listen(path, lambda: STATUS)
+    assert await gate_status.ask(path) == STATUS
+    assert mode_of(path) == 0o600
+    server.close()
+
+
+async def test_a_gate_that_was_killed_leaves_a_socket_that_the_next_one_takes(path: Path) -> None:
+    """What is left of the last one is in nobody's way."""
+    path.parent.mkdir(parents=True)
+    left = socket.socket(socket.AF_UNIX)
+    with gate_status._short(path) as name:
+        left.bind(name)
+    left.close()
+    with pytest.raises(GateUnavailable, match="no gate process answers"):
+        await gate_status.ask(path)
+    server = await gate_status.listen(path, lambda: STATUS)
+    assert (await gate_status.ask(path)).calls == 3
+    server.close()
+
+
+async def test_a_gate_that_is_not_there_is_unknown(path: Path, silent: Path) -> None:
+    """No folder, nobody who listens, nobody who answers: an error in one line each."""
+    with pytest.raises(GateUnavailable, match="no gate process answers"):
+        await gate_status.ask(path)
+    with pytest.raises(GateUnavailable, match="does not answer"):
+        await gate_status.ask(silent, 0.2)
+
+
+@pytest.mark.parametrize("said", [b"", b"{}\n", b"[]\n", b"no\n", b'{"pid": "x", "ready": 1, "calls": 1}\n', b"1" * 99])
+async def test_what_is_no_status_is_none(tmp_path: Path, said: bytes) -> None:
+    """Somebody else's program behind the name, or a gate that died half-way."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        writer.close()
+
+    path = tmp_path / "other.sock"
+    server = await asyncio.start_unix_server(answer, path)
+    with pytest.raises(GateUnavailable):
+        await gate_status.ask(path)
+    server.close()
+
+
+async def test_the_control_process_knows_it_is_ready_only_while_it_says_so(path: Path) -> None:
+    """Ready, not ready, dead, back: each is known at the next question, and what trunks answered with it."""
+    now = [STATUS]
+    gate = Gate(path)
+    found = []
+
+    async def look() -> None:
+        await asyncio.sleep(gate_status.HEALTH_EVERY_S)
+        await gate.ask()
+        found.append((gate.answers, gate.is_ready, dict(gate.tried)))
+
+    await look()
+    server = await gate_status.listen(path, lambda: now[0])
+    await look()
+    now[0] = GateStatus(2, ready=False, calls=0)
+    await look()
+    server.close()
+    remove(path)
+    await look()
+    assert found == [(False, False, {}), (True, True, STATUS.tried), (True, False, {}), (False, False, {})]
+
+
+async def test_however_many_ask_the_gate_is_asked_a_few_times(path: Path) -> None:
+    """/health is open to everybody: a thousand who ask at once are one question."""
+    asked = 0
+
+    def status() -> GateStatus:
+        nonlocal asked
+        asked += 1
+        return STATUS
+
+    server = await gate_status.listen(path, status)
+    gate = Gate(path)
+    await asyncio.gather(*(gate.ask() for _ in range(1000)))
+    assert (asked, gate.is_ready) == (1, True)
+    server.close()
