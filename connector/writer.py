@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from connector.billing.batches import look_ahead
 from connector.billing.store import writing
 from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
@@ -146,6 +147,7 @@ def _together(jobs: list[_Job]) -> list[_Job]:
     """
     try:
         with writing():
+            look_ahead([job.function for job in jobs])
             for job in jobs:
                 job.run()
                 if isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy):

@@ -55,6 +55,7 @@ def tamper(store: Store, *statements: str) -> None:
             raw.execute(f'ALTER TABLE "{table}" DISABLE TRIGGER USER'.encode())
         for statement in statements:
             assert raw.execute(statement.encode()).rowcount != 0, statement
+        raw.execute("UPDATE reference_version SET version = version + 1")
         for table in tables:
             raw.execute(f'ALTER TABLE "{table}" ENABLE TRIGGER USER'.encode())
 
@@ -69,6 +70,7 @@ def _tamper_file(store: FileStore, statements: tuple[str, ...]) -> None:
         assert raw.execute(statement).rowcount != 0, statement
     for _, sql in guards:
         raw.execute(sql)
+    raw.execute("UPDATE reference_version SET version = version + 1")
     raw.commit()
     raw.close()
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from connector.billing.store import Question, rows
+from connector.billing.reference import rows
 from connector.core import callers
 from connector.core.callers import CallerPolicy, Shown
 from connector.core.numbers import e164
@@ -34,8 +34,7 @@ def policy(profile: Any) -> CallerPolicy:
 
 def own(company: int, first: str, second: str = "") -> set[str]:
     """Which of one or two numbers a company has, or has verified."""
-    sql, values = _owned(company, first, second)
-    return {found for (found,) in rows(sql, *values)}
+    return {found for (found,) in rows(_OWN, company, first, second, company, first, second)}
 
 
 def main(profile: Any) -> str:
@@ -44,11 +43,6 @@ def main(profile: Any) -> str:
     if kept and own(profile.company_id, kept):
         return str(kept)
     return next((str(number) for (number,) in rows(_FIRST, profile.id)), "")
-
-
-def questions(profile: Any, said: str) -> list[Question]:
-    """What `show` will ask."""
-    return [(_FIRST, (profile.id,)), _owned(profile.company_id, *_candidates(profile, said))]
 
 
 def show(profile: Any, said: str, private: bool) -> Shown | Refusal:
@@ -64,7 +58,3 @@ def show(profile: Any, said: str, private: bool) -> Shown | Refusal:
 
 def _candidates(profile: Any, said: str) -> tuple[str, str]:
     return e164(said, profile.country) or "", profile.caller_number or ""
-
-
-def _owned(company: int, first: str, second: str) -> Question:
-    return _OWN, (company, first, second, company, first, second)

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, cast
 
 from peewee import JOIN, Tuple
 
-from connector.billing import audit, credit, facts, holds, usage
+from connector.billing import audit, credit, facts, holds, reference, usage
 from connector.billing.holds import Settled
 from connector.billing.models import Call, Cdr, Charge, Hold, Profile, Trunk
-from connector.billing.store import Question, asked, fitting, foresee, insert, lock, one, reading, rows, run, writing
+from connector.billing.store import (
+    Question,
+    asked,
+    fitting,
+    for_good,
+    insert,
+    keep_for_good,
+    lock,
+    lock_company,
+    one,
+    reading,
+    record,
+    remember,
+    remembered,
+    rows,
+    run,
+    writing,
+)
 from connector.core import gate, rating, refusals
 from connector.core.access import Scope
 from connector.core.calls import CALLER, US, Admitted, Attempt, Direction, Emergency, Ending, Progress
@@ -27,7 +45,7 @@ from connector.errors import BadInput, NotFound
 MOST_SHOWN = 300
 _USUAL = Slicing()
 _DECIDED = "SELECT 1 FROM call WHERE id = ? UNION ALL SELECT 1 FROM cdr WHERE id = ?"
-_PROFILE_OF = "id = (SELECT profile_id FROM call WHERE id = ?)"
+_COMPANY_OF = "id = (SELECT company_id FROM profile JOIN call ON call.profile_id = profile.id WHERE call.id = ?)"
 
 
 @dataclass(frozen=True)
@@ -72,8 +90,8 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
     StoreUnavailable: neither, as far as anybody knows. Asked again, after an answer that was lost, it says the same.
     """
     with writing():
-        _lock_company_of(attempt)
-        foresee((_DECIDED, (attempt.call_id, attempt.call_id)), facts.source_question(attempt))
+        asked_before = remembered(decided_key(attempt.call_id)) is not None
+        _lock_company_of(attempt, *([] if asked_before else [(_DECIDED, (attempt.call_id, attempt.call_id))]))
         before = _decided(attempt, slicing)
         if before is not None:
             return before
@@ -84,6 +102,7 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
             decided = gate.decide(known, slicing)
         if isinstance(decided, Emergency):
             return decided
+        remember(decided_key(attempt.call_id), None)  # from now on it is
         if isinstance(decided, Refusal):
             return _refuse(attempt, node, decided, known)
         return _begin(attempt, node, known, decided, slicing, epoch)
@@ -124,6 +143,9 @@ def _begin(
         forwarded=attempt.forwarded,
         sip_id=facts.mark(attempt.sip_id),
     )
+    remember(facts.slots_key(profile.id), known.taken | {decided.slot})
+    _changed(attempt.call_id)
+    keep_for_good(attempt.call_id, (profile.company_id, profile.id))
     if hold is not None:
         holds.keep(hold)
     usage.taken(profile.id, len(known.taken) + 1, attempt.asked_at)
@@ -146,7 +168,7 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
         _lock_company_of(attempt)
         row = one(Call, "id = ?", attempt.call_id)
         if row is not None:
-            settled = _free(row, row.profile, 0, attempt.asked_at)
+            settled = _free(row, one(Hold, "call_id = ?", row.id), _profile(row), 0, attempt.asked_at)
             _refuse(attempt, node, why, facts.of_admitted(attempt, row), price_micros=0, settled=settled)
             usage.freed(row.profile_id, row.started_at, attempt.asked_at)
         elif not rows(_DECIDED, attempt.call_id, attempt.call_id):
@@ -180,6 +202,7 @@ def dialled(call_id: str, leg: str, trunk: str | None = None) -> None:
     leg that is left, and the last trunk that was tried is the call's.
     """
     with writing():
+        _changed(call_id)
         run("UPDATE call SET other_leg = ? WHERE id = ?", leg, call_id)
         if trunk is not None:
             sql = "UPDATE call SET trunk_id = (SELECT id FROM trunk WHERE name = ?) WHERE id = ? AND direction = 'out'"
@@ -192,16 +215,13 @@ def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _U
     The seconds that are held for it, from its answer on; None if it costs nothing, or is over.
     """
     with writing():
-        _lock_company(call_id)
-        foresee(*_questions(call_id))
-        row = one(Call, "id = ?", call_id)
-        profile = one(Profile, _PROFILE_OF, call_id)
-        hold = one(Hold, "call_id = ?", call_id)
+        row, hold = _live(call_id)
         if row is None or row.answered_at is not None:
             return None if hold is None else int(hold.bundle_s + hold.paid_s)
+        _changed(call_id)
         sql = "UPDATE call SET answered_at = ?, seen_at = ?, other_leg = ? WHERE id = ?"
         run(sql, at, at, other_leg, call_id)
-        return None if hold is None else holds.repin(hold, profile, row.called, slicing, at)
+        return None if hold is None else holds.repin(hold, _profile(row), row.called, slicing, at)
 
 
 def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int | None:
@@ -211,16 +231,13 @@ def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int
     after an answer that was lost, changes nothing.
     """
     with writing():
-        _lock_company(call_id)
-        foresee(*_questions(call_id))
-        hold = one(Hold, "call_id = ?", call_id)
+        call, hold = _live(call_id)
         if hold is None:
             return None
-        call = one(Call, "id = ?", call_id)
         if hold.bundle_s + hold.paid_s != held_s or call is None or call.dead_at is not None:
             return int(hold.bundle_s + hold.paid_s)
-        profile = one(Profile, _PROFILE_OF, call_id)
-        return holds.extend(hold, profile, slicing, at)
+        _changed(call_id)
+        return holds.extend(hold, _profile(call), slicing, at)
 
 
 def seen(call_ids: Sequence[str], at: int) -> None:
@@ -235,6 +252,7 @@ def seen(call_ids: Sequence[str], at: int) -> None:
 def clock_stepped(times: Mapping[str, tuple[int | None, int]]) -> None:
     """The clock was set: when these calls were answered, and last seen, by the clock as it is now."""
     with writing():
+        _changed(*times)
         for call_id, (answered_at, seen_at) in times.items():
             sql = "UPDATE call SET answered_at = COALESCE(?, answered_at), seen_at = ? WHERE id = ?"
             run(sql, answered_at, seen_at, call_id)
@@ -246,17 +264,15 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
     `at` is used where nobody saw when it ended. A call is never charged past what was held for it.
     """
     with writing():
-        _lock_company(call_id)
-        foresee(*_questions(call_id))
-        row = one(Call, "id = ?", call_id)
+        row, hold = _live(call_id)
         if row is None:
             return
-        profile = one(Profile, _PROFILE_OF, call_id)
+        profile = _profile(row)
         joined = not progress.never_joined  # else it costs nothing (BRIEF, rule 14)
         other_leg = progress.other_leg or row.other_leg
         ended_at = at if progress.ended_at is None else progress.ended_at
         # The books' time is not ahead of ours, whatever an event says.
-        settled = _free(row, profile, progress.duration_ms if joined else 0, min(ended_at, at))
+        settled = _free(row, hold, profile, progress.duration_ms if joined else 0, min(ended_at, at))
         _write(
             settled,
             id=row.id,
@@ -462,31 +478,58 @@ def is_live(call_id: str) -> bool:
         return bool(rows("SELECT 1 FROM call WHERE id = ?", call_id))
 
 
-def _questions(call_id: str) -> list[Question]:
-    """What is asked of a live call."""
-    return [
-        asked(Call, "id = ?", call_id),
-        asked(Profile, _PROFILE_OF, call_id),
-        asked(Hold, "call_id = ?", call_id),
-    ]
+def _lock_company_of(attempt: Attempt, *ahead: Question) -> None:
+    """The company that a call is asked for. Nobody else admits in its name, or settles for it, meanwhile."""
+    owner = facts.owner_of(attempt)
+    if owner is not None:
+        lock_company(owner[0], ahead)
 
 
-def _lock_company_of(attempt: Attempt) -> None:
-    """The company of whoever is at the gate. Nobody else admits in its name, or settles for it, meanwhile."""
-    if attempt.by_button:
-        lock("id = (SELECT company_id FROM button WHERE id = ?)", int(attempt.source))
-        return
-    table, column = ("profile", "username") if attempt.direction is Direction.OUT else ("trunk", "name")
-    lock(f"id = (SELECT company_id FROM {table} WHERE {column} = ?)", attempt.source)
+def _live(call_id: str) -> tuple[Any, Any]:
+    """A live call and its hold, None for what is not there; their company is locked first. What changes them forgets
+    them (`_changed`).
+    """
+    known = remembered(live_key(call_id))
+    if known is not None:
+        call, hold = known
+        return copy(call), copy(hold)  # copy(None) is None
+    questions = asked(Call, "id = ?", call_id), asked(Hold, "call_id = ?", call_id)
+    owner = for_good(call_id)
+    if owner is None:
+        lock(_COMPANY_OF, call_id, ahead=questions)
+    else:
+        lock_company(owner[0], questions)
+    call, hold = record(Call, "id = ?", call_id), record(Hold, "call_id = ?", call_id)
+    if call is not None and owner is None:
+        keep_for_good(call_id, (int(_profile(call).company_id), int(call.profile_id)))
+    return call, hold
 
 
-def _lock_company(call_id: str) -> None:
-    """The company that a live call is of."""
-    lock("id = (SELECT company_id FROM profile JOIN call ON call.profile_id = profile.id WHERE call.id = ?)", call_id)
+def live_key(call_id: str) -> tuple[str, str]:
+    """Under which name a transaction remembers a live call and its hold."""
+    return "live", call_id
+
+
+def decided_key(call_id: str) -> tuple[str, str]:
+    """Under which name a transaction remembers whether a call was decided before."""
+    return "decided", call_id
+
+
+def _changed(*call_ids: str) -> None:
+    """Calls were changed: this transaction reads them anew."""
+    for call_id in call_ids:
+        remember(live_key(call_id), None)
+
+
+def _profile(call: Any) -> Any:
+    """The profile of a live call."""
+    return reference.one(Profile, "id = ?", call.profile_id)
 
 
 def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
     """What was decided of a call before, if its answer was lost."""
+    if remembered(decided_key(attempt.call_id)) is False:
+        return None
     if not rows(_DECIDED, attempt.call_id, attempt.call_id):
         return None
     row = one(Call, "id = ?", attempt.call_id)
@@ -498,10 +541,14 @@ def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
     return gate.admitted(row.id, facts.of_admitted(attempt, row), held_s, slicing)
 
 
-def _free(row: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
-    """Charge what was talked, void the rest, free the channel; None for a call in."""
-    settled = holds.settle(row, profile, duration_ms, at)
+def _free(row: Any, hold: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
+    """Charge what was talked, void the rest, free the channel; None for a call in, which has no hold."""
+    settled = None if hold is None else holds.settle(hold, profile, duration_ms, at)
+    _changed(row.id)
     run("DELETE FROM call WHERE id = ?", row.id)
+    in_use = remembered(facts.slots_key(row.profile_id))
+    if in_use is not None and row.dead_at is None:
+        remember(facts.slots_key(row.profile_id), in_use - {row.slot})
     return settled
 
 

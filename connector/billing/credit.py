@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import ledger, notices
+from connector.billing import ledger, notices, reference
 from connector.billing.audit import audited
 from connector.billing.models import Company, Recharge
 from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import Question, asked, fitting, one, reading, rows, writing
+from connector.billing.store import fitting, reading, rows, writing
 from connector.core import times
 from connector.core.access import Scope
 from connector.core.ledger import company_account, moved, profile_account
@@ -127,14 +127,9 @@ def stop_recharge(profile: str, now: int) -> Credit:
         return _credit(row, now)
 
 
-def recharge_question(profile: int) -> Question:
-    """What `recharge_if_low` asks first, for who foresees it."""
-    return asked(Recharge, _OF_PROFILE, profile)
-
-
 def recharges_below(profile: int) -> int | None:
     """The free credit below which a profile is recharged, in the caller's transaction; None if it never is."""
-    setting = one(Recharge, _OF_PROFILE, profile)
+    setting = reference.one(Recharge, _OF_PROFILE, profile)
     return None if setting is None else int(setting.threshold_micros)
 
 
@@ -144,7 +139,7 @@ def recharge_if_low(profile: Any, cause: str, now: int) -> bool:
     `cause` is the key of the entry that lowered it: for each cause there is one recharge at most. If the company
     cannot pay, or the month's limit is reached, its people are told, once a day.
     """
-    setting = one(Recharge, _OF_PROFILE, profile.id)
+    setting = reference.one(Recharge, _OF_PROFILE, profile.id)
     if setting is None:
         return False
     _recharge(profile, setting, cause, now)
@@ -175,7 +170,7 @@ def _recharge(profile: Any, setting: Any, cause: str, now: int) -> None:
 
 def recharge_due(profile: Any, now: int) -> int:
     """What a recharge of a profile would bring now, in the caller's transaction; 0 if none is set or none can be."""
-    setting = one(Recharge, _OF_PROFILE, profile.id)
+    setting = reference.one(Recharge, _OF_PROFILE, profile.id)
     if setting is None:
         return 0
     source = company_account(profile.company_id, "balance")

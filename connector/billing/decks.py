@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from connector.billing import store
+from connector.billing import reference, store
 from connector.billing.audit import audited
 from connector.billing.models import Company, Deck
 from connector.billing.named import company_row
-from connector.billing.store import Question, reading, writing
+from connector.billing.store import reading, writing
 from connector.core import decks as core
 from connector.core.decks import Difference, RateDeck
 from connector.core.rating import Rate
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
 SAMPLE = Path(__file__).parent / "sample-rates.csv"
+_DECKS = "SELECT id, version, in_use_at FROM deck WHERE company_id = ? ORDER BY in_use_at DESC, id DESC"
 # Long enough for every connector to have read a deck of 200,000 rates that is said to come.
 IN_USE_AFTER_MS = 10_000
 MOST_NAME = 80
@@ -160,17 +161,8 @@ def _calls_by_prefix(company: int, now: int) -> dict[str, int]:
 
 def current(company: int, at: int) -> tuple[int, RateDeck] | None:
     """A company's deck in use at an instant, with its id, in the caller's transaction; None if it has none."""
-    sql, values = in_use_question(company, at)
-    found = store.rows(sql, *values)
-    return (found[0][0], _deck(*found[0])) if found else None
-
-
-def in_use_question(company: int, at: int) -> Question:
-    """What `current` asks, for who foresees it."""
-    sql = (
-        "SELECT id, version FROM deck WHERE company_id = ? AND in_use_at <= ? ORDER BY in_use_at DESC, id DESC LIMIT 1"
-    )
-    return sql, (company, at)
+    decks = reference.rows(_DECKS, company)
+    return next(((deck, _deck(deck, version)) for deck, version, in_use_at in decks if in_use_at <= at), None)
 
 
 def rate_of(company: int, called: str, at: int) -> tuple[int, Rate] | None:

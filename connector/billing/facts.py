@@ -9,9 +9,9 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
-from connector.billing import callers, credit, holds, mailboxes, routes, service_numbers, trunks
+from connector.billing import callers, credit, holds, mailboxes, reference, routes, service_numbers, trunks
 from connector.billing.models import Button, InboundAccount, Profile, Trunk
-from connector.billing.store import Question, asked, foresee, one, rows
+from connector.billing.store import foresee, locked, remember, remembered, rows
 from connector.core import callers as callers_of
 from connector.core import gate
 from connector.core.admission import Pace
@@ -44,13 +44,20 @@ _SAME_SIP_ID = (
 )
 
 
-def source_question(attempt: Attempt) -> Question:
-    """The first query of `gather`, so that a caller can send it ahead."""
+def owner_of(attempt: Attempt) -> tuple[int, int | None] | None:
+    """The company of the profile, trunk or button that a call comes from, and the profile if it is that."""
+    found = _source(attempt)
+    if found is None:
+        return None
+    return int(found.company_id), int(found.id) if attempt.direction is Direction.OUT else None
+
+
+def _source(attempt: Attempt) -> Any:
     if attempt.direction is Direction.OUT:
-        return asked(Profile, "username = ?", attempt.source)
+        return reference.one(Profile, "username = ?", attempt.source)
     if attempt.by_button:
-        return asked(Button, "id = ?", int(attempt.source))
-    return asked(Trunk, "name = ?", attempt.source)
+        return reference.one(Button, "id = ?", int(attempt.source))
+    return reference.one(Trunk, "name = ?", attempt.source)
 
 
 def gather(attempt: Attempt, node: str, slicing: Slicing, *, whole: bool = False) -> Facts:
@@ -69,7 +76,7 @@ def without_money(attempt: Attempt, node: str = "") -> Facts:
         return _by_button(attempt)
     if attempt.direction is Direction.IN:
         return _in(attempt)
-    profile = one(Profile, "username = ?", attempt.source)
+    profile = _source(attempt)
     return Facts(Direction.OUT) if profile is None else _out(attempt, profile, node)
 
 
@@ -140,12 +147,8 @@ def _out(attempt: Attempt, profile: Any, node: str) -> Facts:
         if gate.emergency(helped) is not None:
             return helped
     said = says(attempt, profile)
-    foresee(
-        trunks.choices(profile),
-        (_SLOTS, (profile.id,)),
-        *callers.questions(profile, said),
-        *holds.questions(profile, attempt.asked_at),
-    )
+    if remembered(slots_key(profile.id)) is None:
+        foresee((_SLOTS, (profile.id,)), holds.credit_question(profile))
     shown = callers.show(profile, said, private)
     service = service_numbers.find(profile.id, digits_of(wanted))
     called = service.digits if service else dialled.e164 or ""
@@ -202,7 +205,7 @@ def _diverted(attempt: Attempt, profile: Any, shown: Shown | Refusal) -> str:
 
 
 def _in(attempt: Attempt) -> Facts:
-    trunk = one(Trunk, "name = ?", attempt.source)
+    trunk = _source(attempt)
     if trunk is None:
         return Facts(Direction.IN)
     called = _called_by(trunk, attempt.dialled)
@@ -228,7 +231,7 @@ def _in(attempt: Attempt) -> Facts:
 def _profile_of(trunk: Any, called: str | None, said: str) -> Any:
     """The profile of a number, or of an account by its name; None without one."""
     question = _PROFILE_OF_NUMBER if called else _PROFILE_OF_ACCOUNT
-    return one(Profile, f"id = ({question})", called or said, trunk.company_id)
+    return reference.one(Profile, f"id = ({question})", called or said, trunk.company_id)
 
 
 def _called_by(trunk: Any, said: str) -> str | None:
@@ -240,11 +243,11 @@ def _called_by(trunk: Any, said: str) -> str | None:
 
 
 def _by_button(attempt: Attempt) -> Facts:
-    button = one(Button, "id = ?", int(attempt.source))
+    button = _source(attempt)
     if button is None:
         return Facts(Direction.IN, by_button=True)
-    account: Any = one(InboundAccount, "id = ?", button.account_id)  # which is there as long as its button is
-    profile = one(Profile, "id = ?", account.profile_id)
+    account: Any = reference.one(InboundAccount, "id = ?", button.account_id)  # which is there as long as its button is
+    profile = reference.one(Profile, "id = ?", account.profile_id)
     ((up,),) = rows(_BY_BUTTON, button.company_id, button.name)
     of_button = ButtonFacts(button.name, button.company_id, button.most, int(up))
     found = Facts(Direction.IN, by_button=True, button=of_button, called=account.name)
@@ -256,7 +259,7 @@ def _by_button(attempt: Attempt) -> Facts:
 
 def _provider_options(profile: Any) -> Options:
     """Of a profile's own trunk, to its provider, if it has one: a call by a button came by no trunk."""
-    found = rows("SELECT options FROM trunk WHERE profile_id = ? AND state <> 'archived'", profile.id)
+    found = reference.rows("SELECT options FROM trunk WHERE profile_id = ? AND state <> 'archived'", profile.id)
     return Options.from_json(found[0][0]) if found else Options()
 
 
@@ -265,7 +268,7 @@ def rings(found: Facts, attempt: Attempt, profile: Any, options: Options) -> Fac
     caller = BY_BUTTON
     if not attempt.by_button:
         caller = callers_of.of_caller(attempt.caller_id, attempt.private, options.number_form, profile.country)
-    called = rows(_ROUTE_OF_NUMBER if found.called.startswith("+") else _ROUTE_OF_ACCOUNT, found.called)
+    called = reference.rows(_ROUTE_OF_NUMBER if found.called.startswith("+") else _ROUTE_OF_ACCOUNT, found.called)
     ((text,),) = called or [("",)]
     # A call to a number that a forward is calling right now, or from one that it is showing, is that forward.
     came_round = bool(text and rows(_CAME_ROUND, found.called, caller.number or "-"))
@@ -287,12 +290,22 @@ def rings(found: Facts, attempt: Attempt, profile: Any, options: Options) -> Fac
 def trunks_of(profile: Any, call_id: str) -> list[TrunkChoice]:
     """The trunks of an outgoing call, in the order in which they are tried."""
     sql, values = trunks.choices(profile)
-    return order([trunks.choice(row) for row in rows(sql, *values)], call_id)
+    return order([trunks.choice(row) for row in reference.rows(sql, *values)], call_id)
 
 
 def taken(profile: Any) -> frozenset[int]:
     """The channels of a profile that are in use."""
-    return frozenset(int(slot) for (slot,) in rows(_SLOTS, profile.id))
+    found: frozenset[int] | None = remembered(slots_key(profile.id))
+    if found is None:
+        found = frozenset(int(slot) for (slot,) in rows(_SLOTS, profile.id))
+        if locked(profile.company_id):
+            remember(slots_key(profile.id), found)
+    return found
+
+
+def slots_key(profile: int) -> tuple[str, int]:
+    """Under which name a transaction knows the channels in use of a profile."""
+    return "slots", profile
 
 
 def mark(sip_id: str) -> str:

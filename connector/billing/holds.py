@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.billing import credit, decks, ledger, service_numbers
-from connector.billing.models import Company, Hold, Limits, Term
-from connector.billing.store import Question, asked, foresee, insert, one, rows, run
+from connector.billing import credit, decks, ledger, reference, service_numbers, usage
+from connector.billing.models import Hold, Limits, Term
+from connector.billing.store import Question, foresee, insert, rows, run
 from connector.core import admission, destinations, holds, rating, times
 from connector.core.admission import Pace
 from connector.core.destinations import PrefixRule
@@ -34,22 +34,9 @@ class Begun:
     columns: dict[str, Any]
 
 
-def questions(profile: Any, at: int) -> list[Question]:
-    """What `offer`, `rules` and `money` ask of a profile that pays by itself, for who foresees it."""
-    return [
-        decks.in_use_question(profile.company_id, at),
-        asked(Term, _BUNDLES, profile.id),
-        (_RULES, (profile.id,)),
-        *_slice_questions(profile),
-    ]
-
-
-def _slice_questions(profile: Any) -> list[Question]:
-    return [
-        asked(Limits, _OF_PROFILE, profile.id),
-        credit.recharge_question(profile.id),
-        ledger.balances_question([profile_account(profile.id, "credit")]),
-    ]
+def credit_question(profile: Any) -> Question:
+    """What `money` asks of a profile that pays by itself, for who foresees it."""
+    return ledger.balances_question([profile_account(profile.id, "credit")])
 
 
 def offer(profile: Any, called: str, at: int) -> Offer | None:
@@ -76,7 +63,7 @@ def _rate_of(profile: Any, called: str, at: int) -> tuple[int, Rate] | None:
 
 def rules(profile: int) -> tuple[PrefixRule, ...]:
     """A profile's own words on what it may dial, in the caller's transaction."""
-    return tuple(PrefixRule(prefix, bool(allowed)) for prefix, allowed in rows(_RULES, profile))
+    return tuple(PrefixRule(prefix, bool(allowed)) for prefix, allowed in reference.rows(_RULES, profile))
 
 
 def pace(profile: Any, called: str, limits: admission.Limits, at: int) -> Pace:
@@ -108,7 +95,7 @@ def begin(call_id: str, profile: ProfileFacts, offered: Offer, first: holds.Hold
     pinned = _pinned(offered.deck, offered.rate)
     for name, value in pinned.items():
         setattr(row, name, value)
-    _post_hold(profile, row, holds.Hold(), first, f"{begun_by(call_id)}:{first.seconds}", at)
+    _post_hold(profile, row, holds.Hold(), first, f"{begun_by(call_id)}:{first.seconds}", at, new=True)
     return Begun(
         first.seconds,
         {"call_id": call_id, "payer": offered.payer, "term_id": offered.term, **pinned, **_amounts(first)},
@@ -131,7 +118,7 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
     before = _held(row)
     if profile.status == "archived":
         return before.seconds  # it was deleted: its calls talk what they hold
-    foresee(*_slice_questions(profile))
+    foresee(credit_question(profile))
     key = f"call:{row.call_id}:hold:{before.seconds}+"
     recharges = row.payer == "profile" and credit.recharge_if_low(profile, key, at)
     limited = _limited(profile, row.micros, limits_of(profile.id), _funds(profile, row.payer, row.term_id, at), at)
@@ -164,19 +151,18 @@ class Settled:
     at: int
 
 
-def settle(call: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
-    """Charge what was talked, void the rest, take the hold away; None for a call in."""
-    row = one(Hold, "call_id = ?", call.id)
-    if row is None:
-        return None
+def settle(row: Any, profile: Any, duration_ms: int, at: int) -> Settled:
+    """Charge what was talked, void the rest, take the hold away."""
     held = _held(row)
     rated = holds.settled(held, ledger.pinned_rate(row), duration_ms)
     about = f"{rated.billed_s} s billed to {row.prefix} {row.rate_name}"
-    key = f"call:{call.id}:settle"
-    booked = ledger.post(profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about)
-    run("DELETE FROM hold WHERE call_id = ?", call.id)
+    key = f"call:{row.call_id}:settle"
+    booked = ledger.post(
+        profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about, new=True
+    )
+    run("DELETE FROM hold WHERE call_id = ?", row.call_id)
     charge = {
-        "cdr_id": call.id,
+        "cdr_id": row.call_id,
         "payer": paid_by(row.payer, rated),
         "term_id": row.term_id,
         "held_bundle_s": held.bundle_s,
@@ -193,7 +179,7 @@ def settle(call: Any, profile: Any, duration_ms: int, at: int) -> Settled | None
 
 def limits_of(profile: int) -> admission.Limits:
     """A profile's limits, in the caller's transaction; none if it has set none."""
-    row = one(Limits, _OF_PROFILE, profile)
+    row = reference.one(Limits, _OF_PROFILE, profile)
     if row is None:
         return admission.Limits()
     return admission.Limits(
@@ -224,7 +210,7 @@ def _settling(row: Any, profile: Any, held: holds.Hold, rated: Rated, at: int) -
         postings += moved(held.micros - rated.price_micros, source, free)
     if held.bundle_s:
         source = term_account(row.term_id, "bundle_held")
-        term = Term.get_by_id(row.term_id)
+        term = _term(row.term_id)
         over = term.closed_at is not None or term.ends_at <= at
         free = company_account(company, "seconds_expired") if over else term_account(row.term_id, "bundle")
         postings += moved(rated.bundle_s, source, company_account(company, "seconds_used"))
@@ -240,7 +226,9 @@ def _change(row: Any, profile: Any, before: holds.Hold, after: holds.Hold, at: i
     _post_hold(profile, row, before, after, f"call:{row.call_id}:hold:{before.seconds}-{after.seconds}", at)
 
 
-def _post_hold(profile: Any, row: Any, before: holds.Hold, after: holds.Hold, key: str, at: int) -> None:
+def _post_hold(
+    profile: Any, row: Any, before: holds.Hold, after: holds.Hold, key: str, at: int, *, new: bool = False
+) -> None:
     held, free = _money_accounts(row.payer, profile)
     postings = _moved_either_way(after.micros - before.micros, free, held)
     if row.term_id is not None:
@@ -249,7 +237,7 @@ def _post_hold(profile: Any, row: Any, before: holds.Hold, after: holds.Hold, ke
             after.bundle_s - before.bundle_s, bundle, term_account(row.term_id, "bundle_held")
         )
     about = f"{after.seconds} s held for {row.prefix} {row.rate_name}"
-    ledger.post(profile.company_id, key, "hold", at, postings, about)
+    ledger.post(profile.company_id, key, "hold", at, postings, about, new=new)
 
 
 def _moved_either_way(amount: int, source: str, target: str) -> list[Posting]:
@@ -269,10 +257,10 @@ def _money_accounts(payer: str, profile: Any) -> tuple[str, str]:
 def _funds(profile: Any, payer: str, term_id: int | None, at: int) -> Funds:
     """What is there for one more slice, without regard to limits."""
     free = _money_accounts(payer, profile)[1]
-    micros = 0 if payer == "bundle" else ledger.balances([free])[free]
+    micros = 0 if payer == "bundle" else ledger.balances([free], profile.company_id)[free]
     bundle_s = 0
     if term_id is not None:
-        term = Term.get_by_id(term_id)
+        term = _term(term_id)
         if term.closed_at is None and at < term.ends_at:
             bundle_s = free_bundle_s(term_id)
     return Funds(bundle_s, micros)
@@ -286,7 +274,7 @@ def _limited(profile: Any, held_micros: int, limits: admission.Limits, funds: Fu
     if limits.day_micros is not None:
         left.append(limits.day_micros - _spent_since(profile, at - DAY_MS))
     if limits.month_micros is not None:
-        zone = Company.get_by_id(profile.company_id).time_zone
+        zone = usage.company_zone(profile.company_id)
         left.append(limits.month_micros - _spent_since(profile, times.month_start(times.local_month(at, zone), zone)))
     return Funds(funds.bundle_s, max(0, min(left)))
 
@@ -309,7 +297,12 @@ def _admitted_since(profile: Any, since: int, called: str | None = None) -> int:
 
 def _bundle_term(profile: Any) -> Term | None:
     """The profile's running term, if bundles were sold with it."""
-    return one(Term, _BUNDLES, profile.id)
+    return reference.one(Term, _BUNDLES, profile.id)
+
+
+def _term(term: int) -> Any:
+    """A term that a call's hold names, and which is there for good."""
+    return reference.one(Term, "id = ?", term)
 
 
 def paid_by(payer: str, rated: Rated) -> str:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
+from connector.billing import reference
 from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
 from connector.billing.named import company_row
 from connector.billing.store import (
@@ -25,6 +26,8 @@ from connector.billing.store import (
     locked,
     one,
     reading,
+    remember,
+    remembered,
     rows,
     run,
     triggers,
@@ -87,12 +90,15 @@ class ClosingView:
     balances: dict[str, int]
 
 
-def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Posting], about: str) -> int | None:
+def post(
+    company: int, key: str, kind: str, at: int, postings: Sequence[core.Posting], about: str, *, new: bool = False
+) -> int | None:
     """Enter one event, in the caller's transaction, which has locked the company; the instant at which it is entered,
     None if the same was entered before.
 
     Nothing is entered for no movement. KeyReused if the key was used for something else; InsufficientFunds, with
-    nothing changed, if an account would go below zero.
+    nothing changed, if an account would go below zero. `new`: the caller's own rows prove that the key was not used,
+    so that is not asked; the store refuses a key that is there.
     """
     if not locked(company):
         raise AssertionError(f"{key}: money moves while nobody has locked company {company}")
@@ -101,14 +107,14 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
         raise AssertionError(f"{key}: the postings do not balance: {lines}")
     if not lines:
         return None
-    foresee(_head_question(company, key), balances_question([line.account for line in lines]))
-    head = _head(company, key)
-    if head.is_there is not None:
-        _must_be_the_same(Entry.get_by_id(head.is_there), company, kind, lines)
+    _ahead(company, lines)
+    if not new and (is_there := rows("SELECT id FROM entry WHERE key = ?", key)):
+        _must_be_the_same(Entry.get_by_id(is_there[0][0]), company, kind, lines)
         return None
-    _open_accounts(company, lines)
+    head, have = _head(company), _opened(company, lines)
     # The clock may have been stepped back; the ledger's time does not go back, nor into a month that is closed.
     entry = core.Entry(head.number + 1, key, kind, max(at, head.at, head.closed_until), about, lines)
+    own_hash = core.chained(head.hash, entry)
     insert(
         Entry,
         company_id=company,
@@ -117,24 +123,37 @@ def post(company: int, key: str, kind: str, at: int, postings: Sequence[core.Pos
         kind=kind,
         at=entry.at,
         about=about,
-        hash=core.chained(head.hash, entry),
+        hash=own_hash,
     )
     marks = ", ".join(["((SELECT id FROM entry WHERE key = ?), ?, ?)"] * len(lines))
     values = [value for line in lines for value in (key, line.account, line.amount)]
     run(f"INSERT INTO posting (entry_id, account_id, amount) VALUES {marks}", *values)
+    remember(("head", company), _Head(entry.number, own_hash, entry.at, head.closed_until))
+    for line in lines:
+        remember(("balance", line.account), have[line.account] + line.amount)
     return entry.at
 
 
-def balances(names: Iterable[str]) -> dict[str, int]:
-    """The balances of accounts, in the caller's transaction; 0 for one that nothing was ever posted to."""
-    wanted = list(names)
-    sql, values = balances_question(wanted)
-    return {**dict.fromkeys(wanted, 0), **dict(rows(sql, *values))}
+def balances(names: Iterable[str], company: int | None = None) -> dict[str, int]:
+    """The balances of accounts, in the caller's transaction; 0 for one that nothing was ever posted to. They are
+    remembered if they are a company's that the transaction has locked.
+    """
+    found = {name: remembered(("balance", name)) for name in names}
+    unknown = [name for name, balance in found.items() if balance is None]
+    if unknown:
+        sql, values = balances_question(unknown)
+        there = dict(rows(sql, *values))
+        found |= {**dict.fromkeys(unknown, 0), **there}
+        if company is not None and locked(company):
+            for name, balance in there.items():  # one that is not there is still to be made
+                remember(("balance", name), balance)
+    return found
 
 
-def balances_question(names: Sequence[str]) -> Question:
-    """What `balances` asks, for who foresees it."""
-    return f"SELECT name, balance FROM account WHERE name IN ({', '.join('?' * len(names))})", tuple(names)
+def balances_question(names: Sequence[str], *, with_company: bool = False) -> Question:
+    """What `balances` asks, for who foresees it; or also whose each account is."""
+    columns = "name, balance, company_id" if with_company else "name, balance"
+    return f"SELECT {columns} FROM account WHERE name IN ({', '.join('?' * len(names))})", tuple(names)
 
 
 def entered(key: str) -> bool:
@@ -270,20 +289,35 @@ def _must_be_the_same(before: Any, company: int, kind: str, lines: tuple[core.Po
         raise KeyReused(f"the key {before.key!r} was used before, for other figures: nothing was changed")
 
 
-def _open_accounts(company: int, lines: tuple[core.Posting, ...]) -> None:
-    """Accounts are made at their first posting; none may go below zero."""
-    sql, values = balances_question([line.account for line in lines])
-    have = dict(rows(sql, *values))
+def _ahead(company: int, lines: tuple[core.Posting, ...]) -> None:
+    """Foresee what is not known yet."""
+    unknown = [line.account for line in lines if remembered(("balance", line.account)) is None]
+    questions = [] if remembered(("head", company)) else [head_question(company)]
+    if unknown:
+        questions.append(balances_question(unknown))
+    if questions:
+        foresee(*questions)
+
+
+def _opened(company: int, lines: tuple[core.Posting, ...]) -> dict[str, int]:
+    """The balances before an entry. Accounts are made at their first posting; none may go below zero."""
+    unknown = [line.account for line in lines if remembered(("balance", line.account)) is None]
+    if unknown:
+        sql, values = balances_question(unknown)
+        found = dict(rows(sql, *values))
+        for name in unknown:
+            if name not in found:
+                of_it = {"purpose": core.purpose(name), "asset": core.asset(name), "balance": 0}
+                insert(Account, name=name, company_id=company, **of_it)
+            remember(("balance", name), found.get(name, 0))
+    have = {line.account: int(remembered(("balance", line.account))) for line in lines}
     for line in lines:
-        if line.account not in have:
-            of_it = {"purpose": core.purpose(line.account), "asset": core.asset(line.account), "balance": 0}
-            insert(Account, name=line.account, company_id=company, **of_it)
-    for line in lines:
-        left = have.get(line.account, 0) + line.amount
+        left = have[line.account] + line.amount
         if left < 0 and core.purpose(line.account) not in core.SOURCES:
-            raise InsufficientFunds(_too_little(company, line, have.get(line.account, 0)))
+            raise InsufficientFunds(_too_little(company, line, have[line.account]))
         if abs(left) > core.MOST_BALANCE:
             raise BadInput(f"{line.account} cannot hold so much: nothing was changed")
+    return have
 
 
 def _too_little(company: int, line: core.Posting, has: int) -> str:
@@ -298,31 +332,47 @@ def _too_little(company: int, line: core.Posting, has: int) -> str:
 
 
 class _Head(NamedTuple):
-    """A company's last entry, the instant up to which it is closed, and the id of the entry that has a key."""
+    """A company's last entry, and the instant up to which it is closed."""
 
     number: int = 0
     hash: str = core.GENESIS
     at: int = 0
     closed_until: int = 0
-    is_there: int | None = None
 
 
-def _head(company: int, key: str = "") -> _Head:
-    """All in one question, for every call asks it several times. A key may be another company's, too."""
-    sql, values = _head_question(company, key)
-    found = rows(sql, *values)
-    if found:
-        return _Head(*found[0])
-    is_there = rows("SELECT id FROM entry WHERE key = ?", key)
-    return _Head(is_there=is_there[0][0] if is_there else None)
+def _head(company: int) -> _Head:
+    """The head of a company's chain; a transaction that has locked the company asks once."""
+    found: _Head | None = remembered(("head", company))
+    if found is None:
+        sql, values = head_question(company)
+        found = next((_Head(*row) for row in rows(sql, *values)), _Head())
+        if locked(company):
+            remember(("head", company), found)
+    return found
 
 
-def _head_question(company: int, key: str) -> Question:
+def head_question(company: int) -> Question:
+    """What `post` asks of a company's chain."""
     sql = (
-        "SELECT number, hash, at, COALESCE((SELECT MAX(until_at) FROM closing WHERE company_id = ?), 0),"
-        " (SELECT id FROM entry WHERE key = ?) FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
+        "SELECT number, hash, at, COALESCE((SELECT MAX(until_at) FROM closing WHERE company_id = ?), 0)"
+        " FROM entry WHERE company_id = ? ORDER BY number DESC LIMIT 1"
     )
-    return sql, (company, key, company)
+    return sql, (company, company)
+
+
+def remember_heads(companies: Iterable[int], locked_ones: Collection[int]) -> None:
+    """Remember the heads of companies that the transaction has locked."""
+    for company in companies:
+        if company in locked_ones:
+            _head(company)
+
+
+def remember_balances(names: Sequence[str], locked_ones: Collection[int]) -> None:
+    """Remember the balances of accounts of companies that the transaction has locked."""
+    sql, values = balances_question(names, with_company=True)
+    for name, balance, company in rows(sql, *values):
+        if company in locked_ones:
+            remember(("balance", name), balance)
 
 
 def _closed_until(company: int) -> int:
@@ -598,6 +648,7 @@ def _verify_guards(report: Report) -> None:
     wanted["posting_moves_balance"] = "balance + NEW.amount"
     wanted["call_not_oversold"] = "more channels than the profile has"
     there = triggers()
+    wanted |= dict.fromkeys(reference.counting_triggers(), "version + 1")
     for name, words in sorted(wanted.items()):
         if name not in there:
             report.wrong(f"the trigger {name} was taken out of the store")

@@ -646,6 +646,13 @@ class Node(Table):
     codecs = TextField(constraints=[SQL("DEFAULT ''")])
 
 
+class ReferenceVersion(Table):
+    """How often reference data was changed (connector/billing/reference.py): the version is the sum of all rows."""
+
+    id = IntegerField(primary_key=True)
+    version = BigIntegerField()
+
+
 class Reachability(Table):
     """What became of a trunk or a PBX, as one node's Asterisk sees it: a row each time that it changed.
 
@@ -832,8 +839,8 @@ TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
     PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
     Charge,
-    Restored, Node, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox, EmergencyCall,
-    User, SignInLink, Session, ApiToken, Audit, Request,
+    Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,
+    EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
     Webhook, Delivery, Button,
 )  # fmt: skip

@@ -21,9 +21,10 @@ import peewee
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from connector.billing.models import TABLES, Account, Node, Profile
+from connector.billing.grouping import grouped
+from connector.billing.models import TABLES, Account, Node, Profile, ReferenceVersion
 from connector.billing.sqlite import FileStore
-from connector.billing.store import ROOM, Question, Store, reading, unavailable_if_broken
+from connector.billing.store import ROOM, Question, Store, note, reading, unavailable_if_broken
 from connector.core.plans import MOST_CHANNELS
 from connector.errors import BadInput, StoreUnavailable
 
@@ -54,12 +55,16 @@ _SESSION = {
 
 
 class _Thread(threading.local):
-    """What a thread of ours has: the node it writes as, the statements it deferred, the answers it foresaw."""
+    """What a thread of ours has: the node it writes as, the statements it deferred, the answers it foresaw, and whether
+    its transaction can only be rolled back.
+    """
 
     def __init__(self) -> None:
         self.node: str | None = None
         self.deferred: list[tuple[str, Sequence[Any]]] = []
         self.foreseen: dict[Question, Any] = {}
+        self.parts_done = False  # among the deferred statements are some of parts that were released
+        self.broken = False
 
 
 class _Sessions(peewee.PostgresqlDatabase):
@@ -74,13 +79,18 @@ class _Sessions(peewee.PostgresqlDatabase):
         self._asking: dict[int, tuple[int, Any]] = {}
         super().__init__(url, prefer_psycopg3=True, **parameters)
 
-    def defer(self, sql: str, params: Sequence[Any] = ()) -> None:
-        """Run a statement that gives nothing, together with the next one that gives something."""
-        self.thread.foreseen.clear()
+    def defer(self, sql: str, params: Sequence[Any] = (), *, changes: bool = True) -> None:
+        """Run a statement that gives nothing, together with the next one that gives something. One that changes rows
+        makes the answers that were foreseen old.
+        """
+        note(sql)
+        if changes:
+            self.thread.foreseen.clear()
         self.thread.deferred.append((sql, params))
 
     def foresee(self, questions: Sequence[Question]) -> None:
         """Ask all of it in one trip; the answers are kept until each is asked for, or something is written."""
+        self._check()
         foreseen = self.thread.foreseen
         foreseen.clear()
         with self._watched():
@@ -90,8 +100,11 @@ class _Sessions(peewee.PostgresqlDatabase):
     def execute_sql(self, sql: str, params: Any = None) -> Any:
         """Run one statement, and before it those that were deferred: one trip to the server for all of them.
 
-        A savepoint is deferred too. One of them fails: all fail as this one.
+        A savepoint and its release are deferred too. One of them fails: all fail as this one. If one fails that belongs
+        to a part which was released before, the transaction can only be rolled back, for that part counts as done.
         """
+        note(sql)
+        self._check()
         known = self.thread.foreseen.pop((sql, tuple(params or ())), None)
         if known is not None:
             return known
@@ -101,11 +114,14 @@ class _Sessions(peewee.PostgresqlDatabase):
         if sql.startswith("SAVEPOINT"):
             self.defer(sql)
             return None
+        if sql.startswith("RELEASE"):
+            self._release(sql)
+            return None
         if sql.startswith("ROLLBACK TO"):
             begun = sql.replace("ROLLBACK TO SAVEPOINT", "SAVEPOINT")
-            names = [deferred_sql for deferred_sql, _ in deferred]
-            if begun in names:  # nothing of it has reached the server
-                del deferred[names.index(begun) :]
+            place = _last(deferred, begun)
+            if place is not None:  # nothing of it has reached the server
+                del deferred[place:]
                 return None
             deferred.clear()
         with self._watched():
@@ -116,25 +132,45 @@ class _Sessions(peewee.PostgresqlDatabase):
     def _together(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         """Run statements in one trip. Raises what the first of them that fails says; the others are not run then."""
         connection = cast("Any", self).connection()
-        with _wrapped(), connection.pipeline():
-            return [connection.execute(sql, params) for sql, params in statements]
+        try:
+            with _wrapped(), connection.pipeline():
+                return [connection.execute(sql, params) for sql, params in statements]
+        except peewee.PeeweeException:
+            self.thread.broken = self.thread.parts_done
+            raise
+        finally:
+            self.thread.parts_done = False
+
+    def _check(self) -> None:
+        """OperationalError if the transaction can only be rolled back."""
+        if self.thread.broken:
+            raise peewee.OperationalError("an earlier part of the transaction failed")
 
     def _taken(self) -> list[tuple[str, Sequence[Any]]]:
         """What was deferred until now."""
-        taken = list(self.thread.deferred)
+        taken = grouped(self.thread.deferred)
         self.thread.deferred.clear()
         return taken
 
+    def _release(self, sql: str) -> None:
+        """A part is done. If all of it is still here it needs no savepoint: should it fail, the whole does."""
+        place = _last(self.thread.deferred, sql.replace("RELEASE SAVEPOINT", "SAVEPOINT"))
+        if place is None:
+            self.defer(sql)
+        else:
+            del self.thread.deferred[place]
+        self.thread.parts_done = True
+
     def begin(self, isolation_level: Any = None) -> None:
         """Begin a transaction."""
-        self.thread.deferred.clear()
-        self.thread.foreseen.clear()
+        self._forget()
         cast("Any", self).connection()
         with self._watched():
             cast("Any", super()).begin(isolation_level)
 
     def commit(self) -> Any:
         """Commit it."""
+        self._check()
         if self.thread.deferred:
             self.execute_sql("SELECT 1")
         with self._watched():
@@ -142,10 +178,14 @@ class _Sessions(peewee.PostgresqlDatabase):
 
     def rollback(self) -> Any:
         """Roll it back."""
-        self.thread.deferred.clear()
-        self.thread.foreseen.clear()
+        self._forget()
         with self._watched():
             return cast("Any", super()).rollback()
+
+    def _forget(self) -> None:
+        self.thread.deferred.clear()
+        self.thread.foreseen.clear()
+        self.thread.parts_done = self.thread.broken = False
 
     @contextmanager
     def _watched(self, connection: Any = None) -> Iterator[None]:
@@ -179,6 +219,11 @@ class _Sessions(peewee.PostgresqlDatabase):
                 connection.close()
                 raise peewee.OperationalError(f"a connector already runs as node {node!r}: each has a name of its own")
         return connection
+
+
+def _last(statements: Sequence[tuple[str, Sequence[Any]]], sql: str) -> int | None:
+    """The place of the last of some statements that has these words."""
+    return next((place for place in range(len(statements) - 1, -1, -1) if statements[place][0] == sql), None)
 
 
 class SharedStore(Store):
@@ -280,7 +325,7 @@ def _copied(source: peewee.Database, target: peewee.Database) -> None:
     """Every row of every table, parents first, past no guard of the target's: balances are the sums of its postings."""
     with target.atomic():
         for model in TABLES:
-            if model is Node:  # who was there then is not there now
+            if model in (Node, ReferenceVersion):  # who was there then is not there now; the target counts by itself
                 continue
             fields = _meta(model).sorted_fields
             names = ", ".join(f'"{field.column_name}"' for field in fields)

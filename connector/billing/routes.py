@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from connector.billing import reference
 from connector.billing.audit import audited
 from connector.billing.models import Button, Company, Department, Hours, InboundAccount, Number, Profile
 from connector.billing.named import company_row, number_row, open_profile_row, owner_and_profile
@@ -220,7 +221,7 @@ _FORMER = "SELECT e164 FROM number WHERE released_at IS NOT NULL AND company_id 
 
 def _needed(company: int, route: Route) -> Book:
     """Of a company's book what one route can lead to, asked for level by level: a call waits for it."""
-    ((zone,),) = rows("SELECT time_zone FROM company WHERE id = ?", company)
+    ((zone,),) = reference.rows("SELECT time_zone FROM company WHERE id = ?", company)
     times: dict[str, Any] = {}
     departments: dict[str, Route] = {}
     accounts: dict[str, Place] = {}
@@ -256,7 +257,7 @@ def _names(route: Route) -> set[tuple[str, str]]:
 def _some(sql: str, column: str, company: int, names: list[str] | None) -> list[tuple[Any, ...]]:
     if not names:
         return []
-    return rows(f"{sql} AND {column} IN ({', '.join('?' * len(names))})", company, *names)
+    return reference.rows(f"{sql} AND {column} IN ({', '.join('?' * len(names))})", company, *names)
 
 
 def _as_places(found: list[tuple[Any, ...]]) -> dict[str, Place]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from connector.billing import reference
 from connector.billing.audit import audited
 from connector.billing.models import Company
 from connector.billing.models import ServiceNumber as Row
@@ -31,7 +32,7 @@ class ServiceNumbersView:
 
 def find(profile: int, digits: str | None) -> ServiceNumber | None:
     """The service number of a profile with these digits, in the caller's transaction; None if it has none such."""
-    found = rows(_ONE, profile, digits) if digits and len(digits) <= 6 else []
+    found = reference.rows(_ONE, profile, digits) if digits and len(digits) <= 6 else []
     return ServiceNumber(*found[0]) if found else None
 
 

@@ -15,7 +15,8 @@ from typing import Any
 
 import peewee
 
-from connector.billing.store import BUSY_LIMIT_S, Store, unavailable_if_broken
+from connector.billing import reference
+from connector.billing.store import BUSY_LIMIT_S, Store, note, unavailable_if_broken
 from connector.core.times import iso
 from connector.errors import StoreUnavailable
 
@@ -56,6 +57,18 @@ class _Database(peewee.SqliteDatabase):
         # A folder needs no file of our own, whose owner could be another one than the store's. SQLite does not lock it.
         self._locked_for_turns = None if path == IN_MEMORY else path.absolute().parent
         self._without_turns_until = 0.0
+
+    def execute_sql(self, sql: str, params: Any = None) -> Any:
+        """Run one statement. Peewee's own way takes four times as long, for what it logs and looks up."""
+        note(sql)
+        state = vars(self)["_state"]
+        if state.conn is None:
+            return super().execute_sql(sql, params)  # type: ignore[no-untyped-call]
+        try:
+            return state.conn.execute(sql, params or ())
+        except Exception:
+            with vars(peewee)["__exception_wrapper__"]:  # as Peewee's own errors
+                raise
 
     def begin(self, lock_type: str | None = None) -> None:
         """Begin a transaction; OperationalError if another process has had the write lock for BUSY_LIMIT_S."""
@@ -146,6 +159,7 @@ class FileStore(Store):
         synced(copy)
         kept = self._moved_aside(now)
         copy.rename(self.path)
+        reference.forget()
         synced(self.path.parent)
         return kept
 

@@ -10,11 +10,17 @@ what a function reads after its lock is what it changes (docs/decisions/0011).
 
 from __future__ import annotations
 
+import re
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from operator import add
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ParamSpec, Protocol, TypeVar, cast
 
 import peewee
@@ -28,16 +34,23 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # An SQL statement, and its values.
 Question = tuple[str, tuple[Any, ...]]
+# Makes one number of two: `add`, `max`.
+Merge = Callable[[int, int], int]
 
 # A call that waits for a locked store is refused and not forgotten: below the gate's timeout.
 BUSY_LIMIT_S = 2
 # The first half of the keys of our advisory locks on PostgreSQL, so that they are nobody else's: "conn" in ASCII.
 ROOM = 0x636F6E6E
 COMPANIES = ROOM + 1
+# So long after nodes were in each other's way they leave room for each other.
+CROWDED_S = 1.0
+# A call is kept in memory with its company; so many are more than any node carries.
+MOST_KEPT = 20_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # serialization_failure, deadlock_detected, lock_not_available, unique_violation: somebody else was quicker.
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _BUSY = ("40001", "40P01", "55P03", "23505")
+_CHANGES = re.compile(r'\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM)\s+"?(\w+)', re.IGNORECASE)
 
 
 class StoreDoor(Protocol):
@@ -112,15 +125,15 @@ def writing() -> Iterator[None]:
     On SQLite it takes the write lock at once: a transaction that reads first and writes later fails there, however long
     it would have waited. Raises StoreUnavailable; nothing is written then.
     """
-    with _transaction("IMMEDIATE", "READ COMMITTED"), _locks.frame(writes=True):
+    with _transaction("IMMEDIATE", "READ COMMITTED"), _frames.frame(writes=True):
         yield
 
 
 @contextmanager
 def reading() -> Iterator[None]:
     """One transaction that only reads: all of it sees the same moment. Raises StoreUnavailable."""
-    with _transaction("DEFERRED", "REPEATABLE READ, READ ONLY"), _locks.frame(writes=False):
-        if not _on_sqlite() and database.obj.transaction_depth() == 1:
+    with _transaction("DEFERRED", "REPEATABLE READ, READ ONLY"), _frames.frame(writes=False):
+        if not on_sqlite() and database.obj.transaction_depth() == 1:
             # Whoever adds up a year thinks long between two questions, and keeps nobody waiting.
             database.obj.defer("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield
@@ -129,35 +142,58 @@ def reading() -> Iterator[None]:
 @contextmanager
 def trying() -> Iterator[None]:
     """One transaction whose changes are seen in it, and taken back at its end: what would be, without its being so."""
-    with _transaction("IMMEDIATE", "READ COMMITTED") as transaction, _locks.frame(writes=True):
+    with _transaction("IMMEDIATE", "READ COMMITTED") as transaction, _frames.frame(writes=True):
         yield
         transaction.rollback()
+        _frames.open[-1].forget()
 
 
-def lock(condition: str, *values: Any) -> None:
+def lock(condition: str, *values: Any, ahead: Sequence[Question] = ()) -> None:
     """Let nobody else write to the companies that fit a condition in SQL, until this transaction is over.
 
     Waits a while for who has them now; StoreBusy if that is not enough. A transaction that has a company already does
     not wait for another, for that one's owner may wait for the first; nor does one that has waited in vain, for others
     wait behind it. In a transaction that only reads it does nothing.
+
+    `ahead`: what will be asked right after it (`foresee`): PostgreSQL answers in the same trip, of the moment after the
+    lock.
     """
-    held = _locks.held
+    held = _frames.held
     if held is None:
         return
-    if _on_sqlite():  # which has one writer at a time: what is left to do is to know for whom
+    if on_sqlite():  # which has one writer at a time: what is left to do is to know for whom
         held.update(found for (found,) in rows(f"SELECT id FROM company WHERE {condition}", *values))
         return
     # A row's lock is no queue: who has just let go of it has it again before who waits is awake (measured: two nodes
     # under load waited 1 s and more for each other's 0.1 s). An advisory lock is one.
-    take = "pg_try_advisory_xact_lock" if held or _locks.impatient else "pg_advisory_xact_lock"
-    _locks.impatient = True
-    found = rows(f"SELECT id, {take}({COMPANIES}, id) FROM company WHERE {condition}", *values)
-    _locks.impatient = False
+    take = "pg_try_advisory_xact_lock" if held or _frames.impatient else "pg_advisory_xact_lock"
+    _frames.impatient = True
+    question = f"SELECT id, {take}({COMPANIES}, id) FROM company WHERE {condition}", values
+    foresee(question, *ahead)
+    found = rows(question[0], *values)
+    _frames.impatient = False
     if any(got is False for _, got in found):
-        raise StoreBusy(f"the store {name()} is busy, try again: another node has the company")
+        raise _taken()
     for company, _ in found:
-        run("SELECT 1 FROM company WHERE id = ? FOR NO KEY UPDATE", company)
+        database.obj.defer(_worded("SELECT 1 FROM company WHERE id = ? FOR NO KEY UPDATE"), (company,), changes=False)
         held.add(company)
+
+
+def lock_company(company: int, ahead: Sequence[Question] = ()) -> None:
+    """The same for a company that is there for sure: nothing is asked on SQLite, or if it is locked already."""
+    held = _frames.held
+    if held is None or company in held:
+        foresee(*ahead)
+    elif on_sqlite():
+        held.add(company)
+    elif remembered(("taken", company)):
+        raise _taken()
+    else:
+        lock("id = ?", company, ahead=ahead)
+
+
+def _taken() -> StoreBusy:
+    return StoreBusy(f"the store {name()} is busy, try again: another node has the company")
 
 
 def nobody_writes_as(node: str) -> bool:
@@ -165,12 +201,12 @@ def nobody_writes_as(node: str) -> bool:
 
     A file has one connector, which knows of itself: what it says of other names is true.
     """
-    return _on_sqlite() or bool(rows(f"SELECT pg_try_advisory_xact_lock({ROOM}, hashtext(?))", node)[0][0])
+    return on_sqlite() or bool(rows(f"SELECT pg_try_advisory_xact_lock({ROOM}, hashtext(?))", node)[0][0])
 
 
 def clock_off_ms(now: int) -> int:
     """How far a time is ahead of the store's own clock, in milliseconds; 0 for a file, which has none."""
-    if _on_sqlite():
+    if on_sqlite():
         return 0
     with reading():
         ((there,),) = rows("SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)")
@@ -179,59 +215,216 @@ def clock_off_ms(now: int) -> int:
 
 def locked(company: int) -> bool:
     """Whether this transaction has locked a company."""
-    return company in (_locks.held or ())
+    return company in (_frames.held or ())
 
 
 def locked_companies() -> set[int]:
     """The companies that this transaction has locked so far."""
-    return set(_locks.held or ())
+    return set(_frames.held or ())
 
 
-class _Locks(threading.local):
-    """The companies that this thread's transaction has locked: a set for each frame of it, None where it only reads.
+def transaction_number() -> int:
+    """The number of this thread's transaction: no other one of the thread has it."""
+    return _here.number
 
-    What a part of a transaction locked is free again if the part is rolled back.
+
+def changed_tables() -> set[str]:
+    """The tables that this transaction has changed so far."""
+    return _here.changed
+
+
+def note(sql: str) -> None:
+    """A statement is about to run on this thread, on either kind of database."""
+    if sql[:1] not in "Ss":  # most are questions
+        table = _changes(sql)
+        if table:
+            _here.changed.add(table)
+
+
+@lru_cache(maxsize=4096)
+def _changes(sql: str) -> str:
+    """The table that a statement changes; "" for none."""
+    found = _CHANGES.match(sql)
+    return found[1].lower() if found else ""
+
+
+def remember(what: Hashable, value: object) -> None:
+    """Keep what this transaction has read or written, and nobody else can change before it is over, for the company is
+    locked: the last entry of its ledger, a balance, the channels in use. What changes it is told here too.
     """
+    _frames.open[-1].known[what] = value
+
+
+def remembered(what: Hashable) -> Any:
+    """What `remember` was told in this transaction; None if it was told nothing. A part that failed told nothing."""
+    return next((frame.known[what] for frame in reversed(_frames.open) if what in frame.known), None)
+
+
+def lock_companies(companies: Sequence[int], ahead: Sequence[Question]) -> set[int]:
+    """Lock those of several companies that nobody has, and ask `ahead` right after it, in one trip; those that are
+    locked. If all are taken, the first is waited for. `lock_company` says of the others at once that they are taken.
+
+    While nodes are in each other's way, one takes at most half of the companies: so they work side by side. StoreBusy.
+    """
+    held = _frames.held
+    assert held is not None
+    wanted = [company for company in companies if company not in held]
+    if on_sqlite() or not wanted:
+        held.update(wanted)
+        foresee(*ahead)
+        return held
+    most = len(wanted) if time.monotonic() > _frames.crowded_until else (len(wanted) + 1) // 2
+    marks = ", ".join("?" * len(wanted))
+    question = (
+        f"WITH wanted AS MATERIALIZED (SELECT id FROM company WHERE id IN ({marks}))"
+        f" SELECT id FROM wanted WHERE pg_try_advisory_xact_lock({COMPANIES}, id) LIMIT {most}"
+    )
+    foresee((question, tuple(wanted)), *ahead)
+    got = [company for (company,) in rows(question, *wanted)]
+    if len(got) < most:
+        _frames.crowded_until = time.monotonic() + CROWDED_S
+    if not got:
+        lock("id = ?", wanted[0], ahead=ahead)
+        got = wanted[:1]
+    for company in wanted:
+        if company not in got:
+            remember(("taken", company), True)
+            continue
+        if company in held:  # by `lock`
+            continue
+        database.obj.defer(_worded("SELECT 1 FROM company WHERE id = ? FOR NO KEY UPDATE"), (company,), changes=False)
+        held.add(company)
+    return held
+
+
+def for_good(what: Hashable) -> Any:
+    """What `keep_for_good` was told of the open store; None if it was told nothing."""
+    return _kept().get(what)
+
+
+def keep_for_good(what: Hashable, value: object) -> None:
+    """Keep what never changes in the open store, such as whose a call is."""
+    kept = _kept()
+    if len(kept) >= MOST_KEPT:
+        kept.clear()
+    kept[what] = value
+
+
+def _kept() -> dict[Hashable, object]:
+    db = database.obj
+    found: dict[Hashable, object] | None = vars(db).get("kept_for_good")
+    if found is None:
+        found = db.kept_for_good = {}
+    return found
+
+
+def add_later(sql: str, key: tuple[Any, ...], numbers: tuple[int, ...], merge: Merge = add) -> None:
+    """Run a statement with a key and numbers at the end of this transaction. It is run once for all numbers of the same
+    key, which are merged one by one. For sums that nobody reads before.
+    """
+    _merge(_frames.open[-1].sums, (sql, key, merge), numbers)
+
+
+class _Here(threading.local):
+    """What is known of this thread's transaction."""
 
     def __init__(self) -> None:
-        self._frames: list[set[int] | None] = []
+        self.number = 0
+        self.changed: set[str] = set()
+
+    def begin(self) -> None:
+        """A transaction begins that is in no other."""
+        self.number += 1
+        self.changed = set()
+
+
+_here = _Here()
+_savepoint: Any = vars(peewee)["_savepoint"]
+
+
+@dataclass
+class _Frame:
+    """A transaction, or a part of one: the companies that it has locked (None if it only reads), what it remembers, and
+    what is added to sums at its end. What a part did is gone if the part is rolled back.
+    """
+
+    locked: set[int] | None
+    known: dict[Any, Any] = field(default_factory=dict)
+    sums: dict[tuple[str, tuple[Any, ...], Merge], tuple[int, ...]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """What it did was taken back."""
+        self.known.clear()
+        self.sums.clear()
+
+
+class _Frames(threading.local):
+    """The frames of this thread's transaction, the innermost last."""
+
+    def __init__(self) -> None:
+        self.open: list[_Frame] = []
         self.impatient = False
+        self.crowded_until = 0.0
 
     @property
     def held(self) -> set[int] | None:
-        """Those of the innermost frame; None if it only reads, or there is none."""
-        return self._frames[-1] if self._frames else None
+        """The companies that are locked; None if the transaction only reads, or there is none."""
+        return self.open[-1].locked if self.open else None
 
     @contextmanager
     def frame(self, *, writes: bool) -> Iterator[None]:
         """A transaction, or a part of one."""
-        outer = self.held
-        inner = set(outer or ()) if writes else None
-        if not self._frames:
+        if not self.open:
             self.impatient = False
-        self._frames.append(inner)
+        inner = _Frame(set(self.held or ()) if writes else None)
+        self.open.append(inner)
         try:
             yield
-            if outer is not None:
-                outer |= inner or set()
         finally:
-            self._frames.pop()
+            self.open.pop()
+        if self.open:
+            _keep(self.open[-1], inner)
+        else:
+            for (sql, key, _), numbers in inner.sums.items():
+                run(sql, *key, *numbers)
 
 
-_locks = _Locks()
+def _keep(outer: _Frame, inner: _Frame) -> None:
+    """What a part of a transaction did is the transaction's."""
+    if outer.locked is not None:
+        outer.locked |= inner.locked or set()
+    outer.known |= inner.known
+    for kind, numbers in inner.sums.items():
+        _merge(outer.sums, kind, numbers)
+
+
+def _merge(
+    sums: dict[tuple[str, tuple[Any, ...], Merge], tuple[int, ...]],
+    kind: tuple[str, tuple[Any, ...], Merge],
+    numbers: tuple[int, ...],
+) -> None:
+    before = sums.get(kind)
+    sums[kind] = numbers if before is None else tuple(map(kind[2], before, numbers))
+
+
+_frames = _Frames()
 
 
 @contextmanager
-def _transaction(on_sqlite: str, on_postgresql: str) -> Iterator[Any]:
+def _transaction(for_sqlite: str, for_postgresql: str) -> Iterator[Any]:
     """A transaction, or inside one a savepoint. How it begins is said in the words of either database."""
     db = database.obj
     outermost = db.transaction_depth() == 0
-    kind = on_sqlite if _on_sqlite() else on_postgresql
+    kind = for_sqlite if on_sqlite() else for_postgresql
     begun = False
+    if not _frames.open:
+        _here.begin()
+    # A name of its own for each depth: a statement that is the same each time is prepared once.
+    begin = partial(db.atomic, kind) if outermost else partial(_savepoint, db, sid=f"s{db.transaction_depth()}")
     try:
         with ExitStack() as stack:
             try:
-                transaction = stack.enter_context(db.atomic(kind))
+                transaction = stack.enter_context(begin())
             except peewee.PeeweeException:
                 if not outermost or not _dropped_if_broken(db):
                     raise
@@ -269,7 +462,8 @@ def name() -> str:
     return str(getattr(database.obj, "shown_name", database.obj.database))
 
 
-def _on_sqlite() -> bool:
+def on_sqlite() -> bool:
+    """Whether the open store is a file of SQLite."""
     return isinstance(database.obj, peewee.SqliteDatabase)
 
 
@@ -279,7 +473,12 @@ def _on_sqlite() -> bool:
 
 def asked(model: type[M], condition: str, *values: Any) -> Question:
     """What `one` asks."""
-    return f'SELECT * FROM "{vars(model)["_meta"].table_name}" WHERE {condition} LIMIT 1', values
+    return _asking(model, condition), values
+
+
+@lru_cache(maxsize=1024)
+def _asking(model: type[M], condition: str) -> str:
+    return f'SELECT * FROM "{vars(model)["_meta"].table_name}" WHERE {condition} LIMIT 1'
 
 
 def one(model: type[M], condition: str, *values: Any) -> M | None:
@@ -297,12 +496,25 @@ def one(model: type[M], condition: str, *values: Any) -> M | None:
     return model(__no_default__=1, **found)
 
 
+def record(model: type[M], condition: str, *values: Any) -> Any:
+    """As `one`, for a row of numbers and texts: its columns as the database has them, without Peewee's model."""
+    sql, _ = asked(model, condition, *values)
+    return next(iter(records(sql, values)), None)
+
+
+def records(sql: str, values: Sequence[Any]) -> list[Any]:
+    """The rows that an SQL statement gives, each with its columns by name. Inside a transaction."""
+    cursor = cast("Any", database).execute_sql(_worded(sql), values)
+    names = [column[0] for column in cursor.description]
+    return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+
+
 def foresee(*questions: Question) -> None:
     """Say what will be asked in the very same words, by `rows` or `one`: PostgreSQL is asked all of it in one trip.
 
     An answer is given once, and none after something was written: it is as true as if it were asked then.
     """
-    if not _on_sqlite():
+    if questions and not on_sqlite():
         database.obj.foresee([(_worded(sql), values) for sql, values in questions])
 
 
@@ -329,7 +541,7 @@ def run(sql: str, *values: Any) -> None:
 
     On PostgreSQL it goes along with the next statement that asks for something, or with the end of the transaction.
     """
-    if _on_sqlite():
+    if on_sqlite():
         cast("Any", database).execute_sql(sql, values)
     else:
         database.obj.defer(_worded(sql), values)
@@ -337,9 +549,13 @@ def run(sql: str, *values: Any) -> None:
 
 def insert(model: type[M], **values: Any) -> None:
     """Put one row into a model's table, by column names. Inside a transaction."""
-    names = ", ".join(f'"{name}"' for name in values)
-    marks = ", ".join("?" * len(values))
-    run(f'INSERT INTO "{vars(model)["_meta"].table_name}" ({names}) VALUES ({marks})', *values.values())
+    run(_inserting(model, tuple(values)), *values.values())
+
+
+@lru_cache(maxsize=1024)
+def _inserting(model: type[M], names: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f'INSERT INTO "{vars(model)["_meta"].table_name}" ({columns}) VALUES ({", ".join("?" * len(names))})'
 
 
 def _worded(sql: str) -> str:
@@ -348,14 +564,14 @@ def _worded(sql: str) -> str:
 
 def bytewise(column: str) -> str:
     """A column of texts as SQL that compares it by its bytes, in no language."""
-    return column if _on_sqlite() else f'{column} COLLATE "C"'
+    return column if on_sqlite() else f'{column} COLLATE "C"'
 
 
 def triggers() -> dict[str, str]:
     """The triggers that the open store has, by name, and what they do."""
     sql = (
         "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        if _on_sqlite()
+        if on_sqlite()
         else "SELECT tgname, prosrc FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid WHERE NOT tgisinternal"
     )
     return dict(rows(sql))

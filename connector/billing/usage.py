@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.billing.store import name, rows, run
+from connector.billing import reference
+from connector.billing.store import add_later
 from connector.core import times
 from connector.core.refusals import CHANNELS_FULL
 
@@ -46,10 +47,6 @@ _PEAK = (
 )
 
 
-# The zones of companies, by the store's name: a company's own never changes.
-_zones: dict[tuple[str, int], str] = {}
-
-
 def booked(cdr: dict[str, Any], charge: dict[str, Any] | None) -> None:
     """A CDR was written: its columns, and its charge's. One that reached nobody's profile or trunk is in no company's
     figures.
@@ -57,10 +54,7 @@ def booked(cdr: dict[str, Any], charge: dict[str, Any] | None) -> None:
     company = cdr["company_id"]
     if company is None:
         return
-    zone = _zones.get((name(), company))
-    if zone is None:
-        zone = _zones[name(), company] = rows(_ZONE, company)[0][0]
-    day = times.local_day(cdr["booked_at"], zone)
+    day = times.local_day(cdr["booked_at"], company_zone(company))
     profile, refusal = cdr["profile_id"] or 0, cdr["refusal"]
     figures = (cdr["duration_ms"], 0, 0, cdr["price_micros"] or 0)
     if charge is not None:
@@ -68,17 +62,23 @@ def booked(cdr: dict[str, Any], charge: dict[str, Any] | None) -> None:
     out = refusal is None and cdr["direction"] == "out"
     counts = (out, not out and refusal is None, refusal is not None, refusal == CHANNELS_FULL.code)
     for whose in {profile, 0}:
-        run(_DAY, company, day, whose, *map(int, counts), *figures)
+        add_later(_DAY, (company, day, whose), (*map(int, counts), *figures))
         if out:
             rate, payer = (charge["rate_name"], charge["payer"]) if charge else ("", "")
-            run(_DESTINATION, company, day[:7], whose, rate, payer, 1, int(figures[0] > 0), *figures)
+            key = (company, day[:7], whose, rate, payer)
+            add_later(_DESTINATION, key, (1, int(figures[0] > 0), *figures))
     if refusal is not None:
-        run(_REFUSAL, company, day[:7], profile, refusal, 1, cdr["offered_micros"] or 0)
+        add_later(_REFUSAL, (company, day[:7], profile, refusal), (1, cdr["offered_micros"] or 0))
+
+
+def company_zone(company: int) -> str:
+    """The time zone of a company, in the caller's transaction."""
+    return str(reference.rows(_ZONE, company)[0][0])
 
 
 def taken(profile: int, in_use: int, at: int) -> None:
     """A call was admitted; so many channels of its profile are in use now."""
-    run(_PEAK, profile, at // HOUR_MS * HOUR_MS, in_use)
+    add_later(_PEAK, (profile, at // HOUR_MS * HOUR_MS), (in_use,), max)
 
 
 def freed(profile: int, started_at: int, ended_at: int) -> None:
@@ -87,4 +87,4 @@ def freed(profile: int, started_at: int, ended_at: int) -> None:
     last = max(first, ended_at // HOUR_MS)
     for hour in range(max(first, last - MOST_HOURS), last + 1):
         begin, end = max(started_at, hour * HOUR_MS), min(ended_at, (hour + 1) * HOUR_MS)
-        run(_BUSY, profile, hour * HOUR_MS, 0, int(hour > first), max(0, end - begin))
+        add_later(_BUSY, (profile, hour * HOUR_MS), (0, int(hour > first), max(0, end - begin)))

@@ -44,6 +44,12 @@ class PlannedFault:
 
 # What may go wrong at one await: of a store function, a request to Asterisk, an event of Asterisk. Per mille.
 AT_STORE = {"refused": 10, "answer lost": 15, "killed before": 2, "killed after": 3, "slow": 10}
+# The same at one commit of several store functions: one of them finds the store broken after it was run, or another
+# node in its way; the commit fails, or is done and its answer lost; or reference data changes between two of them.
+AT_BATCH = {
+    "half-way": 15, "busy": 20, "commit fails": 10, "answer lost": 10, "killed before": 2, "killed after": 3,
+    "changed": 30,
+}  # fmt: skip
 AT_REQUEST = {"no answer": 5, "answer lost": 5, "killed": 2}
 AT_EVENT = {"lost": 8, "twice": 20, "late": 20}
 

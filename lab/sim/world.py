@@ -5,23 +5,36 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
-from connector.billing import calls, credit, decks, history, ledger, numbers, profiles, reachability, trunks, vault
+from connector.billing import (
+    calls,
+    credit,
+    decks,
+    history,
+    ledger,
+    limits,
+    numbers,
+    profiles,
+    reachability,
+    reference,
+    trunks,
+    vault,
+)
 from connector.billing.sqlite import IN_MEMORY, FileStore
-from connector.billing.store import reading, rows
+from connector.billing.store import reading, rows, writing
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
-from connector.errors import ConnectorError, StoreUnavailable
+from connector.errors import ConnectorError, StoreBusy, StoreUnavailable
 from lab.sim import loop as virtual
 from lab.sim import plan as plans
 from lab.sim.asterisk import SimAsterisk, SimClient, Truth
-from lab.sim.plan import AT_STORE, Chance, Plan, PlannedFault
+from lab.sim.plan import AT_BATCH, AT_STORE, Chance, Plan, PlannedFault
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,10 +83,24 @@ class Books:
         numbers.add(NUMBER, "rich", START_MS)
         decks.preload(START_MS)
         self.endpoints = reachability.endpoints()
+        self.changes = 0
+
+    def change_reference_data(self) -> None:
+        """Somebody changes what calls are decided by: the rates, the limits of a profile, who may call."""
+        self.changes += 1
+        change: tuple[Callable[[], object], ...] = (
+            lambda: profiles.set_state("rich", "suspended"),
+            lambda: profiles.set_state("rich", "open"),
+            lambda: limits.change("poor", {"calls_per_second": self.changes % 9}, [], []),
+            lambda: profiles.set_country("rich", "GB"),
+        )
+        change[self.changes % len(change)]()
 
     @contextmanager
     def opened(self) -> Any:
         """The books of one run; at its end they are as before it."""
+        self.changes = 0
+        reference.forget()  # the version counts from the beginning again
         with self.store.db.atomic() as transaction:
             yield
             transaction.rollback()
@@ -185,12 +212,33 @@ class World:
         self.begin()
 
 
+@dataclass(eq=False)
+class Job:
+    """A store function that waits for its commit, who waits for it, and what goes wrong with it."""
+
+    function: Callable[[], Any]
+    answer: asyncio.Future[Any]
+    what: str
+    value: Any = None
+    error: Exception | None = None
+
+    def run(self) -> None:
+        """Run it in a part of the transaction that is open, or in one of its own."""
+        self.value, self.error = None, None
+        try:
+            self.value = self.function()
+        except Exception as error:
+            self.error = error
+
+
 class Life:
     """The connector from one start to its death."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.dead = False
+        self.waiting: list[Job] = []
+        self.committing: asyncio.Future[None] | None = None
         self.client = SimClient(world.asterisk, self.end)
         self.app = ConnectorApp(
             self.client,  # type: ignore[arg-type]
@@ -233,23 +281,78 @@ class Life:
             self.app.event(message)
 
     async def store(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The writer, with what may go wrong with a store."""
+        """The writer, with what may go wrong with a store: what waits together shares a commit, as in writer.py."""
         world = self.world
         what = world.chance.at("store", AT_STORE)
-        await asyncio.sleep(2 if world.store_slow or what == "slow" else world.chance.delay_s(0.02))
-        if what == "killed before":
+        if what == "slow":
+            await asyncio.sleep(2)
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self.waiting.append(Job(functools.partial(function, *args, **kwargs), answer, what))
+        if self.committing is None:
+            self.committing = asyncio.ensure_future(self.commit())
+        return await answer
+
+    async def commit(self) -> None:
+        """What has come until a commit begins is in it."""
+        world = self.world
+        await asyncio.sleep(2 if world.store_slow else world.chance.delay_s(0.02))
+        self.committing, jobs = None, self.waiting
+        self.waiting = []
+        batch = world.chance.at("batch", AT_BATCH)
+        if batch == "killed before" or any(job.what == "killed before" for job in jobs):
             self.end()
         if self.dead:
-            await asyncio.Event().wait()  # nobody is there any more
-        if world.store_gone or what == "refused":
-            raise StoreUnavailable("the disk is full")
-        result = function(*args, **kwargs)
-        if what == "killed after":
+            return  # nobody is there any more
+        if world.store_gone:
+            self.answer(jobs, StoreUnavailable("the disk is full"))
+            return
+        self.answer([job for job in jobs if job.what == "refused"], StoreUnavailable("the disk is full"))
+        jobs = [job for job in jobs if job.what != "refused"]
+        self.do(jobs, batch)
+        if batch == "killed after" or any(job.what == "killed after" for job in jobs):
             self.end()
-            await asyncio.Event().wait()
-        if what == "answer lost":
-            raise StoreUnavailable("the answer is lost")
-        return result
+            return
+        lost = StoreUnavailable("the answer is lost")
+        for job in jobs:
+            error = lost if "answer lost" in (batch, job.what) else job.error
+            if not job.answer.done():
+                if error is not None:
+                    job.answer.set_exception(error)
+                else:
+                    job.answer.set_result(job.value)
+
+    def answer(self, jobs: Sequence[Job], error: Exception) -> None:
+        """Those who wait are told that nothing was written."""
+        for job in jobs:
+            if not job.answer.done():
+                job.answer.set_exception(error)
+
+    def do(self, jobs: list[Job], batch: str) -> None:
+        """Run them in one transaction; if the store is broken for one of them, or at the commit, each in its own."""
+        busy: list[Job] = []
+        try:
+            with writing():
+                for number, job in enumerate(jobs):
+                    here = batch if number == len(jobs) // 2 else ""
+                    if here == "changed":
+                        self.world.books.change_reference_data()
+                    if here == "busy":
+                        busy.append(job)
+                        with suppress(StoreBusy), writing():
+                            job.run()
+                            raise StoreBusy("another node is in the way")
+                    else:
+                        job.run()
+                    if here == "half-way" or (
+                        isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy)
+                    ):
+                        raise StoreUnavailable("the store is broken")
+                if batch == "commit fails":
+                    raise StoreUnavailable("disk I/O error")
+        except StoreUnavailable:
+            busy = jobs
+        for job in busy:
+            job.run()
 
     def end(self) -> None:
         """Somebody kills it now."""
