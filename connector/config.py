@@ -231,7 +231,7 @@ class FastAgiSettings(ListenSettings):
 
 
 class GateSettings(_Section):
-    """`socket`: where the gate process says how it is (connector/gate_status.py); else beside the store."""
+    """`socket`: where the gate process says how it is (connector/service/gate_status.py); else beside the store."""
 
     socket: Path | None = None
 

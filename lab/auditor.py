@@ -9,10 +9,10 @@ import multiprocessing
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 
-from connector import stores
 from connector.billing.store import reading, rows
 from connector.config import StoreSettings
 from connector.errors import StoreUnavailable
+from connector.storage import stores
 
 EVERY_S = 0.3
 # What must give no row, at any moment.

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from connector import stores
 from connector.billing import credit, decks, numbers, profiles
 from connector.billing.trunks import SignIn
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from connector.core.sip import Options
+from connector.storage import stores
 from lab.instance import Instance, remove, write_private
 from lab.load import Bench
 from lab.ports import HOST, Ports

@@ -20,8 +20,8 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from connector.asterisk.dropin import install as dropin
 from connector.config import StoreSettings
-from connector.dropin import install as dropin
 from lab import certificate, process
 from lab.errors import LabError
 from lab.far_end import NUMBERS

@@ -20,11 +20,11 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
-from connector import stores
 from connector.billing import calls, history, reports
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core import refusals
+from connector.storage import stores
 from lab import process, sipp
 from lab.errors import LabError
 from lab.far_end import NUMBERS

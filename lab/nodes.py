@@ -14,14 +14,14 @@ from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from typing import Any
 
-from connector import stores
 from connector.billing import calls
 from connector.clock import SystemClock
 from connector.config import StoreSettings
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.plans import MOST_CHANNELS
 from connector.errors import StoreUnavailable
-from connector.writer import Writer
+from connector.storage import stores
+from connector.storage.writer import Writer
 
 ATTEMPTS = 1_000
 NODES = ("a", "b")

@@ -6,7 +6,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector import stores
 from connector.billing import credit, decks, numbers, profiles, trunks, users
 from connector.clock import SystemClock
 from connector.core.access import EVERYTHING
@@ -14,6 +13,7 @@ from connector.core.money import MICROS
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.sip import Options
 from connector.errors import ConnectorError
+from connector.storage import stores
 from lab.errors import LabError
 from lab.instance import Instance, write_private
 from lab.ports import HOST

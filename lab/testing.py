@@ -50,8 +50,8 @@ _ON_ASTERISK = ("tests/sipp", "tests/lab/test_run.py", "tests/test_cli.py")
 _UNIT_BESIDE = (
     "tests/web",
     "tests/lab",
-    "tests/test_exporting.py",
-    "tests/test_sending.py",
+    "tests/service/test_exporting.py",
+    "tests/service/test_sending.py",
     "tests/test_cli_numbers.py",
 )
 _PYTEST = (sys.executable, "-m", "pytest")

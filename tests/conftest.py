@@ -18,7 +18,7 @@ from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store
 from connector.core.money import MICROS
-from connector.writer import Writer
+from connector.storage.writer import Writer
 from lab import chromium, postgresql, sipp
 from lab.errors import LabError
 from lab.instance import remove

@@ -20,7 +20,7 @@ _TEMPLATE = "migrated"
 
 
 def place_of(store: Store) -> StoreSettings:
-    """Where a store is, for another process or thread that opens it by `connector.stores.opened`."""
+    """Where a store is, for another process or thread that opens it by `connector.storage.stores.opened`."""
     if isinstance(store, FileStore):
         return StoreSettings(path=store.path)
     assert isinstance(store, SharedStore)

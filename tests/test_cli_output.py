@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from connector import doctor
 from connector.billing import limits, profiles, trunks, users
 from connector.billing.profiles import Credentials
 from connector.config import read
+from connector.service import doctor
 from tests.commands import Command
 from tests.conftest import NOW
 

@@ -54,7 +54,7 @@ _CHANGES = re.compile(r'\s*(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM
 
 
 class StoreDoor(Protocol):
-    """Runs billing functions where they disturb no event; connector.writer does."""
+    """Runs billing functions where they disturb no event; connector.storage.writer does."""
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one billing function; what it returns or raises."""

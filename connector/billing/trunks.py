@@ -61,7 +61,7 @@ class SignIn:
 
 def check_codecs(wanted: Sequence[str]) -> None:
     """BadInput, in the caller's transaction, if a node's Asterisk cannot convert a codec. One that has not reported yet
-    is not asked: its config leaves such a codec out (connector/pjsip.py).
+    is not asked: its config leaves such a codec out (connector/asterisk/pjsip.py).
     """
     for name, text in rows("SELECT name, codecs FROM node WHERE codecs <> '' ORDER BY name"):
         missing = [codec for codec in wanted if codec not in text.split(",")]

@@ -15,7 +15,6 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from connector import doctor
 from connector.cli import (
     alerts,
     backups,
@@ -39,6 +38,7 @@ from connector.cli import (
 )
 from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
 from connector.errors import BadInput, ConnectorError, SeveralCompanies
+from connector.service import doctor
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Prepaid SIP profiles for Asterisk.")
 app.add_typer(calls.app)

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from connector import backup, stores
 from connector.billing import restored
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso
 from connector.service.running import alone
+from connector.storage import backup, stores
 
 app = typer.Typer()
 

@@ -11,15 +11,16 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.text import Text
 
-from connector import apply, stores
-from connector.ami import AmiLink
-from connector.apply import Configurator, Plan
-from connector.asterisk import Asterisk
+from connector.asterisk import apply
+from connector.asterisk.ami import AmiLink
+from connector.asterisk.apply import Configurator, Plan
+from connector.asterisk.ari_http import Asterisk
+from connector.asterisk.reaching import TrunkStates
 from connector.cli.output import AsJson, as_dict, console, errors, open_store, plain, print_json, print_many, settings
 from connector.clock import SystemClock
 from connector.core.times import iso
 from connector.errors import BadInput
-from connector.reaching import TrunkStates
+from connector.storage import stores
 
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, help="Asterisk's pjsip config: plan, apply, roll back.")

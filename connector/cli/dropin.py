@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from connector.asterisk.dropin import install as dropin
 from connector.cli.output import console, plain
 from connector.core.sip import checked_address
-from connector.dropin import install as dropin
 
 app = typer.Typer()
 Conf = Annotated[Path, typer.Option("--asterisk-conf", help="The folder of Asterisk's config.")]

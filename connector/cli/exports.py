@@ -13,7 +13,7 @@ from connector.billing import exports
 from connector.cli.output import AsJson, Company, errors, open_store, print_one
 from connector.cli.reports import Month
 from connector.errors import BadInput
-from connector.exporting import write
+from connector.service.exporting import write
 
 app = typer.Typer()
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from connector import config, stores
+from connector import config
 from connector.billing import audit, profiles
 from connector.billing.audit import Doer
 from connector.billing.store import Store
@@ -28,6 +28,7 @@ from connector.core import money, times
 from connector.core.access import EVERYTHING, Scope
 from connector.core.sheets import decoded
 from connector.errors import BadInput
+from connector.storage import stores
 
 V = TypeVar("V")
 

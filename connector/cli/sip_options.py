@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.asterisk import Asterisk
+from connector.asterisk.ari_http import Asterisk
 from connector.billing import calls
 from connector.billing.trunks import SignIn
 from connector.cli.output import AsJson, as_dict, console, open_store, print_one, settings

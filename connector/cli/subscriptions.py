@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from connector import timemachine
 from connector.billing import plans, traffic
 from connector.cli import output
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_one
@@ -15,6 +14,7 @@ from connector.core import advice
 from connector.core.mix import Mix
 from connector.core.money import shown
 from connector.errors import BadInput
+from connector.storage import timemachine
 
 app = typer.Typer()
 channels_app = typer.Typer(no_args_is_help=True, help="Channel subscriptions.")

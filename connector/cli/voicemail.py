@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector import voicemail
+from connector.asterisk import voicemail
 from connector.billing import mailboxes
 from connector.cli.output import (
     AsJson,

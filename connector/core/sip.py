@@ -1,7 +1,7 @@
 """What Asterisk has to know of profiles and trunks, and what each may say on the wire.
 
 An *inward* end signs in to us: the PBX of a `server` profile. An *outward* one we sign in to: a carrier, or the
-provider of a `client` profile. Every word is checked here, before it is kept; `connector/pjsip.py` checks again.
+provider of a `client` profile. Every word is checked here, before it is kept; `asterisk/pjsip.py` checks again.
 """
 
 from __future__ import annotations

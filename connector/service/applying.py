@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from connector import pjsip
-from connector.apply import Configurator
+from connector.asterisk import pjsip
+from connector.asterisk.apply import Configurator
+from connector.asterisk.pjsip import Wanted
 from connector.billing import profiles
 from connector.clock import Clock
 from connector.errors import ConfigRefused, ConnectorError
-from connector.pjsip import Wanted
-from connector.readers import Readers
+from connector.storage.readers import Readers
 
 log = logging.getLogger(__name__)
 

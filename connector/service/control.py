@@ -11,11 +11,12 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable
 
-from connector import sip_copies, stores, voicemail
-from connector.ami import AmiLink
-from connector.apply import Configurator
 from connector.ari_app.journal import CelFile
-from connector.asterisk import Asterisk
+from connector.asterisk import sip_copies, voicemail
+from connector.asterisk.ami import AmiLink
+from connector.asterisk.apply import Configurator
+from connector.asterisk.ari_http import Asterisk
+from connector.asterisk.reaching import TrunkStates, Watch
 from connector.billing import acts, decks, emergency, ledger, mailboxes, nodes, plans
 from connector.billing.calls import LiveCall
 from connector.billing.store import Store, StoreDoor, clock_off_ms
@@ -23,19 +24,19 @@ from connector.clock import Clock, SystemClock
 from connector.config import Settings
 from connector.core.admission import UsualLimits
 from connector.errors import SettingsError, StoreUnavailable
-from connector.exporting import Exporter
-from connector.gate_status import Gate
-from connector.reaching import TrunkStates, Watch
-from connector.readers import Readers
-from connector.sending import Sender
 from connector.service.applying import keep_applied
+from connector.service.exporting import Exporter
+from connector.service.gate_status import Gate
 from connector.service.running import Work, alone, every, listening, own, run_until_stopped
+from connector.service.sending import Sender
+from connector.storage import stores
+from connector.storage.readers import Readers
+from connector.storage.writer import Writer
 from connector.web.connections import Listener, quiet_accept_errors, raise_descriptor_limit
 from connector.web.endpoint import Place
 from connector.web.guard import Guard
 from connector.web.rest import World
 from connector.web.server import make_app
-from connector.writer import Writer
 
 log = logging.getLogger(__name__)
 

@@ -8,21 +8,22 @@ from __future__ import annotations
 import logging
 import os
 
-from connector import gate_status, stores
 from connector.agi.server import FastAgiServer
-from connector.ami import AmiLink
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
+from connector.asterisk.ami import AmiLink
 from connector.billing import decks, profiles, vault
 from connector.clock import Clock, SystemClock
 from connector.config import Settings
 from connector.core.holds import Slicing
 from connector.errors import SecretsLocked
-from connector.gate_status import GateStatus
-from connector.readers import Readers
+from connector.service import gate_status
+from connector.service.gate_status import GateStatus
 from connector.service.running import alone, every, listening, own, run_until_stopped
-from connector.writer import Writer
+from connector.storage import stores
+from connector.storage.readers import Readers
+from connector.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 

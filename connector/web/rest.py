@@ -31,7 +31,7 @@ KEY = "Idempotency-Key"
 
 
 class Sound(Protocol):
-    """The sound of a leg, both ways, in G.711 mu-law (connector/asterisk.py)."""
+    """The sound of a leg, both ways, in G.711 mu-law (connector/asterisk/ari_http.py)."""
 
     async def play(self, sound: bytes) -> None:
         """To who was called. AsteriskError if the leg is gone."""

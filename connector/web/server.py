@@ -37,7 +37,7 @@ HEALTH_LIMIT_S = 3.0
 
 
 class Gate(Protocol):
-    """The gate process, as it is known here (connector/gate_status.py)."""
+    """The gate process, as it is known here (connector/service/gate_status.py)."""
 
     @property
     def answers(self) -> bool:

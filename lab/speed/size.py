@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from connector import stores
 from connector.billing import profiles, reports
 from connector.billing.store import writing
 from connector.clock import SystemClock
 from connector.config import StoreSettings
+from connector.storage import stores
 from lab import api, process
 from lab.errors import LabError
 from lab.load import LIMIT, UNTIL_BYE, Outcome

@@ -21,7 +21,6 @@ from pathlib import Path
 
 import psycopg
 
-from connector import stores
 from connector.billing import calls, credit, decks, profiles, trunks
 from connector.clock import SystemClock
 from connector.config import StoreSettings
@@ -29,7 +28,8 @@ from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.money import MICROS
 from connector.core.plans import MOST_CHANNELS
 from connector.errors import ConnectorError
-from connector.writer import Writer
+from connector.storage import stores
+from connector.storage.writer import Writer
 from lab import postgresql
 from lab.errors import LabError
 from lab.far_end import NUMBERS

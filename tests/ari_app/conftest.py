@@ -16,7 +16,7 @@ from connector.billing import calls, history
 from connector.billing.profiles import Credentials
 from connector.core.holds import Slicing
 from connector.errors import AmiUnavailable, AriRefused
-from connector.writer import Writer
+from connector.storage.writer import Writer
 from tests.conftest import FixedClock
 
 # 10 ms after the offer, by Asterisk's clock.

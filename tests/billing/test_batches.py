@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from connector import writer as writer_module
 from connector.billing import calls, credit, decks, history, ledger, limits, numbers, profiles, trunks
 from connector.billing import store as store_module
 from connector.billing.batches import look_ahead
@@ -26,7 +25,8 @@ from connector.core.holds import Slicing
 from connector.core.ledger import moved
 from connector.core.money import MICROS
 from connector.errors import StoreBusy
-from connector.writer import Writer
+from connector.storage import writer as writer_module
+from connector.storage.writer import Writer
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt
 from tests.conftest import DECK, NOW, TAMPERED, copied

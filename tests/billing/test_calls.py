@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from connector import stores
 from connector.billing import calls, credit, history, profiles
 from connector.billing.history import CdrView, Wanted
 from connector.billing.models import Profile
@@ -25,6 +24,7 @@ from connector.core.refusals import Refusal
 from connector.core.routes import Hop
 from connector.core.trunks import Target
 from connector.errors import NotFound, StoreUnavailable
+from connector.storage import stores
 from tests.billing.conftest import ON_SQLITE
 from tests.conftest import NOW
 from tests.databases import place_of

@@ -16,7 +16,7 @@ from connector.core.calls import ASTRAY_MS, LONGEST_RINGING_MS, Admitted, Direct
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS, MOST_CHANNELS
 from connector.errors import BadInput, NotFound, StoreUnreachable
-from connector.writer import Writer
+from connector.storage.writer import Writer
 from lab import nodes as rounds
 from lab import process
 from tests.billing.conftest import ON_POSTGRESQL

@@ -9,7 +9,6 @@ import peewee
 import psycopg
 import pytest
 
-from connector import backup, stores
 from connector.billing import calls, credit, history, ledger, plans, profiles, trunks
 from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
@@ -19,6 +18,7 @@ from connector.config import StoreSettings
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
 from connector.errors import BadInput, SettingsError, StoreUnavailable, StoreUnreachable
+from connector.storage import backup, stores
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
 from tests.conftest import NOW

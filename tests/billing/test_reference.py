@@ -8,7 +8,6 @@ from importlib import import_module
 
 import pytest
 
-from connector import stores
 from connector.billing import (
     calls,
     credit,
@@ -31,6 +30,7 @@ from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
 from connector.core.refusals import Refusal
 from connector.errors import BadInput
+from connector.storage import stores
 from tests.billing.test_calls import NODE, admitted, attempt, finish
 from tests.billing.test_ledger import tampered
 from tests.conftest import DECK, NOW

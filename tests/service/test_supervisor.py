@@ -21,8 +21,8 @@ from typing import Any
 
 import pytest
 
-from connector import gate_status
 from connector.errors import GateUnavailable
+from connector.service import gate_status
 from lab import process
 from lab.ports import HOST
 

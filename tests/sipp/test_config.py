@@ -14,10 +14,14 @@ from typing import TypeVar
 
 import pytest
 
-from connector import config, pjsip
-from connector.ami import AmiLink
-from connector.apply import Configurator, Plan, Step
-from connector.asterisk import Asterisk
+from connector import config
+from connector.asterisk import pjsip
+from connector.asterisk.ami import AmiLink
+from connector.asterisk.apply import Configurator, Plan, Step
+from connector.asterisk.ari_http import Asterisk
+from connector.asterisk.files import write
+from connector.asterisk.pjsip import Local, Wanted
+from connector.asterisk.reaching import TrunkStates
 from connector.billing import profiles, trunks
 from connector.billing.trunks import SignIn
 from connector.clock import SystemClock
@@ -25,9 +29,6 @@ from connector.core.credentials import digest
 from connector.core.sip import CALLER_ID, CODECS, DTMF, TIMERS, TRANSPORTS, Inward, Options, Outward
 from connector.core.trunks import endpoint_of
 from connector.errors import ConfigRefused
-from connector.files import write
-from connector.pjsip import Local, Wanted
-from connector.reaching import TrunkStates
 from lab import process
 from lab.load import LIMIT, UNTIL_BYE, Bench
 from lab.ports import HOST
@@ -306,8 +307,10 @@ def test_what_cannot_be_carried_is_refused(bench: Bench) -> None:
 CHILD = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from connector import apply, config, stores
-from connector.asterisk import Asterisk
+from connector import config
+from connector.asterisk import apply
+from connector.storage import stores
+from connector.asterisk.ari_http import Asterisk
 from connector.clock import SystemClock
 
 left = int(sys.argv[2])

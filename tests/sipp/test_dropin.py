@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import pjsip
+from connector.asterisk import pjsip
 from connector.billing import credit, numbers, profiles
 from connector.clock import SystemClock
 from connector.core import connect

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connector import pjsip
+from connector.asterisk import pjsip
 from connector.billing import emergency, profiles, reachability, routes, service_numbers, trunks
 from connector.billing.history import CdrView
 from connector.clock import SystemClock

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import config, voicemail
+from connector import config
+from connector.asterisk import voicemail
 from connector.billing import calls, credit, emergency, mailboxes, numbers, plans, profiles, routes, trunks
 from connector.billing.history import CdrView
 from connector.clock import SystemClock

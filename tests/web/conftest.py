@@ -35,12 +35,12 @@ from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
 from connector.errors import AriUnavailable
-from connector.readers import Readers
+from connector.storage.readers import Readers
+from connector.storage.writer import Writer
 from connector.web.endpoint import Place
 from connector.web.guard import Guard
 from connector.web.rest import World
 from connector.web.server import make_app
-from connector.writer import Writer
 from tests.conftest import NOW, FixedClock
 
 SETTINGS = WebSettings(token="let-me-in", requests_per_minute=1_000_000)  # type: ignore[arg-type]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from connector import backup
 from connector.billing import calls, credit, history, ledger, plans, restored
 from connector.billing.models import database
 from connector.billing.profiles import Credentials
@@ -18,6 +17,7 @@ from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
 from connector.errors import BadInput, ConnectorError, SettingsError, StoreUnavailable
 from connector.service.running import alone, once, wait_for_a_look
+from connector.storage import backup
 from tests.billing.test_calls import attempt, finish
 from tests.billing.test_ledger import tampered
 from tests.commands import Command

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from connector.asterisk.files import make_folder, replace, write
 from connector.billing.mailboxes import KeptMailbox
 from connector.errors import BadInput
-from connector.files import make_folder, replace, write
 
 FILE_NAME = "voicemail_boxes.conf"
 _MODULE = "app_voicemail.so"
@@ -33,7 +33,7 @@ MOST_GREETING_BYTES = 5_000_000
 
 
 class Asterisk(Protocol):
-    """What is asked of Asterisk here; connector.asterisk answers."""
+    """What is asked of Asterisk here; connector.asterisk.ari_http answers."""
 
     async def reload(self, module: str) -> None:
         """Have a module read its config again."""

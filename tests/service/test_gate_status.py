@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from connector import gate_status
 from connector.errors import GateUnavailable
-from connector.gate_status import Gate, GateStatus
+from connector.service import gate_status
+from connector.service.gate_status import Gate, GateStatus
 
 STATUS = GateStatus(pid=1, ready=True, calls=3, tried={"carrier": (503, 1_790_000_000_000)})
 

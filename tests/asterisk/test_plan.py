@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from connector import pjsip
+from connector.asterisk import pjsip
+from connector.asterisk.pjsip import ConfObject, Local
+from connector.asterisk.plan import Change, FieldChange, changes
 from connector.core.sip import Inward, Options, Outward
-from connector.pjsip import ConfObject, Local
-from connector.plan import Change, FieldChange, changes
 
 LOCAL = Local({"udp": "connector-udp"}, "127.0.0.1", 300)
 PBX = Inward("pabc", "asterisk", ("0" * 32,))

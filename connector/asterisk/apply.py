@@ -22,7 +22,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from connector import pjsip
+from connector.asterisk import pjsip
+from connector.asterisk.files import as_the_folder, write
+from connector.asterisk.pjsip import ConfObject, Local, Wanted
+from connector.asterisk.plan import Change, changes
 from connector.billing import calls, nodes, profiles, trunks, vault
 from connector.clock import Clock
 from connector.config import SipSettings
@@ -36,9 +39,6 @@ from connector.errors import (
     ConfigRefused,
     NotFound,
 )
-from connector.files import as_the_folder, write
-from connector.pjsip import ConfObject, Local, Wanted
-from connector.plan import Change, changes
 
 LOAD_LIMIT_S = 30.0  # one that still starts queues a reload until it has started
 WATCH_S = 6.0
@@ -58,7 +58,7 @@ _READ_BACK = {
 
 
 class Asterisk(Protocol):
-    """What is asked of Asterisk here; connector.asterisk answers."""
+    """What is asked of Asterisk here; connector.asterisk.ari_http answers."""
 
     async def reload(self, module: str) -> None:
         """Have a module read its config again."""
@@ -71,7 +71,7 @@ class Asterisk(Protocol):
 
 
 class Reach(Protocol):
-    """Whether trunks are well; connector.reaching answers."""
+    """Whether trunks are well; connector.asterisk.reaching answers."""
 
     async def up(self, names: Collection[str]) -> set[str]:
         """Those that are, of some endpoints."""

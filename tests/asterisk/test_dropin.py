@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from connector import config
-from connector.dropin import install as dropin
+from connector.asterisk.dropin import install as dropin
 from connector.errors import BadInput
 
 PLAIN = {

@@ -19,7 +19,7 @@ from connector.clock import Clock
 from connector.core import reach
 from connector.core.reach import NOT_ASKED, NOT_REGISTERED, Invited, State
 from connector.errors import AsteriskError, StoreUnavailable
-from connector.writer import Writer
+from connector.storage.writer import Writer
 
 log = logging.getLogger(__name__)
 

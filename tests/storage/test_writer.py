@@ -18,7 +18,7 @@ from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction
 from connector.core.refusals import Refusal
 from connector.errors import InsufficientFunds, StoreUnavailable, StoreUnreachable
-from connector.writer import Writer
+from connector.storage.writer import Writer
 from tests.conftest import NOW
 
 

@@ -22,8 +22,8 @@ from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.paging import Turn
 from connector.core.sheets import neutral
 from connector.errors import BadInput, StoreUnavailable
-from connector.exporting import Exporter, write
-from connector.writer import Writer
+from connector.service.exporting import Exporter, write
+from connector.storage.writer import Writer
 from tests.ari_app.conftest import until
 from tests.commands import Command
 from tests.conftest import NOW, TAMPERED, FixedClock
@@ -139,8 +139,8 @@ async def test_exports_are_written_in_the_background(
     talked: str, tmp_path: Path, writer: Writer, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One by one, on the node that was asked; one that was begun before a restart too; kept for a week."""
-    monkeypatch.setattr("connector.exporting.EVERY_S", 0.01)
-    monkeypatch.setattr("connector.exporting.OLD_EVERY_MS", 0)
+    monkeypatch.setattr("connector.service.exporting.EVERY_S", 0.01)
+    monkeypatch.setattr("connector.service.exporting.OLD_EVERY_MS", 0)
     folder = tmp_path / "exports"
     first = exports.ask("calls", "node", NOW, "Acme", month="2026-11")
     begun = exports.claim("node")
@@ -183,7 +183,7 @@ async def test_a_disk_that_is_nearly_full_is_left_alone(
     talked: str, tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store may be on it: the sheet fails, and says so."""
-    monkeypatch.setattr("connector.exporting.LEAST_FREE", 2**60)
+    monkeypatch.setattr("connector.service.exporting.LEAST_FREE", 2**60)
     asked = exports.ask("calls", "node", NOW, profile=talked)
     running = asyncio.create_task(Exporter(tmp_path, "node", writer, FixedClock()).run())
     assert "free on the disk" in (await eventually(asked.id, "failed")).why

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import voicemail
+from connector.asterisk import voicemail
 from connector.billing import mailboxes, routes
 from connector.billing.mailboxes import KeptMailbox
 from connector.billing.profiles import Credentials

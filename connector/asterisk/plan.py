@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from connector.asterisk.pjsip import SECRET, ConfObject
 from connector.core.trunks import trunk_of
-from connector.pjsip import SECRET, ConfObject
 
 HIDDEN = "(secret)"
 

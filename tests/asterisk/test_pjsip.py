@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from connector import pjsip
+from connector.asterisk import pjsip
+from connector.asterisk.pjsip import ConfObject, Local
 from connector.core.credentials import digest
 from connector.core.sip import Inward, Options, Outward
-from connector.pjsip import ConfObject, Local
 
 LOCAL = Local({"udp": "connector-udp", "tls": "connector-tls"}, "127.0.0.1", 300)
 PBX = Inward("pabc", "asterisk", ("0" * 32,))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connector.asterisk.sip_copies import HOST, MOST_INVITES, Refusals, drop_the_rest
 from connector.core.reach import Invited, Known, State, with_refused
-from connector.sip_copies import HOST, MOST_INVITES, Refusals, drop_the_rest
 
 INVITE = (
     "INVITE sip:wholesale@192.0.2.1 SIP/2.0\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:wholesale@192.0.2.1>{tag}\r\n"

@@ -29,9 +29,9 @@ from connector.core.paging import Turn
 from connector.core.plans import DAY_MS
 from connector.core.reach import State
 from connector.errors import BadInput
-from connector.readers import Readers
-from connector.sending import Sender, letter, signature
-from connector.writer import Writer
+from connector.service.sending import Sender, letter, signature
+from connector.storage.readers import Readers
+from connector.storage.writer import Writer
 from tests.commands import Command
 from tests.conftest import NOW, FixedClock, free_base
 

@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import aiohttp
 
-from connector import dialplan_files, gate_status, pjsip, stores, voicemail
-from connector.ami import AmiLink
 from connector.ari_app import journal
+from connector.asterisk import dialplan_files, pjsip, voicemail
+from connector.asterisk.ami import AmiLink
 from connector.billing import buttons, mailboxes, profiles, sqlite, trunks
 from connector.config import Settings
 from connector.core.access import EVERYTHING
@@ -24,6 +24,8 @@ from connector.core.paging import Turn
 from connector.core.sip import Inward, Outward, convertible
 from connector.core.times import from_asterisk
 from connector.errors import AmiUnavailable, GateUnavailable, SecretsLocked, StoreUnavailable
+from connector.service import gate_status
+from connector.storage import stores
 
 T = TypeVar("T")
 

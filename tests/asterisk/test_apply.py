@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connector import pjsip
-from connector.apply import Configurator
+from connector.asterisk import pjsip
+from connector.asterisk.apply import Configurator
 from connector.billing.profiles import Credentials
 from connector.config import SipSettings
 from connector.errors import AriUnavailable
