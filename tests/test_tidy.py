@@ -16,7 +16,7 @@ PROJECT = Path(__file__).parent.parent
 MODULES = sorted((PROJECT / "connector").rglob("*.py"))
 EDGES = {"ari_app", "agi", "web"}
 # What each part may import of our own, besides itself, connector.errors and (but for core) connector.clock and config.
-MAY_IMPORT = {
+MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "billing": {"core"},
     "asterisk": {"core", "billing", "storage"},
@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "__init__": set(),
 }
 # Between the modules of a package: these import only those named, of their own package.
-WITHIN = {
+WITHIN: dict[str, dict[str, set[str]]] = {
     "asterisk": {
         "ami": set(),
         "apply": {"files", "pjsip", "plan"},
@@ -104,9 +104,7 @@ def within(path: Path, part: str, name: str) -> None:
     """A module imports of its own package what it may."""
     module = path.relative_to(PROJECT / "connector" / part).parts[0].removesuffix(".py")
     target = name.split(".")[2]
-    assert target == module or target in WITHIN[part][module], (
-        f"{path.name} imports {name}: {module} may not know {target}"
-    )
+    assert target in {module, *WITHIN[part][module]}, f"{path.name} imports {name}: {module} may not know {target}"
 
 
 @pytest.mark.parametrize("path", [path for path in MODULES if part_of(path) == "core"], ids=lambda path: path.name)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +33,8 @@ _MIGRATING = 0
 # Longer than any statement of a call takes, and below the gate's timeout.
 HUNG_MS = 4_000
 _AT_ONCE = 500
+# psycopg keeps what it found in statements of up to 4,096 characters.
+_LONG = 4_096
 # A server that is gone without a word is noticed by these, in seconds; and so is, by the server, a client of ours.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 _LINK = {
@@ -134,7 +137,7 @@ class _Sessions(peewee.PostgresqlDatabase):
         connection = cast("Any", self).connection()
         try:
             with _wrapped(), connection.pipeline():
-                return [connection.execute(sql, params) for sql, params in statements]
+                return [_executed(connection, sql, params) for sql, params in statements]
         except peewee.PeeweeException:
             self.thread.broken = self.thread.parts_done
             raise
@@ -219,6 +222,20 @@ class _Sessions(peewee.PostgresqlDatabase):
                 connection.close()
                 raise peewee.OperationalError(f"a connector already runs as node {node!r}: each has a name of its own")
         return connection
+
+
+def _executed(connection: Any, sql: str, params: Sequence[Any]) -> Any:
+    """Run a statement. A long one is numbered here, once: psycopg looks for the places of its values each time."""
+    if len(sql) < _LONG:
+        return connection.execute(sql, params)
+    return psycopg.RawCursor(connection).execute(_numbered(sql), params)
+
+
+@lru_cache(maxsize=512)
+def _numbered(sql: str) -> bytes:
+    """A statement with $1, $2 and so on for its values."""
+    first, *others = sql.split("%s")
+    return "".join([first, *(f"${number}{text}" for number, text in enumerate(others, 1))]).encode()
 
 
 def _last(statements: Sequence[tuple[str, Sequence[Any]]], sql: str) -> int | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from connector.billing.batches import look_ahead
-from connector.billing.store import writing
+from connector.billing.store import batch, is_spoiled
 from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 log = logging.getLogger(__name__)
@@ -143,15 +143,18 @@ def _run(jobs: list[_Job]) -> list[_Job]:
 
 def _together(jobs: list[_Job]) -> list[_Job]:
     """Run them in one transaction. All of them again, if the store is broken for one of them or at the commit, for then
-    nothing of it stands as far as anybody knows; each is to be run in its own.
+    nothing of it stands as far as anybody knows, or if one failed after it wrote something; each is to be run in its
+    own.
     """
     try:
-        with writing():
+        with batch():
             look_ahead([job.function for job in jobs])
             for job in jobs:
                 job.run()
                 if isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy):
                     raise job.error
+                if is_spoiled():
+                    raise StoreUnavailable("a function failed half-way")
     except StoreUnreachable as error:
         for job in jobs:
             job.error = error

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
 
@@ -27,7 +27,7 @@ from connector.billing import (
     vault,
 )
 from connector.billing.sqlite import IN_MEMORY, FileStore
-from connector.billing.store import reading, rows, writing
+from connector.billing.store import batch, is_spoiled, reading, rows, writing
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
 from connector.errors import ConnectorError, StoreBusy, StoreUnavailable
@@ -230,6 +230,15 @@ class Job:
         except Exception as error:
             self.error = error
 
+    def run_half(self) -> None:
+        """Run it, and then another node is in its way."""
+        try:
+            with writing():
+                self.function()
+                raise StoreBusy("another node is in the way")
+        except StoreBusy as error:
+            self.error = error
+
 
 class Life:
     """The connector from one start to its death."""
@@ -298,8 +307,8 @@ class Life:
         await asyncio.sleep(2 if world.store_slow else world.chance.delay_s(0.02))
         self.committing, jobs = None, self.waiting
         self.waiting = []
-        batch = world.chance.at("batch", AT_BATCH)
-        if batch == "killed before" or any(job.what == "killed before" for job in jobs):
+        wrong = world.chance.at("batch", AT_BATCH)
+        if wrong == "killed before" or any(job.what == "killed before" for job in jobs):
             self.end()
         if self.dead:
             return  # nobody is there any more
@@ -308,13 +317,13 @@ class Life:
             return
         self.answer([job for job in jobs if job.what == "refused"], StoreUnavailable("the disk is full"))
         jobs = [job for job in jobs if job.what != "refused"]
-        self.do(jobs, batch)
-        if batch == "killed after" or any(job.what == "killed after" for job in jobs):
+        self.do(jobs, wrong)
+        if wrong == "killed after" or any(job.what == "killed after" for job in jobs):
             self.end()
             return
         lost = StoreUnavailable("the answer is lost")
         for job in jobs:
-            error = lost if "answer lost" in (batch, job.what) else job.error
+            error = lost if "answer lost" in (wrong, job.what) else job.error
             if not job.answer.done():
                 if error is not None:
                     job.answer.set_exception(error)
@@ -327,32 +336,32 @@ class Life:
             if not job.answer.done():
                 job.answer.set_exception(error)
 
-    def do(self, jobs: list[Job], batch: str) -> None:
+    def do(self, jobs: list[Job], wrong: str) -> None:
         """Run them in one transaction; if the store is broken for one of them, or at the commit, each in its own."""
-        busy: list[Job] = []
         try:
-            with writing():
+            with batch():
                 for number, job in enumerate(jobs):
-                    here = batch if number == len(jobs) // 2 else ""
+                    here = wrong if number == len(jobs) // 2 else ""
                     if here == "changed":
                         self.world.books.change_reference_data()
                     if here == "busy":
-                        busy.append(job)
-                        with suppress(StoreBusy), writing():
-                            job.run()
-                            raise StoreBusy("another node is in the way")
+                        job.run_half()
                     else:
                         job.run()
+                    if is_spoiled():
+                        raise StoreUnavailable("a function failed half-way")
                     if here == "half-way" or (
                         isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy)
                     ):
                         raise StoreUnavailable("the store is broken")
-                if batch == "commit fails":
+                if wrong == "commit fails":
                     raise StoreUnavailable("disk I/O error")
         except StoreUnavailable:
-            busy = jobs
-        for job in busy:
-            job.run()
+            for job in jobs:
+                job.run()
+        for job in jobs:
+            if isinstance(job.error, StoreBusy):
+                job.run()
 
     def end(self) -> None:
         """Somebody kills it now."""

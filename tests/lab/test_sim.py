@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from connector.ari_app import recovery
 from connector.ari_app.app import ConnectorApp
-from connector.billing import calls, store
+from connector.billing import calls
 from connector.core.calls import Progress
 from lab.sim import plan as plans
 from lab.sim import run as sim
@@ -55,24 +54,6 @@ BROKEN: dict[str, tuple[Any, str, Callable[..., Any]]] = {
     "the clock may be set": (ConnectorApp, "_look_at_the_clock", forgetful),
     "timers are not moved": (ConnectorApp, "_set_timers", blind),
 }
-
-
-@contextmanager
-def never_forgets(self: Any, *, writes: bool) -> Iterator[None]:
-    """A frame of a transaction whose failed parts are remembered like others."""
-    inner = store._Frame(set(self.held or ()) if writes else None)
-    self.open.append(inner)
-    try:
-        yield
-    finally:
-        self.open.pop()
-        if self.open:
-            store._keep(self.open[-1], inner)
-    for (sql, key, _), numbers in inner.sums.items() if not self.open else ():
-        store.run(sql, *key, *numbers)
-
-
-BROKEN["what failed is remembered"] = (store._Frames, "frame", never_forgets)
 
 
 @pytest.mark.parametrize("what", BROKEN)

@@ -67,6 +67,33 @@ async def test_what_waits_shares_a_commit_and_each_gets_its_own_answer(
     assert len(calls.live()) == 3
 
 
+async def test_what_fails_half_way_leaves_nothing_and_harms_nobody(
+    writer: Writer, office: Credentials, store: FileStore
+) -> None:
+    """A function writes, in a part of its own too, and then refuses: nothing of it stands, and the others are done."""
+    before = credit.balance().available_micros
+
+    def refuses() -> None:
+        with store_module.writing():
+            credit.top_up(5_000_000, "half-way", NOW)
+            calls.admit(attempt(office, "never"), "node")
+            raise InsufficientFunds("it is not to be")
+
+    answers = await asked_together(
+        writer,
+        lambda: calls.admit(attempt(office, "a"), "node"),
+        refuses,
+        lambda: credit.top_up(1_000_000, "whole", NOW),
+        lambda: calls.admit(attempt(office, "b"), "node"),
+        lambda: calls.admit(attempt(office, "c"), "node"),
+    )
+    assert [type(answer).__name__ for answer in answers] == [
+        "Admitted", "InsufficientFunds", "Balance", "Admitted", "Admitted",
+    ]  # fmt: skip
+    assert {call.id for call in calls.live()} == {"a", "b", "c"}
+    assert credit.balance().available_micros == before + 1_000_000
+
+
 async def test_a_broken_store_is_told_to_whom_it_broke_for(
     writer: Writer, office: Credentials, store: FileStore
 ) -> None:
