@@ -256,10 +256,8 @@ class Settings(_Section):
     @property
     def gate_socket(self) -> Path:
         """Where the gate process says how it is."""
-        beside = (
-            self.store.path.with_suffix(".sock") if self.store.path else Path("/var/lib/asterisk-connector/gate.sock")
-        )
-        return self.gate.socket or beside
+        shared = Path("/var/lib/asterisk-connector") / f"gate-{self.node}.sock"
+        return self.gate.socket or (self.store.path.with_suffix(".sock") if self.store.path else shared)
 
     @property
     def exports(self) -> Path:

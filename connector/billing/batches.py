@@ -78,8 +78,8 @@ def _calls_of(functions: Sequence[Callable[[], Any]]) -> tuple[dict[str, Attempt
     attempts: dict[str, Attempt] = {}
     live: set[str] = set()
     for function in functions:
-        if isinstance(function, functools.partial):
-            if function.func is calls.admit:
+        if isinstance(function, functools.partial) and function.args:
+            if isinstance(function.args[0], Attempt):  # `calls.admit`, or what calls it
                 attempts[function.args[0].call_id] = function.args[0]
             elif function.func in (calls.answered, calls.extend, calls.ended):
                 live.add(function.args[0])

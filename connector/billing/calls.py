@@ -555,6 +555,7 @@ def _free(row: Any, hold: Any, profile: Any, duration_ms: int, at: int) -> Settl
 def _write(settled: Settled | None, **columns: Any) -> None:
     """Write a CDR, with its charge if it has one, and add it to the sums."""
     charge = settled.charge if settled else None
+    remember(decided_key(columns["id"]), None)
     insert(Cdr, **columns)
     if charge is not None:
         insert(Charge, **charge)

@@ -3,8 +3,9 @@
     INSERT a, INSERT b, INSERT a, INSERT b   ->   INSERT a, a; INSERT b, b
     DELETE a WHERE id = 1, DELETE a WHERE id = 2   ->   DELETE a WHERE id IN (1, 2)
 
-What is not of these forms stays in its place, and nothing is moved across it. An INSERT is not moved before a DELETE of
-the same table, for the row may take the place of the one that was deleted.
+This is done for the tables that calls write, in an order that suits their foreign keys. What is not of these forms or
+tables stays in its place, and nothing is moved across it. An INSERT is not moved before a DELETE of the same table, for
+the row may take the place of the one that was deleted.
 """
 
 from __future__ import annotations
@@ -19,6 +20,17 @@ Statement = tuple[str, Sequence[Any]]
 
 # PostgreSQL takes 65,535 values in a statement.
 MOST_VALUES = 20_000
+# Rows come after those that they refer to, and go before them.
+ORDER = (
+    ("insert", "entry"),
+    ("insert", "posting"),
+    ("insert", "call"),
+    ("insert", "hold"),
+    ("delete", "hold"),
+    ("delete", "call"),
+    ("insert", "cdr"),
+    ("insert", "charge"),
+)
 _INSERT = re.compile(r'(INSERT INTO "?(\w+)"? \([^)]*\) VALUES )(\(.*\))', re.DOTALL)
 _DELETE = re.compile(r"(DELETE FROM (\w+) WHERE \w+) = (%s)")
 
@@ -26,50 +38,57 @@ _DELETE = re.compile(r"(DELETE FROM (\w+) WHERE \w+) = (%s)")
 def grouped(statements: Sequence[Statement]) -> list[Statement]:
     """The same in fewer statements, in an order that has the same effect."""
     done: list[Statement] = []
-    run: dict[str, list[Sequence[Any]]] = {}
+    # By place in the order and beginning: the text of each row, and its values.
+    run: dict[tuple[int, str], list[tuple[str, Sequence[Any]]]] = {}
     deleted: set[str] = set()
     for sql, values in statements:
-        kind, table = _kind(sql)
-        if not kind or (kind == "insert" and table in deleted):
+        place, kind, table, beginning, row = _parsed(sql)
+        if place < 0 or (kind == "insert" and table in deleted):
             done += _ended(run)
             run, deleted = {}, set()
-        if kind:
-            run.setdefault(sql, []).append(values)
-        else:
+        if place < 0:
             done.append((sql, values))
+            continue
+        run.setdefault((place, beginning), []).append((row, values))
         if kind == "delete":
             deleted.add(table)
     return [*done, *_ended(run)]
 
 
-def _ended(run: dict[str, list[Sequence[Any]]]) -> list[Statement]:
-    """The statements of a run, each once for all of its rows."""
+def _ended(run: dict[tuple[int, str], list[tuple[str, Sequence[Any]]]]) -> list[Statement]:
+    """The statements of a run, in their order, each once for all of its rows."""
     found: list[Statement] = []
-    for sql, rows in run.items():
-        at_once = max(1, MOST_VALUES // max(1, len(rows[0])))
-        for first in range(0, len(rows), at_once):
-            some = rows[first : first + at_once]
-            found.append((_of_rows(sql, len(some)), [value for row in some for value in row]))
+    for (place, beginning), rows in sorted(run.items(), key=lambda item: item[0][0]):
+        kind = ORDER[place][0]
+        some: list[tuple[str, Sequence[Any]]] = []
+        count = 0
+        for row in rows:
+            if some and count + len(row[1]) > MOST_VALUES:
+                found.append(_statement(kind, beginning, some))
+                some, count = [], 0
+            some.append(row)
+            count += len(row[1])
+        found.append(_statement(kind, beginning, some))
     return found
 
 
+def _statement(kind: str, beginning: str, rows: list[tuple[str, Sequence[Any]]]) -> Statement:
+    return _text(kind, beginning, tuple(row for row, _ in rows)), [value for _, values in rows for value in values]
+
+
 @lru_cache(maxsize=1024)
-def _kind(sql: str) -> tuple[str, str]:
-    """Which form a statement has, and of which table; ("", "") for another form."""
+def _parsed(sql: str) -> tuple[int, str, str, str, str]:
+    """The place of a statement in the order, -1 for none; its kind, table and beginning, and the text of its rows."""
     for kind, form in (("insert", _INSERT), ("delete", _DELETE)):
         found = form.fullmatch(sql)
-        if found:
-            return kind, found[2]
-    return "", ""
+        if found and (kind, found[2]) in ORDER:
+            return ORDER.index((kind, found[2])), kind, found[2], found[1], found[3]
+    return -1, "", "", "", ""
 
 
 @lru_cache(maxsize=1024)
-def _of_rows(sql: str, rows: int) -> str:
-    if rows == 1:
-        return sql
-    insert = _INSERT.fullmatch(sql)
-    if insert:
-        return insert[1] + ", ".join([insert[3]] * rows)
-    delete = _DELETE.fullmatch(sql)
-    assert delete is not None
-    return f"{delete[1]} IN ({', '.join([delete[3]] * rows)})"
+def _text(kind: str, beginning: str, rows: tuple[str, ...]) -> str:
+    joined = ", ".join(rows)
+    if kind == "insert":
+        return beginning + joined
+    return f"{beginning} = {joined}" if len(rows) == 1 else f"{beginning} IN ({joined})"

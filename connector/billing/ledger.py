@@ -268,6 +268,7 @@ def close_months(now: int) -> list[ClosingView]:
                     balances=json.dumps(sums, sort_keys=True),
                     closed_at=now,
                 )
+                remember(("head", company), None)
                 closed.append(_closing_view(made, name))
             month = times.next_month(month)
     return closed

@@ -138,7 +138,7 @@ class _Sessions(peewee.PostgresqlDatabase):
         try:
             with _wrapped(), connection.pipeline():
                 return [_executed(connection, sql, params) for sql, params in statements]
-        except peewee.PeeweeException:
+        except BaseException:
             self.thread.broken = self.thread.parts_done
             raise
         finally:

@@ -2,8 +2,9 @@
 is kept in memory for as long as the store's version of it is the same.
 
 The store counts every change of these tables by triggers of its own (migration 0013), whichever program or node makes
-it. A transaction reads the version once, with its first question, and then asks the store only what the memory of this
-version does not have. A transaction that changes reference data itself reads the store from then on.
+it. A transaction reads the version with its first question, and again when it has waited for a lock; then it asks the
+store only what the memory of this version does not have. A transaction that changes reference data itself reads the
+store from then on.
 
 What calls change is never asked here: channels in use, balances, the ledger, holds.
 """
@@ -24,7 +25,6 @@ TABLES = frozenset({
 })  # fmt: skip
 # What anybody dials is among the questions: the memory is emptied when it has so many.
 MOST_QUESTIONS = 50_000
-_VERSION = "SELECT SUM(version) FROM reference_version"
 
 
 class Memory:
@@ -42,9 +42,9 @@ class Memory:
 
 
 class _Current(threading.local):
-    """The memory that this thread's transaction uses, and the number of that transaction."""
+    """The memory that this thread's transaction uses, and since which moment of it."""
 
-    number = 0
+    moment = (0, 0)
     memory: Memory | None = None
 
 
@@ -81,10 +81,10 @@ def look() -> None:
     _memory()
 
 
-def forget() -> None:
-    """Another store is in the place of the open one: versions count anew."""
-    database.obj.reference = None
-    database.obj.kept_for_good = {}
+def forget(db: Any) -> None:
+    """Another store is in the place of this one: versions count anew."""
+    db.reference = None
+    db.kept_for_good = {}
 
 
 def counting_triggers() -> list[str]:
@@ -98,15 +98,17 @@ def _memory() -> Memory | None:
     """The memory of the version that this transaction sees; None if it has changed reference data itself."""
     if not TABLES.isdisjoint(store.changed_tables()):
         return None
-    if _current.number != store.transaction_number():
-        _current.memory, _current.number = _of_version(), store.transaction_number()
+    if _current.moment != store.moment():
+        _current.memory, _current.moment = _of_version(), store.moment()
     return _current.memory
 
 
 def _of_version() -> Memory:
-    ((version,),) = store.rows(_VERSION)
+    sql, values = store.VERSION
+    ((version,),) = store.rows(sql, *values)
     shared: Memory | None = vars(database.obj).get("reference")
-    if shared is None or version > shared.version:
+    went_back = shared is not None and version < shared.version and store.may_write()
+    if shared is None or version > shared.version or went_back:  # back: the database is as it was once
         shared = database.obj.reference = Memory(int(version))
-    # A transaction that began before the last change sees an older version: it has a memory of its own.
+    # A transaction that only reads and began before the last change has a memory of its own.
     return shared if shared.version == version else Memory(int(version))

@@ -159,7 +159,7 @@ class FileStore(Store):
         synced(copy)
         kept = self._moved_aside(now)
         copy.rename(self.path)
-        reference.forget()
+        reference.forget(self.db)
         synced(self.path.parent)
         return kept
 

@@ -34,6 +34,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 # An SQL statement, and its values.
 Question = tuple[str, tuple[Any, ...]]
+# The version of the reference data (reference.py): it is asked again after each lock, for others may have changed it.
+VERSION: Question = ("SELECT SUM(version) FROM reference_version", ())
 # Makes one number of two: `add`, `max`.
 Merge = Callable[[int, int], int]
 
@@ -42,8 +44,9 @@ BUSY_LIMIT_S = 2
 # The first half of the keys of our advisory locks on PostgreSQL, so that they are nobody else's: "conn" in ASCII.
 ROOM = 0x636F6E6E
 COMPANIES = ROOM + 1
-# So long after nodes were in each other's way they leave room for each other.
+# So long after nodes were in each other's way they leave room for each other; so long a batch waits for a company.
 CROWDED_S = 1.0
+CROWDED_WAIT_MS = 200
 # A call is kept in memory with its company; so many are more than any node carries.
 MOST_KEPT = 20_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -202,19 +205,36 @@ def lock(condition: str, *values: Any, ahead: Sequence[Question] = ()) -> None:
     if on_sqlite():  # which has one writer at a time: what is left to do is to know for whom
         held.update(found for (found,) in rows(f"SELECT id FROM company WHERE {condition}", *values))
         return
+    wanted: Question = (f"SELECT id FROM company WHERE {condition}", values)
     # A row's lock is no queue: who has just let go of it has it again before who waits is awake (measured: two nodes
-    # under load waited 1 s and more for each other's 0.1 s). An advisory lock is one.
-    take = "pg_try_advisory_xact_lock" if held or _frames.impatient else "pg_advisory_xact_lock"
+    # under load waited 1 s and more for each other's 0.1 s). An advisory lock is one. The row's lock is for other
+    # programs.
+    waits = not held and not _frames.impatient
     _frames.impatient = True
-    question = f"SELECT id, {take}({COMPANIES}, id) FROM company WHERE {condition}", values
-    foresee(question, *ahead)
-    found = rows(question[0], *values)
-    _frames.impatient = False
-    if any(got is False for _, got in found):
+    if waits:
+        queue: Question = (f"SELECT id, pg_advisory_xact_lock({COMPANIES}, id) FROM company WHERE {condition}", values)
+        got: Question = (f"SELECT id FROM company WHERE {condition} FOR NO KEY UPDATE", values)
+        foresee(queue, got, VERSION, wanted, *ahead)
+        rows(queue[0], *values)
+    else:
+        got = _free(condition, values)
+        foresee(got, VERSION, wanted, *ahead)
+    found = {company for (company,) in rows(got[0], *got[1])}
+    _here.moment += 1
+    if {company for (company,) in rows(wanted[0], *values)} - found:
         raise _taken()
-    for company, _ in found:
-        database.obj.defer(_worded("SELECT 1 FROM company WHERE id = ? FOR NO KEY UPDATE"), (company,), changes=False)
-        held.add(company)
+    _frames.impatient = False
+    held.update(found)
+
+
+def _free(condition: str, values: tuple[Any, ...], most: int = 1_000_000) -> Question:
+    """Locks those of some companies, as many as `most`, that nobody has, and says which."""
+    return (
+        f"WITH wanted AS MATERIALIZED (SELECT id FROM company WHERE {condition}), got AS MATERIALIZED"
+        f" (SELECT id FROM wanted WHERE pg_try_advisory_xact_lock({COMPANIES}, id) LIMIT {most})"
+        " SELECT company.id FROM company JOIN got ON got.id = company.id FOR NO KEY UPDATE OF company SKIP LOCKED",
+        values,
+    )
 
 
 def lock_company(company: int, ahead: Sequence[Question] = ()) -> None:
@@ -261,9 +281,11 @@ def locked_companies() -> set[int]:
     return set(_frames.held or ())
 
 
-def transaction_number() -> int:
-    """The number of this thread's transaction: no other one of the thread has it."""
-    return _here.number
+def moment() -> tuple[int, int]:
+    """Which transaction of this thread this is, and how often it has locked something: what others wrote before that
+    can be read since.
+    """
+    return _here.number, _here.moment
 
 
 def changed_tables() -> set[str]:
@@ -313,27 +335,27 @@ def lock_companies(companies: Sequence[int], ahead: Sequence[Question]) -> set[i
         foresee(*ahead)
         return held
     most = len(wanted) if time.monotonic() > _frames.crowded_until else (len(wanted) + 1) // 2
-    marks = ", ".join("?" * len(wanted))
-    question = (
-        f"WITH wanted AS MATERIALIZED (SELECT id FROM company WHERE id IN ({marks}))"
-        f" SELECT id FROM wanted WHERE pg_try_advisory_xact_lock({COMPANIES}, id) LIMIT {most}"
-    )
-    foresee((question, tuple(wanted)), *ahead)
-    got = [company for (company,) in rows(question, *wanted)]
+    free = _free(f"id IN ({', '.join('?' * len(wanted))})", tuple(wanted), most)
+    foresee(free, VERSION, *ahead)
+    got = {company for (company,) in rows(*_flat(free))}
+    _here.moment += 1
     if len(got) < most:
         _frames.crowded_until = time.monotonic() + CROWDED_S
-    if not got:
+    if not got and not held:
+        # Others may ask for companies that are free meanwhile: not for long.
+        run(f"SET LOCAL lock_timeout = '{CROWDED_WAIT_MS}ms'")
         lock("id = ?", wanted[0], ahead=ahead)
-        got = wanted[:1]
+        run("SET LOCAL lock_timeout TO DEFAULT")
+        got = {wanted[0]}
     for company in wanted:
         if company not in got:
             remember(("taken", company), True)
-            continue
-        if company in held:  # by `lock`
-            continue
-        database.obj.defer(_worded("SELECT 1 FROM company WHERE id = ? FOR NO KEY UPDATE"), (company,), changes=False)
-        held.add(company)
+    held.update(got)
     return held
+
+
+def _flat(question: Question) -> tuple[Any, ...]:
+    return question[0], *question[1]
 
 
 def for_good(what: Hashable) -> Any:
@@ -369,6 +391,7 @@ class _Here(threading.local):
 
     def __init__(self) -> None:
         self.number = 0
+        self.moment = 0
         self.written = 0
         self.changed: set[str] = set()
 
@@ -461,8 +484,9 @@ def _transaction(for_sqlite: str, for_postgresql: str) -> Iterator[Any]:
     begun = False
     if not _frames.open:
         _here.begin()
-    # A name of its own for each depth: a statement that is the same each time is prepared once.
-    begin = partial(db.atomic, kind) if outermost else partial(_savepoint, db, sid=f"s{db.transaction_depth()}")
+    # A name for each depth, or a part would be rolled back to the wrong place. It is the same each time, so that the
+    # statement is prepared once. (Peewee's own depth does not count savepoints.)
+    begin = partial(db.atomic, kind) if outermost else partial(_savepoint, db, sid=f"s{len(_frames.open)}")
     try:
         with ExitStack() as stack:
             try:
@@ -502,6 +526,11 @@ def _unavailable(error: Exception, where: object, begun: bool) -> StoreUnavailab
 def name() -> str:
     """What people call the store that is open."""
     return str(getattr(database.obj, "shown_name", database.obj.database))
+
+
+def may_write() -> bool:
+    """Whether this transaction may write: then it sees all that was committed."""
+    return _frames.held is not None
 
 
 def on_sqlite() -> bool:

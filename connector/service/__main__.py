@@ -26,6 +26,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="the settings file")
     parser.add_argument("--part", choices=PARTS, help="only this one of the two processes")
     parser.add_argument("--under", type=int, help="the supervisor's pid: the process ends when that one does")
+    parser.add_argument("--pulse", type=int, help="where the control process says every second that it is alive")
     parser.add_argument("--verbose", "-v", action="store_true", help="say more")
     asked = parser.parse_args(words)
     logging.basicConfig(
@@ -48,10 +49,12 @@ def main(words: Sequence[str] | None = None) -> int:
         else:
             from connector.service import control
 
-            asyncio.run(control.serve(settings))
+            asyncio.run(control.serve(settings, asked.pulse))
     except ConnectorError as error:
         sys.stderr.write(f"error: {error}\n")
         return CANNOT_BEGIN
+    except KeyboardInterrupt:  # before the signals are ours
+        return 130
     return 0
 
 

@@ -7,7 +7,9 @@ buttons, whose sound it carries. What it knows of the gate it reads in the store
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import ssl
 from collections.abc import Awaitable, Callable
 
@@ -41,6 +43,7 @@ from connector.web.server import make_app
 log = logging.getLogger(__name__)
 
 STORE_EVERY_S = 0.5
+TELL_EVERY_S = 15.0
 TERMS_EVERY_S = 2.0
 MAILBOXES_EVERY_S = 2.0
 EMERGENCY_EVERY_S = 2.0
@@ -51,8 +54,27 @@ EMERGENCY_AGAIN_MS = 60_000
 CLOCK_LIMIT_MS = 20_000
 
 
-async def serve(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. ConnectorError, in one line, if it cannot begin."""
+async def serve(settings: Settings, pulse: int | None = None) -> None:
+    """Run until SIGTERM or SIGINT. ConnectorError, in one line, if it cannot begin. `pulse`: the end of the pipe by
+    which the supervisor hears every second that this event loop goes on.
+    """
+    beating = asyncio.create_task(_beat(pulse)) if pulse is not None else None
+    try:
+        await _serve(settings)
+    finally:
+        if beating is not None:
+            beating.cancel()
+
+
+async def _beat(pulse: int) -> None:
+    os.set_blocking(pulse, False)
+    while True:
+        with contextlib.suppress(OSError):  # full: the supervisor stands still
+            os.write(pulse, b".")
+        await asyncio.sleep(1)
+
+
+async def _serve(settings: Settings) -> None:
     raise_descriptor_limit()
     quiet_accept_errors()
     with alone(settings.store.path, "control"):
@@ -62,7 +84,7 @@ async def serve(settings: Settings) -> None:
         # A name of its own: only the gate may write as the node.
         writer = Writer(lambda: store.write_as(f"{settings.node} control"))
         await own(writer)
-        asterisk, ami, gate = Asterisk(settings.ari), AmiLink(settings.ami), Gate(settings.gate_socket)
+        asterisk, ami, gate = Asterisk(settings.ari), AmiLink(settings.ami), Gate(settings.gate_socket, settings.node)
         pages, files, reader, boxes = Readers(), Readers(1), Readers(1), Readers(1)
         configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk), settings.node)
         watch = Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, lambda: gate.tried)
@@ -103,15 +125,17 @@ async def serve(settings: Settings) -> None:
 
 
 async def _usable(store: Store) -> None:
-    """Wait for the gate, which makes the store's tables and brings them up to date."""
-    told = ""
+    """Wait for the gate, which makes the store's tables and brings them up to date when it starts."""
+    began = asyncio.get_running_loop().time()
+    told_at = began
     while True:
         try:
             await asyncio.to_thread(store.check)
         except StoreUnavailable as error:
-            if str(error) != told:
-                told = str(error)
-                log.info("waiting for the store: %s", error)
+            now = asyncio.get_running_loop().time()
+            if now - told_at > TELL_EVERY_S:
+                told_at = now
+                log.error("no pages and no API: %s. If 'connector serve' runs, restart it", error)
             await asyncio.sleep(STORE_EVERY_S)
         else:
             return

@@ -344,9 +344,9 @@ async def _ami(settings: Settings) -> Check:
 async def _gate(settings: Settings) -> Check:
     """The process that decides calls."""
     try:
-        found = await gate_status.ask(settings.gate_socket)
+        found = await gate_status.ask(settings.gate_socket, settings.node)
     except GateUnavailable as error:
-        return Check("gate", "wrong", f"{error}: every call is refused", "start 'connector serve', or read its log")
+        return Check("gate", "wrong", str(error), "start 'connector serve', or read its log")
     if not found.ready:
         return Check("gate", "wrong", f"process {found.pid} runs, but every call is refused", "read its log")
     return Check("gate", "ok", f"process {found.pid} decides calls; {found.calls} are up")
@@ -354,9 +354,11 @@ async def _gate(settings: Settings) -> Check:
 
 async def _web(settings: Settings) -> Check:
     """The process of the pages and all the rest."""
-    url = f"http://{settings.web.host}:{settings.web.port}/health"
+    url = f"{'https' if settings.web.certificate else 'http'}://{settings.web.host}:{settings.web.port}/health"
+    session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, session.get(url) as answer:
+        # The certificate has the name that people type, not this one.
+        async with session, session.get(url, ssl=False) as answer:
             store = bool((await answer.json())["store"])
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError, LookupError, TypeError):
         return Check("control", "wrong", f"nothing answers at {url}", "start 'connector serve', or read its log")

@@ -50,7 +50,6 @@ async def serve(settings: Settings) -> None:
         warning_ms = settings.calls.warning_s * 1000
         app = ConnectorApp(client, writer, clock, settings.node, slicing, ami, journal, warning_ms)
         agi = await listening(FastAgiServer(settings.fastagi, app, writer, clock).start(), "FastAGI")
-        asked = await listening(gate_status.listen(settings.gate_socket, lambda: _status(app)), "the gate's socket")
         reader = Readers(1)
         log.info("started: node %s, store %s", settings.node, store.name)
         try:
@@ -60,12 +59,12 @@ async def serve(settings: Settings) -> None:
                     "ARI": lambda: client.run(app),
                     "AMI": ami.run,
                     "pay": app.keep_paid,
+                    "status": lambda: gate_status.serve(settings.gate_socket, lambda: _status(settings.node, app)),
                     "decks": lambda: every(DECKS_EVERY_S, lambda: _read_decks(reader, clock), "rate decks wait"),
                 },
             )
         finally:
             agi.close()
-            asked.close()
             reader.close()
             await app.close()
             writer.close()
@@ -73,8 +72,8 @@ async def serve(settings: Settings) -> None:
         log.info("stopped; calls in progress go on in Asterisk")
 
 
-def _status(app: ConnectorApp) -> GateStatus:
-    return GateStatus(os.getpid(), app.is_ready(), len(app.ongoing), dict(app.tried))
+def _status(node: str, app: ConnectorApp) -> GateStatus:
+    return GateStatus(node, os.getpid(), app.is_ready(), len(app.ongoing), dict(app.tried))
 
 
 def _seal() -> None:

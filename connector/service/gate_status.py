@@ -9,15 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import socket
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from connector.errors import GateUnavailable
 
+log = logging.getLogger(__name__)
+
 ANSWER_LIMIT_S = 1.0
+AGAIN_EVERY_S = 5.0
 MOST_BYTES = 1_000_000
 # How often the control process asks by itself.
 ASK_EVERY_S = 1.0
@@ -31,10 +36,27 @@ class GateStatus:
     that failed there (a SIP status), and when.
     """
 
+    node: str
     pid: int
     ready: bool
     calls: int
     tried: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
+async def serve(path: Path, status: Callable[[], GateStatus]) -> None:
+    """Answer until cancelled. A socket that cannot be made is said, and tried again: calls are decided all the same."""
+    told = ""
+    while True:
+        try:
+            server = await listen(path, status)
+        except OSError as error:
+            if str(error) != told:
+                told = str(error)
+                log.error("no pages know of this process: %s cannot be made: %s; set [gate] socket", path, told)
+            await asyncio.sleep(AGAIN_EVERY_S)
+        else:
+            async with server:
+                await server.serve_forever()
 
 
 async def listen(path: Path, status: Callable[[], GateStatus]) -> asyncio.Server:
@@ -51,29 +73,35 @@ async def listen(path: Path, status: Callable[[], GateStatus]) -> asyncio.Server
     return await asyncio.start_unix_server(answer, sock=_bound(path))
 
 
-async def ask(path: Path, limit_s: float = ANSWER_LIMIT_S) -> GateStatus:
-    """What the gate says now. GateUnavailable if it is not there, or does not answer in time."""
+async def ask(path: Path, node: str, limit_s: float = ANSWER_LIMIT_S) -> GateStatus:
+    """What the gate of a node says now. GateUnavailable if it is not there, or does not answer in time."""
     try:
         async with asyncio.timeout(limit_s):
             with _short(path) as name:
                 reader, writer = await asyncio.open_unix_connection(name, limit=MOST_BYTES)
             try:
+                _check_owner(writer)
                 found = json.loads(await reader.readline())
             finally:
                 writer.close()
+        if found["node"] != node:
+            raise GateUnavailable(f"the gate of another node answers at {path}: give each node its own [gate] socket")
         tried = {str(name): (int(status), int(at)) for name, (status, at) in found["tried"].items()}
-        return GateStatus(int(found["pid"]), found["ready"] is True, int(found["calls"]), tried)
+        return GateStatus(node, int(found["pid"]), found["ready"] is True, int(found["calls"]), tried)
     except TimeoutError:
         raise GateUnavailable(f"the gate does not answer at {path}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except PermissionError:
+        raise GateUnavailable(f"{path} may not be opened: ask as the connector's user") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         raise GateUnavailable(f"no gate process answers at {path}") from None
 
 
 class Gate:
     """The gate, as the control process knows it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, node: str) -> None:
         self._path = path
+        self._node = node
         self._status: GateStatus | None = None
         self._asked_at = 0.0
         self._asking: asyncio.Task[None] | None = None
@@ -109,22 +137,34 @@ class Gate:
 
     async def _ask(self) -> None:
         try:
-            self._status = await ask(self._path)
+            self._status = await ask(self._path, self._node)
         except GateUnavailable:
             self._status = None
 
 
 def _bound(path: Path) -> socket.socket:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)  # of a gate that was killed
+    if path.is_socket():
+        path.unlink()  # of a gate that was killed
     found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with _short(path) as name:
         before = os.umask(0o177)
         try:
             found.bind(name)
+        except OSError:
+            found.close()
+            raise
         finally:
             os.umask(before)
     return found
+
+
+def _check_owner(writer: asyncio.StreamWriter) -> None:
+    """PermissionError unless this user, or root, is at the other end."""
+    link = writer.get_extra_info("socket")
+    _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    if uid not in (0, os.getuid()):
+        raise PermissionError(f"user {uid} answers")
 
 
 @contextlib.contextmanager

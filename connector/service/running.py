@@ -35,19 +35,27 @@ def alone(store: Path | None, part: str = "") -> Iterator[None]:
     if store is None:
         yield
         return
-    store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise SettingsError(
+            f"{store.parent} cannot be made: {error.strerror or error}. Make it, or mend store.path"
+        ) from None
     # The gate's lock has the name that it had when there was one process.
     files = {"gate": store.with_suffix(".lock"), "control": store.with_name(f"{store.stem}-control.lock")}
     with contextlib.ExitStack() as stack:
         for path in [files[part]] if part else files.values():
-            lock = stack.enter_context(path.open("a"))
             try:
+                lock = stack.enter_context(path.open("a"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                lock.truncate(0)
+                lock.write(f"{os.getpid()}\n")
+                lock.flush()
+            except BlockingIOError:
                 raise SettingsError(f"a connector already runs with the store {store}") from None
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            except OSError as error:
+                said = error.strerror or error
+                raise SettingsError(f"{path}: {said}. Give it and its folder to the user that runs this") from None
         yield
 
 

@@ -27,6 +27,11 @@ CANNOT_BEGIN = 78  # EX_CONFIG of sysexits.h
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 LIVED_LONG_S = 60.0
+# The control process says every second that it is alive, by a pipe. If it is silent for so long it is killed: nothing
+# is lost by that, and a write transaction that it holds would keep the gate from writing.
+SILENT_LIMIT_S = 10.0
+START_LIMIT_S = 60.0
+LOOK_EVERY_S = 1.0
 # So long a process may take to stop. The gate records the ends of calls that it has heard of.
 STOP_LIMIT_S = {"control": 5.0, "gate": 8.0}
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
@@ -41,14 +46,48 @@ class _Part:
         self._process: subprocess.Popen[bytes] | None = None
         self._began_at = 0.0
         self._pause_s = FIRST_PAUSE_S
+        self._pulse: int | None = None
+        self._heard_at = 0.0
         self.starts = 0
         self.due_at: float | None = 0.0
 
     def start(self) -> None:
-        """Start it."""
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL)
+        """Start it, in a process group of its own: a Ctrl-C is for the supervisor. OSError if that cannot be."""
+        self._close_pulse()
+        command, ours, its = list(self._command), None, None
+        if self.name == "control":
+            ours, its = os.pipe()
+            os.set_blocking(ours, False)
+            command += ["--pulse", str(its)]
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, process_group=0, pass_fds=() if its is None else (its,)
+            )
+        finally:
+            if its is not None:
+                os.close(its)
+            self._pulse = ours
         self._began_at, self.due_at = time.monotonic(), None
+        self._heard_at = self._began_at + START_LIMIT_S
         self.starts += 1
+
+    def kill_if_silent(self) -> None:
+        """Kill it if it has not said for long that it is alive."""
+        if self._pulse is None or self._process is None or self._process.poll() is not None:
+            return
+        now = time.monotonic()
+        try:
+            if os.read(self._pulse, 4096):
+                self._heard_at = now
+        except BlockingIOError:
+            if now - self._heard_at > SILENT_LIMIT_S:
+                log.error("the %s process stands still: it is killed", self.name)
+                self._process.kill()
+
+    def _close_pulse(self) -> None:
+        if self._pulse is not None:
+            os.close(self._pulse)
+            self._pulse = None
 
     def ended(self) -> int | None:
         """Its exit status if it ended and is not to be started again yet; None while it runs."""
@@ -78,6 +117,7 @@ class _Part:
 
 def run(settings: Path, *, verbose: bool = False) -> int:
     """Until SIGTERM or SIGINT; the exit status. A process that could not begin the first time ends all of it."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it may be ignored where we were started, and then none comes
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     parts = [_Part(name, _command(name, settings, verbose=verbose)) for name in PARTS]
     try:
@@ -85,7 +125,8 @@ def run(settings: Path, *, verbose: bool = False) -> int:
             now = time.monotonic()
             for part in parts:
                 if part.due_at is not None and now >= part.due_at:
-                    part.start()
+                    _start(part)
+                part.kill_if_silent()
             found = signal.sigtimedwait(_SIGNALS, _seconds_to_wait(parts))
             if found is not None and found.si_signo != signal.SIGCHLD:
                 return 0
@@ -102,6 +143,14 @@ def run(settings: Path, *, verbose: bool = False) -> int:
             part.stop()
 
 
+def _start(part: _Part) -> None:
+    try:
+        part.start()
+    except OSError as error:
+        pause_s = part.plan_restart()
+        log.error("the %s process cannot be started (%s): tried again in %.1f s", part.name, error, pause_s)
+
+
 def _command(name: str, settings: Path, *, verbose: bool) -> list[str]:
     words = ["--part", name, "--config", str(settings), "--under", str(os.getpid())]
     # -P: no module is taken from the folder that this was started in.
@@ -110,8 +159,13 @@ def _command(name: str, settings: Path, *, verbose: bool) -> list[str]:
 
 def _seconds_to_wait(parts: list[_Part]) -> float:
     due = [part.due_at - time.monotonic() for part in parts if part.due_at is not None]
-    return max(0.0, min(due, default=3600.0))
+    return max(0.0, min([LOOK_EVERY_S, *due]))
 
 
 def _words(status: int) -> str:
-    return signal.Signals(-status).name if status < 0 else f"exit status {status}"
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"

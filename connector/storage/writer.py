@@ -148,7 +148,11 @@ def _together(jobs: list[_Job]) -> list[_Job]:
     """
     try:
         with batch():
-            look_ahead([job.function for job in jobs])
+            try:
+                look_ahead([job.function for job in jobs])
+            except StoreBusy as error:
+                _postpone(jobs, error)
+                raise
             for job in jobs:
                 job.run()
                 if isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy):
@@ -159,9 +163,17 @@ def _together(jobs: list[_Job]) -> list[_Job]:
         for job in jobs:
             job.error = error
         return []
-    except StoreUnavailable:
-        return jobs
+    except StoreUnavailable as error:
+        return [] if jobs[0].error is error else jobs
     return []
+
+
+def _postpone(jobs: list[_Job], error: StoreBusy) -> None:
+    """Other nodes have every company of these jobs: they are tried again, together with what has come meanwhile."""
+    for job in jobs:
+        job.error = error
+        if job.tried_at is None:
+            job.tried_at = time.monotonic()
 
 
 def _answer(job: _Job) -> None:

@@ -100,7 +100,7 @@ class Books:
     def opened(self) -> Any:
         """The books of one run; at its end they are as before it."""
         self.changes = 0
-        reference.forget()  # the version counts from the beginning again
+        reference.forget(self.store.db)  # the version counts from the beginning again
         with self.store.db.atomic() as transaction:
             yield
             transaction.rollback()

@@ -7,19 +7,21 @@ import functools
 import random
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connector.billing import calls, credit, decks, history, ledger, limits, numbers, profiles, trunks
+from connector.ari_app.app import ConnectorApp
+from connector.billing import batches, calls, credit, decks, history, ledger, limits, numbers, profiles, trunks
 from connector.billing import store as store_module
 from connector.billing.batches import look_ahead
 from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
 from connector.billing.sqlite import FileStore
 from connector.billing.store import Store, reading, rows, writing
+from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.ledger import moved
@@ -201,3 +203,93 @@ async def test_calls_of_a_company_that_another_node_has_wait_and_others_do_not(s
         calls.ended_unseen(call, None, NOW)
     await writer(store.close)
     writer.close()
+
+
+class Refused(Exception):
+    """A part of a transaction gives up."""
+
+
+@pytest.mark.parametrize("whole", [store_module.batch, writing], ids=["batch", "transaction"])
+def test_what_a_part_wrote_is_gone_with_it_and_nothing_else(whole: Callable[[], Any], store: Store) -> None:
+    """Parts within parts write, ask and give up, to a depth of four: exactly what the others wrote is there."""
+    with writing():
+        store_module.run("CREATE TABLE part (id INTEGER PRIMARY KEY, seed INTEGER)")
+    for seed in range(300):
+        chance, ids = random.Random(seed), iter(range(seed * 1_000, (seed + 1) * 1_000))
+
+        def part(depth: int, chance: random.Random = chance, ids: Iterator[int] = ids, seed: int = seed) -> list[int]:
+            """What it and its parts wrote."""
+            wrote = []
+            with writing():
+                for _ in range(chance.randrange(1, 5)):
+                    what = chance.random()
+                    if what < 0.45:
+                        wrote.append(next(ids))
+                        store_module.run("INSERT INTO part (id, seed) VALUES (?, ?)", wrote[-1], seed)
+                    elif what < 0.6:
+                        rows("SELECT 1")
+                    elif what < 0.7:
+                        raise Refused
+                    elif depth < 4:
+                        with suppress(Refused):
+                            wrote += part(depth + 1)
+            return wrote
+
+        wanted: list[int] = []
+        spoiled = False
+        with suppress(Refused), whole():
+            for _ in range(chance.randrange(1, 5)):
+                with suppress(Refused):
+                    wanted += part(1)
+                spoiled |= whole is store_module.batch and store_module.is_spoiled()
+            if spoiled:
+                raise Refused
+        with reading():
+            found = [number for (number,) in rows("SELECT id FROM part WHERE seed = ? ORDER BY id", seed)]
+        assert found == ([] if spoiled else sorted(wanted)), f"seed {seed}"
+    with writing():
+        store_module.run("DROP TABLE part")
+
+
+@ON_POSTGRESQL
+def test_ends_of_calls_in_and_out_share_a_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call in has no hold: its row goes before another's hold, and the store takes all of it in one trip."""
+    rich, _, other = prepared()
+    up = [calls.admit(attempt(rich), "n", SLICING), calls.admit(attempt(other), "n", SLICING)]
+    inward = calls.admit(attempt("carrier-acme", "+442079460100", Direction.IN), "n", SLICING)
+    ended = []
+    for each in (inward, *up):
+        assert isinstance(each, Admitted)
+        progress = Progress("leg")
+        progress.leg_ended("leg", NOW + 1_000, 16)
+        ended.append(functools.partial(calls.ended, each.call_id, progress, NOW + 2_000))
+    with store_module.batch():
+        look_ahead(ended)
+        for end in ended:
+            end()
+        assert not store_module.is_spoiled()
+    assert calls.live() == []
+
+
+def test_who_waits_at_the_gate_is_looked_ahead_for(office: Credentials, store: Store) -> None:
+    """The gate asks by a function of its own, which admits: it is known by the attempt that it is given."""
+    app = ConnectorApp.__new__(ConnectorApp)
+    attempts = [attempt(office.username) for _ in range(3)]
+    found, live = batches._calls_of([functools.partial(app._admit, each) for each in attempts])
+    assert (list(found), live) == ([each.call_id for each in attempts], set())
+
+
+def test_a_call_that_was_refused_in_the_batch_is_not_admitted_in_it(office: Credentials, store: Store) -> None:
+    """Its caller waited too long and was refused; the question that comes again gets the same answer."""
+    late = attempt(office.username)
+    jobs: list[Callable[[], Any]] = [
+        functools.partial(calls.refuse, late, "n", refusals.NOT_READY),
+        functools.partial(calls.admit, late, "n", SLICING),
+        functools.partial(calls.admit, attempt(office.username), "n", SLICING),
+    ]
+    with store_module.batch():
+        look_ahead(jobs)
+        answers = [job() for job in jobs]
+    assert answers[1] == refusals.NOT_READY
+    assert isinstance(answers[2], Admitted)
+    assert len(calls.live()) == 1

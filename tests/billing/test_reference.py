@@ -31,6 +31,7 @@ from connector.core.plans import DAY_MS
 from connector.core.refusals import Refusal
 from connector.errors import BadInput
 from connector.storage import stores
+from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import NODE, admitted, attempt, finish
 from tests.billing.test_ledger import tampered
 from tests.conftest import DECK, NOW
@@ -237,3 +238,47 @@ def test_a_number_that_is_bought_elsewhere_rings_here(office: Credentials, store
     decided = calls.admit(attempt("carrier", "+442079460155", Direction.IN), NODE)
     assert isinstance(decided, Admitted)
     finish(decided.call_id)
+
+
+@ON_POSTGRESQL
+def test_a_call_that_waited_is_decided_by_what_is_then(office: Credentials, store: Store) -> None:
+    """Another session suspends the profile while a call waits for the company: the call is refused."""
+    assert refusal_of(office.username) == ""
+    suspended, go_on = threading.Event(), threading.Event()
+    found: list[object] = []
+
+    def suspends() -> None:
+        with writing():
+            profiles.set_state("office", "suspended")
+            suspended.set()
+            go_on.wait(10)
+        store.close()
+
+    def asks() -> None:
+        found.append(calls.admit(attempt(office.username), NODE))
+        store.close()
+
+    threads = [threading.Thread(target=each) for each in (suspends, asks)]
+    threads[0].start()
+    assert suspended.wait(10)
+    threads[1].start()
+    with reading():
+        waiting = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while not rows(f"{waiting} AND {len(found)} = 0")[0][0]:
+            threads[1].join(0.02)
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+    (decided,) = found
+    assert isinstance(decided, Refusal)
+    assert decided.code == "profile_suspended"
+
+
+@ON_POSTGRESQL
+def test_a_database_that_went_back_is_read_anew(office: Credentials, store: Store) -> None:
+    """As after a recovery to an earlier moment: the version is lower, and when it is as high again, it is another's."""
+    assert refusal_of(office.username) == ""
+    with writing():
+        run("UPDATE reference_version SET version = 0")
+    assert refusal_of(office.username) == ""
+    assert database.obj.reference.version == 0

@@ -13,7 +13,7 @@ from connector.errors import GateUnavailable
 from connector.service import gate_status
 from connector.service.gate_status import Gate, GateStatus
 
-STATUS = GateStatus(pid=1, ready=True, calls=3, tried={"carrier": (503, 1_790_000_000_000)})
+STATUS = GateStatus(node="n", pid=1, ready=True, calls=3, tried={"carrier": (503, 1_790_000_000_000)})
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def remove(path: Path) -> None:
 async def test_who_asks_is_told(path: Path) -> None:
     """All of it comes back, however deep the folder is, and only this user may ask."""
     server = await gate_status.listen(path, lambda: STATUS)
-    assert await gate_status.ask(path) == STATUS
+    assert await gate_status.ask(path, "n") == STATUS
     assert mode_of(path) == 0o600
     server.close()
 
@@ -58,21 +58,28 @@ async def test_a_gate_that_was_killed_leaves_a_socket_that_the_next_one_takes(pa
         left.bind(name)
     left.close()
     with pytest.raises(GateUnavailable, match="no gate process answers"):
-        await gate_status.ask(path)
+        await gate_status.ask(path, "n")
     server = await gate_status.listen(path, lambda: STATUS)
-    assert (await gate_status.ask(path)).calls == 3
+    assert (await gate_status.ask(path, "n")).calls == 3
     server.close()
 
 
 async def test_a_gate_that_is_not_there_is_unknown(path: Path, silent: Path) -> None:
     """No folder, nobody who listens, nobody who answers: an error in one line each."""
     with pytest.raises(GateUnavailable, match="no gate process answers"):
-        await gate_status.ask(path)
+        await gate_status.ask(path, "n")
     with pytest.raises(GateUnavailable, match="does not answer"):
-        await gate_status.ask(silent, 0.2)
+        await gate_status.ask(silent, "n", 0.2)
 
 
-@pytest.mark.parametrize("said", [b"", b"{}\n", b"[]\n", b"no\n", b'{"pid": "x", "ready": 1, "calls": 1}\n', b"1" * 99])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"", b"{}\n", b"[]\n", b"no\n", b"1" * 99, b"[" * 100_000 + b"\n",
+        b'{"node": "n", "pid": "x", "ready": 1, "calls": 1}\n',
+        b'{"node": "n", "pid": 1, "ready": true, "calls": Infinity, "tried": {}}\n',
+    ],
+)  # fmt: skip
 async def test_what_is_no_status_is_none(tmp_path: Path, said: bytes) -> None:
     """Somebody else's program behind the name, or a gate that died half-way."""
 
@@ -83,14 +90,14 @@ async def test_what_is_no_status_is_none(tmp_path: Path, said: bytes) -> None:
     path = tmp_path / "other.sock"
     server = await asyncio.start_unix_server(answer, path)
     with pytest.raises(GateUnavailable):
-        await gate_status.ask(path)
+        await gate_status.ask(path, "n")
     server.close()
 
 
 async def test_the_control_process_knows_it_is_ready_only_while_it_says_so(path: Path) -> None:
     """Ready, not ready, dead, back: each is known at the next question, and what trunks answered with it."""
     now = [STATUS]
-    gate = Gate(path)
+    gate = Gate(path, "n")
     found = []
 
     async def look() -> None:
@@ -101,7 +108,7 @@ async def test_the_control_process_knows_it_is_ready_only_while_it_says_so(path:
     await look()
     server = await gate_status.listen(path, lambda: now[0])
     await look()
-    now[0] = GateStatus(2, ready=False, calls=0)
+    now[0] = GateStatus("n", 2, ready=False, calls=0)
     await look()
     server.close()
     remove(path)
@@ -119,7 +126,27 @@ async def test_however_many_ask_the_gate_is_asked_a_few_times(path: Path) -> Non
         return STATUS
 
     server = await gate_status.listen(path, status)
-    gate = Gate(path)
+    gate = Gate(path, "n")
     await asyncio.gather(*(gate.ask() for _ in range(1000)))
     assert (asked, gate.is_ready) == (1, True)
     server.close()
+
+
+async def test_the_gate_of_another_node_is_not_ours(path: Path) -> None:
+    """Two nodes with one socket: it is said, and nobody's state is taken for another's."""
+    server = await gate_status.listen(path, lambda: STATUS)
+    with pytest.raises(GateUnavailable, match="another node"):
+        await gate_status.ask(path, "m")
+    server.close()
+
+
+async def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A wrong setting names a store or a key: nothing happens to it, and the log says what to set."""
+    path = tmp_path / "connector.db"
+    path.write_text("precious")
+    serving = asyncio.create_task(gate_status.serve(path, lambda: STATUS))
+    async with asyncio.timeout(5):
+        while "set [gate] socket" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    serving.cancel()
+    assert path.read_text() == "precious"

@@ -69,7 +69,7 @@ class Served:
     def gate(self) -> int | None:
         """The gate's pid, by its own word; None if it does not answer."""
         try:
-            return asyncio.run(gate_status.ask(self.folder / "connector.sock")).pid
+            return asyncio.run(gate_status.ask(self.folder / "connector.sock", "node")).pid
         except GateUnavailable:
             return None
 
@@ -117,7 +117,7 @@ def test_each_process_is_started_again_and_the_other_does_not_notice(served: Ser
     gate, control = served.gate(), served.control()
     assert gate is not None
     assert served.health() == {"ready": False, "store": True, "gate": True}  # there is no Asterisk
-    for how in (signal.SIGKILL, signal.SIGTERM):
+    for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGRTMIN + 3):
         os.kill(control, how)
         assert process.waited(lambda: served.health() is None, 5)
         assert process.waited(lambda: served.health() is not None, 20), served.said()
@@ -164,6 +164,27 @@ def test_a_gate_that_stands_still_is_known_to(served: Served) -> None:
         assert "does not answer" in found["gate"]["found"]
         assert found["control"]["state"] == "ok"
     assert process.waited(lambda: served.gate() == gate, 5)
+
+
+def test_a_control_process_that_stands_still_is_killed(served: Served) -> None:
+    """SIGSTOP, perhaps in the middle of a transaction: ten seconds later it is another one, the gate is the same."""
+    served.start()
+    gate, control = served.gate(), served.control()
+    os.kill(control, signal.SIGSTOP)
+    assert process.waited(lambda: "the control process stands still" in served.said(), 15)
+    assert process.waited(lambda: served.health() is not None, 20), served.said()
+    assert served.control() != control
+    assert served.gate() == gate
+
+
+def test_a_lock_that_may_not_be_opened_is_one_line(served: Served) -> None:
+    """It is another user's, or a folder: what to do is said, and nothing is started again and again."""
+    (served.folder / "connector.lock").mkdir()
+    command = [sys.executable, "-m", "connector", "--config", str(served.settings), "serve"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 1
+    assert "connector.lock: Is a directory. Give it and its folder to the user" in ran.stderr
+    assert "Traceback" not in ran.stderr
 
 
 @pytest.mark.parametrize(("port", "said"), [(FASTAGI, "FastAGI cannot listen"), (WEB, "the web server cannot listen")])

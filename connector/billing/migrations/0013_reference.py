@@ -25,7 +25,7 @@ TABLES = (
     "recharge",
     "term",
 )
-# On PostgreSQL each session counts in a row of its own, more or less, so that none waits for another. The version is
+# On PostgreSQL each transaction counts in a row that no other one has, so that none waits for another. The version is
 # the sum of the rows.
 SESSIONS = 64
 ON_SQLITE = """
@@ -37,7 +37,11 @@ END
 FUNCTION = """
 CREATE FUNCTION reference_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    UPDATE reference_version SET version = version + 1 WHERE id = pg_backend_pid() %% {sessions};
+    UPDATE reference_version SET version = version + 1
+    WHERE id = (SELECT id FROM reference_version ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED);
+    IF NOT FOUND THEN
+        UPDATE reference_version SET version = version + 1 WHERE id = pg_backend_pid() %% {sessions};
+    END IF;
     RETURN NULL;
 END $$
 """
