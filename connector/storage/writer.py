@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from connector.billing.batches import look_ahead
-from connector.billing.store import batch, is_spoiled
+from connector.billing.store import batch, is_spoiled, writing
 from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,8 @@ def _together(jobs: list[_Job]) -> list[_Job]:
     try:
         with batch():
             try:
-                look_ahead([job.function for job in jobs])
+                with writing():
+                    look_ahead([job.function for job in jobs])
             except StoreBusy as error:
                 _postpone(jobs, error)
                 raise

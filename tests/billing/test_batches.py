@@ -205,6 +205,36 @@ async def test_calls_of_a_company_that_another_node_has_wait_and_others_do_not(s
     writer.close()
 
 
+@ON_POSTGRESQL
+async def test_a_company_that_is_kept_for_long_keeps_only_its_own_calls(store: Store) -> None:
+    """Another node has a company and does not let go: calls of others, which come later, are admitted all the same."""
+    rich, _, other = prepared()
+    has, done = threading.Event(), threading.Event()
+
+    def keeps_acme() -> None:
+        with writing():
+            store_module.lock("name = ?", "Acme")
+            has.set()
+            done.wait(20)
+        store.close()
+
+    keeping = asyncio.create_task(asyncio.to_thread(keeps_acme))
+    await asyncio.to_thread(has.wait, 10)
+    writer = Writer()
+    waits = [asyncio.create_task(writer(calls.admit, attempt(rich), "n", SLICING)) for _ in range(3)]
+    await asyncio.sleep(0.1)
+    for _ in range(3):
+        assert isinstance(await writer(calls.admit, attempt(other), "n", SLICING), Admitted)
+    assert not any(task.done() for task in waits)
+    done.set()
+    assert [type(each) for each in await asyncio.gather(*waits)] == [Admitted] * 3
+    await keeping
+    for call in calls.live():
+        calls.ended_unseen(call, None, NOW)
+    await writer(store.close)
+    writer.close()
+
+
 class Refused(Exception):
     """A part of a transaction gives up."""
 
