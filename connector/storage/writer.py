@@ -53,6 +53,12 @@ class _Job:
         except Exception as error:
             self.error = error
 
+    def postpone(self, why: StoreBusy) -> None:
+        """It was not run, for another node is in the way."""
+        self.error = why
+        if self.tried_at is None:
+            self.tried_at = time.monotonic()
+
     @property
     def patient(self) -> bool:
         """Whether it was tried for the first time not long ago; how long it waited before is not the store's fault."""
@@ -62,6 +68,8 @@ class _Job:
         """Give the answer to who waits, on the loop's thread."""
         if self.answer.done():
             return  # nobody waits any more
+        if self.error is None and self.tried_at is None:  # nobody is told yes by a function that did not run
+            self.error = StoreUnavailable("it was not run: a defect of the connector")
         if self.error is not None:
             self.answer.set_exception(self.error)
         else:
@@ -152,29 +160,32 @@ def _together(jobs: list[_Job]) -> list[_Job]:
                 with writing():
                     look_ahead([job.function for job in jobs])
             except StoreBusy as error:
-                _postpone(jobs, error)
-                raise
+                raise _Postponed(error) from error
             for job in jobs:
                 job.run()
                 if isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy):
                     raise job.error
                 if is_spoiled():
                     raise StoreUnavailable("a function failed half-way")
+    except _Postponed as postponed:
+        for job in jobs:
+            job.postpone(postponed.why)
+        return []
     except StoreUnreachable as error:
         for job in jobs:
             job.error = error
         return []
-    except StoreUnavailable as error:
-        return [] if jobs[0].error is error else jobs
+    except StoreUnavailable:
+        return jobs
     return []
 
 
-def _postpone(jobs: list[_Job], error: StoreBusy) -> None:
-    """Other nodes have every company of these jobs: they are tried again, together with what has come meanwhile."""
-    for job in jobs:
-        job.error = error
-        if job.tried_at is None:
-            job.tried_at = time.monotonic()
+class _Postponed(Exception):
+    """Other nodes have every company of a batch: it is tried again, together with what has come meanwhile."""
+
+    def __init__(self, why: StoreBusy) -> None:
+        super().__init__(str(why))
+        self.why = why
 
 
 def _answer(job: _Job) -> None:

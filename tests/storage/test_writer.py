@@ -111,6 +111,8 @@ async def test_a_broken_store_is_told_to_whom_it_broke_for(
     )
     assert [type(answer) for answer in answers] == [Admitted, StoreUnavailable, Admitted]
     assert {call.id for call in calls.live()} == {"a", "b"}
+    answers = await asked_together(writer, broken, lambda: calls.admit(attempt(office, "c"), "node"))
+    assert [type(answer) for answer in answers] == [StoreUnavailable, Admitted]  # whichever of them comes first
 
 
 async def test_a_locked_store_is_waited_for_once(writer: Writer, office: Credentials, store: FileStore) -> None:
