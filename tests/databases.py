@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 
 from connector.billing.postgresql import SharedStore
 from connector.billing.sqlite import FileStore
-from connector.billing.store import Store
+from connector.billing.store import Store, lock, writing
 from connector.config import StoreSettings
 from lab.postgresql import Server
 
@@ -40,6 +41,27 @@ def at_once(function: Callable[[], None], threads: int) -> None:
         thread.start()
     for thread in running:
         thread.join(20)
+
+
+@asynccontextmanager
+async def company_kept(store: Store, name: str) -> AsyncIterator[threading.Event]:
+    """Another session has locked a company, until the event is set, or the block is over."""
+    has, done = threading.Event(), threading.Event()
+
+    def keeps() -> None:
+        with writing():
+            lock("name = ?", name)
+            has.set()
+            done.wait(20)
+        store.close()
+
+    keeping = asyncio.create_task(asyncio.to_thread(keeps))
+    try:
+        await asyncio.to_thread(has.wait, 10)
+        yield done
+    finally:
+        done.set()
+        await keeping
 
 
 def tamper(store: Store, *statements: str) -> None:

@@ -37,10 +37,10 @@ _OUR_ACTIONS = (
 class AmiLink:
     """One connection to the manager interface, kept open by `run`."""
 
-    def __init__(self, settings: AmiSettings, *, hears: bool = True) -> None:
-        """`hears`: whether it is told what changes; Asterisk has less to do for one that is not."""
+    def __init__(self, settings: AmiSettings, *, with_events: bool = True) -> None:
+        """`with_events`: Asterisk sends its events, by which `changed` is set. Without them it has less to do."""
         self.settings = settings
-        self._hears = hears
+        self._with_events = with_events
         self.changed = asyncio.Event()  # a contact or a registration did; whoever waits for it clears it
         self._manager: Any = None
 
@@ -69,7 +69,7 @@ class AmiLink:
             port=self.settings.port,
             username=self.settings.user,
             secret=self.settings.password.get_secret_value(),
-            events="system" if self._hears else "off",
+            events="system" if self._with_events else "off",
             reconnect_timeout=1,
             ping_delay=3600,  # ours has a time limit
             ping_interval=3600,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from connector.billing import calls, facts, ledger, reference
-from connector.billing.store import Question, for_good, lock_companies, records, remember, rows
+from connector.billing.store import Question, answers, for_good, lock_companies, records, remember
 from connector.core.calls import Attempt
 from connector.core.ledger import company_account, profile_account
 
@@ -47,23 +47,26 @@ def look_ahead(functions: Sequence[Callable[[], Any]]) -> None:
     profiles = sorted({profile for _, profile in owners.values() if profile is not None})
     accounts = [profile_account(profile, name) for profile in profiles for name in ("credit", "credit_held")]
     accounts += [company_account(company, "usage") for company in companies]
-    decided, slots = _question(_DECIDED, new, twice=True), _question(_SLOTS, profiles)
+    # A call that ends gives its channel back without looking at the others.
+    callers = sorted({profile for call_id in new if (profile := owners[call_id][1]) is not None})
+    decided, slots = _question(_DECIDED, new, twice=True), _question(_SLOTS, callers)
     calls_up, holds = _question(_CALLS, up), _question(_HOLDS, up)
     asked = [question for question in (decided, slots, calls_up, holds) if question is not None]
     asked += [*map(ledger.head_question, companies), ledger.balances_question(accounts, with_company=True)]
     locked = lock_companies(companies, asked)
     done = {call_id for (call_id,) in _answer(decided)}
-    taken: dict[int, set[int]] = {profile: set() for profile in profiles}
+    taken: dict[int, set[int]] = {profile: set() for profile in callers}
     for profile, slot in _answer(slots):
         taken[profile].add(slot)
     there = {} if calls_up is None else {row.id: row for row in records(*calls_up)}
     held = {} if holds is None else {row.call_id: row for row in records(*holds)}
-    ledger.remember_heads(companies, locked)
-    ledger.remember_balances(accounts, locked)
+    for company in locked.intersection(companies):
+        ledger.remember_head(company)
+    ledger.remember_balances(accounts)
     for call_id, (company, profile) in owners.items():
         if company not in locked:
             continue
-        if profile is not None:
+        if profile in taken:
             remember(facts.slots_key(profile), frozenset(taken[profile]))
         if call_id in attempts:
             remember(calls.decided_key(call_id), call_id in done)
@@ -96,4 +99,4 @@ def _question(sql: str, values: Sequence[Any], *, twice: bool = False) -> Questi
 
 
 def _answer(question: Question | None) -> list[tuple[Any, ...]]:
-    return [] if question is None else rows(question[0], *question[1])
+    return [] if question is None else answers(question)

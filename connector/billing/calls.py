@@ -102,7 +102,6 @@ def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0
             decided = gate.decide(known, slicing)
         if isinstance(decided, Emergency):
             return decided
-        remember(decided_key(attempt.call_id), None)  # from now on it is
         if isinstance(decided, Refusal):
             return _refuse(attempt, node, decided, known)
         return _begin(attempt, node, known, decided, slicing, epoch)
@@ -144,6 +143,7 @@ def _begin(
         sip_id=facts.mark(attempt.sip_id),
     )
     remember(facts.slots_key(profile.id), known.taken | {decided.slot})
+    remember(decided_key(attempt.call_id), None)
     _changed(attempt.call_id)
     keep_for_good(attempt.call_id, (profile.company_id, profile.id))
     if hold is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -19,6 +19,7 @@ from connector.billing.models import Account, Call, Cdr, Charge, Closing, Compan
 from connector.billing.named import company_row
 from connector.billing.store import (
     Question,
+    answers,
     bytewise,
     foresee,
     insert,
@@ -141,8 +142,7 @@ def balances(names: Iterable[str], company: int | None = None) -> dict[str, int]
     found = {name: remembered(("balance", name)) for name in names}
     unknown = [name for name, balance in found.items() if balance is None]
     if unknown:
-        sql, values = balances_question(unknown)
-        there = dict(rows(sql, *values))
+        there = dict(answers(balances_question(unknown)))
         found |= {**dict.fromkeys(unknown, 0), **there}
         if company is not None and locked(company):
             for name, balance in there.items():  # one that is not there is still to be made
@@ -304,8 +304,7 @@ def _opened(company: int, lines: tuple[core.Posting, ...]) -> dict[str, int]:
     """The balances before an entry. Accounts are made at their first posting; none may go below zero."""
     unknown = [line.account for line in lines if remembered(("balance", line.account)) is None]
     if unknown:
-        sql, values = balances_question(unknown)
-        found = dict(rows(sql, *values))
+        found = dict(answers(balances_question(unknown)))
         for name in unknown:
             if name not in found:
                 of_it = {"purpose": core.purpose(name), "asset": core.asset(name), "balance": 0}
@@ -345,8 +344,7 @@ def _head(company: int) -> _Head:
     """The head of a company's chain; a transaction that has locked the company asks once."""
     found: _Head | None = remembered(("head", company))
     if found is None:
-        sql, values = head_question(company)
-        found = next((_Head(*row) for row in rows(sql, *values)), _Head())
+        found = next((_Head(*row) for row in answers(head_question(company))), _Head())
         if locked(company):
             remember(("head", company), found)
     return found
@@ -361,18 +359,15 @@ def head_question(company: int) -> Question:
     return sql, (company, company)
 
 
-def remember_heads(companies: Iterable[int], locked_ones: Collection[int]) -> None:
-    """Remember the heads of companies that the transaction has locked."""
-    for company in companies:
-        if company in locked_ones:
-            _head(company)
+def remember_head(company: int) -> None:
+    """Remember the head of a company that the transaction has locked."""
+    _head(company)
 
 
-def remember_balances(names: Sequence[str], locked_ones: Collection[int]) -> None:
-    """Remember the balances of accounts of companies that the transaction has locked."""
-    sql, values = balances_question(names, with_company=True)
-    for name, balance, company in rows(sql, *values):
-        if company in locked_ones:
+def remember_balances(names: Sequence[str]) -> None:
+    """Remember the balances of those accounts whose companies the transaction has locked."""
+    for name, balance, company in answers(balances_question(names, with_company=True)):
+        if locked(company):
             remember(("balance", name), balance)
 
 

@@ -104,8 +104,7 @@ def _memory() -> Memory | None:
 
 
 def _of_version() -> Memory:
-    sql, values = store.VERSION
-    ((version,),) = store.rows(sql, *values)
+    ((version,),) = store.answers(store.VERSION)
     shared: Memory | None = vars(database.obj).get("reference")
     went_back = shared is not None and version < shared.version and store.may_write()
     if shared is None or version > shared.version or went_back:  # back: the database is as it was once

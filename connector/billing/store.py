@@ -215,13 +215,13 @@ def lock(condition: str, *values: Any, ahead: Sequence[Question] = ()) -> None:
         queue: Question = (f"SELECT id, pg_advisory_xact_lock({COMPANIES}, id) FROM company WHERE {condition}", values)
         got: Question = (f"SELECT id FROM company WHERE {condition} FOR NO KEY UPDATE", values)
         foresee(queue, got, VERSION, wanted, *ahead)
-        rows(queue[0], *values)
+        answers(queue)
     else:
         got = _free(condition, values)
         foresee(got, VERSION, wanted, *ahead)
-    found = {company for (company,) in rows(got[0], *got[1])}
+    found = {company for (company,) in answers(got)}
     _here.moment += 1
-    if {company for (company,) in rows(wanted[0], *values)} - found:
+    if {company for (company,) in answers(wanted)} - found:
         raise _taken()
     _frames.impatient = False
     held.update(found)
@@ -311,13 +311,13 @@ def _changes(sql: str) -> str:
 
 def remember(what: Hashable, value: object) -> None:
     """Keep what this transaction has read or written, and nobody else can change before it is over, for the company is
-    locked: the last entry of its ledger, a balance, the channels in use. What changes it is told here too.
+    locked: the last entry of its ledger, a balance, the channels in use. Code that changes one calls this again.
     """
     _frames.open[-1].known[what] = value
 
 
 def remembered(what: Hashable) -> Any:
-    """What `remember` was told in this transaction; None if it was told nothing. A part that failed told nothing."""
+    """The value that was remembered in this transaction; None for none. What a failed part remembered is not kept."""
     return next((frame.known[what] for frame in reversed(_frames.open) if what in frame.known), None)
 
 
@@ -337,7 +337,7 @@ def lock_companies(companies: Sequence[int], ahead: Sequence[Question]) -> set[i
     most = len(wanted) if time.monotonic() > _frames.crowded_until else (len(wanted) + 1) // 2
     free = _free(f"id IN ({', '.join('?' * len(wanted))})", tuple(wanted), most)
     foresee(free, VERSION, *ahead)
-    got = {company for (company,) in rows(*_flat(free))}
+    got = {company for (company,) in answers(free)}
     _here.moment += 1
     if len(got) < most:
         _frames.crowded_until = time.monotonic() + CROWDED_S
@@ -354,12 +354,8 @@ def lock_companies(companies: Sequence[int], ahead: Sequence[Question]) -> set[i
     return held
 
 
-def _flat(question: Question) -> tuple[Any, ...]:
-    return question[0], *question[1]
-
-
 def for_good(what: Hashable) -> Any:
-    """What `keep_for_good` was told of the open store; None if it was told nothing."""
+    """The value that was kept for good of the open store; None for none."""
     return _kept().get(what)
 
 
@@ -592,6 +588,12 @@ def foresee(*questions: Question) -> None:
 def rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """The rows that an SQL statement gives. Inside a transaction."""
     return list(cast("Any", database).execute_sql(_worded(sql), values).fetchall())
+
+
+def answers(question: Question) -> list[tuple[Any, ...]]:
+    """The rows that a question gives. Inside a transaction."""
+    sql, values = question
+    return rows(sql, *values)
 
 
 def fitting(sql: str, *conditions: tuple[str, Any]) -> Question:

@@ -77,7 +77,7 @@ def settings() -> config.Settings:
 
 
 def settings_file() -> Path:
-    """The settings file that the command was told to use, or the usual one."""
+    """The settings file of `--config`, or the usual one."""
     return settings_path[0] or config.default_path()
 
 

@@ -1,4 +1,4 @@
-"""What the dialplan (asterisk/dropin/extensions.conf) is told of a decision: where a leg goes on, by which variables.
+"""What the dialplan (asterisk/dropin/extensions.conf) gets for a decision: where a leg goes on, by which variables.
 
 The same for who asks by Stasis and who asks by FastAGI. Nothing here comes from the network but `name`, which is
 cleaned, and never stands in an argument: a variable's value is not read again by Asterisk, an argument's is.

@@ -126,8 +126,7 @@ async def _serve(settings: Settings) -> None:
 
 async def _usable(store: Store) -> None:
     """Wait for the gate, which makes the store's tables and brings them up to date when it starts."""
-    began = asyncio.get_running_loop().time()
-    told_at = began
+    told_at = asyncio.get_running_loop().time()
     while True:
         try:
             await asyncio.to_thread(store.check)

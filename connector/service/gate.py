@@ -44,7 +44,7 @@ async def serve(settings: Settings) -> None:
         writer = Writer(lambda: store.write_as(settings.node))
         await own(writer)
         client = AriClient(settings.ari)
-        ami = AmiLink(settings.ami, hears=False)
+        ami = AmiLink(settings.ami, with_events=False)
         slicing = Slicing(settings.calls.slice_s, settings.calls.longest_s)
         journal = CelFile(settings.journal.path)
         warning_ms = settings.calls.warning_s * 1000

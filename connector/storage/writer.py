@@ -34,7 +34,7 @@ PAUSE_S = 0.005
 
 
 @dataclass(eq=False)
-class _Job:
+class Job:
     """A billing function to run, and who waits for it."""
 
     function: Callable[[], Any]
@@ -46,8 +46,7 @@ class _Job:
     def run(self) -> None:
         """Run it in a transaction of its own, or in the one that is open."""
         self.value, self.error = None, None
-        if self.tried_at is None:
-            self.tried_at = time.monotonic()
+        self._tried()
         try:
             self.value = self.function()
         except Exception as error:
@@ -56,6 +55,9 @@ class _Job:
     def postpone(self, why: StoreBusy) -> None:
         """It was not run, for another node is in the way."""
         self.error = why
+        self._tried()
+
+    def _tried(self) -> None:
         if self.tried_at is None:
             self.tried_at = time.monotonic()
 
@@ -68,7 +70,7 @@ class _Job:
         """Give the answer to who waits, on the loop's thread."""
         if self.answer.done():
             return  # nobody waits any more
-        if self.error is None and self.tried_at is None:  # nobody is told yes by a function that did not run
+        if self.error is None and self.tried_at is None:  # a function that did not run never counts as done
             self.error = StoreUnavailable("it was not run: a defect of the connector")
         if self.error is not None:
             self.answer.set_exception(self.error)
@@ -86,14 +88,14 @@ class Writer:
     def __init__(self, first: Callable[[], None] = lambda: None) -> None:
         """`first` is done on the thread before anything else."""
         self._first = first
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._thread.start()
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one billing function; what it returns or raises."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(functools.partial(function, *args, **kwargs), answer))
+        self._jobs.put(Job(functools.partial(function, *args, **kwargs), answer))
         return await answer
 
     def close(self) -> None:
@@ -103,13 +105,16 @@ class Writer:
 
     def _work(self) -> None:
         self._first()
-        busy: list[_Job] = []
+        busy: list[Job] = []
         while True:
             together = self._next(busy)
             if not together:
                 return
             try:
-                busy = _run(together)
+                busy = run_batch(together)
+                for job in together:
+                    if job not in busy:
+                        _answer(job)
             except Exception as error:  # a defect of ours: told to who waits, and the thread lives on
                 log.exception("the writer stumbled")
                 busy = []
@@ -117,7 +122,7 @@ class Writer:
                     job.error = error
                     _answer(job)
 
-    def _next(self, busy: list[_Job]) -> list[_Job]:
+    def _next(self, busy: list[Job]) -> list[Job]:
         """What is to be done now: what could not be done before, and what has come. Nothing: that was all."""
         together = list(busy)
         while len(together) - len(busy) < MOST_TOGETHER:
@@ -133,8 +138,10 @@ class Writer:
         return together
 
 
-def _run(jobs: list[_Job]) -> list[_Job]:
-    """Run them in one transaction if that can be, else each in its own; those that are to be tried again later."""
+def run_batch(jobs: list[Job]) -> list[Job]:
+    """Run them in one transaction if that can be, else each in its own; those that are to be tried again later. None is
+    answered yet.
+    """
     alone = jobs if len(jobs) == 1 else _together(jobs)
     for job in alone:
         job.run()
@@ -142,14 +149,10 @@ def _run(jobs: list[_Job]) -> list[_Job]:
             for other in alone[alone.index(job) + 1 :]:
                 other.error = job.error
             break
-    again = [job for job in jobs if isinstance(job.error, StoreBusy) and job.patient]
-    for job in jobs:
-        if job not in again:
-            _answer(job)
-    return again
+    return [job for job in jobs if isinstance(job.error, StoreBusy) and job.patient]
 
 
-def _together(jobs: list[_Job]) -> list[_Job]:
+def _together(jobs: list[Job]) -> list[Job]:
     """Run them in one transaction. All of them again, if the store is broken for one of them or at the commit, for then
     nothing of it stands as far as anybody knows, or if one failed after it wrote something; each is to be run in its
     own.
@@ -188,7 +191,7 @@ class _Postponed(Exception):
         self.why = why
 
 
-def _answer(job: _Job) -> None:
+def _answer(job: Job) -> None:
     try:
         job.answer.get_loop().call_soon_threadsafe(job.tell)
     except RuntimeError:

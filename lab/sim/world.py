@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, ParamSpec, TypeVar
@@ -27,10 +27,11 @@ from connector.billing import (
     vault,
 )
 from connector.billing.sqlite import IN_MEMORY, FileStore
-from connector.billing.store import batch, is_spoiled, reading, rows, writing
+from connector.billing.store import reading, rows, writing
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
 from connector.errors import ConnectorError, StoreBusy, StoreUnavailable
+from connector.storage.writer import Job, run_batch
 from lab.sim import loop as virtual
 from lab.sim import plan as plans
 from lab.sim.asterisk import SimAsterisk, SimClient, Truth
@@ -212,32 +213,33 @@ class World:
         self.begin()
 
 
-@dataclass(eq=False)
-class Job:
-    """A store function that waits for its commit, who waits for it, and what goes wrong with it."""
+class Faulty:
+    """A store function with a fault that happens once: when the writer runs it again, it is as usual."""
 
-    function: Callable[[], Any]
-    answer: asyncio.Future[Any]
-    what: str
-    value: Any = None
-    error: Exception | None = None
+    def __init__(self, function: Callable[[], Any], change: Callable[[], None]) -> None:
+        self.function = function
+        self.change = change
+        self.fault = ""
 
-    def run(self) -> None:
-        """Run it in a part of the transaction that is open, or in one of its own."""
-        self.value, self.error = None, None
-        try:
-            self.value = self.function()
-        except Exception as error:
-            self.error = error
+    def __call__(self) -> Any:
+        """Run it."""
+        fault, self.fault = self.fault, ""
+        if fault == "changed":
+            self.change()
+        if fault not in _AFTERWARDS:
+            return self.function()
+        with writing():
+            self.function()
+            kind, words = _AFTERWARDS[fault]
+            raise kind(words)
 
-    def run_half(self) -> None:
-        """Run it, and then another node is in its way."""
-        try:
-            with writing():
-                self.function()
-                raise StoreBusy("another node is in the way")
-        except StoreBusy as error:
-            self.error = error
+
+# What a function finds when it has done all, and what takes it back.
+_AFTERWARDS: dict[str, tuple[type[StoreUnavailable], str]] = {
+    "half-way": (StoreUnavailable, "the store is broken"),
+    "busy": (StoreBusy, "another node is in the way"),
+    "commit fails": (StoreUnavailable, "disk I/O error"),
+}
 
 
 class Life:
@@ -246,7 +248,7 @@ class Life:
     def __init__(self, world: World) -> None:
         self.world = world
         self.dead = False
-        self.waiting: list[Job] = []
+        self.waiting: list[tuple[Job, str]] = []
         self.committing: asyncio.Future[None] | None = None
         self.client = SimClient(world.asterisk, self.end)
         self.app = ConnectorApp(
@@ -290,13 +292,14 @@ class Life:
             self.app.event(message)
 
     async def store(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """The writer, with what may go wrong with a store: what waits together shares a commit, as in writer.py."""
+        """The writer, with what may go wrong with a store: what waits together is one batch of storage/writer.py."""
         world = self.world
         what = world.chance.at("store", AT_STORE)
         if what == "slow":
             await asyncio.sleep(2)
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
-        self.waiting.append(Job(functools.partial(function, *args, **kwargs), answer, what))
+        faulty = Faulty(functools.partial(function, *args, **kwargs), world.books.change_reference_data)
+        self.waiting.append((Job(faulty, answer), what))
         if self.committing is None:
             self.committing = asyncio.ensure_future(self.commit())
         return await answer
@@ -305,63 +308,37 @@ class Life:
         """What has come until a commit begins is in it."""
         world = self.world
         await asyncio.sleep(2 if world.store_slow else world.chance.delay_s(0.02))
-        self.committing, jobs = None, self.waiting
+        self.committing, waiting = None, self.waiting
         self.waiting = []
         wrong = world.chance.at("batch", AT_BATCH)
-        if wrong == "killed before" or any(job.what == "killed before" for job in jobs):
+        each = {what for _, what in waiting}
+        if "killed before" in (wrong, *each):
             self.end()
         if self.dead:
             return  # nobody is there any more
-        if world.store_gone:
-            self.answer(jobs, StoreUnavailable("the disk is full"))
-            return
-        self.answer([job for job in jobs if job.what == "refused"], StoreUnavailable("the disk is full"))
-        jobs = [job for job in jobs if job.what != "refused"]
-        self.do(jobs, wrong)
-        if wrong == "killed after" or any(job.what == "killed after" for job in jobs):
+        refused = StoreUnavailable("the disk is full")
+        for job, what in waiting:
+            if world.store_gone or what == "refused":
+                job.error = refused
+                job.tell()
+        taken = [(job, what) for job, what in waiting if job.error is not refused]
+        self.run([job for job, _ in taken], wrong)
+        if taken and "killed after" in (wrong, *each):
             self.end()
             return
-        lost = StoreUnavailable("the answer is lost")
-        for job in jobs:
-            error = lost if "answer lost" in (wrong, job.what) else job.error
-            if not job.answer.done():
-                if error is not None:
-                    job.answer.set_exception(error)
-                else:
-                    job.answer.set_result(job.value)
+        for job, what in taken:
+            if "answer lost" in (wrong, what):
+                job.error = StoreUnavailable("the answer is lost")
+            job.tell()
 
-    def answer(self, jobs: Sequence[Job], error: Exception) -> None:
-        """Those who wait are told that nothing was written."""
-        for job in jobs:
-            if not job.answer.done():
-                job.answer.set_exception(error)
-
-    def do(self, jobs: list[Job], wrong: str) -> None:
-        """Run them in one transaction; if the store is broken for one of them, or at the commit, each in its own."""
-        try:
-            with batch():
-                for number, job in enumerate(jobs):
-                    here = wrong if number == len(jobs) // 2 else ""
-                    if here == "changed":
-                        self.world.books.change_reference_data()
-                    if here == "busy":
-                        job.run_half()
-                    else:
-                        job.run()
-                    if is_spoiled():
-                        raise StoreUnavailable("a function failed half-way")
-                    if here == "half-way" or (
-                        isinstance(job.error, StoreUnavailable) and not isinstance(job.error, StoreBusy)
-                    ):
-                        raise StoreUnavailable("the store is broken")
-                if wrong == "commit fails":
-                    raise StoreUnavailable("disk I/O error")
-        except StoreUnavailable:
-            for job in jobs:
-                job.run()
-        for job in jobs:
-            if isinstance(job.error, StoreBusy):
-                job.run()
+    def run(self, jobs: list[Job], wrong: str) -> None:
+        """Run them as the writer does, until none is to be tried again."""
+        if jobs and wrong:
+            faulty = jobs[-1 if wrong == "commit fails" else len(jobs) // 2].function
+            assert isinstance(faulty, Faulty)
+            faulty.fault = wrong
+        while jobs:
+            jobs = run_batch(jobs)
 
     def end(self) -> None:
         """Somebody kills it now."""

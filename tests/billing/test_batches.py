@@ -32,7 +32,7 @@ from connector.storage.writer import Writer
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt
 from tests.conftest import DECK, NOW, TAMPERED, copied
-from tests.databases import Databases
+from tests.databases import Databases, company_kept
 
 SLICING = Slicing(60)
 TABLES = ("account", "call", "hold", "cdr", "charge", "call_day", "destination_month", "channel_hour", "refusal_month")
@@ -164,10 +164,7 @@ async def test_a_part_that_fails_after_it_was_done_takes_the_batch_with_it(
     assert [type(found) for found in answers] == [Admitted, StoreBusy, Admitted]
     assert {call.id for call in calls.live()} >= {good.call_id}
     assert bad.call_id not in {call.id for call in calls.live()}
-    for call in calls.live():
-        calls.ended_unseen(call, None, NOW)
-    await writer(store.close)
-    writer.close()
+    await ended_all(store, writer)
     assert len(history.cdrs(10)) == 2
     TAMPERED.add(store.name)
 
@@ -176,63 +173,53 @@ async def test_a_part_that_fails_after_it_was_done_takes_the_batch_with_it(
 async def test_calls_of_a_company_that_another_node_has_wait_and_others_do_not(store: Store) -> None:
     """A batch of two companies, one of them locked elsewhere: its calls wait, the other's are admitted meanwhile."""
     rich, _, other = prepared()
-    has, done = threading.Event(), threading.Event()
-
-    def keeps_acme() -> None:
-        with writing():
-            store_module.lock("name = ?", "Acme")
-            has.set()
-            done.wait(10)
-        store.close()
-
-    keeping = asyncio.create_task(asyncio.to_thread(keeps_acme))
-    await asyncio.to_thread(has.wait, 10)
-    writer, queued = Writer(), threading.Event()
-    first = asyncio.create_task(writer(queued.wait, 10))
-    waits = [asyncio.create_task(writer(calls.admit, attempt(rich), "n", SLICING)) for _ in range(3)]
-    goes = [asyncio.create_task(writer(calls.admit, attempt(other), "n", SLICING)) for _ in range(3)]
-    await asyncio.sleep(0)
-    queued.set()
-    found = await asyncio.wait_for(asyncio.gather(first, *goes), 5)
-    assert [type(each) for each in found[1:]] == [Admitted] * 3
-    assert not any(task.done() for task in waits)
-    done.set()
-    assert [type(each) for each in await asyncio.gather(*waits)] == [Admitted] * 3
-    await keeping
-    for call in calls.live():
-        calls.ended_unseen(call, None, NOW)
-    await writer(store.close)
-    writer.close()
+    async with company_kept(store, "Acme") as let_go:
+        writer, queued = Writer(), threading.Event()
+        first = asyncio.create_task(writer(queued.wait, 10))
+        waits = [asyncio.create_task(writer(calls.admit, attempt(rich), "n", SLICING)) for _ in range(3)]
+        goes = [asyncio.create_task(writer(calls.admit, attempt(other), "n", SLICING)) for _ in range(3)]
+        await asyncio.sleep(0)  # they are asked for
+        queued.set()
+        found = await asyncio.wait_for(asyncio.gather(first, *goes), 5)
+        assert [type(each) for each in found[1:]] == [Admitted] * 3
+        assert not any(task.done() for task in waits)
+        let_go.set()
+        assert [type(each) for each in await asyncio.gather(*waits)] == [Admitted] * 3
+    await ended_all(store, writer)
 
 
 @ON_POSTGRESQL
 async def test_a_company_that_is_kept_for_long_keeps_only_its_own_calls(store: Store) -> None:
     """Another node has a company and does not let go: calls of others, which come later, are admitted all the same."""
     rich, _, other = prepared()
-    has, done = threading.Event(), threading.Event()
+    async with company_kept(store, "Acme") as let_go:
+        writer = Writer()
+        waits = [asyncio.create_task(writer(calls.admit, attempt(rich), "n", SLICING)) for _ in range(3)]
+        async with asyncio.timeout(10):
+            while not await asyncio.to_thread(waiting_sessions, store):
+                continue
+        for _ in range(3):
+            assert isinstance(await writer(calls.admit, attempt(other), "n", SLICING), Admitted)
+        assert not any(task.done() for task in waits)
+        let_go.set()
+        assert [type(each) for each in await asyncio.gather(*waits)] == [Admitted] * 3
+    await ended_all(store, writer)
 
-    def keeps_acme() -> None:
-        with writing():
-            store_module.lock("name = ?", "Acme")
-            has.set()
-            done.wait(20)
-        store.close()
 
-    keeping = asyncio.create_task(asyncio.to_thread(keeps_acme))
-    await asyncio.to_thread(has.wait, 10)
-    writer = Writer()
-    waits = [asyncio.create_task(writer(calls.admit, attempt(rich), "n", SLICING)) for _ in range(3)]
-    await asyncio.sleep(0.1)
-    for _ in range(3):
-        assert isinstance(await writer(calls.admit, attempt(other), "n", SLICING), Admitted)
-    assert not any(task.done() for task in waits)
-    done.set()
-    assert [type(each) for each in await asyncio.gather(*waits)] == [Admitted] * 3
-    await keeping
+async def ended_all(store: Store, writer: Writer) -> None:
+    """No call is left, and the writer has ended."""
     for call in calls.live():
         calls.ended_unseen(call, None, NOW)
     await writer(store.close)
     writer.close()
+
+
+def waiting_sessions(store: Store) -> int:
+    """How many sessions of PostgreSQL wait for a lock of ours."""
+    with reading():
+        found = rows("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    store.close()
+    return int(found[0][0])
 
 
 class Refused(Exception):

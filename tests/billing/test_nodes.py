@@ -10,7 +10,7 @@ import pytest
 
 from connector.billing import calls, credit, history, ledger, nodes, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, lock, nobody_writes_as, writing
+from connector.billing.store import Store, nobody_writes_as, writing
 from connector.core import refusals
 from connector.core.calls import ASTRAY_MS, LONGEST_RINGING_MS, Admitted, Direction
 from connector.core.money import MICROS
@@ -22,7 +22,7 @@ from lab import process
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
 from tests.conftest import NOW
-from tests.databases import at_once, place_of
+from tests.databases import at_once, company_kept, place_of
 
 ROUNDS = 2
 
@@ -169,29 +169,18 @@ async def test_who_waits_for_a_company_keeps_no_other_waiting(office: Credential
     """One node has a company; the other's transaction has another one already, and does not wait with it in hand."""
     profiles.create_company("Other", "GBP", "Europe/London", NOW)
     credit.top_up(MICROS, "other", NOW, "Other")
-    has, done = threading.Event(), threading.Event()
-
-    def keeps_acme() -> None:
-        with writing():
-            lock("name = ?", "Acme")
-            has.set()
-            done.wait(10)
-        store.close()
-
-    keeping = asyncio.create_task(asyncio.to_thread(keeps_acme))
-    await asyncio.to_thread(has.wait, 10)
-    writer, queued = Writer(), threading.Event()
-    first = asyncio.create_task(writer(queued.wait, 10))
-    second = asyncio.create_task(writer(credit.top_up, MICROS, "a", NOW, "Other"))
-    third = asyncio.create_task(writer(credit.top_up, MICROS, "b", NOW, "Acme"))
-    fourth = asyncio.create_task(writer(credit.top_up, MICROS, "c", NOW, "Other"))
-    await asyncio.sleep(0)
-    queued.set()
-    await asyncio.wait_for(asyncio.gather(first, second, fourth), 5)
-    assert not third.done()
-    done.set()
-    assert (await third).company == "Acme"
-    await keeping
+    async with company_kept(store, "Acme") as let_go:
+        writer, queued = Writer(), threading.Event()
+        first = asyncio.create_task(writer(queued.wait, 10))
+        second = asyncio.create_task(writer(credit.top_up, MICROS, "a", NOW, "Other"))
+        third = asyncio.create_task(writer(credit.top_up, MICROS, "b", NOW, "Acme"))
+        fourth = asyncio.create_task(writer(credit.top_up, MICROS, "c", NOW, "Other"))
+        await asyncio.sleep(0)
+        queued.set()
+        await asyncio.wait_for(asyncio.gather(first, second, fourth), 5)
+        assert not third.done()
+        let_go.set()
+        assert (await third).company == "Acme"
     await writer(store.close)
     writer.close()
 

@@ -94,14 +94,16 @@ async def test_what_is_no_status_is_none(tmp_path: Path, said: bytes) -> None:
     server.close()
 
 
-async def test_the_control_process_knows_it_is_ready_only_while_it_says_so(path: Path) -> None:
+async def test_the_control_process_knows_it_is_ready_only_while_it_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ready, not ready, dead, back: each is known at the next question, and what trunks answered with it."""
+    monkeypatch.setattr(gate_status, "HEALTH_EVERY_S", 0)  # each question is asked
     now = [STATUS]
     gate = Gate(path, "n")
     found = []
 
     async def look() -> None:
-        await asyncio.sleep(gate_status.HEALTH_EVERY_S)
         await gate.ask()
         found.append((gate.answers, gate.is_ready, dict(gate.tried)))
 
