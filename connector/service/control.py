@@ -98,7 +98,6 @@ async def _serve(settings: Settings) -> None:
         terms, calls_for_help = Terms(writer, clock), EmergencyCalls(settings, writer, clock)
         mailbox_files, books = Mailboxes(settings, asterisk, boxes), Books(settings.node, reader, clock)
         work: dict[str, Work] = {
-            "gate": gate.run,
             "AMI": ami.run,
             "config": lambda: keep_applied(configurator, clock, auto_apply=settings.sip.auto_apply),
             "terms": lambda: every(TERMS_EVERY_S, terms.renew, "terms that are due wait"),
@@ -113,7 +112,7 @@ async def _serve(settings: Settings) -> None:
             work["copies"] = lambda: sip_copies.listening(settings.sip.copies_port, watch.invite_refused)
         log.info("started: node %s, store %s", settings.node, store.name)
         try:
-            await run_until_stopped(writer, work)
+            await run_until_stopped(writer, work, {"gate": gate.run})
         finally:
             await listener.close()  # calls by call buttons end with it: their sound goes through us
             await asterisk.close()

@@ -59,9 +59,9 @@ async def serve(settings: Settings) -> None:
                     "ARI": lambda: client.run(app),
                     "AMI": ami.run,
                     "pay": app.keep_paid,
-                    "status": lambda: gate_status.serve(settings.gate_socket, lambda: _status(settings.node, app)),
                     "decks": lambda: every(DECKS_EVERY_S, lambda: _read_decks(reader, clock), "rate decks wait"),
                 },
+                {"status": lambda: gate_status.serve(settings.gate_socket, lambda: _status(settings.node, app))},
             )
         finally:
             agi.close()

@@ -75,12 +75,13 @@ async def own(store: StoreDoor) -> None:
             return
 
 
-async def run_until_stopped(store: StoreDoor, work: dict[str, Work]) -> None:
-    """Begin each work once the store may be used, by its name, and return when all of it is stopped, at SIGTERM or
-    SIGINT. What ends a work that should never end is raised.
+async def run_until_stopped(store: StoreDoor, work: dict[str, Work], at_once: dict[str, Work]) -> None:
+    """Begin each work by its name, `at_once` or when the store may be used, and return when all of it is stopped, at
+    SIGTERM or SIGINT. What ends a work that should never end is raised.
     """
     looked_at = asyncio.Event()
     tasks = [asyncio.create_task(once(looked_at, begin), name=name) for name, begin in work.items()]
+    tasks += [asyncio.create_task(begin(), name=name) for name, begin in at_once.items()]
     tasks.append(asyncio.create_task(wait_for_a_look(store, looked_at), name="restored"))
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):

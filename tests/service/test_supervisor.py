@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from connector.billing import restored
+from connector.billing.sqlite import FileStore
 from connector.errors import GateUnavailable
 from connector.service import gate_status
 from lab import process
@@ -164,6 +166,16 @@ def test_a_gate_that_stands_still_is_known_to(served: Served) -> None:
         assert "does not answer" in found["gate"]["found"]
         assert found["control"]["state"] == "ok"
     assert process.waited(lambda: served.gate() == gate, 5)
+
+
+def test_a_gate_that_waits_for_a_look_is_there(served: Served) -> None:
+    """After a restore nothing is admitted before somebody has looked; that the gate runs is known all the same."""
+    store = FileStore(served.folder / "connector.db")
+    store.migrate()
+    restored.mark(0)
+    store.close()
+    served.start()
+    assert served.health() == {"ready": False, "store": True, "gate": True}
 
 
 def test_a_control_process_that_stands_still_is_killed(served: Served) -> None:
