@@ -3,11 +3,12 @@
 PORT_BASE ?= 15060
 SECONDS ?= 600
 PY := .venv/bin/python
+PINNED := --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 
-.PHONY: help run start stop test unit bench load soak chaos nodes sim check lock clean
+.PHONY: help run start stop test test-containers unit bench load soak chaos nodes sim check lock release clean
 
 help:  ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
 
 .venv/ready: requirements.lock pyproject.toml lab/setup.sh
 	@PORT_BASE=$(if $(filter run start,$(MAKECMDGOALS)),$(PORT_BASE)) sh lab/setup.sh
@@ -23,6 +24,9 @@ stop:  ## end what `make run` or `make start` started, whatever is left of it
 
 test: .venv/ready  ## everything, on a real Asterisk
 	@$(PY) -m lab test
+
+test-containers: .venv/ready  ## the images of docker/, built and called from outside: needs a Docker Engine and root
+	@$(PY) -m lab containers
 
 unit: .venv/ready  ## the tests that need no Asterisk, in a few minutes
 	@$(PY) -m lab unit
@@ -49,7 +53,11 @@ check: .venv/ready  ## style and types only
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lock:  ## pin every requirement again, with hashes and without addresses
-	uv pip compile -q --extra dev --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal pyproject.toml -o requirements.lock
+	uv pip compile -q --extra dev $(PINNED) pyproject.toml -o requirements.lock
+	uv pip compile -q --extra build -c requirements.lock $(PINNED) pyproject.toml -o requirements-service.lock
+
+release: .venv/ready  ## sdist, wheel and Debian package from the last commit, with checksums in dist/, and its tag
+	@$(PY) -m lab release
 
 clean: stop  ## back to a clean clone
-	rm -rf .venv .asterisk var build *.egg-info
+	rm -rf .venv .asterisk var build dist *.egg-info

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +18,8 @@ from connector.errors import SettingsError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,30}$")]
+# FreePBX names them by their address: 0.0.0.0-udp.
+Transport = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,60}$")]
 
 
 class _Section(BaseModel):
@@ -46,8 +50,11 @@ class StoreSettings(_Section):
     @property
     def key_path(self) -> Path:
         """The file of the key."""
-        beside = self.path.with_suffix(".key") if self.path else Path("/etc/asterisk-connector/connector.key")
-        return self.key or beside
+        if self.key or self.path:
+            return self.key or self.path.with_suffix(".key")  # type: ignore[union-attr]
+        # The service may not write to /etc; a key that an earlier version made there stays the key.
+        old = Path("/etc/asterisk-connector/connector.key")
+        return old if os.access(old, os.F_OK) else Path("/var/lib/asterisk-connector/connector.key")
 
     @field_validator("url")
     @classmethod
@@ -67,10 +74,11 @@ class StoreSettings(_Section):
 
 
 class AriSettings(_Section):
-    """How Asterisk's REST interface is reached, and under which application name."""
+    """How Asterisk's REST interface is reached, and under which application name. `prefix` is http.conf's, if any."""
 
     host: str = "127.0.0.1"
     port: Port = 8088
+    prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{0,60}$")] = ""
     user: Name
     password: SecretStr
     app: Name = "connector"
@@ -78,7 +86,13 @@ class AriSettings(_Section):
     @property
     def url(self) -> str:
         """Where the interface begins, without a slash at its end."""
-        return f"http://{self.host}:{self.port}/ari"
+        return f"http://{self.place}/ari"
+
+    @property
+    def place(self) -> str:
+        """Address, port and prefix of Asterisk's web server, as they stand in a URL."""
+        prefix = self.prefix.strip("/")
+        return f"{self.host}:{self.port}" + (f"/{prefix}" if prefix else "")
 
 
 class AmiSettings(_Section):
@@ -95,25 +109,26 @@ class SipSettings(_Section):
 
     `host` also goes into SDP as the media address, and to PBXs as their server. `transport`, `tcp_transport` and
     `tls_transport` are pjsip's names of them; nobody can use one that is not named. `generated` is the folder that
-    pjsip.conf includes; with `auto_apply` the connector brings it up to date by itself, a few seconds after a change. A
+    pjsip.conf includes; with `auto_apply` the connector brings it up to date by itself, seconds after a change. A
     call that gets no media for `rtp_timeout_s` is ended, for its other side is gone without a word; 0: never. A call on
     hold has `rtp_timeout_hold_s` instead; 0: never, and what it has paid for ends it.
 
-    `copies_port`: the UDP port on 127.0.0.1 to which Asterisk sends copies of SIP messages (hep.conf); 0: none. By them
-    a trunk's history tells of calls that Asterisk refuses for their codecs.
+    `copies_port`: the UDP port at `copies_host` to which Asterisk sends copies of SIP messages (hep.conf); 0: none. By
+    them a trunk's history tells of calls that Asterisk refuses for their codecs.
     """
 
     host: str = "127.0.0.1"
     port: Port = 5060
     tls_port: Port = 5061
     realm: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,60}$")] = "asterisk"
-    transport: Name = "connector-udp"
-    tcp_transport: Name | None = None
-    tls_transport: Name | None = None
+    transport: Transport = "connector-udp"
+    tcp_transport: Transport | None = None
+    tls_transport: Transport | None = None
     generated: Path
     auto_apply: bool = True
     rtp_timeout_s: Annotated[int, Field(ge=0, le=86_400)] = 300
     rtp_timeout_hold_s: Annotated[int, Field(ge=0, le=86_400)] = 0
+    copies_host: str = "127.0.0.1"
     copies_port: Annotated[int, Field(ge=0, le=65_535)] = 0
 
     @property
@@ -236,6 +251,15 @@ class GateSettings(_Section):
     socket: Path | None = None
 
 
+class BackupSettings(_Section):
+    """`folder`: where backups are put, by a timer or by hand. `connector doctor` warns if the newest file there is
+    older than `oldest_h` hours. Without a folder it does not look.
+    """
+
+    folder: Path | None = None
+    oldest_h: Annotated[int, Field(ge=1, le=10_000)] = 26
+
+
 class Settings(_Section):
     """All of connector.toml. `node` is Asterisk's systemname."""
 
@@ -252,6 +276,7 @@ class Settings(_Section):
     voicemail: VoicemailSettings = VoicemailSettings()
     mail: MailSettings | None = None
     webhooks: WebhookSettings = WebhookSettings()
+    backups: BackupSettings = BackupSettings()
 
     @property
     def gate_socket(self) -> Path:
@@ -278,13 +303,31 @@ def default_path() -> Path:
 def read(path: Path) -> Settings:
     """The settings in `path`. SettingsError, in one line that quotes no value, if they cannot be used."""
     try:
-        values = tomllib.loads(path.read_text())
+        text = path.read_text()
     except FileNotFoundError:
         raise SettingsError(
             f"there is no settings file {path}: 'make run' makes one, or name one by --config"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+    return parsed(text, path)
+
+
+def with_store(text: str, store: Sequence[str]) -> str:
+    """The text of a settings file with these lines as its [store]; all the rest stays as it is. SettingsError if it has
+    no such section, or more than one.
+    """
+    found = list(re.finditer(r"^[ \t]*\[store\][^\n]*\n(?:(?![ \t]*\[)[^\n]*\n?)*", text, re.MULTILINE))
+    if len(found) != 1:
+        raise SettingsError("the settings file has no section [store] that could be replaced")
+    head, tail = text[: found[0].start()], text[found[0].end() :]
+    return head + "\n".join(["[store]", *store]) + "\n" + (f"\n{tail}" if tail else "")
+
+
+def parsed(text: str, path: Path) -> Settings:
+    """The settings in the text of the file `path`. SettingsError, as above."""
+    try:
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
     try:

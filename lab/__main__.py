@@ -13,6 +13,7 @@ from rich.progress import Progress, TextColumn
 from lab import chaos as lab_chaos
 from lab import cluster, testing
 from lab import load as lab_load
+from lab import release as lab_release
 from lab import run as lab_run
 from lab import soak as lab_soak
 from lab.errors import LabError
@@ -122,6 +123,19 @@ def test(context: typer.Context) -> None:
     """Style, types and every test; what follows goes to pytest."""
     if not testing.run(context.args):
         raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def containers(context: typer.Context) -> None:
+    """The images of docker/, built and tried by calls from outside; what follows goes to pytest."""
+    if not testing.containers(context.args):
+        raise typer.Exit(1)
+
+
+@app.command()
+def release() -> None:
+    """Build sdist, wheel and Debian package from the last commit, with checksums, and tag it."""
+    lab_release.release()
 
 
 @app.command()

@@ -6,12 +6,12 @@ import json
 import urllib.error
 import urllib.request
 
-from connector.billing import tokens, users
 from connector.clock import SystemClock
+from connector.people import tokens, users
 from lab.load import Bench
 from lab.sample import OWNER
 
-PERMISSIONS = ("rates.write", "money.read", "money.move")
+PERMISSIONS = ("calls.read", "rates.write", "money.read", "money.move")
 
 
 def token_of(bench: Bench) -> str:

@@ -9,8 +9,8 @@ import multiprocessing
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Event
 
-from connector.billing.store import reading, rows
 from connector.config import StoreSettings
+from connector.database.store import reading, rows
 from connector.errors import StoreUnavailable
 from connector.storage import stores
 

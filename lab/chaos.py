@@ -27,9 +27,9 @@ from rich.table import Table
 from connector.billing import credit, ledger, plans, profiles
 from connector.billing.history import CdrView
 from connector.billing.profiles import Credentials
-from connector.billing.store import reading, rows
 from connector.clock import SystemClock
 from connector.core.money import MICROS
+from connector.database.store import reading, rows
 from lab import api, process, sipp
 from lab.far_end import NUMBERS
 from lab.instance import remove

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from connector.billing import credit, decks, numbers, profiles
-from connector.billing.trunks import SignIn
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from connector.core.sip import Options
+from connector.routing.trunks import SignIn
 from connector.storage import stores
 from lab.instance import Instance, remove, write_private
 from lab.load import Bench
@@ -134,12 +134,15 @@ class Client(Supervisor):
         write_private(etc / "extensions_custom.conf", _DIALPLAN)
 
 
-def issue(name: str, transport: str, number: str, now: int) -> profiles.Credentials:
-    """A profile at the provider, with money and a number; over TLS its media is encrypted."""
-    options = Options(transport=transport, srtp=transport == "tls")
+def issue(
+    name: str, transport: str, number: str, now: int, *others: str, called_in: str = "header"
+) -> profiles.Credentials:
+    """A profile at the provider, with money, a number and maybe others; over TLS its media is encrypted."""
+    options = Options(transport=transport, srtp=transport == "tls", called_in=called_in)
     made = profiles.create_profile(name, CHANNELS, "asterisk", now, options=options)
     credit.add(name, 100 * MICROS, f"first {name}", now)
-    numbers.add(number, name, now)
+    for each in (number, *others):
+        numbers.add(each, name, now)
     return made
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import resource
 import secrets
 import shutil
@@ -20,9 +19,11 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from connector.asterisk import certificate, templates
 from connector.asterisk.dropin import install as dropin
 from connector.config import StoreSettings
-from lab import certificate, process
+from connector.errors import BadInput
+from lab import process
 from lab.errors import LabError
 from lab.far_end import NUMBERS
 from lab.ports import HOST, Ports
@@ -31,16 +32,6 @@ from lab.root import Asterisk
 PROJECT = Path(__file__).parent.parent
 # A Unix socket's path has 107 characters at most; Asterisk's is this much longer than its run folder.
 _LONGEST_RUN_DIR = 107 - len("/asterisk.ctl")
-_UNUSED = (
-    "acl.conf",
-    "ccss.conf",
-    "chan_websocket.conf",
-    "indications.conf",
-    "pjproject.conf",
-    "stasis.conf",
-    "udptl.conf",
-    "websocket_client.conf",
-)
 # 300 calls take about 3,000 descriptors.
 _WANTED_FILES = 8192
 
@@ -191,15 +182,12 @@ class Instance:
         for folder in (etc, home / "state", home / "log" / "cel-custom", home / "log" / "cdr-custom"):
             folder.mkdir(parents=True, exist_ok=True)
         words = self._words(home, name, system_name)
-        for unused in _UNUSED:
-            write_private(etc / unused, "; Nothing of it is used; Asterisk complains if it is missing.\n")
         if name == "asterisk":
             (etc / "connector").mkdir(exist_ok=True)
             for file, text in dropin.own_texts("connector", HOST).items():
                 write_private(etc / "connector" / file, text)
-        for source in sources:
-            for path in sorted(source.glob("*.conf")):
-                write_private(etc / path.name, fill(path.read_text(), words, path))
+        for file, text in templates.whole_config(sources, words).items():
+            write_private(etc / file, text)
 
     def _words(self, home: Path, name: str, system_name: str) -> dict[str, str]:
         rtp = self.ports.rtp if name == "asterisk" else self.ports.carrier_rtp
@@ -216,6 +204,7 @@ class Instance:
             "user_agent": "connector",
             "realm": "asterisk",
             "sip_host": HOST,
+            "bind_host": HOST,
             "sip_port": str(self.ports.sip),
             "tls_port": str(self.ports.tls),
             "tls_certificate": str(self.folder / "tls" / "certificate.pem"),
@@ -234,6 +223,8 @@ class Instance:
             "ami_port": str(self.ports.ami),
             "ami_user": "connector",
             "ami_password": self.secrets.ami,
+            "ami_permit": "127.0.0.0/255.0.0.0",
+            "transport_options": "",
             "copies_host": HOST,
             "copies_port": str(self.ports.copies),
             "rtp_start": str(rtp[0]),
@@ -294,14 +285,10 @@ token = "{self.secrets.web}"
 
 def fill(text: str, words: dict[str, str], path: Path) -> str:
     """Replace every `@word@`; LabError if one is not known. A `@` of SIP stands between other things and stays."""
-
-    def word(found: re.Match[str]) -> str:
-        try:
-            return words[found.group(1)]
-        except KeyError:
-            raise LabError(f"{path}: nobody fills in {found.group(0)}") from None
-
-    return re.sub(r"@([a-z_]+)@", word, text)
+    try:
+        return templates.filled(text, words, str(path))
+    except BadInput as error:
+        raise LabError(str(error)) from error
 
 
 def write_private(path: Path, text: str) -> None:

@@ -5,9 +5,8 @@ Its trunk to us is what `connector profile connect --for asterisk` prints, paste
 
 from __future__ import annotations
 
-import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,8 +96,8 @@ class StockPbx:
             return ""
 
     def talks(self) -> bool:
-        """Whether it has joined the two legs of a call: a transfer before that is refused."""
-        return re.search(r"\s2\s+basic\s", self.told("bridge show all")) is not None
+        """Whether it has joined the two legs of a call."""
+        return self.asterisk.joined(self.etc) > 0
 
     def registered(self) -> bool:
         """Whether it is registered with us."""
@@ -113,23 +112,31 @@ def running(
 
     Who calls the number `sent_on` it answers, and transfers to the number `to` (REFER).
     """
-    etc, log, state, run = folder / "etc", folder / "log", folder / "state", run_dir(folder)
-    for each in (etc, log, state):
-        each.mkdir(parents=True, exist_ok=True)
     port = free_udp_port()
     # The lines of the dialplan stand in the text as comments, to be pasted elsewhere.
     lines = [line.removeprefix(";").strip() for line in trunk.splitlines() if line.startswith(";   ")]
     called = "\n".join(line for line in lines if not line.startswith(("[", "exten => _+X.")))
     words = {
-        "etc": etc, "log": log, "state": state, "run": run, "host": HOST, "port": port, "sip": sip,
-        "modules": asterisk.modules_dir, "data": asterisk.data_dir, "extension": EXTENSION, "password": PASSWORD,
+        "host": HOST, "port": port, "sip": sip, "extension": EXTENSION, "password": PASSWORD,
         "username": username, "sent_on": sent_on, "to": to, "called": called,
     }  # fmt: skip
-    for name, text in (
-        ("asterisk.conf", _ASTERISK), ("modules.conf", _MODULES), ("logger.conf", _LOGGER),
-        ("pjsip.conf", _PJSIP), ("extensions.conf", _EXTENSIONS),
-    ):  # fmt: skip
-        write_private(etc / name, text.format(**words) + (trunk if name == "pjsip.conf" else ""))
+    texts = {"pjsip.conf": _PJSIP.format(**words) + trunk, "extensions.conf": _EXTENSIONS.format(**words)}
+    with started_with(asterisk, folder, texts, port) as made:
+        yield made
+
+
+@contextmanager
+def started_with(asterisk: Asterisk, folder: Path, texts: Mapping[str, str], port: int) -> Iterator[StockPbx]:
+    """A stock Asterisk with these files of config, whose phones register at `port`; ended afterwards."""
+    etc, log, state, run = folder / "etc", folder / "log", folder / "state", run_dir(folder)
+    for each in (etc, log, state):
+        each.mkdir(parents=True, exist_ok=True)
+    words = {
+        "etc": etc, "log": log, "state": state, "run": run, "modules": asterisk.modules_dir, "data": asterisk.data_dir,
+    }  # fmt: skip
+    usual = {"asterisk.conf": _ASTERISK.format(**words), "modules.conf": _MODULES, "logger.conf": _LOGGER}
+    for name, text in {**usual, **texts}.items():
+        write_private(etc / name, text)
     started = process.start([*asterisk.program.command, "-f", "-C", str(etc / "asterisk.conf")], log / "said.log")
     made = StockPbx(port, etc, asterisk)
     try:

@@ -74,22 +74,33 @@ class Message:
 
 
 class Phone:
-    """One phone: a port of its own, a user and a password, the calls that it makes and takes."""
+    """One phone: a port of its own, a user and a password, the calls that it makes and takes. `here` is its own
+    address, `there` is its server's.
+    """
 
     def __init__(
-        self, server: int, user: str = "phone", password: str = "", port: int = 0, *, transport: str = "udp"
+        self,
+        server: int,
+        user: str = "phone",
+        password: str = "",
+        port: int = 0,
+        *,
+        transport: str = "udp",
+        here: str = HOST,
+        there: str = HOST,
     ) -> None:
         self.server = server
+        self.here, self.there = here, there
         self.user = user
         self.password = password
         self.transport = transport
         # Whether another INVITE in a call is answered as soon as it is heard; else a test does that, or does not.
         self.takes_reinvites = False
         if transport == "tcp":
-            self.socket = socket.create_connection((HOST, server), LIMIT_S)
+            self.socket = socket.create_connection((there, server), LIMIT_S)
         else:
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.socket.bind((HOST, port))
+            self.socket.bind((here, port))
         self.port: int = self.socket.getsockname()[1]
         self.heard: list[Message] = []
         self._taken: set[int] = set()
@@ -103,7 +114,7 @@ class Phone:
     def contact(self) -> str:
         """Where it is called."""
         transport = f";transport={self.transport}" if self.transport != "udp" else ""
-        return f"<sip:{self.user}@{HOST}:{self.port}{transport}>"
+        return f"<sip:{self.user}@{self.here}:{self.port}{transport}>"
 
     def send(self, text: str, to: int = 0) -> None:
         """Send a message as it is."""
@@ -111,7 +122,7 @@ class Phone:
         if self.transport == "tcp":
             self.socket.sendall(data)
         else:
-            self.socket.sendto(data, (HOST, to or self.server))
+            self.socket.sendto(data, (self.there, to or self.server))
 
     def wait(self, wanted: Callable[[Message], bool], what: str, limit_s: float = LIMIT_S) -> Message:
         """The first message that is wanted and was not taken before. TimeoutError if it does not come."""
@@ -135,7 +146,7 @@ class Phone:
         self._listen(limit_s)
         for message in self.heard[heard:]:
             if self.takes_reinvites and message.text.startswith("INVITE ") and message.tag("To"):
-                Dialog(self, "", "", "").replies(message, 200, sdp())
+                Dialog(self, "", "", "").replies(message, 200, sdp(host=self.here))
 
     def _listen(self, limit_s: float) -> None:
         self.socket.settimeout(max(0.001, limit_s))
@@ -156,7 +167,8 @@ class Phone:
     def register(self, contact: str = "", headers: Headers | None = None) -> Message:
         """Register, with a contact of its own or this one; the final answer."""
         more = {"Contact": contact or self.contact, "Expires": "300", **(headers or {})}
-        dialog = Dialog(self, f"sip:{HOST}:{self.server}", f"<sip:{self.user}@{HOST}>", f"<sip:{self.user}@{HOST}>")
+        ours = f"<sip:{self.user}@{self.there}>"
+        dialog = Dialog(self, f"sip:{self.there}:{self.server}", ours, ours)
         return dialog.authorised("REGISTER", more)
 
     def call(
@@ -170,10 +182,10 @@ class Phone:
         call_id: str = "",
     ) -> Dialog:
         """INVITE, and authenticate if that is asked for; nothing is waited for after that."""
-        uri = uri or f"sip:{number}@{HOST}:{self.server}"
-        dialog = Dialog(self, uri, f"<sip:{self.user}@{HOST}>", to or f"<{uri}>")
+        uri = uri or f"sip:{number}@{self.there}:{self.server}"
+        dialog = Dialog(self, uri, f"<sip:{self.user}@{self.there}>", to or f"<{uri}>")
         dialog.call_id = call_id or dialog.call_id
-        dialog.invite(sdp() if body is None else body, headers)
+        dialog.invite(sdp(host=self.here) if body is None else body, headers)
         return dialog
 
     def rings(self, limit_s: float = LIMIT_S) -> Dialog:
@@ -208,7 +220,7 @@ class Dialog:
         source = self.local if ";tag=" in self.local else f"{self.local};tag={self.tag}"
         lines = [
             f"{method} {self.uri} SIP/2.0",
-            f"Via: SIP/2.0/{self.phone.transport.upper()} {HOST}:{self.phone.port};rport;branch={branch}",
+            f"Via: SIP/2.0/{self.phone.transport.upper()} {self.phone.here}:{self.phone.port};rport;branch={branch}",
             f"From: {source}",
             f"To: {self.remote}",
             f"Call-ID: {self.call_id}",
@@ -322,7 +334,7 @@ class Dialog:
     def picks_up(self, body: str = "") -> None:
         """Answer a call that came in, and wait for the ACK."""
         assert self.invited
-        self.replies(self.invited, 200, body or sdp())
+        self.replies(self.invited, 200, body or sdp(host=self.phone.here))
         self.wait(lambda each: each.text.startswith("ACK "), "an ACK")
 
     def _ack_refusal(self, refusal: Message) -> None:
@@ -355,18 +367,19 @@ class Dialog:
 class Sound:
     """A socket that sends A-law silence and counts what it hears: the media of one call."""
 
-    def __init__(self) -> None:
+    def __init__(self, here: str = HOST) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((HOST, 0))
+        self.socket.bind((here, 0))
         self.port: int = self.socket.getsockname()[1]
         self._sent = 0
 
     def send(self, answer: Message) -> None:
         """Send 20 ms to where this answer, or this INVITE, wants its audio."""
         found = re.search(r"^m=audio (\d+) ", answer.body, re.MULTILINE)
-        assert found, answer.text
+        where = re.search(r"^c=IN IP4 (\S+)", answer.body, re.MULTILINE)
+        assert found and where, answer.text
         head = struct.pack("!BBHII", 0x80, 8, self._sent & 0xFFFF, self._sent * 160, 0x5EED)
-        self.socket.sendto(head + b"\xd5" * 160, (HOST, int(found.group(1))))
+        self.socket.sendto(head + b"\xd5" * 160, (where.group(1), int(found.group(1))))
         self._sent += 1
 
     def talks(self, answer: Message, seconds: float) -> int:

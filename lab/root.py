@@ -51,6 +51,15 @@ class Asterisk:
         command = [*self.program.command, "-C", str(etc / "asterisk.conf"), "-rx", words]
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
 
+    def joined(self, etc: Path) -> int:
+        """How many calls it has joined in a bridge: it refuses to transfer one (400) that it has only answered.
+        0 also while it starts.
+        """
+        try:
+            return len(re.findall(r"\s2\s+basic\s", self.told(etc, "bridge show all")))
+        except subprocess.CalledProcessError:
+            return 0
+
     def registrations(self, etc: Path) -> int:
         """How many of its own registrations elsewhere stand; 0 also while it starts."""
         try:
@@ -111,9 +120,10 @@ def make_root(home: Path) -> Path:
     next try.
     """
     root = home / "root"
+    home.mkdir(parents=True, exist_ok=True)
+    home.chmod(0o755)  # tests run Asterisk as another user too
     if root.is_dir():
         return root
-    home.mkdir(parents=True, exist_ok=True)
     with _locked(home / "lock"):
         if root.is_dir():  # somebody else made it while we waited
             return root
@@ -125,7 +135,7 @@ def make_root(home: Path) -> Path:
                 f"no disk: a private Asterisk needs {ROOT_NEEDS_BYTES // 10**6} MB in {home}, "
                 f"{free // 10**6} MB are free"
             )
-        mmdebstrap = _mmdebstrap()
+        mmdebstrap = find_mmdebstrap()
         half_made = home / f"half-made-{os.getpid()}"
         try:
             _unpack(mmdebstrap, half_made, home / "root.log")
@@ -135,7 +145,8 @@ def make_root(home: Path) -> Path:
     return root
 
 
-def _mmdebstrap() -> str:
+def find_mmdebstrap() -> str:
+    """Debian's program that unpacks packages, installed if it is missing. LabError if it cannot be had."""
     found = shutil.which("mmdebstrap")
     if found:
         return found

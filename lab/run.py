@@ -18,9 +18,9 @@ from pathlib import Path
 from types import FrameType
 
 from connector.billing import calls, history
-from connector.billing.sqlite import FileStore
 from connector.cli.calls import print_cdrs
 from connector.core import refusals
+from connector.database.sqlite import FileStore
 from lab import demo, far_end, process, sample
 from lab.errors import LabError
 from lab.instance import PROJECT, Instance, write_private

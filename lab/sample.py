@@ -6,13 +6,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.billing import credit, decks, numbers, profiles, trunks, users
+from connector.billing import credit, decks, numbers, profiles
 from connector.clock import SystemClock
 from connector.core.access import EVERYTHING
 from connector.core.money import MICROS
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.sip import Options
 from connector.errors import ConnectorError
+from connector.people import users
+from connector.routing import trunks
 from connector.storage import stores
 from lab.errors import LabError
 from lab.instance import Instance, write_private

@@ -44,9 +44,9 @@ class Result:
 class Run:
     """One SIPp to be started.
 
-    `target` is where it sends to; `port` its own port (0: any). A <pause/> takes `hold_s`. `rows` are its injection
-    file: call N takes row N, from the first again after the last. `tolerant`: what it does not expect is ignored.
-    `timed`: every time that the scenario measures is written down (Running.times_ms).
+    `target` is where it sends to; `host` and `port` are its own (0: any). A <pause/> takes `hold_s`. `rows` are its
+    injection file: call N takes row N, from the first again after the last. `tolerant`: what it does not expect is
+    ignored. `timed`: every time that the scenario measures is written down (Running.times_ms).
     """
 
     program: Program
@@ -56,6 +56,7 @@ class Run:
     calls: int = 1
     rate: float = 10
     rate_period_ms: int = 1000
+    host: str = HOST
     port: int = 0
     media_port: int = 0
     limit: int = 2000
@@ -72,7 +73,7 @@ class Run:
             left.unlink()
         filled = self.folder / self.scenario.name
         filled.write_bytes(_filled(self.scenario, self.words).encode(errors="surrogateescape"))
-        command = [*self.program.command, "-sf", str(filled), "-i", HOST, "-nostdin"]
+        command = [*self.program.command, "-sf", str(filled), "-i", self.host, "-nostdin"]
         command += ["-p", str(self.port or free_udp_port())]
         if self.media_port:
             command += ["-min_rtp_port", str(self.media_port), "-max_rtp_port", str(self.media_port + 3999)]

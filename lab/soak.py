@@ -14,26 +14,30 @@ import signal
 import tempfile
 import time
 import uuid
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from connector.billing import calls, credit, decks, ledger, plans, profiles, trunks, vault
-from connector.billing.sqlite import FileStore
-from connector.billing.store import reading, rows
+from connector.billing import calls, credit, decks, ledger, plans, profiles
 from connector.clock import SystemClock
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
+from connector.database import vault
+from connector.database.sqlite import FileStore
+from connector.database.store import reading, rows
 from connector.errors import BadInput, NotFound, StoreUnavailable
+from connector.routing import trunks
 
 WORKERS = 3
 CHANNELS = 40
 NUMBERS = ("+442079460001", "+447700900123", "+12125550100", "+331234567890")
 KILL_EVERY_S = 0.4
 AUDIT_EVERY_S = 3.0
+# What a soak has to do often enough. On a slow or busy machine it goes on for up to so many times as long.
+KINDS = ("hold", "settle", "ok", "no_credit", "recharge")
+MOST_TIMES = 4
 
 
 @dataclass
@@ -48,8 +52,10 @@ class Soaked:
     problems: list[str] = field(default_factory=list)
 
 
-def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soaked:
-    """Run it. The seed makes the workers' choices come again; when they are killed is the machine's own chance."""
+def soak(seconds: int, seed: int | None = None, workers: int = WORKERS, at_least: int = 0) -> Soaked:
+    """Run for `seconds`, and longer until each of KINDS has happened `at_least` times. The seed repeats the workers'
+    choices; when they are killed is the machine's own chance.
+    """
     found = Soaked(random.SystemRandom().randrange(1 << 32) if seed is None else seed, seconds)
     chance = random.Random(found.seed)
     with tempfile.TemporaryDirectory(prefix="connector-soak-") as folder:
@@ -73,7 +79,7 @@ def soak(seconds: int, seed: int | None = None, workers: int = WORKERS) -> Soake
         try:
             for _ in range(workers):
                 start()
-            _disturb(found, running, start, seconds, chance)
+            _disturb(found, running, start, seconds, chance, at_least)
         finally:
             for worker in running:
                 worker.kill()
@@ -148,12 +154,17 @@ def _prepare() -> None:
 
 
 def _disturb(
-    found: Soaked, running: list[SpawnProcess], start: Callable[[], None], seconds: int, chance: random.Random
+    found: Soaked,
+    running: list[SpawnProcess],
+    start: Callable[[], None],
+    seconds: int,
+    chance: random.Random,
+    at_least: int,
 ) -> None:
     """Kill a worker now and then, start another, and look into the books."""
-    end = time.monotonic() + seconds
-    audit_at = time.monotonic() + AUDIT_EVERY_S
-    while time.monotonic() < end and not found.problems:
+    began = time.monotonic()
+    audit_at = began + AUDIT_EVERY_S
+    while not found.problems and _goes_on(time.monotonic() - began, seconds, at_least):
         time.sleep(chance.uniform(0.5, 1.5) * KILL_EVERY_S)  # the span itself: work goes on meanwhile
         if chance.random() < 0.5:
             victim = running.pop(chance.randrange(len(running)))
@@ -167,6 +178,13 @@ def _disturb(
         if time.monotonic() >= audit_at:
             _audit(found)
             audit_at = time.monotonic() + AUDIT_EVERY_S
+
+
+def _goes_on(for_s: float, seconds: int, at_least: int) -> bool:
+    if for_s < seconds:
+        return True
+    counts = _counts()
+    return for_s < seconds * MOST_TIMES and min(counts.get(kind, 0) for kind in KINDS) < at_least
 
 
 def _end_calls(node: str | None) -> None:
@@ -200,9 +218,14 @@ def _settle(found: Soaked) -> None:
     if held:
         found.problems.append(f"no call is up, and still held: {held}")
     with reading():
+        if rows("SELECT COUNT(*) FROM hold") != [(0,)]:
+            found.problems.append("a hold without a call is left")
+    found.counts = _counts()
+
+
+def _counts() -> dict[str, int]:
+    """How many entries of each kind there are, and how many calls of each ending or refusal."""
+    with reading():
         kinds = rows("SELECT kind, COUNT(*) FROM entry GROUP BY kind")
         endings = rows("SELECT COALESCE(refusal, ending), COUNT(*) FROM cdr GROUP BY 1")
-        settled = "SELECT COUNT(*) FROM hold"
-        if rows(settled) != [(0,)]:
-            found.problems.append("a hold without a call is left")
-    found.counts = dict(sorted(Counter(dict([*kinds, *endings])).items()))
+    return dict(sorted([*kinds, *endings]))

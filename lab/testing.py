@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import process
+from lab.containers import compose_command
+from lab.errors import LabError
 from lab.instance import PROJECT
 from lab.root import find_asterisk, find_sipp
 from lab.run import ASTERISK_HOME, VAR
@@ -29,9 +31,11 @@ _BESIDE = {
         "tests/sipp/test_endings.py",
         "tests/sipp/test_fastagi.py",
         "tests/sipp/test_foreign_pbx.py",
+        "tests/sipp/test_freepbx.py",
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_manager.py",
         "tests/sipp/test_money.py",
+        "tests/sipp/test_moving.py",
         "tests/sipp/test_routes.py",
         "tests/sipp/test_trunks.py",
         "tests/web",
@@ -70,6 +74,18 @@ def run(arguments: list[str]) -> bool:
             return False
     print("-- tests", flush=True)
     return _pytest(arguments) == 0 if arguments else _all_tests()
+
+
+def containers(arguments: list[str]) -> bool:
+    """What runs in containers. LabError without a Docker Engine, or for anybody but root, who makes the network."""
+    compose_command()
+    if os.geteuid() != 0:
+        raise LabError("the containers are called from a network of their own, which root makes: run it as root")
+    command = [*_PYTEST, "-v", "-p", "no:cacheprovider", *(arguments or ["tests/containers"])]
+    return (
+        subprocess.run(command, cwd=PROJECT, env={**os.environ, "CONNECTOR_CONTAINERS": "1"}, check=False).returncode
+        == 0
+    )
 
 
 def unit() -> bool:

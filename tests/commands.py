@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from connector import cli
-from connector.billing import audit
-from connector.billing.models import database
+from connector.database import audit
+from connector.database.models import database
 
 SETTINGS = """\
 node = "node"

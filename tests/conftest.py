@@ -13,11 +13,13 @@ import hypothesis
 import pytest
 from playwright.sync_api import Browser
 
-from connector.billing import credit, decks, ledger, numbers, profiles, trunks, vault
+from connector.billing import credit, decks, ledger, numbers, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store
 from connector.core.money import MICROS
+from connector.database import vault
+from connector.database.sqlite import FileStore
+from connector.database.store import Store
+from connector.routing import trunks
 from connector.storage.writer import Writer
 from lab import chromium, postgresql, sipp
 from lab.errors import LabError

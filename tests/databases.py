@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager, contextmanager
 
 import psycopg
 
-from connector.billing.postgresql import SharedStore
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store, lock, writing
 from connector.config import StoreSettings
+from connector.database.postgresql import SharedStore
+from connector.database.sqlite import FileStore
+from connector.database.store import Store, lock, writing
 from lab.postgresql import Server
 
 _TEMPLATE = "migrated"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from connector.billing import credit, history
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
+from connector.database.sqlite import FileStore
 from tests.billing.test_calls import admitted, finish
 from tests.billing.test_ledger import tampered
 from tests.commands import Command

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from connector.billing import limits, profiles, trunks, users
+from connector.asterisk import certificate
+from connector.billing import limits, profiles
 from connector.billing.profiles import Credentials
-from connector.config import read
+from connector.config import BackupSettings, read
+from connector.people import users
+from connector.routing import trunks
 from connector.service import doctor
+from lab import process
+from lab.ports import HOST
 from tests.commands import Command
 from tests.conftest import NOW
 
@@ -93,6 +101,75 @@ def test_doctor_checks_codecs_in_use(connector: Command, office: Credentials) ->
     trunks.change("carrier", options={"codecs": ("g729",)})
     assert "g729, of carrier" in doctor._codecs(settings, everything).found
     assert "g722, g729" in doctor._codecs(settings, everything - {"codec_resample.so"}).found
+
+
+def test_doctor_says_when_the_certificate_ends(connector: Command, tmp_path: Path) -> None:
+    """It is good, ends soon, has ended, or is none; where a proxy has it there is nothing to say."""
+    settings = read(connector.settings)
+    assert doctor._certificate(settings) == []
+    path = tmp_path / "certificate.pem"
+    web = settings.web.model_copy(update={"certificate": path})
+    for days, state in ((90, "ok"), (5, "warning"), (-1, "wrong")):
+        path.write_text(certificate.made(HOST, days)[0])
+        (check,) = doctor._certificate(settings.model_copy(update={"web": web}))
+        assert check.state == state, check
+    path.write_text("no certificate")
+    (check,) = doctor._certificate(settings.model_copy(update={"web": web}))
+    assert check.state == "wrong"
+
+
+def _says(path: Path, line: str) -> bool:
+    return re.search(line, path.read_text()) is not None
+
+
+def test_doctor_says_how_old_the_newest_backup_is(connector: Command, tmp_path: Path) -> None:
+    """Only where a folder is named; one that is missing is wrong, an old or no backup is worth a warning."""
+    settings, folder = read(connector.settings), tmp_path / "backups"
+    assert doctor._backups(settings) == []
+    looking = settings.model_copy(update={"backups": BackupSettings(folder=folder)})
+    seen = []
+    for hours in (None, 1, 25, 30):
+        folder.mkdir(exist_ok=True)
+        if hours is not None:
+            path = folder / "a.db"
+            path.write_text("x")
+            (folder / "backup.log").write_text("it failed")
+            (folder / "empty.db").write_text("")
+            os.utime(path, (time.time() - hours * 3600,) * 2)
+        (check,) = doctor._backups(looking)
+        seen.append((check.state, check.found.split(" in ")[0]))
+    hours_old = "the newest is {} hours old"
+    assert seen == [
+        ("warning", "there is none"),
+        ("ok", hours_old.format(1)),
+        ("ok", hours_old.format(25)),
+        ("warning", hours_old.format(30)),
+    ]
+    shutil.rmtree(folder)
+    assert doctor._backups(looking)[0].state == "wrong"
+
+
+def test_doctor_knows_how_many_files_asterisk_may_open(connector: Command, tmp_path: Path) -> None:
+    """By the process that Asterisk's pid file names; without one it is unknown, which is said."""
+    etc = tmp_path / "etc"
+    (etc / "connector" / "generated").mkdir(parents=True)
+    (etc / "asterisk.conf").write_text(f"[directories]\nastrundir => {tmp_path}\n")
+    settings = read(connector.settings)
+    sip = settings.sip.model_copy(update={"generated": etc / "connector" / "generated"})
+    settings = settings.model_copy(update={"sip": sip})
+    (check,) = doctor._descriptors(settings)
+    assert (check.state, "unknown" in check.found) == ("warning", True)
+    for most, state in ((256, "warning"), (4_000, "ok")):
+        with subprocess.Popen(["prlimit", f"--nofile={most}", "sleep", "60"]) as child:
+            try:
+                (tmp_path / "asterisk.pid").write_text(f"{child.pid}\n")
+                limit = Path(f"/proc/{child.pid}/limits")
+                line = rf"Max open files\s+{most}\s"
+                assert process.waited(partial(_says, limit, line), 5)
+                (check,) = doctor._descriptors(settings)
+                assert check.state == state, check
+            finally:
+                child.kill()
 
 
 @pytest.mark.parametrize(

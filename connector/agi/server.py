@@ -31,12 +31,12 @@ from urllib.parse import unquote
 from panoramisk.fast_agi import Request
 
 from connector.billing import credit, trials
-from connector.billing.store import StoreDoor
 from connector.clock import Clock
 from connector.config import FastAgiSettings
 from connector.core import dialplan
 from connector.core.dialplan import GoOn
 from connector.core.money import decimal
+from connector.database.store import StoreDoor
 from connector.errors import AsteriskError, BadInput, ConnectorError, NotFound
 
 log = logging.getLogger(__name__)

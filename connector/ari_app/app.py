@@ -1,8 +1,9 @@
-"""The Stasis application: the gate that every call passes, and the life of each call after it.
+"""The Stasis application: it decides every call and follows it until its CDR is written.
 
-One coroutine carries one call from its offer to its CDR (`_carry`); its mailbox keeps Asterisk's order. The reader of
-the websocket only sorts events into mailboxes: a slow store delays what is booked, and loses no hang-up. After the
-decision the dialplan has the call again: should we die, it goes on, and its guard timer in Asterisk ends it.
+One coroutine handles one call from the offer to the CDR (`_carry`). Each call has a queue of its events (`mailbox`) in
+Asterisk's order; the reader of the websocket only puts events into these queues. So a slow store delays the records and
+loses no hang-up. After the decision the dialplan has the call again. If the connector dies, the call goes on, and its
+timer in Asterisk ends it.
 """
 
 from __future__ import annotations
@@ -33,8 +34,7 @@ from connector.ari_app.journal import Journal
 from connector.ari_app.ongoing import OngoingCall, OngoingCalls
 from connector.ari_app.recovery import Recovery
 from connector.ari_app.subscriptions import Subscriptions
-from connector.billing import calls, nodes, reachability
-from connector.billing.store import StoreDoor
+from connector.billing import calls, nodes
 from connector.clock import Clock
 from connector.core import dialplan, refusals
 from connector.core.calls import GATE_LIMIT_MS, Admitted, Attempt, Direction, Emergency, Progress
@@ -43,23 +43,25 @@ from connector.core.holds import Slicing
 from connector.core.numbers import normalise
 from connector.core.refusals import Refusal
 from connector.core.trunks import endpoint_of, trunk_of
+from connector.database.store import StoreDoor
 from connector.errors import AriRefused, AsteriskError, ConnectorError, StoreUnavailable
+from connector.routing import reachability
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The dialplan's word for a call in whose caller pushed a call button. The web server has given the call its id.
+# What the dialplan names a call by a call button. The web server has given the call its id.
 BUTTON = "button"
 MOST_ASTRAY_MS = 300_000
-# Below the gate's own timeout in the dialplan, which refuses whoever waits longer.
+# Shorter than the timeout of the gate in the dialplan.
 READY_LIMIT_S = 1.5
 STORE_RETRY_S = 1.0
 SAY_AGAIN_MS = 5_000
-# What is more than a clock that is kept right does by itself.
+# A clock that NTP corrects does not jump by more.
 CLOCK_STEP_MS = 1_000
-# Two connectors that both come back at once would take the application from each other for ever.
+# Without a pause two connectors would take the application from each other again and again.
 REPLACED_PAUSE_S = 5.0
 DRAIN_LIMIT_S = 3.0
 # A trunk that answers nothing at all within this is left for the next one (BRIEF, rule 16).
@@ -70,22 +72,22 @@ LOOK_EVERY_S = 5.0
 LOOK_AFTER_HANG_UP_S = 0.5
 PAY_EVERY_S = 0.5
 PAY_AGAIN_MS = 2_000
-# A call is paid further when less than this is left of its hold, or a third of a slice if that is less: time enough to
-# ask a slow store twice, and little enough not to bind credit for long.
+# More money is held for a call when less than this is left of its hold, or less than a third of a slice: enough time to
+# ask a slow store twice.
 PAY_AHEAD_MS = 10_000
-# The leg that whispers the warning comes to the application too, with this word. "!" plays a tone once.
+# The argument of the leg that plays the warning, which comes to the application too. "!" plays a tone once.
 WARNING = "warning"
 WARNING_TONE = "tone:!1400/500"
 WARNING_LASTS_S = 1.0
-# The dialled leg's timer ends a little after the gate leg's, whose end says in the dialplan that the call was cut off.
+# The timer of the gate leg ends first, for its end tells the dialplan that the call was cut off.
 OTHER_LEG_LATER_MS = 500
 
 
 class LegTimer(Protocol):
-    """Sets Asterisk's absolute timeout of a leg; AMI does."""
+    """Sets the absolute timeout of a leg in Asterisk (by AMI)."""
 
     async def end_leg_in(self, leg: str, ms: int) -> bool:
-        """Asterisk ends the leg in `ms` milliseconds, whatever happens to us; False if the leg is gone.
+        """Have Asterisk end the leg in `ms` milliseconds, also without the connector; False if the leg is gone.
 
         AsteriskError if it cannot be asked.
         """
@@ -126,7 +128,7 @@ class ConnectorApp:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connected(self) -> None:
-        """The stream is open: say what we want to hear, learn which calls are up, and only then admit."""
+        """The websocket is open: subscribe to events, find the calls that are up, and only then admit calls."""
         while not self.ready.is_set():
             try:
                 await self.client.applications.filter(applicationName=self.client.settings.app, body=events.FILTER)
@@ -146,7 +148,7 @@ class ConnectorApp:
             await self._look()
 
     async def keep_paid(self) -> None:
-        """For ever: pay talking calls ahead, slice by slice, and move Asterisk's timer with what is held."""
+        """For ever: hold money for calls, slice by slice, and set Asterisk's timers to what is held."""
         while True:
             await asyncio.sleep(PAY_EVERY_S)
             self._look_at_the_clock()
@@ -160,7 +162,7 @@ class ConnectorApp:
                 self._start(self._warn(call))
 
     def disconnected(self, reason: str) -> None:
-        """Nothing is known from here on, so nothing is admitted; what is up stays up."""
+        """The websocket is closed: admit nothing. Calls that are up stay up."""
         if self.ready.is_set():
             log.error("%s; nothing is admitted until it is back", reason)
         else:
@@ -171,7 +173,7 @@ class ConnectorApp:
         self._gave_up.clear()
 
     def event(self, message: dict[str, Any]) -> None:
-        """Sort one event into the mailboxes it concerns."""
+        """Queue one event for the calls that it belongs to."""
         self._look_at_the_clock()
         try:
             event = events.parse(message)
@@ -216,7 +218,7 @@ class ConnectorApp:
             self.look()  # its end was not told to us
 
     async def _subscribe(self, call: OngoingCall, endpoint: str) -> None:
-        """Before the dialplan has a call again. If it fails, the call is looked after every few seconds."""
+        """Subscribe to the legs of a call before the dialplan has it again. If that fails, `_look` follows the call."""
         leg = call.progress.gate_leg
         try:
             async with asyncio.timeout(SUBSCRIBE_LIMIT_S):
@@ -235,7 +237,7 @@ class ConnectorApp:
             log.warning("when call %s ended is not known yet: %s", call.call_id, error)
 
     def _adopt(self, row: calls.LiveCall) -> None:
-        """Follow a call again that was admitted before."""
+        """Follow a call that an earlier process admitted."""
         progress = Progress(row.gate_leg, transferred=row.transferred)
         if row.other_leg:
             progress.leg_dialled(row.other_leg)
@@ -378,6 +380,7 @@ class ConnectorApp:
         call.epoch = self.recovery.epoch
         if isinstance(decided, Admitted):
             call.profile, call.dials = decided.profile, decided.dials
+            call.guard_s = decided.guard_s if attempt.direction is Direction.OUT else None
         if not isinstance(decided, Admitted):
             why = decided.code if isinstance(decided, Refusal) else "it is an emergency call"
             log.info("not carried %s %s: %s", attempt.direction, attempt.gate_leg, why)
@@ -470,6 +473,8 @@ class ConnectorApp:
         while not progress.over:
             event = await call.mailbox.get()
             if isinstance(event, LegDialled):
+                if not event.by_us:
+                    call.guard_s = None
                 if progress.leg_dialled(event.leg):
                     for other in self.ongoing.of_leg(progress.gate_leg):
                         if other is not call:
@@ -497,7 +502,8 @@ class ConnectorApp:
         progress = call.progress
         if progress.leg_answered(event.leg, event.at, seen=isinstance(event, LegAnswered)):
             call.held_s = await self._insist(calls.answered, call.call_id, event.at, progress.other_leg, self.slicing)
-            await self._set_timers(call)
+            by_dialplan = call.guard_s is not None and call.guard_s == call.held_s
+            await self._set_timers(call, spared=progress.other_leg if by_dialplan else None)
 
     async def _leave_if_silent(self, call: OngoingCall, dialled: LegDialled) -> None:
         """A trunk that gives no answer at all, not even 100, is left for the next one (BRIEF, rule 16), and so is a PBX
@@ -591,15 +597,18 @@ class ConnectorApp:
         if call.timer_s != call.held_s:
             await self._set_timers(call)
 
-    async def _set_timers(self, call: OngoingCall) -> None:
-        """Asterisk ends the call when what is held is talked: the gate leg exactly then, the other right after."""
+    async def _set_timers(self, call: OngoingCall, spared: str | None = None) -> None:
+        """Have Asterisk end the call when what is held is talked: the gate leg exactly then, the other right after.
+
+        `spared`: the leg whose timer the dialplan has just set to that.
+        """
         held_s, progress = call.held_s, call.progress
         if held_s is None or progress.answered_at is None:
             return
         now = self.clock.now_ms()
         legs = {
             leg: self._paid_ms(leg, now) + (0 if leg == progress.gate_leg else OTHER_LEG_LATER_MS)
-            for leg in set(progress.up)
+            for leg in set(progress.up) - {spared}
         }
         try:
             there = await asyncio.gather(*(self.timer.end_leg_in(leg, ms) for leg, ms in legs.items()))
@@ -607,7 +616,8 @@ class ConnectorApp:
             self._say("timers are not moved yet: %s", error)
             return
         call.timer_s = held_s
-        call.gone = not any(there)  # its end is not told yet, for the websocket is away: it needs no more money
+        # No leg is there, and that is not told yet, for the websocket is away: the call needs no more money.
+        call.gone = spared is None and not any(there)
 
     async def _warn(self, call: OngoingCall) -> None:
         """A tone into the ear of who called: the money ends. It is whispered, for the call is not in Stasis."""

@@ -1,6 +1,6 @@
-"""The calls in memory, and which legs belong to them: where an event of Asterisk finds its call's mailbox.
+"""The calls in memory and their legs. Finds the calls that an event of Asterisk belongs to.
 
-Asks nobody and decides nothing. app.py fills and empties it, recovery.py holds it against what Asterisk has.
+Only app.py and recovery.py change it. recovery.py compares it with the channels that Asterisk has.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from connector.core.calls import Attempt, Progress
 
 
 class OngoingCall:
-    """One call: what is known of it, when it was last known alive, and the events that wait for it.
+    """A call, and the queue of its events (`mailbox`).
 
     `held_s`: paid ahead for so long, from its answer on; None before it, and for a call that costs nothing. `timer_s`:
     what Asterisk's timer was set to last. `sent_on`: the dialplan has the call again, or should have. `epoch`: when the
     Asterisk that has its legs was started; 0 if not known yet. `asked`: how it was asked for by FastAGI. `endpoints`:
     those of its legs; `profile`: the username of whose call it is, "" before it is decided; `dials`: the endpoints that
-    our dialplan dials for it, None where that is not known; `ringing`: the legs that were heard to ring.
+    our dialplan dials for it, None where that is not known; `ringing`: the legs that were heard to ring. `guard_s`: the
+    time that our dialplan itself sets on the leg to a trunk when it answers; None where it does not.
     """
 
     def __init__(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> None:
@@ -45,14 +46,16 @@ class OngoingCall:
         self.profile = ""
         self.dials: frozenset[str] | None = None
         self.ringing: set[str] = set()
+        self.guard_s: int | None = None
 
     def clock_stepped(self, step_ms: int) -> None:
-        """The clock was set: what was noted by it moves along, and Asterisk's timers, which go by it, are set again."""
+        """The clock was set by `step_ms`: move all noted times by it, and have Asterisk's timers set again."""
         self.progress.clock_stepped(step_ms)
         self.seen_at += step_ms
         self.began_at += min(step_ms, 0)
         self.pay_again_at = 0
         self.timer_s = None
+        self.guard_s = None
 
     @property
     def paid_until(self) -> int | None:
@@ -61,12 +64,12 @@ class OngoingCall:
         return None if answered_at is None or self.held_s is None else answered_at + self.held_s * 1000
 
     def warns_next(self, now: int, ahead_ms: int) -> bool:
-        """Whether its caller is to be told that the money ends: once, and only in the slice that is the last."""
+        """Whether to tell the caller now that the money ends: once, in the last slice."""
         until = self.paid_until
         return self.last_slice and not self.warned and until is not None and 0 < until - now <= ahead_ms
 
     def pays_next(self, now: int, ahead_ms: int) -> bool:
-        """Whether it is time to hold more for the call, or its timer is not yet where it belongs."""
+        """Whether to hold more money for the call now, or to set its timer."""
         if self.held_s is None or self.paid_until is None or self.progress.over or self.paying or self.gone:
             return False
         if self.timer_s != self.held_s:
@@ -95,7 +98,7 @@ class OngoingCalls:
         return self._by_id.get(call_id)
 
     def add(self, call_id: str, progress: Progress, seen_at: int, began_at: int, epoch: int = 0) -> OngoingCall:
-        """Remember a call and the legs it has."""
+        """Add a call with its legs."""
         call = OngoingCall(call_id, progress, seen_at, began_at, epoch)
         self._by_id[call_id] = call
         for leg in call.legs:
@@ -103,7 +106,7 @@ class OngoingCalls:
         return call
 
     def remove(self, call: OngoingCall) -> None:
-        """Forget a call and every leg that was its."""
+        """Remove a call and its legs."""
         self._by_id.pop(call.call_id, None)
         for leg in call.legs:
             self._by_leg[leg].remove(call)
@@ -111,12 +114,12 @@ class OngoingCalls:
                 del self._by_leg[leg]
 
     def knows(self, offer: CallOffered) -> bool:
-        """Whether this very offer was made before: events may come twice."""
+        """Whether this offer was received before: Asterisk may send an event twice."""
         calls = self._by_leg.get(offer.leg, ())
         return any(call.progress.gate_leg == offer.leg and call.offered_at == offer.at for call in calls)
 
     def tell(self, event: LegEvent) -> bool:
-        """Put an event into the mailbox of every call that has the leg; False if none has."""
+        """Queue an event for every call that has the leg; False if none has."""
         found = self._by_leg.get(event.leg, ())
         for call in found:
             if isinstance(event, LegRings):
@@ -126,12 +129,13 @@ class OngoingCalls:
         return bool(found)
 
     def of_leg(self, leg: str) -> list[OngoingCall]:
-        """The calls that a leg belongs to: two, after a transfer."""
+        """The calls that a leg belongs to; after a transfer, two."""
         return list(self._by_leg.get(leg, ()))
 
     def dialled(self, event: LegDialled) -> bool:
-        """A leg comes to the call of the leg that dials it: to the later one, if after a transfer it has two. False if
-        that leg is of no call.
+        """Add a dialled leg to the call of the leg that dials it; if that one has two calls, to the later.
+
+        False if it has none.
         """
         callers = self._by_leg.get(event.caller_leg)
         if callers and event.leg != event.caller_leg:
@@ -139,7 +143,7 @@ class OngoingCalls:
         return bool(callers)
 
     def attach(self, call: OngoingCall, event: LegDialled) -> None:
-        """A leg was dialled for this very call."""
+        """Add a leg to a call."""
         calls = self._by_leg.setdefault(event.leg, [])
         if call not in calls:
             calls.append(call)

@@ -26,10 +26,11 @@ from connector.asterisk import pjsip
 from connector.asterisk.files import as_the_folder, write
 from connector.asterisk.pjsip import ConfObject, Local, Wanted
 from connector.asterisk.plan import Change, changes
-from connector.billing import calls, nodes, profiles, trunks, vault
+from connector.billing import calls, nodes, profiles
 from connector.clock import Clock
 from connector.config import SipSettings
 from connector.core.trunks import trunk_of
+from connector.database import vault
 from connector.errors import (
     AmiUnavailable,
     AriRefused,
@@ -39,6 +40,7 @@ from connector.errors import (
     ConfigRefused,
     NotFound,
 )
+from connector.routing import trunks
 
 LOAD_LIMIT_S = 30.0  # one that still starts queues a reload until it has started
 WATCH_S = 6.0
@@ -148,23 +150,22 @@ class Configurator:
         text = await asyncio.to_thread(_read, self._path)
         loaded = await self.loaded()
         has = await self._asterisk.endpoint_states()
-        version, found = await asyncio.to_thread(self._compare, text, wanted, has.keys(), live)
+        found = await asyncio.to_thread(self._compare, text, wanted, has.keys(), live)
         if not found and loaded != pjsip.loaded_version(text):
             found = [Change("load", "file", pjsip.FILE_NAME, "")]
-        return Plan(version, loaded, tuple(found), wanted.problems, self._held.exists())
+        return Plan(wanted.version, loaded, tuple(found), wanted.problems, self._held.exists())
 
     def _compare(
         self, text: str, wanted: Wanted, has: Collection[str], live: Mapping[str, Sequence[str]] | None
-    ) -> tuple[str, list[Change]]:
-        """The version that is wanted, and what makes the file it. A second of computing with thousands of ends."""
+    ) -> list[Change]:
+        """What makes the file what is wanted. A second of computing with thousands of ends."""
         there, is_version = self._read_whole(text)
         missing = {each.name for each in there if each.type == "endpoint"} - set(has)
         said = pjsip.loaded_version(text)
         wrote = there
         if text and is_version != said:
             wrote = pjsip.parse(self._kept(said or "") or "")
-        found = changes(there, wanted.objects, applied=wrote, missing=missing, calls=live)
-        return pjsip.version_of(wanted.objects), found
+        return changes(there, wanted.objects, applied=wrote, missing=missing, calls=live)
 
     def _read_whole(self, text: str) -> tuple[list[ConfObject], str]:
         """The objects of a file, and the version that they are."""
@@ -190,7 +191,7 @@ class Configurator:
                 return plan
             if plan.changes:
                 before = await asyncio.to_thread(_read, self._path)
-                text = await asyncio.to_thread(pjsip.render, wanted.objects)
+                text = await asyncio.to_thread(lambda: wanted.text)
                 await self._put("apply", text, wanted.objects, before, by, plan.changes)
             if not unattended:
                 await asyncio.to_thread(self._held.unlink, missing_ok=True)
@@ -324,7 +325,8 @@ class Configurator:
 
     def _note(self, step: Step) -> None:
         self._make_folder(self._versions)
-        with (self._versions / "history.jsonl").open("a") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with os.fdopen(os.open(self._versions / "history.jsonl", flags, 0o640), "a") as file:
             as_the_folder(self._versions / "history.jsonl")
             file.write(json.dumps(asdict(step)) + "\n")
             file.flush()
@@ -335,7 +337,9 @@ class Configurator:
         """One at a time, over all processes. ConfigBusy if another one takes too long."""
         try:
             self._folder.mkdir(mode=0o750, exist_ok=True)
-            lock = (self._folder / "lock").open("w")
+            # Root's command opens it too, and Asterisk's user may write to a folder above: no link is followed.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW
+            lock = os.fdopen(os.open(self._folder / "lock", flags, 0o640), "w")
             as_the_folder(self._folder / "lock")
         except OSError as error:
             raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror}") from error

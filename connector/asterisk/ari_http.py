@@ -93,7 +93,7 @@ class Asterisk:
         try:
             await self._ask("POST", "/channels", body=asked)
             made = await self._ask("GET", f"/channels/{call_id}/variable?variable={_CONNECTION}")
-            url = f"ws://{self._settings.host}:{self._settings.port}/media/{quote(made['value'])}"
+            url = f"ws://{self._settings.place}/media/{quote(made['value'])}"
             try:
                 websocket = await self._opened().ws_connect(url, protocols=("media",))
             except (aiohttp.ClientError, TimeoutError, OSError) as error:

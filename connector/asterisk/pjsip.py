@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 
 from connector.core.credentials import digest
@@ -29,7 +30,7 @@ QUALIFY_S = 30
 SECRET = ("password", "password_digest")
 _TYPES = ("endpoint", "auth", "aor", "identify", "registration")
 _OBJECT_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_TRANSPORT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,30}")
+_TRANSPORT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,60}")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _NUMBERS = re.compile(r"[0-9]{2,6}(?:-[0-9]{2,6})*")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
@@ -65,10 +66,21 @@ class ConfObject:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What Asterisk should have: objects, and in words the ends of which there can be none."""
+    """The objects that Asterisk should have, and in words the ends that it cannot have any for."""
 
     objects: tuple[ConfObject, ...]
     problems: tuple[str, ...] = ()
+
+    @cached_property
+    def version(self) -> str:
+        """The name of these objects."""
+        return version_of(self.objects)
+
+    @cached_property
+    def text(self) -> str:
+        """The whole generated file."""
+        version = ConfObject("aor", VERSION, (("voicemail_extension", self.version),))
+        return "\n".join([HEAD + "\n", *(_text(each) for each in self.objects), _text(version)])
 
 
 def wanted(inward: Sequence[Inward], outward: Sequence[Outward], local: Local) -> Wanted:
@@ -90,12 +102,6 @@ def wanted(inward: Sequence[Inward], outward: Sequence[Outward], local: Local) -
 def version_of(made: Iterable[ConfObject]) -> str:
     """What names a set of objects: 16 digits of a hash of their text."""
     return hashlib.sha256("\n".join(_text(each) for each in made).encode()).hexdigest()[:16]
-
-
-def render(made: Sequence[ConfObject]) -> str:
-    """The whole generated file."""
-    version = ConfObject("aor", VERSION, (("voicemail_extension", version_of(made)),))
-    return "\n".join([HEAD + "\n", *(_text(each) for each in made), _text(version)])
 
 
 def parse(text: str) -> list[ConfObject]:

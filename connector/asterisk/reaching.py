@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from connector.billing import reachability
 from connector.clock import Clock
 from connector.core import reach
 from connector.core.reach import NOT_ASKED, NOT_REGISTERED, Invited, State
 from connector.errors import AsteriskError, StoreUnavailable
+from connector.routing import reachability
 from connector.storage.writer import Writer
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,6 @@ from connector.core.reach import Invited
 
 log = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
 # So many INVITEs are remembered, the last ones: answers other than 488 are not seen.
 MOST_INVITES = 1_000
 _HEAD = struct.Struct("!4sH")
@@ -175,13 +174,13 @@ def drop_the_rest(listening_socket: socket.socket) -> None:
     listening_socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
-async def listening(port: int, tell: Callable[[Invited], None]) -> None:
+async def listening(host: str, port: int, tell: Callable[[Invited], None]) -> None:
     """Listen until cancelled. If another program has the port, one line of the log reports it, and calls go on."""
     loop = asyncio.get_running_loop()
     try:
-        transport, _ = await loop.create_datagram_endpoint(lambda: Listener(tell), local_addr=(HOST, port))
+        transport, _ = await loop.create_datagram_endpoint(lambda: Listener(tell), local_addr=(host, port))
     except OSError as error:
-        log.error("copies of SIP messages cannot be taken at %s:%d: %s; set [sip] copies_port", HOST, port, error)
+        log.error("copies of SIP messages cannot be taken at %s:%d: %s; set [sip] copies_port", host, port, error)
         await asyncio.Event().wait()
         return
     try:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Protocol
 
 from connector.asterisk.files import make_folder, replace, write
-from connector.billing.mailboxes import KeptMailbox
 from connector.errors import BadInput
+from connector.routing.mailboxes import KeptMailbox
 
 FILE_NAME = "voicemail_boxes.conf"
 _MODULE = "app_voicemail.so"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls, credit, notices, plans
-from connector.billing.models import Company
-from connector.billing.reachability import latest
-from connector.billing.store import lock, reading, rows, writing
+from connector.billing import calls, credit, plans
 from connector.core import times
 from connector.core.access import EVERYTHING
 from connector.core.alerts import DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS
 from connector.core.holds import lasts_ms
 from connector.core.money import shown
 from connector.core.trunks import trunk_of
+from connector.database.models import Company
+from connector.database.store import lock, reading, rows, writing
+from connector.notices import notices
+from connector.routing.reachability import latest
 
 _LOW = (
     "SELECT profile.id, profile.name, profile.username, company.id, company.currency, company.time_zone,"

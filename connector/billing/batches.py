@@ -11,10 +11,11 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from connector.billing import calls, facts, ledger, reference
-from connector.billing.store import Question, answers, for_good, lock_companies, records, remember
+from connector.billing import calls, facts, ledger
 from connector.core.calls import Attempt
 from connector.core.ledger import company_account, profile_account
+from connector.database import reference
+from connector.database.store import Question, answers, for_good, lock_companies, records, remember
 
 _DECIDED = "SELECT id FROM call WHERE id IN ({0}) UNION ALL SELECT id FROM cdr WHERE id IN ({0})"
 _SLOTS = "SELECT profile_id, slot FROM call WHERE profile_id IN ({0}) AND dead_at IS NULL"

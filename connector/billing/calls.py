@@ -10,10 +10,20 @@ from typing import Any, cast
 
 from peewee import JOIN, Tuple
 
-from connector.billing import audit, credit, facts, holds, reference, usage
+from connector.billing import credit, facts, holds, usage
 from connector.billing.holds import Settled
-from connector.billing.models import Call, Cdr, Charge, Hold, Profile, Trunk
-from connector.billing.store import (
+from connector.core import gate, rating, refusals
+from connector.core.access import Scope
+from connector.core.calls import CALLER, US, Admitted, Attempt, Direction, Emergency, Ending, Progress
+from connector.core.gate import Admission, Facts, RechargeFirst
+from connector.core.holds import Slicing
+from connector.core.numbers import recorded
+from connector.core.paging import Page, Turn, page
+from connector.core.refusals import Refusal
+from connector.core.reports import MINUTE_MS
+from connector.database import audit, reference
+from connector.database.models import Call, Cdr, Charge, Hold, Profile, Trunk
+from connector.database.store import (
     Question,
     asked,
     fitting,
@@ -31,15 +41,6 @@ from connector.billing.store import (
     run,
     writing,
 )
-from connector.core import gate, rating, refusals
-from connector.core.access import Scope
-from connector.core.calls import CALLER, US, Admitted, Attempt, Direction, Emergency, Ending, Progress
-from connector.core.gate import Admission, Facts, RechargeFirst
-from connector.core.holds import Slicing
-from connector.core.numbers import recorded
-from connector.core.paging import Page, Turn, page
-from connector.core.refusals import Refusal
-from connector.core.reports import MINUTE_MS
 from connector.errors import BadInput, NotFound
 
 MOST_SHOWN = 300
@@ -82,7 +83,7 @@ class LiveCall:
 def admit(attempt: Attempt, node: str, slicing: Slicing = _USUAL, epoch: int = 0) -> Admitted | Refusal | Emergency:
     """Give the call a channel of its profile and hold its first slice, or refuse it; one transaction.
 
-    An emergency number needs neither, and leaves no row here: the dialplan tells of it (billing/emergency.py).
+    An emergency number needs neither, and leaves no row here: the dialplan tells of it (routing/emergency.py).
 
     `epoch`: when the node's Asterisk was started, in milliseconds; none of its calls outlives it.
 
@@ -485,7 +486,7 @@ def _lock_company_of(attempt: Attempt, *ahead: Question) -> None:
         lock_company(owner[0], ahead)
 
 
-def _live(call_id: str) -> tuple[Any, Any]:
+def _live(call_id: str) -> tuple[Call | None, Hold | None]:
     """A live call and its hold, None for what is not there; their company is locked first. What changes them forgets
     them (`_changed`).
     """
@@ -521,9 +522,9 @@ def _changed(*call_ids: str) -> None:
         remember(live_key(call_id), None)
 
 
-def _profile(call: Any) -> Any:
+def _profile(call: Call) -> Profile:
     """The profile of a live call."""
-    return reference.one(Profile, "id = ?", call.profile_id)
+    return reference.lasting(Profile, call.profile_id)
 
 
 def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
@@ -541,7 +542,7 @@ def _decided(attempt: Attempt, slicing: Slicing) -> Admitted | Refusal | None:
     return gate.admitted(row.id, facts.of_admitted(attempt, row), held_s, slicing)
 
 
-def _free(row: Any, hold: Any, profile: Any, duration_ms: int, at: int) -> Settled | None:
+def _free(row: Call, hold: Hold | None, profile: Profile, duration_ms: int, at: int) -> Settled | None:
     """Charge what was talked, void the rest, free the channel; None for a call in, which has no hold."""
     settled = None if hold is None else holds.settle(hold, profile, duration_ms, at)
     _changed(row.id)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import ledger, notices, reference
-from connector.billing.audit import audited
-from connector.billing.models import Company, Recharge
-from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import fitting, reading, rows, writing
+from connector.billing import ledger
 from connector.core import times
 from connector.core.access import Scope
 from connector.core.ledger import company_account, moved, profile_account
 from connector.core.money import payable, shown
+from connector.database import reference
+from connector.database.audit import audited
+from connector.database.models import Company, Recharge
+from connector.database.named import company_row, open_profile_row, profile_row
+from connector.database.store import fitting, reading, rows, writing
 from connector.errors import BadInput
+from connector.notices import notices
 
 _OF_PROFILE = "profile_id = ?"
 

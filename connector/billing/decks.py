@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from connector.billing import reference, store
-from connector.billing.audit import audited
-from connector.billing.models import Company, Deck
-from connector.billing.named import company_row
-from connector.billing.store import reading, writing
 from connector.core import decks as core
-from connector.core.decks import Difference, RateDeck
+from connector.core.decks import Difference, RateDeck, Rates
 from connector.core.rating import Rate
+from connector.database import reference, store
+from connector.database.audit import audited
+from connector.database.models import Company, Deck
+from connector.database.named import company_row
+from connector.database.store import reading, writing
 from connector.errors import BadInput, StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class DeckView:
 
 
 # By version, which is the hash of its text: what is in here is never stale.
-_memory: dict[str, RateDeck] = {}
+_memory: dict[str, Rates] = {}
 # How often each was seen to be needed by nobody.
 _idle: dict[str, int] = {}
 
@@ -81,7 +81,7 @@ def read(
     with reading():
         owner = company_row(company).id
         found = _newest(owner)
-        before = _deck(*found[0][:2]) if found else None
+        before = core.parse(_text(*found[0][:2])) if found else None
         calls = _calls_by_prefix(owner, now) if before and mode == "full" else {}
     at = now + after_ms if before else now
     made = core.merged(before, sheet, at, mode)
@@ -90,7 +90,7 @@ def read(
     written = core.written(made)
     version = core.version_of(written)
     made = core.parse(written)  # what cannot be read again must not be put in use
-    _memory[version] = made
+    _memory[version] = core.packed(written)
     latest = max(rate.valid_from for versions in sheet.by_prefix.values() for rate in versions)
     changes = core.difference(before, made, max(at, latest))
     ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
@@ -159,7 +159,7 @@ def _calls_by_prefix(company: int, now: int) -> dict[str, int]:
     return {prefix: int(count) for prefix, count in store.rows(sql, company, now - LOOKED_BACK_MS)}
 
 
-def current(company: int, at: int) -> tuple[int, RateDeck] | None:
+def current(company: int, at: int) -> tuple[int, Rates] | None:
     """A company's deck in use at an instant, with its id, in the caller's transaction; None if it has none."""
     decks = reference.rows(_DECKS, company)
     return next(((deck, _deck(deck, version)) for deck, version, in_use_at in decks if in_use_at <= at), None)
@@ -207,16 +207,20 @@ def preload(at: int) -> int:
     return len(new)
 
 
-def _deck(deck: int, version: str) -> RateDeck:
+def _deck(deck: int, version: str) -> Rates:
     found = _memory.get(version)
     if found is None:
-        row = Deck.get_by_id(deck)
-        text = zlib.decompress(bytes(row.content)).decode()
-        found = core.parse(text)
-        if core.version_of(text) != version:
-            raise StoreUnavailable(f"rate deck {deck} was changed in the store: nothing is rated by it")
-        _memory[version] = found
+        found = _memory[version] = core.packed(_text(deck, version))
     return found
+
+
+def _text(deck: int, version: str) -> str:
+    """The text of a stored deck. StoreUnavailable if it is not the one that was stored."""
+    row = Deck.get_by_id(deck)
+    text = zlib.decompress(bytes(row.content)).decode()
+    if core.version_of(text) != version:
+        raise StoreUnavailable(f"rate deck {deck} was changed in the store: nothing is rated by it")
+    return text
 
 
 def _view(row: Any, company: str) -> DeckView:

@@ -11,17 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing.audit import audited
-from connector.billing.models import Company, Export, Profile
-from connector.billing.named import company_row, profile_row
 from connector.billing.reports import ALLOCATIONS, PURCHASES
-from connector.billing.store import Question, fitting, reading, rows, run, writing
 from connector.core import times
 from connector.core.access import Scope
 from connector.core.ledger import asset, company_account, purpose
 from connector.core.money import decimal, shown
 from connector.core.paging import Page, Turn, page
 from connector.core.times import iso
+from connector.database.audit import audited
+from connector.database.models import Company, Export, Profile
+from connector.database.named import company_row, profile_row
+from connector.database.store import Question, fitting, reading, rows, run, writing
 from connector.errors import BadInput, NotFound, StoreUnavailable
 
 # Kinds of sheets, for people; those of a company only, for its ledger knows no profiles.

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
-from typing import Any
 
-from connector.billing import callers, credit, holds, mailboxes, reference, routes, service_numbers, trunks
-from connector.billing.models import Button, InboundAccount, Profile, Trunk
-from connector.billing.store import foresee, locked, remember, remembered, rows
+from connector.billing import credit, holds
 from connector.core import callers as callers_of
 from connector.core import gate
 from connector.core.admission import Pace
@@ -25,6 +22,10 @@ from connector.core.refusals import Refusal
 from connector.core.routes import NAME, Path
 from connector.core.sip import Options
 from connector.core.trunks import TrunkChoice, order
+from connector.database import reference
+from connector.database.models import Button, Call, InboundAccount, Profile, Trunk
+from connector.database.store import foresee, locked, remember, remembered, rows
+from connector.routing import callers, mailboxes, routes, service_numbers, trunks
 
 _SLOTS = "SELECT slot FROM call WHERE profile_id = ? AND dead_at IS NULL"
 _PROFILE_OF_NUMBER = "SELECT profile_id FROM number WHERE e164 = ? AND company_id = ? AND released_at IS NULL"
@@ -52,11 +53,21 @@ def owner_of(attempt: Attempt) -> tuple[int, int | None] | None:
     return int(found.company_id), int(found.id) if attempt.direction is Direction.OUT else None
 
 
-def _source(attempt: Attempt) -> Any:
+def _source(attempt: Attempt) -> Profile | Button | Trunk | None:
     if attempt.direction is Direction.OUT:
-        return reference.one(Profile, "username = ?", attempt.source)
-    if attempt.by_button:
-        return reference.one(Button, "id = ?", int(attempt.source))
+        return _caller(attempt)
+    return _button(attempt) if attempt.by_button else _trunk(attempt)
+
+
+def _caller(attempt: Attempt) -> Profile | None:
+    return reference.one(Profile, "username = ?", attempt.source)
+
+
+def _button(attempt: Attempt) -> Button | None:
+    return reference.one(Button, "id = ?", int(attempt.source))
+
+
+def _trunk(attempt: Attempt) -> Trunk | None:
     return reference.one(Trunk, "name = ?", attempt.source)
 
 
@@ -76,7 +87,7 @@ def without_money(attempt: Attempt, node: str = "") -> Facts:
         return _by_button(attempt)
     if attempt.direction is Direction.IN:
         return _in(attempt)
-    profile = _source(attempt)
+    profile = _caller(attempt)
     return Facts(Direction.OUT) if profile is None else _out(attempt, profile, node)
 
 
@@ -104,7 +115,7 @@ def _without_low(found: Facts) -> Facts:
     return replace(found, money=replace(found.money, low=False)) if found.money else found
 
 
-def of_admitted(attempt: Attempt, row: Any) -> Facts:
+def of_admitted(attempt: Attempt, row: Call) -> Facts:
     """The facts that the dialplan needs of a call that was admitted before, when the first answer was lost."""
     profile = row.profile
     button = ButtonFacts(row.button, profile.company_id, 0, 0) if row.button else None
@@ -123,7 +134,7 @@ def of_admitted(attempt: Attempt, row: Any) -> Facts:
     )
 
 
-def profile_facts(row: Any) -> ProfileFacts:
+def profile_facts(row: Profile) -> ProfileFacts:
     """The facts of a profile row."""
     return ProfileFacts(
         row.id,
@@ -137,7 +148,7 @@ def profile_facts(row: Any) -> ProfileFacts:
     )
 
 
-def _out(attempt: Attempt, profile: Any, node: str) -> Facts:
+def _out(attempt: Attempt, profile: Profile, node: str) -> Facts:
     """The facts of an outgoing call without its money."""
     wanted, private = behind_prefix(attempt, profile)
     dialled = normalise(wanted, profile.country, emergency_of(profile.country, profile.emergency))
@@ -169,7 +180,7 @@ def _out(attempt: Attempt, profile: Any, node: str) -> Facts:
     )
 
 
-def behind_prefix(attempt: Attempt, profile: Any) -> tuple[str, bool]:
+def behind_prefix(attempt: Attempt, profile: Profile) -> tuple[str, bool]:
     """What was dialled behind a prefix that withholds the caller's number, and whether the number is withheld. What is
     an emergency or service number as a whole has no prefix.
     """
@@ -182,7 +193,7 @@ def behind_prefix(attempt: Attempt, profile: Any) -> tuple[str, bool]:
     return wanted, withheld or attempt.private
 
 
-def says(attempt: Attempt, profile: Any) -> str:
+def says(attempt: Attempt, profile: Profile) -> str:
     """The number that a call out is said to come from. One that is forwarded comes from the number that was called; or,
     where that is an account, from the profile's main number; and so does one that was transferred, which is the other
     side's leg, with its number.
@@ -192,7 +203,7 @@ def says(attempt: Attempt, profile: Any) -> str:
     return e164(attempt.forwarded) or callers.main(profile)
 
 
-def _diverted(attempt: Attempt, profile: Any, shown: Shown | Refusal) -> str:
+def _diverted(attempt: Attempt, profile: Profile, shown: Shown | Refusal) -> str:
     """The number that a call was forwarded from; "" if it was not, or if the call shows no number. What a PBX says
     counts if the company has it.
     """
@@ -205,7 +216,7 @@ def _diverted(attempt: Attempt, profile: Any, shown: Shown | Refusal) -> str:
 
 
 def _in(attempt: Attempt) -> Facts:
-    trunk = _source(attempt)
+    trunk = _trunk(attempt)
     if trunk is None:
         return Facts(Direction.IN)
     called = _called_by(trunk, attempt.dialled)
@@ -228,13 +239,13 @@ def _in(attempt: Attempt) -> Facts:
     return rings(found, attempt, profile, Options.from_json(trunk.options))
 
 
-def _profile_of(trunk: Any, called: str | None, said: str) -> Any:
+def _profile_of(trunk: Trunk, called: str | None, said: str) -> Profile | None:
     """The profile of a number, or of an account by its name; None without one."""
     question = _PROFILE_OF_NUMBER if called else _PROFILE_OF_ACCOUNT
     return reference.one(Profile, f"id = ({question})", called or said, trunk.company_id)
 
 
-def _called_by(trunk: Any, said: str) -> str | None:
+def _called_by(trunk: Trunk, said: str) -> str | None:
     """A number as a trunk says it, in E.164; None if it is not one. Of a trunk with a country national ones too."""
     options = Options.from_json(trunk.options)
     if options.number_country:
@@ -243,10 +254,10 @@ def _called_by(trunk: Any, said: str) -> str | None:
 
 
 def _by_button(attempt: Attempt) -> Facts:
-    button = _source(attempt)
+    button = _button(attempt)
     if button is None:
         return Facts(Direction.IN, by_button=True)
-    account: Any = reference.one(InboundAccount, "id = ?", button.account_id)  # which is there as long as its button is
+    account = reference.lasting(InboundAccount, button.account_id)
     profile = reference.one(Profile, "id = ?", account.profile_id)
     ((up,),) = rows(_BY_BUTTON, button.company_id, button.name)
     of_button = ButtonFacts(button.name, button.company_id, button.most, int(up))
@@ -257,13 +268,13 @@ def _by_button(attempt: Attempt) -> Facts:
     return rings(found, attempt, profile, _provider_options(profile))
 
 
-def _provider_options(profile: Any) -> Options:
+def _provider_options(profile: Profile) -> Options:
     """Of a profile's own trunk, to its provider, if it has one: a call by a button came by no trunk."""
     found = reference.rows("SELECT options FROM trunk WHERE profile_id = ? AND state <> 'archived'", profile.id)
     return Options.from_json(found[0][0]) if found else Options()
 
 
-def rings(found: Facts, attempt: Attempt, profile: Any, options: Options) -> Facts:
+def rings(found: Facts, attempt: Attempt, profile: Profile, options: Options) -> Facts:
     """The facts of an incoming call with its path and the caller ID that the PBX sees."""
     caller = BY_BUTTON
     if not attempt.by_button:
@@ -287,13 +298,13 @@ def rings(found: Facts, attempt: Attempt, profile: Any, options: Options) -> Fac
     )
 
 
-def trunks_of(profile: Any, call_id: str) -> list[TrunkChoice]:
+def trunks_of(profile: Profile, call_id: str) -> list[TrunkChoice]:
     """The trunks of an outgoing call, in the order in which they are tried."""
     sql, values = trunks.choices(profile)
     return order([trunks.choice(row) for row in reference.rows(sql, *values)], call_id)
 
 
-def taken(profile: Any) -> frozenset[int]:
+def taken(profile: Profile) -> frozenset[int]:
     """The channels of a profile that are in use."""
     found: frozenset[int] | None = remembered(slots_key(profile.id))
     if found is None:
@@ -313,7 +324,7 @@ def mark(sip_id: str) -> str:
     return hashlib.sha256(sip_id.encode(errors="surrogateescape")).hexdigest() if sip_id else ""
 
 
-def _is_up_already(attempt: Attempt, profile: Any, node: str) -> bool:
+def _is_up_already(attempt: Attempt, profile: Profile, node: str) -> bool:
     """Whether a call with this Call-ID and CSeq is up for the profile on this node: the same INVITE by another way (RFC
     3261, 8.2.2.2: a merged request). A PBX that fails over to another node sends the same INVITE there (RFC 3263, 4.3).
     A leg that is transferred is its own call's.

@@ -9,11 +9,11 @@ from peewee import JOIN, Tuple
 
 from connector.billing import ledger
 from connector.billing.ledger import EntryView
-from connector.billing.models import Cdr, Charge, Deck, Profile, Trunk
-from connector.billing.store import fitting, reading, rows
 from connector.core import rating
 from connector.core.access import Scope
 from connector.core.paging import Key, Page, Turn, cursor, page
+from connector.database.models import Cdr, Charge, Deck, Profile, Trunk
+from connector.database.store import fitting, reading, rows
 from connector.errors import NotFound
 
 # How many CDRs one question looks at, and one page.

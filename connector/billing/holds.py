@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.billing import credit, decks, ledger, reference, service_numbers, usage
-from connector.billing.models import Hold, Limits, Term
-from connector.billing.store import Question, foresee, insert, rows, run
+from connector.billing import credit, decks, ledger, usage
 from connector.core import admission, destinations, holds, rating, times
 from connector.core.admission import Pace
 from connector.core.destinations import PrefixRule
@@ -20,6 +18,10 @@ from connector.core.holds import Funds, Slicing
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
 from connector.core.plans import DAY_MS
 from connector.core.rating import Rate, Rated
+from connector.database import reference
+from connector.database.models import Hold, Limits, Profile, Term
+from connector.database.store import Question, foresee, insert, rows, run
+from connector.routing import service_numbers
 
 _OF_PROFILE = "profile_id = ?"
 _RULES = "SELECT prefix, allowed FROM prefix_rule WHERE profile_id = ?"
@@ -34,12 +36,12 @@ class Begun:
     columns: dict[str, Any]
 
 
-def credit_question(profile: Any) -> Question:
+def credit_question(profile: Profile) -> Question:
     """What `money` asks of a profile that pays by itself, for who foresees it."""
     return ledger.balances_question([profile_account(profile.id, "credit")])
 
 
-def offer(profile: Any, called: str, at: int) -> Offer | None:
+def offer(profile: Profile, called: str, at: int) -> Offer | None:
     """The rate of a number for a profile at an instant, and who pays; None if there is no rate."""
     found = _rate_of(profile, called, at)
     if found is None:
@@ -53,7 +55,7 @@ def offer(profile: Any, called: str, at: int) -> Offer | None:
     return Offer(*found, payer, term.id if at < term.ends_at else None, limits)
 
 
-def _rate_of(profile: Any, called: str, at: int) -> tuple[int, Rate] | None:
+def _rate_of(profile: Profile, called: str, at: int) -> tuple[int, Rate] | None:
     """The rate of a number at an instant, and the company's deck then: of a service number it is the profile's own."""
     if called.startswith("+"):
         return decks.rate_of(profile.company_id, called, at)
@@ -66,7 +68,7 @@ def rules(profile: int) -> tuple[PrefixRule, ...]:
     return tuple(PrefixRule(prefix, bool(allowed)) for prefix, allowed in reference.rows(_RULES, profile))
 
 
-def pace(profile: Any, called: str, limits: admission.Limits, at: int) -> Pace:
+def pace(profile: Profile, called: str, limits: admission.Limits, at: int) -> Pace:
     """How fast a profile's calls come, as far as a limit asks for it."""
     if limits.calls_per_second is None and limits.attempts_per_number is None:
         return Pace(0, 0)
@@ -76,7 +78,7 @@ def pace(profile: Any, called: str, limits: admission.Limits, at: int) -> Pace:
     )
 
 
-def money(profile: Any, offered: Offer, at: int, more: int = 0) -> Money:
+def money(profile: Profile | ProfileFacts, offered: Offer, at: int, more: int = 0) -> Money:
     """What is there to pay a call that would begin now; `more`: and what a recharge would bring besides."""
     funds = _funds(profile, offered.payer, offered.term, at)
     funds = replace(funds, micros=funds.micros + more)
@@ -112,7 +114,7 @@ def keep(begun: Begun) -> None:
     insert(Hold, **begun.columns)
 
 
-def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
+def extend(row: Hold, profile: Profile, slicing: Slicing, at: int) -> int:
     """One slice more for a live call, as far as its payer's money goes; the seconds held afterwards."""
     rate = ledger.pinned_rate(row)
     before = _held(row)
@@ -130,7 +132,7 @@ def extend(row: Any, profile: Any, slicing: Slicing, at: int) -> int:
     return after.seconds
 
 
-def repin(row: Any, profile: Any, called: str, slicing: Slicing, at: int) -> int:
+def repin(row: Hold, profile: Profile, called: str, slicing: Slicing, at: int) -> int:
     """At the answer: the rate that is in force now is the call's, for good (BRIEF, rule 6); the seconds held then."""
     found = _rate_of(profile, called, at)
     before = _held(row)
@@ -151,7 +153,7 @@ class Settled:
     at: int
 
 
-def settle(row: Any, profile: Any, duration_ms: int, at: int) -> Settled:
+def settle(row: Hold, profile: Profile, duration_ms: int, at: int) -> Settled:
     """Charge what was talked, void the rest, take the hold away."""
     held = _held(row)
     rated = holds.settled(held, ledger.pinned_rate(row), duration_ms)
@@ -201,14 +203,14 @@ def free_bundle_s(term: int | None) -> int:
     return ledger.balances([name])[name]
 
 
-def _settling(row: Any, profile: Any, held: holds.Hold, rated: Rated, at: int) -> list[Posting]:
+def _settling(row: Hold, profile: Profile, held: holds.Hold, rated: Rated, at: int) -> list[Posting]:
     company = profile.company_id
     postings = []
     if held.micros:
         source, free = _money_accounts(row.payer, profile)
         postings += moved(rated.price_micros, source, company_account(company, "usage"))
         postings += moved(held.micros - rated.price_micros, source, free)
-    if held.bundle_s:
+    if held.bundle_s and row.term_id is not None:
         source = term_account(row.term_id, "bundle_held")
         term = _term(row.term_id)
         over = term.closed_at is not None or term.ends_at <= at
@@ -218,7 +220,7 @@ def _settling(row: Any, profile: Any, held: holds.Hold, rated: Rated, at: int) -
     return postings
 
 
-def _change(row: Any, profile: Any, before: holds.Hold, after: holds.Hold, at: int) -> None:
+def _change(row: Hold, profile: Profile, before: holds.Hold, after: holds.Hold, at: int) -> None:
     row.bundle_s, row.paid_s, row.micros = after.bundle_s, after.paid_s, after.micros
     values = {**_pinned(row.deck_id, ledger.pinned_rate(row)), **_amounts(after)}
     columns = ", ".join(f"{name} = ?" for name in values)
@@ -227,7 +229,14 @@ def _change(row: Any, profile: Any, before: holds.Hold, after: holds.Hold, at: i
 
 
 def _post_hold(
-    profile: Any, row: Any, before: holds.Hold, after: holds.Hold, key: str, at: int, *, new: bool = False
+    profile: Profile | ProfileFacts,
+    row: Hold,
+    before: holds.Hold,
+    after: holds.Hold,
+    key: str,
+    at: int,
+    *,
+    new: bool = False,
 ) -> None:
     held, free = _money_accounts(row.payer, profile)
     postings = _moved_either_way(after.micros - before.micros, free, held)
@@ -244,7 +253,7 @@ def _moved_either_way(amount: int, source: str, target: str) -> list[Posting]:
     return moved(amount, source, target) if amount >= 0 else moved(-amount, target, source)
 
 
-def _money_accounts(payer: str, profile: Any) -> tuple[str, str]:
+def _money_accounts(payer: str, profile: Profile | ProfileFacts) -> tuple[str, str]:
     """The held and the free account of who pays."""
     if payer == "profile":
         held = profile_account(profile.id, "credit_held")
@@ -254,7 +263,7 @@ def _money_accounts(payer: str, profile: Any) -> tuple[str, str]:
     return company_account(profile.company_id, "held"), company_account(profile.company_id, "balance")
 
 
-def _funds(profile: Any, payer: str, term_id: int | None, at: int) -> Funds:
+def _funds(profile: Profile | ProfileFacts, payer: str, term_id: int | None, at: int) -> Funds:
     """What is there for one more slice, without regard to limits."""
     free = _money_accounts(payer, profile)[1]
     micros = 0 if payer == "bundle" else ledger.balances([free], profile.company_id)[free]
@@ -266,7 +275,9 @@ def _funds(profile: Any, payer: str, term_id: int | None, at: int) -> Funds:
     return Funds(bundle_s, micros)
 
 
-def _limited(profile: Any, held_micros: int, limits: admission.Limits, funds: Funds, at: int) -> Funds:
+def _limited(
+    profile: Profile | ProfileFacts, held_micros: int, limits: admission.Limits, funds: Funds, at: int
+) -> Funds:
     """The funds within the profile's limits."""
     left = [funds.micros]
     if limits.call_micros is not None:
@@ -279,30 +290,31 @@ def _limited(profile: Any, held_micros: int, limits: admission.Limits, funds: Fu
     return Funds(funds.bundle_s, max(0, min(left)))
 
 
-def _spent_since(profile: Any, since: int) -> int:
+def _spent_since(profile: Profile | ProfileFacts, since: int) -> int:
     """What calls that ended since then cost, and what live ones hold."""
     ended = rows("SELECT SUM(price_micros) FROM cdr WHERE profile_id = ? AND ended_at > ?", profile.id, since)
     sql = "SELECT SUM(hold.micros) FROM hold JOIN call ON call.id = hold.call_id WHERE call.profile_id = ?"
     return sum(int(total or 0) for ((total,),) in (ended, rows(sql, profile.id)))
 
 
-def _admitted_since(profile: Any, since: int, called: str | None = None) -> int:
-    condition, values = "profile_id = ? AND direction = 'out' AND started_at > ?", [profile.id, since]
+def _admitted_since(profile: Profile | ProfileFacts, since: int, called: str | None = None) -> int:
+    condition = "profile_id = ? AND direction = 'out' AND started_at > ?"
+    values: tuple[int | str, ...] = (profile.id, since)
     if called is not None:
-        condition, values = condition + " AND called = ?", [*values, called]
+        condition, values = condition + " AND called = ?", (*values, called)
     live = rows(f"SELECT COUNT(*) FROM call WHERE {condition}", *values)
     over = rows(f"SELECT COUNT(*) FROM cdr WHERE {condition} AND refusal IS NULL", *values)
     return int(live[0][0]) + int(over[0][0])
 
 
-def _bundle_term(profile: Any) -> Term | None:
+def _bundle_term(profile: Profile) -> Term | None:
     """The profile's running term, if bundles were sold with it."""
     return reference.one(Term, _BUNDLES, profile.id)
 
 
-def _term(term: int) -> Any:
+def _term(term: int) -> Term:
     """A term that a call's hold names, and which is there for good."""
-    return reference.one(Term, "id = ?", term)
+    return reference.lasting(Term, term)
 
 
 def paid_by(payer: str, rated: Rated) -> str:
@@ -310,7 +322,7 @@ def paid_by(payer: str, rated: Rated) -> str:
     return payer if rated.paid_s or not rated.bundle_s else "bundle"
 
 
-def _held(row: Any) -> holds.Hold:
+def _held(row: Hold) -> holds.Hold:
     return holds.Hold(row.bundle_s, row.paid_s, row.micros)
 
 

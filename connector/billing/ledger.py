@@ -14,10 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
-from connector.billing import reference
-from connector.billing.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
-from connector.billing.named import company_row
-from connector.billing.store import (
+from connector.core import ledger as core
+from connector.core import rating, times
+from connector.core.money import shown
+from connector.core.paging import Page, Turn, page
+from connector.core.plans import BUNDLE_SECONDS
+from connector.database import reference
+from connector.database.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
+from connector.database.named import company_row
+from connector.database.store import (
     Question,
     answers,
     bytewise,
@@ -34,11 +39,6 @@ from connector.billing.store import (
     triggers,
     writing,
 )
-from connector.core import ledger as core
-from connector.core import rating, times
-from connector.core.money import shown
-from connector.core.paging import Page, Turn, page
-from connector.core.plans import BUNDLE_SECONDS
 from connector.errors import BadInput, InsufficientFunds, KeyReused
 
 MOST_PROBLEMS = 50
@@ -89,6 +89,12 @@ class ClosingView:
     last_number: int
     last_hash: str
     balances: dict[str, int]
+
+
+def is_entered(key: str) -> bool:
+    """Whether there is an entry with a key."""
+    with reading():
+        return bool(rows("SELECT 1 FROM entry WHERE key = ?", key))
 
 
 def post(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import cast
 
 from connector.billing import holds
-from connector.billing.audit import audited
-from connector.billing.models import Company, Limits, PrefixRule
-from connector.billing.named import profile_row
-from connector.billing.store import insert, reading, run, writing
 from connector.core.admission import UsualLimits
 from connector.core.money import MICROS, minor_digits
 from connector.core.retired import is_retired_prefix
+from connector.database.audit import audited
+from connector.database.models import Company, Limits, PrefixRule
+from connector.database.named import profile_row
+from connector.database.store import insert, reading, run, writing
 from connector.errors import BadInput
 
 _PREFIX = re.compile(r"\+(?:[1-9][0-9]{0,14})?")

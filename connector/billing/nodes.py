@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.billing import audit, calls
-from connector.billing.models import Node
-from connector.billing.store import insert, nobody_writes_as, one, reading, rows, run, writing
+from connector.billing import calls
 from connector.core.calls import surely_over_at
+from connector.database import audit
+from connector.database.models import Node
+from connector.database.store import insert, nobody_writes_as, one, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
 
 # A node says that it is there every few seconds.

@@ -10,18 +10,19 @@ from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
-from connector.billing import plans, routes
-from connector.billing.audit import audited
-from connector.billing.models import Company, Number, Profile, Stock, Verified
-from connector.billing.named import company_row, number_row, open_profile_row, owner_and_profile
-from connector.billing.store import fitting, reading, rows, run, trying, writing
+from connector.billing import plans
 from connector.core import numbering, stock
 from connector.core.access import Scope
 from connector.core.money import shown
 from connector.core.paging import Page, Turn, page
 from connector.core.routes import PBX
 from connector.core.stock import StockNumber
+from connector.database.audit import audited
+from connector.database.models import Company, Number, Profile, Stock, Verified
+from connector.database.named import company_row, number_row, open_profile_row, owner_and_profile
+from connector.database.store import fitting, reading, rows, run, trying, writing
 from connector.errors import BadInput, NotFound
+from connector.routing import routes
 
 T = TypeVar("T")
 

@@ -11,9 +11,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from connector.billing import ledger, notices
-from connector.billing.audit import audited
-from connector.billing.models import (
+from connector.billing import ledger
+from connector.core import plans as core
+from connector.core import times
+from connector.core.access import Scope
+from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
+from connector.core.money import shown
+from connector.database.audit import audited
+from connector.database.models import (
     Company,
     Limits,
     Number,
@@ -24,14 +29,10 @@ from connector.billing.models import (
     ServiceNumber,
     Term,
 )
-from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import lock, reading, rows, run, trying, writing
-from connector.core import plans as core
-from connector.core import times
-from connector.core.access import Scope
-from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
-from connector.core.money import shown
+from connector.database.named import company_row, open_profile_row, profile_row
+from connector.database.store import lock, reading, rows, run, trying, writing
 from connector.errors import BadInput
+from connector.notices import notices
 
 
 @dataclass(frozen=True)

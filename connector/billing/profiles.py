@@ -10,12 +10,7 @@ from typing import Any, cast
 
 from peewee import Tuple, fn
 
-from connector.billing import callers, plans, trunks, vault
-from connector.billing.audit import audited
-from connector.billing.models import Call, Company, Number, Profile, Trunk
-from connector.billing.named import company_row, open_profile_row, profile_row
-from connector.billing.store import fitting, reading, rows, run, writing
-from connector.billing.trunks import SignIn
+from connector.billing import plans
 from connector.config import SipSettings
 from connector.core import connect, credentials, sip
 from connector.core.access import Scope
@@ -25,7 +20,14 @@ from connector.core.numbering import checked_country, checked_emergency, checked
 from connector.core.paging import Page, Turn, page
 from connector.core.sip import Inward, Options
 from connector.core.times import checked_zone
+from connector.database import vault
+from connector.database.audit import audited
+from connector.database.models import Call, Company, Number, Profile, Trunk
+from connector.database.named import company_row, open_profile_row, profile_row
+from connector.database.store import fitting, reading, rows, run, writing
 from connector.errors import BadInput
+from connector.routing import callers, trunks
+from connector.routing.trunks import SignIn
 
 MOST_NAME = 60
 MOST_LINES = 500

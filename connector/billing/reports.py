@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import ledger
-from connector.billing.models import Company, Profile
-from connector.billing.named import company_row, profile_row
-from connector.billing.store import fitting, reading, rows
 from connector.billing.usage import HOUR_MS
 from connector.core import reports, times
 from connector.core.ledger import asset, company_account, profile_account, purpose
+from connector.database.models import Company, Profile
+from connector.database.named import company_row, profile_row
+from connector.database.store import fitting, reading, rows
 
 # Kinds of entries by which money comes or goes, and those that move it between a company and its profiles.
 PURCHASES = ("subscription", "number fee", "refund")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import audit, calls
-from connector.billing.models import Restored
-from connector.billing.store import insert, one, reading, rows, run, writing
+from connector.billing import calls
+from connector.database import audit
+from connector.database.models import Restored
+from connector.database.store import insert, one, reading, rows, run, writing
 from connector.errors import BadInput
 
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from connector.billing import plans
-from connector.billing.named import profile_row
-from connector.billing.store import reading, rows
 from connector.billing.usage import HOUR_MS
 from connector.core import advice, mix
 from connector.core.advice import Advice
@@ -17,6 +15,8 @@ from connector.core.mix import Bundled, Made, Mix
 from connector.core.plans import MOST_CHANNELS, TERM_MS
 from connector.core.rating import Rate, increments
 from connector.core.refusals import CHANNELS_FULL
+from connector.database.named import profile_row
+from connector.database.store import reading, rows
 
 # So far before the last call, and so many calls: more would tell no more of a busy hour, and keep a page waiting.
 LOOKED_BACK_MS = 90 * 24 * HOUR_MS

@@ -8,10 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.billing import callers, decks, facts, holds, routes, service_numbers
-from connector.billing.models import Company, Number, Profile
-from connector.billing.named import company_row, profile_row
-from connector.billing.store import reading
+from connector.billing import decks, facts, holds
 from connector.core import destinations, gate, rating, refusals
 from connector.core.calls import Attempt, Direction
 from connector.core.gate import Facts, Offer
@@ -21,7 +18,11 @@ from connector.core.plans import DAY_MS
 from connector.core.refusals import Refusal
 from connector.core.routes import Path
 from connector.core.times import instant
+from connector.database.models import Company, Number, Profile
+from connector.database.named import company_row, profile_row
+from connector.database.store import reading
 from connector.errors import BadInput, NotFound
+from connector.routing import callers, routes, service_numbers
 
 LONGEST_PRICED_MS = 31 * DAY_MS
 MOST_SAID = 256

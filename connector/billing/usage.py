@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.billing import reference
-from connector.billing.store import add_later
 from connector.core import times
 from connector.core.refusals import CHANNELS_FULL
+from connector.database import reference
+from connector.database.store import add_later
 
 HOUR_MS = 3_600_000
 # No call lasts longer than a day; who was said to, began before the clock was set.

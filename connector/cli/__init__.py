@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -24,6 +23,7 @@ from connector.cli import (
     dropin,
     exports,
     money,
+    moving,
     nodes,
     numbers,
     output,
@@ -32,6 +32,7 @@ from connector.cli import (
     rates,
     reports,
     routes,
+    setup,
     subscriptions,
     trunks,
     voicemail,
@@ -51,11 +52,13 @@ app.add_typer(subscriptions.channels_app, name="channels")
 app.add_typer(subscriptions.bundles_app, name="bundles")
 app.add_typer(subscriptions.app)
 app.add_typer(backups.app)
+app.add_typer(moving.app)
 app.add_typer(nodes.app, name="nodes")
 app.add_typer(config.app, name="config")
 app.add_typer(trunks.app, name="trunk")
 app.add_typer(trunks.status_app)
 app.add_typer(dropin.app)
+app.add_typer(setup.app)
 app.add_typer(rates.app, name="rates")
 app.add_typer(numbers.app, name="numbers")
 app.add_typer(voicemail.app, name="voicemail")
@@ -96,6 +99,10 @@ def main() -> None:
         text = f"{error} {_NEXT_STEPS.get(type(error), '')}".strip()
         errors.print(Text.assemble(("error: ", "red"), plain(text)), soft_wrap=True)
         sys.exit(1)
+    except PermissionError as error:
+        text = f"{error.filename or 'a file'} may not be used by you: run it as root, or as the connector's user"
+        errors.print(Text.assemble(("error: ", "red"), plain(text)), soft_wrap=True)
+        sys.exit(1)
     except BrokenPipeError:  # the reader of our output left
         sys.stderr.close()
         sys.exit(1)
@@ -134,7 +141,7 @@ def doctor_command(as_json: AsJson = False) -> None:
     """Look at everything the connector needs, and say what to do about what is wrong. Exit status 1 if anything is."""
     found = asyncio.run(doctor.examine(output.settings()))
     if as_json:
-        print_json([asdict(check) for check in found])
+        print_json([check.view() for check in found])
     else:
         signs = {"ok": "[green]ok[/green]", "warning": "[yellow]warning[/yellow]", "wrong": "[red]wrong[/red]"}
         table = Table("Check", "", "Found", "What to do", title="Doctor")

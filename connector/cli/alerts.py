@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from connector.billing import notices, webhooks
 from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_list, print_one, scope_of
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.times import iso
+from connector.notices import notices, webhooks
 
 notices_app = typer.Typer()
 webhook_app = typer.Typer(no_args_is_help=True, help="Where notices are posted to.")

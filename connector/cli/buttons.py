@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from connector.billing import buttons
-from connector.billing.buttons import USUAL_MOST, ButtonView
 from connector.cli.output import (
     AsJson,
     Company,
@@ -22,6 +20,8 @@ from connector.cli.output import (
 )
 from connector.core import buttons as core
 from connector.core.paging import every
+from connector.routing import buttons
+from connector.routing.buttons import USUAL_MOST, ButtonView
 
 app = typer.Typer(no_args_is_help=True, help="Call buttons: a visitor's browser calls an account, for free.")
 

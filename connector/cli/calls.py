@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls, emergency, history, profiles, trials
+from connector.billing import calls, history, profiles, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Wanted
 from connector.cli.output import (
@@ -29,6 +29,7 @@ from connector.core.money import decimal
 from connector.core.paging import every
 from connector.core.times import instant, iso
 from connector.errors import BadInput, NotFound
+from connector.routing import emergency
 
 app = typer.Typer()
 cdr_app = typer.Typer(no_args_is_help=True, help="What became of each call.")

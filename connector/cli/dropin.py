@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
+from connector.asterisk import accounts
 from connector.asterisk.dropin import install as dropin
-from connector.cli.output import console, plain
+from connector.cli.output import AsJson, console, errors, plain, print_json
 from connector.core.sip import checked_address
 
 app = typer.Typer()
+USER = "asterisk-connector"
 Conf = Annotated[Path, typer.Option("--asterisk-conf", help="The folder of Asterisk's config.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show it, and change nothing.")]
 
@@ -34,38 +36,85 @@ def install(
     settings: Annotated[Path, typer.Option(help="Where our own settings go.")] = Path(
         "/etc/asterisk-connector/connector.toml"
     ),
+    store: Annotated[Path, typer.Option(help="The folder for the store.")] = dropin.STORE,
     sip_host: Annotated[
         str | None, typer.Option(help="The address by which PBXs and carriers reach this Asterisk; else its own.")
     ] = None,
+    user: Annotated[
+        str | None, typer.Option(help=f"Whom the connector runs as: else {USER}, if there is such a user, or you.")
+    ] = None,
+    logrotate: Annotated[Path, typer.Option(help="The folder for logrotate's rule of the journal.")] = Path(
+        "/etc/logrotate.d"
+    ),
+    units: Annotated[Path, typer.Option(help="The folder for systemd's units.")] = Path("/etc/systemd/system"),
+    update: Annotated[bool, typer.Option("--update", help="Only bring our files up to date; settings stay.")] = False,
     dry_run: DryRun = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Put our files beside Asterisk's, and an include line at the end of a few of them. Nothing is rewritten."""
-    host = checked_address(sip_host or own_address(), "the address of this Asterisk")
-    found = dropin.plan(asterisk_conf.absolute(), settings.absolute(), host)
-    if not dry_run:
-        dropin.install(found)
-    for edit in found.edits:
-        if edit.lines:
-            console.print(plain(f"add to {edit.path}:"), soft_wrap=True)
-            for line in edit.lines:
-                console.print(plain(f"    {line}"), soft_wrap=True)
+    """Add our files beside Asterisk's, and an include line at the end of a few of them. Nothing is rewritten."""
+    conf = asterisk_conf.resolve()
+    if update:
+        found = dropin.update_plan(conf, settings.absolute())
+    else:
+        host = checked_address(sip_host or own_address(), "the address of this Asterisk")
+        run_as = user or (USER if accounts.named(USER) else "")
+        found = dropin.plan(conf, settings.absolute(), host, run_as, store.absolute(), logrotate, units)
+    wrong = [] if dry_run else dropin.install(found)
+    if as_json:
+        print_json(
+            {
+                "done": not dry_run,
+                "edits": [edit.view() for edit in found.edits],
+                "difference": list(found.difference),
+                "notes": list(found.notes),
+                "next": list(found.after),
+                "wrong": wrong,
+            }
+        )
+    else:
+        _show(found, update=update)
+        for problem in wrong:
+            errors.print(plain(f"wrong: {problem}"), soft_wrap=True)
+        end = "done; 'connector uninstall' removes it" if found.edits else "everything is up to date"
+        console.print("nothing was changed: a dry run" if dry_run else end)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _show(found: dropin.Plan, *, update: bool) -> None:
+    lines = list(found.difference)
+    for edit in () if update else found.edits:
+        if edit.action == "lines":
+            lines += [f"add to {edit.path}:", *(f"    {line}" for line in edit.lines)]
         else:
-            console.print(
-                plain(f"make {edit.path} (mode {edit.mode:o}, {len(edit.text.splitlines())} lines)"), soft_wrap=True
-            )
-    for note in found.notes:
-        console.print(plain(f"note: {note}"), soft_wrap=True)
-    console.print("nothing was changed: a dry run" if dry_run else "done; 'connector uninstall' takes it out again")
+            lines.append(f"make the {edit.action} {edit.path} (mode {edit.mode:o})")
+    lines += [f"note: {note}" for note in found.notes]
+    lines += [f"then: {command}" for command in found.after]
+    for line in lines:
+        console.print(plain(line), soft_wrap=True)
 
 
 @app.command("uninstall")
-def uninstall(asterisk_conf: Conf = Path("/etc/asterisk"), dry_run: DryRun = False) -> None:
-    """Take it out again: their files are as they were, byte for byte. connector.toml and the store stay."""
-    if dry_run:
-        for path in dropin.installed(asterisk_conf.absolute()):
-            console.print(plain(str(path)), soft_wrap=True)
-        console.print("nothing was changed: a dry run")
+def uninstall(asterisk_conf: Conf = Path("/etc/asterisk"), dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Remove it again: the admin's files are as they were, byte for byte. connector.toml and the store stay."""
+    conf = asterisk_conf.resolve()
+    units = [unit for unit in dropin.UNITS if any(path.name == unit for path in dropin.recorded(conf))]
+    removed = dropin.Removal(tuple(dropin.installed(conf)), ()) if dry_run else dropin.uninstall(conf)
+    after = [f"systemctl disable --now {' '.join(units)}; systemctl daemon-reload"] if units else []
+    if as_json:
+        print_json(
+            {
+                "done": not dry_run,
+                "files": [str(path) for path in removed.touched],
+                "left": list(removed.left),
+                "next": after,
+            }
+        )
         return
-    for path in dropin.uninstall(asterisk_conf.absolute()):
+    for path in removed.touched:
         console.print(plain(str(path)), soft_wrap=True)
-    console.print("taken out: have Asterisk reload, or restart it")
+    for what in removed.left:
+        console.print(plain(f"left: {what}"), soft_wrap=True)
+    for command in after:
+        console.print(plain(f"then: {command}"), soft_wrap=True)
+    console.print("nothing was changed: a dry run" if dry_run else "removed: have Asterisk reload, or restart it")

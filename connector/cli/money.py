@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import credit, ledger, notices, plans, profiles
+from connector.billing import credit, ledger, plans, profiles
 from connector.cli import output
 from connector.cli.output import AsJson, Company, Key, as_dict, console, key_or_new, now, open_store, plain
 from connector.core.money import amount
 from connector.core.times import iso
 from connector.errors import BadInput
+from connector.notices import notices
 
 company_app = typer.Typer(no_args_is_help=True, help="Companies, their balances and prices.")
 credit_app = typer.Typer(no_args_is_help=True, help="The credit of profiles.")

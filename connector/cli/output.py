@@ -20,13 +20,14 @@ from rich.table import Table
 from rich.text import Text
 
 from connector import config
-from connector.billing import audit, profiles
-from connector.billing.audit import Doer
-from connector.billing.store import Store
+from connector.billing import profiles
 from connector.clock import SystemClock
 from connector.core import money, times
 from connector.core.access import EVERYTHING, Scope
 from connector.core.sheets import decoded
+from connector.database import audit
+from connector.database.audit import Doer
+from connector.database.store import Store
 from connector.errors import BadInput
 from connector.storage import stores
 
@@ -86,8 +87,13 @@ def open_store() -> Store:
     found = settings()
     opened = stores.opened(found.store)
     opened.check()
-    audit.act_as(Doer(f"{_login()} (command line)", now()))
+    audit.act_as(doer())
     return opened
+
+
+def doer() -> Doer:
+    """Who does what this command does, for the audit."""
+    return Doer(f"{_login()} (command line)", now())
 
 
 def _login() -> str:

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from connector.billing import audit, tokens, users
 from connector.cli import output
 from connector.cli.output import (
     AsJson,
@@ -22,7 +21,9 @@ from connector.cli.output import (
 from connector.core.access import EVERYTHING, PERMISSIONS, ROLES
 from connector.core.paging import MOST_ROWS, Turn, every
 from connector.core.times import iso
+from connector.database import audit
 from connector.errors import BadInput
+from connector.people import tokens, users
 
 user_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web pages and the REST API.")
 token_app = typer.Typer(no_args_is_help=True, help="API tokens, for programs.")

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.billing import calls, limits, plans, profiles, service_numbers
-from connector.billing.store import writing
+from connector.billing import calls, limits, plans, profiles
 from connector.cli import sip_options
 from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_list, print_one, settings
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
@@ -18,7 +17,9 @@ from connector.core.admission import UsualLimits
 from connector.core.money import amount, shown
 from connector.core.service_numbers import ServiceNumber
 from connector.core.sip import Options
+from connector.database.store import writing
 from connector.errors import BadInput
+from connector.routing import service_numbers
 
 app = typer.Typer(no_args_is_help=True, help="SIP profiles.")
 

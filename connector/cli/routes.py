@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from connector.billing import routes, trials
+from connector.billing import trials
 from connector.cli.output import (
     AsJson,
     Company,
@@ -23,6 +23,7 @@ from connector.cli.output import (
     print_one,
     read_file,
 )
+from connector.routing import routes
 
 route_app = typer.Typer(no_args_is_help=True, help="Where calls to a number or account ring.")
 account_app = typer.Typer(no_args_is_help=True, help="Accounts: names that are called, as sip:support@host.")

@@ -13,7 +13,6 @@ import typer
 
 from connector.asterisk.ari_http import Asterisk
 from connector.billing import calls
-from connector.billing.trunks import SignIn
 from connector.cli.output import AsJson, as_dict, console, open_store, print_one, settings
 from connector.core.sip import (
     CALLED_IN,
@@ -27,6 +26,7 @@ from connector.core.sip import (
     usual_port,
 )
 from connector.errors import BadInput
+from connector.routing.trunks import SignIn
 
 
 def _words(words: Any) -> str:

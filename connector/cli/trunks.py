@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.billing import calls, profiles, reachability, trunks
-from connector.billing.trunks import SignIn
+from connector.billing import calls, profiles
 from connector.cli import sip_options
 from connector.cli.output import (
     AsJson,
@@ -26,6 +25,8 @@ from connector.core.sip import FAILOVER, Options
 from connector.core.times import iso
 from connector.core.trunks import endpoint_of
 from connector.errors import BadInput, NotFound
+from connector.routing import reachability, trunks
+from connector.routing.trunks import SignIn
 
 status_app = typer.Typer()
 app = typer.Typer(no_args_is_help=True, help="Trunks: the ways to carriers and providers.")

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from connector.asterisk import voicemail
-from connector.billing import mailboxes
 from connector.cli.output import (
     AsJson,
     Company,
@@ -24,6 +23,7 @@ from connector.cli.output import (
 )
 from connector.core.times import iso
 from connector.errors import BadInput
+from connector.routing import mailboxes
 
 app = typer.Typer(no_args_is_help=True, help="Voice mail: mailboxes, greetings, messages.")
 

@@ -35,7 +35,8 @@ def go_on(decided: Admitted | Refusal | Emergency, direction: Direction, name: s
     if isinstance(decided, Emergency):
         return GoOn("connector-emergency", decided.dialled, (("CONNECTOR_LEFT_S", str(decided.left_s)),))
     variables = [
-        ("CONNECTOR_CALL", decided.call_id),
+        # "_": the leg to the trunk has it too.
+        ("_CONNECTOR_CALL" if direction is Direction.OUT else "CONNECTOR_CALL", decided.call_id),
         ("CONNECTOR_GUARD_S", str(decided.guard_s)),
         ("CONNECTOR_CHANNELS", str(decided.channels)),
     ]

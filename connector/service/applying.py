@@ -1,11 +1,15 @@
-"""Keeps Asterisk's pjsip objects those of the store, a few seconds after they change."""
+"""Applies changes of profiles and trunks to Asterisk's pjsip objects.
+
+A change after a quiet time is applied at once. Those that follow it are applied together, SETTLE_S after the last one
+and LONGEST_S after the first one at the latest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from operator import attrgetter
 
-from connector.asterisk import pjsip
 from connector.asterisk.apply import Configurator
 from connector.asterisk.pjsip import Wanted
 from connector.billing import profiles
@@ -16,14 +20,13 @@ from connector.storage.readers import Readers
 log = logging.getLogger(__name__)
 
 EVERY_S = 0.5
-SETTLE_S = 5.0
+SETTLE_S = 2.0
+LONGEST_S = 10.0
 LOOK_S = 30.0
 
 
 async def keep_applied(configurator: Configurator, clock: Clock, *, auto_apply: bool) -> None:
-    """For ever. Several changes of one person are applied together, and they may look at the plan first. What somebody
-    edited or rolled back is left to people.
-    """
+    """Runs for ever. Config that somebody edited or rolled back is left to people."""
     loop = asyncio.get_running_loop()
     read = Readers(1)
     told = ""
@@ -31,18 +34,23 @@ async def keep_applied(configurator: Configurator, clock: Clock, *, auto_apply: 
     refused = ""
     due: float | None = None
     looked_at = loop.time()
+    latest = 0.0
+    quiet_at = 0.0  # from then on a change is applied at once
     try:
         while True:
             try:
                 stamp = await read(profiles.sip_stamp, clock.now_ms())
                 if stamp != seen:
-                    due = loop.time() + (SETTLE_S if seen is not None else 0)
+                    now = loop.time()
+                    latest = now + LONGEST_S if due is None else latest
+                    due = min(latest, now + SETTLE_S if now < quiet_at else now)
                     seen = stamp
+                    quiet_at = now + SETTLE_S
                 if due is None and loop.time() - looked_at > LOOK_S:
                     due = loop.time()
                 if due is not None and loop.time() >= due:
                     wanted = await read(configurator.wanted)
-                    version = await read(pjsip.version_of, wanted.objects)
+                    version = await read(attrgetter("version"), wanted)
                     if version != refused:  # what Asterisk did not take it would not take now; people may try again
                         refused = version
                         told = await _apply(configurator, wanted, told, auto_apply=auto_apply)
@@ -66,7 +74,10 @@ async def keep_applied(configurator: Configurator, clock: Clock, *, auto_apply: 
 
 async def _apply(configurator: Configurator, wanted: Wanted, told: str, *, auto_apply: bool) -> str:
     """Apply what may be applied without asking anybody; what was said of the rest, so that it is said once."""
-    plan = await configurator.plan(wanted)
+    if auto_apply:
+        plan = await configurator.apply(wanted, "connector", unattended=True)
+    else:
+        plan = await configurator.plan(wanted)
     for problem in plan.problems:
         if problem not in told:
             log.error("config: %s", problem)
@@ -77,6 +88,5 @@ async def _apply(configurator: Configurator, wanted: Wanted, told: str, *, auto_
         if waits not in told:
             log.warning("config: %s", waits)
     elif plan.changes:
-        done = await configurator.apply(wanted, "connector", unattended=True)
-        log.info("config: %d changes applied, version %s", len(done.changes), done.version)
+        log.info("config: %d changes applied, version %s", len(plan.changes), plan.version)
     return "; ".join([*plan.problems, waits])

@@ -19,13 +19,16 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.reaching import TrunkStates, Watch
-from connector.billing import acts, decks, emergency, ledger, mailboxes, nodes, plans
+from connector.billing import decks, ledger, nodes, plans
 from connector.billing.calls import LiveCall
-from connector.billing.store import Store, StoreDoor, clock_off_ms
 from connector.clock import Clock, SystemClock
 from connector.config import Settings
 from connector.core.admission import UsualLimits
+from connector.database.store import Store, StoreDoor, clock_off_ms
 from connector.errors import SettingsError, StoreUnavailable
+from connector.notices import acts
+from connector.routing import emergency, mailboxes
+from connector.service import notify
 from connector.service.applying import keep_applied
 from connector.service.exporting import Exporter
 from connector.service.gate_status import Gate
@@ -58,19 +61,23 @@ async def serve(settings: Settings, pulse: int | None = None) -> None:
     """Run until SIGTERM or SIGINT. ConnectorError, in one line, if it cannot begin. `pulse`: the end of the pipe by
     which the supervisor hears every second that this event loop goes on.
     """
-    beating = asyncio.create_task(_beat(pulse)) if pulse is not None else None
+    beating = asyncio.create_task(_beat(pulse))
     try:
         await _serve(settings)
     finally:
-        if beating is not None:
-            beating.cancel()
+        beating.cancel()
 
 
-async def _beat(pulse: int) -> None:
-    os.set_blocking(pulse, False)
+async def _beat(pulse: int | None) -> None:
+    """Say every second that this event loop goes on, to the supervisor or to systemd."""
+    if pulse is not None:
+        os.set_blocking(pulse, False)
     while True:
-        with contextlib.suppress(OSError):  # full: the supervisor stands still
-            os.write(pulse, b".")
+        if pulse is None:
+            notify.tell(notify.ALIVE)
+        else:
+            with contextlib.suppress(OSError):  # full: the supervisor stands still
+                os.write(pulse, b".")
         await asyncio.sleep(1)
 
 
@@ -109,7 +116,8 @@ async def _serve(settings: Settings) -> None:
             "reach": watch.run,
         }
         if settings.sip.copies_port:
-            work["copies"] = lambda: sip_copies.listening(settings.sip.copies_port, watch.invite_refused)
+            here = (settings.sip.copies_host, settings.sip.copies_port)
+            work["copies"] = lambda: sip_copies.listening(*here, watch.invite_refused)
         log.info("started: node %s, store %s", settings.node, store.name)
         try:
             await run_until_stopped(writer, work, {"gate": gate.run})

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import re
 import shutil
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import aiohttp
+from cryptography import x509
 
 from connector.ari_app import journal
-from connector.asterisk import dialplan_files, pjsip, voicemail
+from connector.asterisk import accounts, conf_files, dialplan_files, pjsip, voicemail
 from connector.asterisk.ami import AmiLink
-from connector.billing import buttons, mailboxes, profiles, sqlite, trunks
+from connector.asterisk.dropin import install
+from connector.billing import profiles
 from connector.config import Settings
 from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
 from connector.core.sip import Inward, Outward, convertible
 from connector.core.times import from_asterisk
+from connector.database import sqlite
 from connector.errors import AmiUnavailable, GateUnavailable, SecretsLocked, StoreUnavailable
+from connector.routing import buttons, mailboxes, trunks
 from connector.service import gate_status
 from connector.storage import stores
 
@@ -33,7 +39,6 @@ OLDEST_ASTERISK = (22, 10, 1)
 MODULES = (
     "app_dial.so",
     "app_stasis.so",
-    "cdr_custom.so",
     "cel_custom.so",
     "chan_pjsip.so",
     "func_cdr.so",
@@ -50,7 +55,14 @@ MODULES = (
 )
 BUTTON_MODULES = ("chan_websocket.so", "app_senddtmf.so")
 CLOCK_LIMIT_MS = 1000
+# 300 calls took about 3,000 descriptors of Asterisk (measured on 22.10).
+LEAST_FILES = 4_000
+EXPIRES_SOON_DAYS = 14
 EMERGENCY_CONTEXT = "from-connector-emergency"
+
+
+# How backups end: those of `connector backup`, and of pg_dump.
+BACKUPS_END_IN = (".db", ".dump", ".sql", ".gz")
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,10 @@ class Check:
     found: str
     advice: str = ""
 
+    def view(self) -> dict[str, str]:
+        """For programs. The code of a check stays the same in later versions."""
+        return {"code": self.name.lower().replace(" ", "_"), **asdict(self)}
+
 
 async def examine(settings: Settings) -> list[Check]:
     """All checks, the settings' own first (they were read, or we were not here)."""
@@ -70,7 +86,11 @@ async def examine(settings: Settings) -> list[Check]:
         _store(settings),
         _secrets(settings),
         _config(settings),
+        *_files(settings),
+        *_descriptors(settings),
+        *_certificate(settings),
         *([_sqlite(), _disk(settings.store.path.parent)] if settings.store.path else []),
+        *_backups(settings),
         _host_name(),
         *await _ari(settings),
         await _ami(settings),
@@ -141,6 +161,65 @@ def _config(settings: Settings) -> Check:
     return Check("config", "ok", "changes are applied by the connector")
 
 
+def _files(settings: Settings) -> list[Check]:
+    """Whether Asterisk's user can read our files, and the connector's can write where it must; nothing is said of an
+    Asterisk that the connector was not installed into.
+    """
+    conf = _installed_into(settings)
+    if conf is None:
+        return []
+    problems = install.unreadable(conf)
+    if problems:
+        advice = f"as root: connector install --update --asterisk-conf {conf}"
+        return [Check("files", "wrong", "; ".join(problems), advice)]
+    return [Check("files", "ok", f"Asterisk reads them as {accounts.of_asterisk(conf).name}")]
+
+
+def _installed_into(settings: Settings) -> Path | None:
+    """The config folder of the Asterisk that `connector install` was used for; None for an Asterisk of our own."""
+    ours = settings.sip.generated.parent
+    return ours.parent if ours.name == install.OURS else None
+
+
+def _descriptors(settings: Settings) -> list[Check]:
+    """Whether the Asterisk that the connector was installed into may open files enough for 300 calls: each has RTP and
+    RTCP ports, timers and pipes. Many systems allow 1,024.
+    """
+    conf = _installed_into(settings)
+    if conf is None:
+        return []
+    run = conf_files.option(conf, "asterisk.conf", "directories", "astrundir") or "/var/run/asterisk"
+    try:
+        pid = int((Path(run) / "asterisk.pid").read_text())
+        limits = Path(f"/proc/{pid}/limits").read_text()
+    except (OSError, ValueError):
+        advice = f"start Asterisk, and look whether {run}/asterisk.pid is there"
+        return [Check("descriptors", "warning", "how many files Asterisk may open is unknown", advice)]
+    found = re.search(r"^Max open files\s+(\S+)", limits, re.MULTILINE)
+    most = int(found.group(1)) if found and found.group(1).isdigit() else None
+    if most is not None and most < LEAST_FILES:
+        advice = f"maxfiles = {4 * LEAST_FILES} in [options] of asterisk.conf, then restart it"
+        return [Check("descriptors", "warning", f"Asterisk may open {most} files: too few for 300 calls", advice)]
+    return [Check("descriptors", "ok", f"Asterisk may open {most or 'any number of'} files")]
+
+
+def _certificate(settings: Settings) -> list[Check]:
+    """Whether the certificate of the pages is still good; nothing is said where a proxy has it."""
+    path = settings.web.certificate
+    if path is None:
+        return []
+    try:
+        until = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except (OSError, ValueError) as error:
+        return [Check("certificate", "wrong", f"{path} cannot be read: {error}", "put a certificate there, as PEM")]
+    days = (until.timestamp() - time.time()) / 86_400
+    if days < 0:
+        return [Check("certificate", "wrong", f"it ended on {until:%Y-%m-%d}", f"renew {path}, then restart control")]
+    if days < EXPIRES_SOON_DAYS:
+        return [Check("certificate", "warning", f"it ends on {until:%Y-%m-%d}", f"renew {path}, then restart control")]
+    return [Check("certificate", "ok", f"good until {until:%Y-%m-%d}")]
+
+
 def _sqlite() -> Check:
     version = ".".join(str(part) for part in sqlite.sqlite_version())
     if sqlite.journal_mode() == "wal":
@@ -162,6 +241,25 @@ def _disk(folder: Path) -> Check:
         )
     state = "ok" if free_mb >= 500 else "warning" if free_mb >= 50 else "wrong"
     return Check("disk", state, f"{free_mb} MB free", "" if state == "ok" else f"make room on the disk of {folder}")
+
+
+def _backups(settings: Settings) -> list[Check]:
+    """How old the newest backup is; nothing is said where no folder for them is named."""
+    folder, limit_h = settings.backups.folder, settings.backups.oldest_h
+    if folder is None:
+        return []
+    advice = f"run 'connector backup {folder}/NAME.db' from a timer, or name another folder by [backups] folder"
+    try:
+        found = [path.stat() for path in folder.iterdir() if path.suffix in BACKUPS_END_IN and path.is_file()]
+    except OSError as error:
+        return [Check("backups", "wrong", f"{folder} cannot be read: {error.strerror}", advice)]
+    times = [each.st_mtime for each in found if each.st_size and each.st_mtime <= time.time() + 60]
+    if not times:
+        ends = ", ".join(BACKUPS_END_IN)
+        return [Check("backups", "warning", f"there is none in {folder} (a file that ends in {ends})", advice)]
+    hours = (time.time() - max(times)) / 3600
+    state = "ok" if hours <= limit_h else "warning"
+    return [Check("backups", state, f"the newest is {max(0.0, hours):.0f} hours old", "" if state == "ok" else advice)]
 
 
 def _host_name() -> Check:
@@ -196,6 +294,10 @@ async def _ari(settings: Settings) -> list[Check]:
                 here_ms = time.time_ns() // 1_000_000
             async with session.get(f"{ari.url}/applications/{ari.app}") as answer:
                 connected = answer.status == 200
+            question = {"variable": install.VERSION_VARIABLE}
+            async with session.get(f"{ari.url}/asterisk/variable", params=question) as answer:
+                dialplan = str((await answer.json()).get("value", ""))
+            lacking = [name for name in _transports(settings) if not await _has_transport(session, ari.url, name)]
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         said = str(error) or type(error).__name__
         return [Check("ARI", "wrong", f"{ari.url}: {said}", "start Asterisk, and compare [ari] with http.conf")]
@@ -212,6 +314,8 @@ async def _ari(settings: Settings) -> list[Check]:
         *_buttons(settings, modules),
         _codecs(settings, modules),
         application,
+        _dialplan(dialplan),
+        _lacking(settings, lacking),
         _clock(there_ms - here_ms),
     ]
 
@@ -225,8 +329,37 @@ def _version(text: str) -> Check:
     return Check("Asterisk", "ok", text)
 
 
+def _transports(settings: Settings) -> list[str]:
+    """The transports that connector.toml names."""
+    sip = settings.sip
+    return [name for name in (sip.transport, sip.tcp_transport, sip.tls_transport) if name]
+
+
+async def _has_transport(session: aiohttp.ClientSession, ari: str, name: str) -> bool:
+    async with session.get(f"{ari}/asterisk/config/dynamic/res_pjsip/transport/{quote(name, safe='')}") as answer:
+        return answer.status == 200
+
+
+def _lacking(settings: Settings, names: list[str]) -> Check:
+    if names:
+        found = f"Asterisk has no transport {', '.join(names)}: nobody can use it"
+        return Check("transports", "wrong", found, "name a transport of pjsip.conf in [sip] ('pjsip show transports')")
+    return Check("transports", "ok", ", ".join(_transports(settings)))
+
+
+def _dialplan(version: str) -> Check:
+    advice = "connector install --update, then asterisk -rx 'dialplan reload'"
+    if not version:
+        return Check("dialplan", "wrong", "Asterisk has no dialplan of the connector, or one from before 0.1.0", advice)
+    if version != install.dialplan_version():
+        return Check("dialplan", "warning", "Asterisk has the dialplan of another version of the connector", advice)
+    return Check("dialplan", "ok", f"this version's ({version})")
+
+
 def _node(settings: Settings, info: dict[str, dict[str, str]]) -> Check:
     name = info["config"].get("name", "")
+    if not name and settings.store.path is not None:
+        return Check("node", "ok", f"{settings.node}; Asterisk has no systemname, and needs none without other nodes")
     if name != settings.node:
         return Check(
             "node", "wrong", f"Asterisk's systemname is {name!r}, ours {settings.node!r}", "make them the same"
@@ -376,13 +509,36 @@ async def _port(name: str, host: str, port: int) -> Check:
     return Check(name, "ok", f"{host}:{port}")
 
 
+def _answers_options(host: str, port: int) -> bool:
+    """Whether something there answers a SIP request by UDP, whatever the answer is."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect((host, port))
+            address, mine = probe.getsockname()
+            probe.send(
+                f"OPTIONS sip:{host}:{port} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:{mine};branch=z9hG4bK-doctor-{mine}"
+                f"\r\nFrom: <sip:doctor@{address}>;tag=1\r\nTo: <sip:{host}>\r\nCall-ID: doctor-{mine}@{address}\r\n"
+                "CSeq: 1 OPTIONS\r\nMax-Forwards: 5\r\nContent-Length: 0\r\n\r\n".encode()
+            )
+            return probe.recv(4096).startswith(b"SIP/2.0 ")
+        except OSError:
+            return False
+
+
 def _sip(settings: Settings) -> Check:
     """Somebody has to have the SIP port, and who has it cannot be us."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((settings.sip.host, settings.sip.port))
-        except OSError:
-            return Check("SIP", "ok", f"{settings.sip.host}:{settings.sip.port}/udp is served")
+    # The address that others see may be a router's: then the port is looked for on all addresses of this machine.
+    for address in (settings.sip.host, "0.0.0.0"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                probe.bind((address, settings.sip.port))
+                break
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    return Check("SIP", "ok", f"{settings.sip.host}:{settings.sip.port}/udp is served")
+    if _answers_options(settings.ari.host, settings.sip.port):  # Asterisk runs elsewhere: in another container
+        return Check("SIP", "ok", f"{settings.ari.host}:{settings.sip.port}/udp is served")
     return Check(
         "SIP",
         "wrong",

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from connector.billing import exports
 from connector.billing.exports import ExportView, Sheet
-from connector.billing.store import StoreDoor
 from connector.clock import Clock
 from connector.core.sheets import neutral
+from connector.database.store import StoreDoor
 from connector.errors import ConnectorError
 
 log = logging.getLogger(__name__)

@@ -13,10 +13,11 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import AriClient
 from connector.ari_app.journal import CelFile
 from connector.asterisk.ami import AmiLink
-from connector.billing import decks, profiles, vault
+from connector.billing import decks, profiles
 from connector.clock import Clock, SystemClock
 from connector.config import Settings
 from connector.core.holds import Slicing
+from connector.database import vault
 from connector.errors import SecretsLocked
 from connector.service import gate_status
 from connector.service.gate_status import GateStatus

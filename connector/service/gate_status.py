@@ -80,7 +80,7 @@ async def ask(path: Path, node: str, limit_s: float = ANSWER_LIMIT_S) -> GateSta
             with _short(path) as name:
                 reader, writer = await asyncio.open_unix_connection(name, limit=MOST_BYTES)
             try:
-                _check_owner(writer)
+                _check_owner(writer, path.parent)
                 found = json.loads(await reader.readline())
             finally:
                 writer.close()
@@ -159,11 +159,13 @@ def _bound(path: Path) -> socket.socket:
     return found
 
 
-def _check_owner(writer: asyncio.StreamWriter) -> None:
-    """PermissionError unless this user, or root, is at the other end."""
+def _check_owner(writer: asyncio.StreamWriter, folder: Path) -> None:
+    """PermissionError unless this user, or root, or whom the socket's folder belongs to, is at the other end: root asks
+    a gate that runs as a user of its own.
+    """
     link = writer.get_extra_info("socket")
     _, uid, _ = struct.unpack("3i", link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
-    if uid not in (0, os.getuid()):
+    if uid not in (0, os.getuid(), folder.stat().st_uid):
         raise PermissionError(f"user {uid} answers")
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from connector.billing import restored
-from connector.billing.store import StoreDoor
+from connector.database.store import StoreDoor
 from connector.errors import ConnectorError, SettingsError, StoreUnavailable, StoreUnreachable
+from connector.service import notify
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def alone(store: Path | None, part: str = "") -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for path in [files[part]] if part else files.values():
             try:
-                lock = stack.enter_context(path.open("a"))
+                lock = stack.enter_context(os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640), "a"))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 lock.truncate(0)
                 lock.write(f"{os.getpid()}\n")
@@ -77,7 +78,7 @@ async def own(store: StoreDoor) -> None:
 
 async def run_until_stopped(store: StoreDoor, work: dict[str, Work], at_once: dict[str, Work]) -> None:
     """Begin each work by its name, `at_once` or when the store may be used, and return when all of it is stopped, at
-    SIGTERM or SIGINT. What ends a work that should never end is raised.
+    SIGTERM or SIGINT. What ends a work that should never end is raised. systemd is told of the begin and the end.
     """
     looked_at = asyncio.Event()
     tasks = [asyncio.create_task(once(looked_at, begin), name=name) for name, begin in work.items()]
@@ -87,11 +88,13 @@ async def run_until_stopped(store: StoreDoor, work: dict[str, Work], at_once: di
     for signum in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(signum, stop.set)
     stopped = asyncio.create_task(stop.wait())
+    notify.tell(notify.READY)  # from now on a signal stops it as it should
     try:
         done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
     finally:
+        notify.tell(notify.STOPPING)
         for task in (stopped, *tasks):
             task.cancel()
         await asyncio.gather(stopped, *tasks, return_exceptions=True)

@@ -30,14 +30,16 @@ from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from connector.billing import alerts, vault, webhooks
-from connector.billing.store import StoreDoor
-from connector.billing.webhooks import Due, is_public
+from connector.billing import alerts
 from connector.clock import Clock
 from connector.config import MailSettings
 from connector.core.alerts import KINDS
 from connector.core.times import iso
+from connector.database import vault
+from connector.database.store import StoreDoor
 from connector.errors import ConnectorError
+from connector.notices import webhooks
+from connector.notices.webhooks import Due, is_public
 
 log = logging.getLogger(__name__)
 

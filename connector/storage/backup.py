@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connector.billing import ledger, restored
-from connector.billing.sqlite import PARTS, FileStore, synced
-from connector.billing.store import Store, reading, rows
+from connector.database.sqlite import PARTS, FileStore, synced
+from connector.database.store import Store, reading, rows
 from connector.errors import BadInput, StoreUnavailable
 
 
@@ -53,8 +53,8 @@ def backup(store: Store, target: Path) -> BackupView:
     try:
         store.copy_to(making)
         making.chmod(0o600)
-        with _opened(making) as copy:
-            found = _proven(copy, target)
+        with opened_copy(making) as copy:
+            found = proven(copy, target)
         synced(making)
         making.rename(target)
         synced(target.parent)
@@ -83,16 +83,16 @@ def restore(source: Path, store: Store, now: int) -> RestoredView:
             making = folder / "restoring.db"
             shutil.copyfile(source, making)
             making.chmod(0o600)
-            with _opened(making) as copy:
+            with opened_copy(making) as copy:
                 migrations = copy.migrate()
-                proven = _proven(copy, source)
+                known = proven(copy, source)
                 restored.mark(now)
             kept = store.replace_by(making, now)
     except OSError as error:
         raise StoreUnavailable(f"the store cannot be restored: {error}") from error
     finally:
         store.open()
-    return RestoredView(store.name, str(kept) if kept else None, proven.books_end_at, migrations)
+    return RestoredView(store.name, str(kept) if kept else None, known.books_end_at, migrations)
 
 
 @contextmanager
@@ -105,7 +105,7 @@ def _folder_beside(store: Store) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _proven(copy: FileStore, name: Path) -> BackupView:
+def proven(copy: FileStore, name: Path) -> BackupView:
     """What the open store holds; StoreUnavailable if it is not whole or does not add up."""
     copy.check()
     with reading():
@@ -128,7 +128,7 @@ def _proven(copy: FileStore, name: Path) -> BackupView:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[FileStore]:
+def opened_copy(path: Path) -> Iterator[FileStore]:
     """Open a copy; if all went well, all of it is in the one file afterwards."""
     opened = FileStore(path)
     try:

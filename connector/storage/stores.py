@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from connector.billing import vault
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store
 from connector.config import StoreSettings
+from connector.database import vault
+from connector.database.sqlite import FileStore
+from connector.database.store import Store
 from connector.errors import SettingsError
 
 
@@ -17,7 +17,7 @@ def opened(settings: StoreSettings) -> Store:
     # Whoever has one node needs no PostgreSQL driver loaded.
     import psycopg
 
-    from connector.billing.postgresql import SharedStore
+    from connector.database.postgresql import SharedStore
 
     password = settings.password.get_secret_value() if settings.password else None
     try:

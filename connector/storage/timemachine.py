@@ -6,13 +6,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from connector.billing import credit, ledger, notices, plans, profiles
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store
+from connector.billing import credit, ledger, plans, profiles
 from connector.core import times
 from connector.core.ledger import company_account
 from connector.core.money import shown
 from connector.core.plans import DAY_MS
+from connector.database.sqlite import FileStore
+from connector.database.store import Store
+from connector.notices import notices
 
 # At least so often, besides the instants at which something is due: there may be a month to close.
 STEP_MS = DAY_MS

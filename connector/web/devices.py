@@ -12,7 +12,7 @@ import hmac
 import secrets
 from collections.abc import Mapping
 
-from connector.billing import vault
+from connector.database import vault
 from connector.errors import SecretsLocked
 
 LASTS_S = 180 * 24 * 3600

@@ -6,7 +6,7 @@
 
 The path says what the request is about (`{profile}`: its owner is checked), the second word which permission it takes.
 From these the routes are made, the checks, and the OpenAPI document (openapi.py). A function runs in one transaction
-(billing/acts.py) on a thread of the store. What takes long is done `before` it, with the body, and is its `read`; what
+(notices/acts.py) on a thread of the store. What takes long is done `before` it, with the body, and is its `read`; what
 is asked of Asterisk is done `after` it.
 """
 
@@ -21,16 +21,18 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from connector.billing import acts, exports, named, profiles
+from connector.billing import exports, profiles
 from connector.config import SipSettings
 from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
 from connector.core.admission import UsualLimits
 from connector.core.paging import MOST_ROWS, USUAL_ROWS
 from connector.core.times import timed
+from connector.database import named
 from connector.errors import BadInput, Forbidden, NotFound
+from connector.notices import acts
 
 MOST_BODY = 64 * 1024
-# What is in braces in a path, and the kind of thing that it names (billing/acts.py).
+# What is in braces in a path, and the kind of thing that it names (notices/acts.py).
 _KINDS = {
     "company": "company",
     "profile": "profile",
@@ -181,7 +183,7 @@ class Endpoint:
         return re.findall(r"{(\w+)}", self.path)
 
     def thing(self, path: Mapping[str, str], company: int | None) -> tuple[str, str] | None:
-        """What the request is about, for billing/acts.py."""
+        """What the request is about, for notices/acts.py."""
         return thing_of(self.path, path, company, self.of_company)
 
     def shown(self, answer: Any) -> Any:

@@ -12,13 +12,13 @@ from limits import RateLimitItem, RateLimitItemPerMinute, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from connector.billing import sessions, tokens
-from connector.billing.audit import Doer
-from connector.billing.sessions import SessionView
-from connector.billing.store import StoreDoor
 from connector.clock import Clock
 from connector.config import WebSettings
 from connector.core.access import Actor
+from connector.database.audit import Doer
+from connector.database.store import StoreDoor
+from connector.people import sessions, tokens
+from connector.people.sessions import SessionView
 from connector.web.problems import Problem
 
 # Nobody guesses a token; who tries is not worth more work than this.

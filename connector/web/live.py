@@ -17,10 +17,10 @@ from pydantic import TypeAdapter
 
 from connector.billing import calls
 from connector.billing.calls import Now
-from connector.billing.store import StoreDoor
 from connector.clock import Clock
 from connector.core.access import Scope, narrowed
 from connector.core.times import timed
+from connector.database.store import StoreDoor
 from connector.errors import BadInput, ConnectorError, Forbidden
 from connector.web.guard import Guard
 from connector.web.problems import Problem

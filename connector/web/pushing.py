@@ -21,11 +21,11 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 from limits import RateLimitItemPerMinute, parse
 
-from connector.billing import buttons
-from connector.billing.buttons import ButtonView, Pushed
 from connector.config import WebSettings
 from connector.core.calls import LONGEST_BY_BUTTON_S, Ending
 from connector.errors import AsteriskError, ConnectorError, StoreUnavailable
+from connector.routing import buttons
+from connector.routing.buttons import ButtonView, Pushed
 from connector.web import render
 from connector.web.guard import network_of
 from connector.web.problems import Problem

@@ -13,12 +13,13 @@ from typing import Any, Protocol
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from connector.billing import acts, named
-from connector.billing.acts import Done, Once
 from connector.billing.calls import LiveCall
-from connector.billing.store import StoreDoor, reading
 from connector.core.access import narrowed
+from connector.database import named
+from connector.database.store import StoreDoor, reading
 from connector.errors import ConnectorError, Forbidden, NotFound
+from connector.notices import acts
+from connector.notices.acts import Done, Once
 from connector.web import problems
 from connector.web.bodies import read_all, read_json
 from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place

@@ -10,10 +10,11 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from connector.billing import nodes, sessions
+from connector.billing import nodes
 from connector.clock import Clock
 from connector.config import WebSettings
 from connector.errors import ConnectorError
+from connector.people import sessions
 from connector.web import openapi, problems
 from connector.web.api import ENDPOINTS
 from connector.web.bodies import MOST_FORM, check_encoding, check_text

@@ -36,6 +36,7 @@ class SimLeg:
     answered_at: int | None = None
     ends_at: int | None = None
     variables: dict[str, str] = field(default_factory=dict)
+    userfield: str = ""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     cause: int = 0
     on: asyncio.Future[tuple[str, str]] | None = None
@@ -193,7 +194,9 @@ class SimAsterisk:
         dialled = (tries or hops.removeprefix("PJSIP/")).split(":")[0].rpartition("@")[2]
         other = self._leg(gate, dialled)
         other.variables["CONNECTOR_CALL"] = truth.call_id
-        self._end_in(other, guard_ms + RING_MS + 2_000)
+        if planned.direction == "in":
+            other.userfield = truth.call_id
+            self._end_in(other, guard_ms + RING_MS + 2_000)
         caller = {"id": gate.id, "dialplan": {"context": "connector-dial" if tries else "connector-ring"}}
         self._tell("Dial", gate, caller=caller, peer={"id": other.id, "name": other.name})
         gives_up = planned.outcome == "silent"
@@ -213,6 +216,7 @@ class SimAsterisk:
         if planned.direction == "out":
             self._end_in(other, guard_ms + 500)
         self._answer(other)
+        other.userfield = truth.call_id
         truth.answered_s, truth.wall_ms = _now(), self.wall_ms()
         self._answer(gate)
         if await self._one_gone(gate, other, planned.talk_ms):
@@ -284,8 +288,8 @@ class SimAsterisk:
         at = self.wall_ms()
         extra = f'{{""hangupcause"":{leg.cause}}}' if kind == "HANGUP" else ""
         written = f"{at // 1000}.{at % 1000:03d}000"
-        call_id = leg.variables.get("CONNECTOR_CALL", "") if leg.linked_to != leg.id else ""
-        self.journal.append(f'"{kind}","{written}","{leg.id}","{leg.linked_to}","{call_id}","PJSIP/sim","{extra}"\n')
+        told = f'"{leg.id}","{leg.linked_to}","{leg.userfield}","PJSIP/sim","{extra}"'
+        self.journal.append(f'"{kind}","{written}",{told}\n')
 
     def _tell(self, kind: str, leg: SimLeg, **more: Any) -> None:
         """An event of a leg, to the websocket, if it is subscribed to. Late ones come after those that follow them."""
@@ -427,7 +431,7 @@ class SimClient:
         leg = self._leg(channelId)
         if not leg.at_the_gate:
             raise AriRefused(409, "variables")
-        leg.variables.update(body["variables"])
+        leg.variables.update({name.lstrip("_"): value for name, value in body["variables"].items()})
 
     def _do_continueInDialplan(self, channelId: str, context: str, extension: str, priority: int) -> None:
         leg = self._leg(channelId)

@@ -12,25 +12,14 @@ from typing import Any, ParamSpec, TypeVar
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.client import FIRST_RETRY_S
-from connector.billing import (
-    calls,
-    credit,
-    decks,
-    history,
-    ledger,
-    limits,
-    numbers,
-    profiles,
-    reachability,
-    reference,
-    trunks,
-    vault,
-)
-from connector.billing.sqlite import IN_MEMORY, FileStore
-from connector.billing.store import reading, rows, writing
+from connector.billing import calls, credit, decks, history, ledger, limits, numbers, profiles
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
+from connector.database import reference, vault
+from connector.database.sqlite import IN_MEMORY, FileStore
+from connector.database.store import reading, rows, writing
 from connector.errors import ConnectorError, StoreBusy, StoreUnavailable
+from connector.routing import reachability, trunks
 from connector.storage.writer import Job, run_batch
 from lab.sim import loop as virtual
 from lab.sim import plan as plans

@@ -19,6 +19,7 @@ RATE = 20.0
 CDRS = 1_000_000
 RATES = 260_000
 _MOST_TIMES = 1.5
+_SHARED = "pages and gate share the processors and the store"
 
 
 def measure(wire: Wire, *, seconds: float, progress: Callable[[str], None], small: bool = False) -> Iterator[Figure]:
@@ -55,7 +56,7 @@ def measure(wire: Wire, *, seconds: float, progress: Callable[[str], None], smal
         yield Figure(
             f"attacked_{name}", f"set-up, 99 of 100 within, under {what}", value, "ms", quiet * _MOST_TIMES,
             floor=quiet, floor_is="the same without",
-            limit="pages and gate share a process" if value else f"{ran.answered} of {ran.offered} calls were set up",
+            limit=_SHARED if value else f"{ran.answered} of {ran.offered} calls were set up",
         )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import aiohttp
 
-from connector.billing import trunks
+from connector.routing import trunks
 from lab import process, sipp
 from lab.errors import LabError
 from lab.far_end import NUMBERS

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from connector.billing import profiles, reports
-from connector.billing.store import writing
 from connector.clock import SystemClock
 from connector.config import StoreSettings
+from connector.database.store import writing
 from connector.storage import stores
 from lab import api, process
 from lab.errors import LabError

@@ -21,13 +21,14 @@ from pathlib import Path
 
 import psycopg
 
-from connector.billing import calls, credit, decks, profiles, trunks
+from connector.billing import calls, credit, decks, profiles
 from connector.clock import SystemClock
 from connector.config import StoreSettings
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.money import MICROS
 from connector.core.plans import MOST_CHANNELS
 from connector.errors import ConnectorError
+from connector.routing import trunks
 from connector.storage import stores
 from connector.storage.writer import Writer
 from lab import postgresql

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 
 from connector.agi import server as agi
 from connector.agi.server import FastAgiServer
-from connector.billing import numbers, profiles, routes
+from connector.billing import numbers, profiles
 from connector.billing.profiles import Credentials
 from connector.config import FastAgiSettings
 from connector.core.dialplan import GoOn
 from connector.errors import AriRefused, StoreUnavailable
+from connector.routing import routes
 from tests.conftest import NOW
 
 HEADER = b"agi_network: yes\nagi_network_script: %s\nagi_channel: PJSIP/p-1\nagi_uniqueid: lab-1.1\n\n"

@@ -88,6 +88,7 @@ class PlayedTimers:
 
     def __init__(self) -> None:
         self.set: dict[str, int] = {}
+        self.gone: set[str] = set()
         self.away = False
         self.refused = 0
 
@@ -96,6 +97,8 @@ class PlayedTimers:
         if self.away:
             self.refused += 1
             raise AmiUnavailable("AMI is not connected")
+        if leg in self.gone:
+            return False
         self.set[leg] = ms
         return True
 

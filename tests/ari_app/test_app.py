@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from connector.ari_app.app import ConnectorApp
-from connector.billing import buttons, calls, credit, history, profiles, routes
+from connector.billing import calls, credit, history, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
 from connector.core.calls import Progress
 from connector.core.money import MICROS
+from connector.database.sqlite import FileStore
 from connector.errors import StoreUnavailable
+from connector.routing import buttons, routes
 from tests.ari_app.conftest import (
     ANSWERED,
     AT,
@@ -258,10 +259,13 @@ async def test_a_transferred_leg_belongs_to_two_calls(app: ConnectorApp, office:
 async def test_asterisks_timers_are_what_is_held(
     app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:
-    """Both legs' from the answer on; moved when more is held, ten seconds before the end; and only for what is held."""
+    """Both legs' from the answer on; moved when more is held, ten seconds before the end; and only for what is held.
+
+    The first timer of the leg to the trunk is the dialplan's.
+    """
     clock.now = ANSWERED
     await talking(app, office)
-    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    await until(lambda: timers.set == {"A": 60_000})
     paying = asyncio.create_task(app.keep_paid())
     clock.now = ANSWERED + 51_000
     await until(lambda: timers.set == {"A": 120_000 - 51_000, "B": 120_500 - 51_000})
@@ -294,7 +298,7 @@ async def test_a_clock_that_is_stepped_back_gives_no_time_away(
     """No timer is ever longer than what is held."""
     clock.now = ANSWERED - 250_000
     await talking(app, office)
-    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    await until(lambda: timers.set == {"A": 60_000})
 
 
 async def test_a_timer_that_cannot_be_moved_is_tried_again(
@@ -336,15 +340,40 @@ async def test_a_leg_of_two_calls_ends_with_the_first_whose_money_does(
     """After a transfer the carrier's leg belongs to two calls: its timer is the shorter one's, whoever set it last."""
     clock.now = ANSWERED
     await talking(app, office)
-    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    await until(lambda: timers.set == {"A": 60_000})
     clock.now = ANSWERED + 10
     app.event(offer(office.username, "B", 20, "Up"))
     app.event(about("ChannelDestroyed", "A", 21, cause=16))
     await until(lambda: len(calls.live()) == 2)
     app.event(dial("B", "C", 25))
     app.event(about("ChannelStateChange", "C", 40))
-    await until(lambda: "C" in timers.set)
-    assert (timers.set["B"], timers.set["C"]) == (59_990, 60_500)
+    await until(lambda: "B" in timers.set)
+    assert timers.set["B"] == 59_990
+
+
+async def test_a_call_whose_gate_leg_is_gone_is_paid_further_while_the_other_talks(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """The gate leg was replaced right at the answer (INVITE with Replaces); the call ends when the other leg does."""
+    clock.now = ANSWERED
+    timers.gone.add("A")
+    await talking(app, office)
+    paying = asyncio.create_task(app.keep_paid())
+    clock.now = ANSWERED + 51_000
+    await until(lambda: timers.set == {"B": 120_500 - 51_000})
+    assert calls.live()[0].held_s == 120
+    paying.cancel()
+
+
+async def test_a_leg_that_another_dialplan_dialled_gets_its_timer_from_us(
+    app: ConnectorApp, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """Only the dialplan of the connector sets the timer of the leg that it dials."""
+    clock.now = ANSWERED
+    app.event(offer(office.username))
+    app.event(dial("A", "B", 5, "internal"))
+    app.event(about("ChannelStateChange", "A", 10))
+    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
 
 
 def leave_nothing() -> None:
@@ -405,5 +434,5 @@ async def test_variables_are_set_as_this_asterisk_can(
     if at_once:
         ((_, asked),) = sent
         names = set(asked["body"]["variables"])
-    assert {"CONNECTOR_CALL", "CONNECTOR_GUARD_S", "CONNECTOR_TRIES"} <= names
+    assert {"_CONNECTOR_CALL", "CONNECTOR_GUARD_S", "CONNECTOR_TRIES"} <= names
     assert asterisk.asked[-1][0] == "continueInDialplan"

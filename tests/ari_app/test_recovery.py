@@ -11,7 +11,7 @@ from connector.ari_app.app import ConnectorApp
 from connector.ari_app.journal import LegStory
 from connector.billing import calls, history
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
+from connector.database.sqlite import FileStore
 from tests.ari_app.conftest import (
     ANSWERED,
     PlayedAsterisk,
@@ -234,7 +234,7 @@ async def test_a_clock_that_is_set_changes_no_calls_length(
     """Set back by an hour in mid-call: the timers are set again, the row moves along, the call is as long as it was."""
     clock.now = ANSWERED
     await talking(app, office)
-    await until(lambda: timers.set == {"A": 60_000, "B": 60_500})
+    await until(lambda: timers.set == {"A": 60_000})
     timers.set.clear()
     clock.now += 5_000 - HOUR_MS
     clock.set_by = -HOUR_MS

@@ -6,8 +6,9 @@ import pytest
 
 from connector.ari_app.app import ConnectorApp
 from connector.ari_app.subscriptions import BRIDGES, Subscriptions
-from connector.billing import calls, profiles, reachability, trunks
+from connector.billing import calls, profiles
 from connector.billing.profiles import Credentials
+from connector.routing import reachability, trunks
 from tests.ari_app.conftest import PlayedAsterisk, PlayedJournal, about, booked, dial, offer, until
 from tests.ari_app.test_recovery import written
 from tests.conftest import NOW

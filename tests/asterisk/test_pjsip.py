@@ -44,8 +44,8 @@ def made(*ends: Inward | Outward, local: Local = LOCAL) -> dict[tuple[str, str],
 def test_same_input_same_bytes() -> None:
     """Nothing of the moment or of the machine is in the text, and what is parsed is what was rendered."""
     once, again = (pjsip.wanted([PBX], [CARRIER, PROVIDER], LOCAL).objects for _ in range(2))
-    text = pjsip.render(once)
-    assert text == pjsip.render(again)
+    text = pjsip.Wanted(tuple(once)).text
+    assert text == pjsip.Wanted(tuple(again)).text
     assert tuple(pjsip.parse(text)) == once
     assert pjsip.loaded_version(text) == pjsip.version_of(once)
 
@@ -161,7 +161,7 @@ def test_no_word_makes_objects_of_its_own(word: str) -> None:
 def test_what_is_carried_is_carried_unchanged(word: str) -> None:
     """A password of any signs is one line, and read back as it was."""
     objects = pjsip.wanted([], [Outward("t", "192.0.2.1", 5060, "user", word)], LOCAL).objects
-    text = pjsip.render(objects)
+    text = pjsip.Wanted(tuple(objects)).text
     assert tuple(pjsip.parse(text)) == objects
     (auth,) = [each for each in pjsip.parse(text) if each.type == "auth"]
     assert dict(auth.fields)["password"] == word

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from connector.asterisk import voicemail
-from connector.billing import mailboxes, routes
-from connector.billing.mailboxes import KeptMailbox
 from connector.billing.profiles import Credentials
 from connector.errors import AriUnavailable, BadInput, NotFound
+from connector.routing import mailboxes, routes
+from connector.routing.mailboxes import KeptMailbox
 from tests.conftest import NOW
 
 BOXES = [

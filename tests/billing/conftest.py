@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from connector.billing.postgresql import SharedStore
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store
+from connector.database.postgresql import SharedStore
+from connector.database.sqlite import FileStore
+from connector.database.store import Store
 from tests.conftest import copied, whole
 from tests.databases import Databases
 

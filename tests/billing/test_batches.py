@@ -14,19 +14,20 @@ from typing import Any
 import pytest
 
 from connector.ari_app.app import ConnectorApp
-from connector.billing import batches, calls, credit, decks, history, ledger, limits, numbers, profiles, trunks
-from connector.billing import store as store_module
+from connector.billing import batches, calls, credit, decks, history, ledger, limits, numbers, profiles
 from connector.billing.batches import look_ahead
-from connector.billing.postgresql import SharedStore
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store, reading, rows, writing
 from connector.core import refusals
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.ledger import moved
 from connector.core.money import MICROS
+from connector.database import store as store_module
+from connector.database.postgresql import SharedStore
+from connector.database.sqlite import FileStore
+from connector.database.store import Store, reading, rows, writing
 from connector.errors import StoreBusy
+from connector.routing import trunks
 from connector.storage import writer as writer_module
 from connector.storage.writer import Writer
 from tests.billing.conftest import ON_POSTGRESQL

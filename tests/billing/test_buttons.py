@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connector.billing import buttons, calls, history, ledger, profiles, reports, routes
-from connector.billing.buttons import ButtonView, Pushed
+from connector.billing import calls, history, ledger, profiles, reports
 from connector.billing.profiles import Credentials
 from connector.core import refusals
 from connector.core.access import EVERYTHING, Scope
@@ -17,6 +16,8 @@ from connector.core.paging import Turn
 from connector.core.refusals import Refusal
 from connector.core.sip import Options
 from connector.errors import BadInput, NotFound
+from connector.routing import buttons, routes
+from connector.routing.buttons import ButtonView, Pushed
 from tests.conftest import NOW
 
 ALL = Turn(None, 100)

@@ -10,10 +10,7 @@ import pytest
 
 from connector.billing import calls, credit, history, profiles
 from connector.billing.history import CdrView, Wanted
-from connector.billing.models import Profile
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store, writing
 from connector.config import StoreSettings
 from connector.core import refusals
 from connector.core.access import Scope
@@ -23,6 +20,9 @@ from connector.core.paging import Turn, every
 from connector.core.refusals import Refusal
 from connector.core.routes import Hop
 from connector.core.trunks import Target
+from connector.database.models import Profile
+from connector.database.sqlite import FileStore
+from connector.database.store import Store, writing
 from connector.errors import NotFound, StoreUnavailable
 from connector.storage import stores
 from tests.billing.conftest import ON_SQLITE

@@ -7,7 +7,7 @@ import sqlite3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.billing.grouping import MOST_VALUES, Statement, grouped
+from connector.database.grouping import MOST_VALUES, Statement, grouped
 
 _ENTRY = "(SELECT id FROM entry WHERE key = %s)"
 ENTRY = 'INSERT INTO "entry" ("key") VALUES (%s)'

@@ -7,13 +7,13 @@ import sqlite3
 import pytest
 
 from connector.billing import calls, credit, history, ledger, plans, profiles
-from connector.billing.models import Company
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store, lock, one, writing
 from connector.core.ledger import Posting, balanced, company_account, moved
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
+from connector.database.models import Company
+from connector.database.sqlite import FileStore
+from connector.database.store import Store, lock, one, writing
 from connector.errors import InsufficientFunds, KeyReused
 from tests.billing.conftest import ON_SQLITE
 from tests.billing.test_calls import admitted, finish

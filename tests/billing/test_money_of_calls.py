@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connector.billing import calls, credit, decks, history, ledger, limits, notices, plans, trials
+from connector.billing import calls, credit, decks, history, ledger, limits, plans, trials
 from connector.billing.profiles import Credentials
 from connector.core.calls import Admitted, Direction
 from connector.core.holds import Slicing
@@ -15,6 +15,7 @@ from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
 from connector.core.refusals import Refusal
 from connector.errors import BadInput, NotFound
+from connector.notices import notices
 from tests.billing.test_calls import NODE, attempt, finish
 from tests.conftest import DECK, NOW
 

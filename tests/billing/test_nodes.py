@@ -10,11 +10,11 @@ import pytest
 
 from connector.billing import calls, credit, history, ledger, nodes, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, nobody_writes_as, writing
 from connector.core import refusals
 from connector.core.calls import ASTRAY_MS, LONGEST_RINGING_MS, Admitted, Direction
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS, MOST_CHANNELS
+from connector.database.store import Store, nobody_writes_as, writing
 from connector.errors import BadInput, NotFound, StoreUnreachable
 from connector.storage.writer import Writer
 from lab import nodes as rounds

@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import pytest
 
-from connector.billing import credit, ledger, numbers, plans, profiles, routes
+from connector.billing import credit, ledger, numbers, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS, TERM_MS
+from connector.database.store import Store
 from connector.errors import BadInput, InsufficientFunds, NotFound, StoreUnavailable
+from connector.routing import routes
 from tests.conftest import NOW
 from tests.databases import at_once
 

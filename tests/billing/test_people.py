@@ -10,16 +10,19 @@ from pathlib import Path
 import pytest
 
 from connector import billing
-from connector.billing import acts, audit, credit, numbers, profiles, tokens, users
-from connector.billing.acts import Once
-from connector.billing.audit import Doer
-from connector.billing.models import Audit, User
+from connector.billing import credit, numbers, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, run, writing
 from connector.core.access import EVERYTHING, PERMISSIONS, ROLES, Actor, Owner, Scope, check, check_grant
 from connector.core.money import MICROS
 from connector.core.paging import Turn
+from connector.database import audit
+from connector.database.audit import Doer
+from connector.database.models import Audit, User
+from connector.database.store import Store, run, writing
 from connector.errors import BadInput, Forbidden, KeyReused, NotFound, StoreUnavailable
+from connector.notices import acts
+from connector.notices.acts import Once
+from connector.people import tokens, users
 from tests.conftest import NOW
 from tests.databases import at_once
 

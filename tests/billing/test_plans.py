@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import credit, ledger, notices, numbers, plans, profiles
-from connector.billing.models import Number, Term
+from connector.billing import credit, ledger, numbers, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import one, reading
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS, TERM_MS
 from connector.core.times import from_asterisk
+from connector.database.models import Number, Term
+from connector.database.store import one, reading
 from connector.errors import BadInput, InsufficientFunds, NotFound
+from connector.notices import notices
 from tests.conftest import NOW
 
 CHANNEL = 6_950_000

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import peewee
 import psycopg
 import pytest
 
-from connector.billing import calls, credit, history, ledger, plans, profiles, trunks
-from connector.billing.postgresql import SharedStore
+from connector.billing import calls, credit, history, ledger, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store, reading
 from connector.config import StoreSettings
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
+from connector.database.postgresql import SharedStore
+from connector.database.sqlite import FileStore
+from connector.database.store import Store, answers, foresee, reading, rows, writing
 from connector.errors import BadInput, SettingsError, StoreUnavailable, StoreUnreachable
+from connector.routing import trunks
 from connector.storage import backup, stores
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import attempt, finish
@@ -81,6 +83,34 @@ def test_who_only_reads_cannot_write(store: Store) -> None:
     """A reading transaction is one for the database too."""
     with pytest.raises(StoreUnavailable, match="read-only"), reading():
         store.db.execute_sql("DELETE FROM notice")  # type: ignore[no-untyped-call]
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("of_a_part", [False, True])
+def test_a_failed_trip_leaves_no_statement_behind_that_the_server_does_not_know(store: Store, of_a_part: bool) -> None:
+    """A trip to the server that fails half-way skips what comes after. What psycopg meant to prepare in that rest is
+    forgotten with the transaction: else the session failed at this statement for ever.
+    """
+    question = ("SELECT name FROM company WHERE id = ?", (1,))
+    for _ in range(2):  # psycopg looks at the outcome of a ROLLBACK the first time only, and nothing is prepared yet
+        with writing() if of_a_part else nullcontext(), suppress(StoreUnavailable), writing():
+            rows("SELECT 1")
+            rows("SELECT 1 / 0")
+    prepared_after = 5
+    for _ in range(prepared_after):
+        with writing():
+            foresee(question)
+    with (
+        writing() if of_a_part else nullcontext(),
+        pytest.raises(StoreUnavailable, match="division by zero"),
+        writing(),
+    ):
+        rows("SELECT 1")  # or nothing of the part has reached the server, and nothing is rolled back
+        foresee(("SELECT 1 / 0", ()), question)
+    for _ in range(2):
+        with writing():
+            foresee(question)
+            assert answers(question) == []
 
 
 def books() -> tuple[object, ...]:

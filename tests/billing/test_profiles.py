@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import numbers, profiles, trunks
-from connector.billing.models import TABLES
+from connector.billing import numbers, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store, reading, rows
 from connector.core.credentials import digest
+from connector.database.models import TABLES
+from connector.database.sqlite import FileStore
+from connector.database.store import Store, reading, rows
 from connector.errors import BadInput, NotFound
+from connector.routing import trunks
 from tests.conftest import NOW
 
 

@@ -23,15 +23,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.billing import calls, credit, decks, history, ledger, limits, plans, profiles, trunks
-from connector.billing.postgresql import SharedStore
-from connector.billing.sqlite import FileStore
-from connector.billing.store import Store
+from connector.billing import calls, credit, decks, history, ledger, limits, plans, profiles
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
+from connector.database.postgresql import SharedStore
+from connector.database.sqlite import FileStore
+from connector.database.store import Store
 from connector.errors import BadInput, NotFound
+from connector.routing import trunks
 from tests.conftest import DECK, NOW
 from tests.databases import Databases
 

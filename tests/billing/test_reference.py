@@ -8,28 +8,17 @@ from importlib import import_module
 
 import pytest
 
-from connector.billing import (
-    calls,
-    credit,
-    decks,
-    ledger,
-    limits,
-    models,
-    nodes,
-    numbers,
-    plans,
-    profiles,
-    reference,
-    trunks,
-)
-from connector.billing.models import TABLES, database
+from connector.billing import calls, credit, decks, ledger, limits, nodes, numbers, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store, reading, rows, run, trying, writing
 from connector.core.calls import Admitted, Direction
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
 from connector.core.refusals import Refusal
+from connector.database import models, reference
+from connector.database.models import TABLES, database
+from connector.database.store import Store, reading, rows, run, trying, writing
 from connector.errors import BadInput
+from connector.routing import trunks
 from connector.storage import stores
 from tests.billing.conftest import ON_POSTGRESQL
 from tests.billing.test_calls import NODE, admitted, attempt, finish
@@ -37,7 +26,7 @@ from tests.billing.test_ledger import tampered
 from tests.conftest import DECK, NOW
 from tests.databases import place_of
 
-MIGRATION = import_module("connector.billing.migrations.0013_reference")
+MIGRATION = import_module("connector.database.migrations.0013_reference")
 # What calls change, or what no call is decided by.
 OTHERS = {
     "account", "api_token", "audit", "call", "call_day", "cdr", "channel_hour", "charge", "closing", "delivery",

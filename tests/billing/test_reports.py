@@ -13,12 +13,12 @@ from connector.billing import calls, credit, history, ledger, plans, profiles, r
 from connector.billing.history import CdrView
 from connector.billing.profiles import Credentials
 from connector.billing.reports import MonthReport, Statement
-from connector.billing.sqlite import FileStore
-from connector.billing.store import reading, rows
 from connector.core import times
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
+from connector.database.sqlite import FileStore
+from connector.database.store import reading, rows
 from connector.errors import BadInput
 from tests.billing.conftest import ON_SQLITE
 from tests.conftest import NOW

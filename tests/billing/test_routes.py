@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from connector.billing import callers, calls, emergency, history, limits, numbers, profiles, routes, trials
+from connector.billing import calls, history, limits, numbers, profiles, trials
 from connector.billing.profiles import Credentials
-from connector.billing.store import reading, run, writing
 from connector.core import refusals
 from connector.core.callers import Shown
 from connector.core.calls import Admitted, Direction, Emergency
 from connector.core.times import instant
+from connector.database.store import reading, run, writing
 from connector.errors import BadInput, NotFound
+from connector.routing import callers, emergency, routes
 from tests.billing.test_calls import attempt
 from tests.conftest import NOW
 

@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from connector.billing import calls, history, limits, plans, profiles, service_numbers, trials, trunks
+from connector.billing import calls, history, limits, plans, profiles, trials
 from connector.billing.profiles import Credentials
 from connector.core import refusals
 from connector.core.calls import Admitted, Emergency
 from connector.core.refusals import Refusal
 from connector.core.service_numbers import ServiceNumber
 from connector.errors import BadInput, NotFound
+from connector.routing import service_numbers, trunks
 from tests.billing.test_calls import NODE, attempt, finish
 from tests.billing.test_money_of_calls import SLICES, begin
 from tests.conftest import NOW

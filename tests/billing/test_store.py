@@ -11,15 +11,17 @@ from pathlib import Path
 import pytest
 from peewee import SqliteDatabase
 
-from connector.billing import calls, history, ledger, sqlite
-from connector.billing.models import TABLES, database
+from connector import database as tables
+from connector.billing import calls, history, ledger
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import writing
+from connector.database import sqlite
+from connector.database.models import TABLES, database
+from connector.database.sqlite import FileStore
+from connector.database.store import writing
 from connector.errors import StoreUnavailable
 from tests.conftest import whole
 
-NEWEST = sorted(path.stem for path in (Path(ledger.__file__).parent / "migrations").glob("0*.py"))
+NEWEST = sorted(path.stem for path in (Path(tables.__file__).parent / "migrations").glob("0*.py"))
 
 
 @pytest.fixture

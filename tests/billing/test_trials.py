@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from connector.billing import calls, credit, history, ledger, limits, profiles, trials, trunks
+from connector.billing import calls, credit, history, ledger, limits, profiles, trials
 from connector.billing.profiles import Credentials
 from connector.core.calls import Admitted
 from connector.core.money import MICROS
 from connector.core.refusals import Refusal
 from connector.errors import BadInput, NotFound
+from connector.routing import trunks
 from tests.billing.test_calls import attempt
 from tests.conftest import NOW
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import calls, credit, numbers, plans, profiles, trunks, vault
+from connector.billing import calls, credit, numbers, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import Store
-from connector.billing.trunks import SignIn
 from connector.core import refusals
 from connector.core.calls import Admitted, Direction, Emergency
 from connector.core.credentials import digest
@@ -15,7 +13,11 @@ from connector.core.money import MICROS
 from connector.core.refusals import Refusal
 from connector.core.sip import Options
 from connector.core.trunks import Target
+from connector.database import vault
+from connector.database.store import Store
 from connector.errors import BadInput, NotFound, SecretsLocked
+from connector.routing import trunks
+from connector.routing.trunks import SignIn
 from tests.billing.test_calls import attempt
 from tests.billing.test_profiles import everything_in
 from tests.conftest import NOW

@@ -5,9 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connector.core import decks, sheets
 from connector.core.money import decimal
+from connector.core.rating import NEVER, Rate, increments
 from connector.core.times import from_asterisk
 from connector.errors import BadInput
 
@@ -275,3 +278,42 @@ def test_what_spreadsheets_write_is_taken(text: str) -> None:
     """Empty rows, empty cells at the end, a byte order mark, zeros behind the sixth digit."""
     (rate,) = decks.parse(text).by_prefix["+44"]
     assert (rate.name, rate.price_per_minute_micros) == ("UK", 12_000)
+
+
+PREFIXES = st.text("0149", min_size=0, max_size=14).map(lambda rest: "+4" + rest)
+RATES = st.builds(
+    Rate,
+    prefix=PREFIXES,
+    name=st.text('aü,"; ', min_size=1, max_size=8),
+    price_per_minute_micros=st.integers(0, 2_000_000),
+    connection_fee_micros=st.just(0),
+    increments=st.sampled_from((increments("30/6"), increments("60/60"))),
+    valid_from=st.integers(0, 9).map(lambda day: day * 86_400_000),
+    kind=st.just("standard"),
+    valid_to=st.sampled_from((NEVER, 10 * 86_400_000)),
+)
+NUMBERS = st.text("0149", min_size=1, max_size=15)
+
+
+@given(st.lists(RATES, max_size=30, unique_by=lambda rate: (rate.prefix, rate.valid_from)), st.lists(NUMBERS))
+def test_a_packed_deck_rates_as_the_deck_does(rates: list[Rate], numbers: list[str]) -> None:
+    """Any number at any time, of any deck, and also what is not a number."""
+    made = decks.RateDeck(rates)
+    packed = decks.PackedDeck(decks.written(made))
+    assert len(packed) == len(made)
+    for called in [*(f"+{digits}" for digits in numbers), *(rate.prefix + "1" for rate in rates), "", "+", "44", "+4x"]:
+        for at in (0, 86_400_000 * 5, 86_400_000 * 11):
+            assert packed.rate(called, at) == made.rate(called, at), called
+
+
+@pytest.mark.parametrize("text", [
+    HEAD + "44,UK,0.010,0,30/6,2026-01-01,standard\n",
+    decks.written(DECK).replace("+447,", "+41,"),
+    decks.written(DECK).rstrip("\n"),
+])  # fmt: skip
+def test_a_deck_that_an_earlier_version_wrote_is_read(text: str) -> None:
+    """Other columns, another order, or no end of the last line: it is read as a sheet is."""
+    with pytest.raises(ValueError, match=r"deck|found"):
+        decks.PackedDeck(text)
+    found = decks.packed(text)
+    assert found.rate("+442079460001", AT) == decks.parse(text).rate("+442079460001", AT)

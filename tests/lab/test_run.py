@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from connector.billing import limits, vault
-from connector.billing.sqlite import FileStore
+from connector.billing import limits
 from connector.core import refusals
+from connector.database import vault
+from connector.database.sqlite import FileStore
 from lab import process, root
 from lab.errors import LabError
 from lab.instance import PROJECT, remove

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from connector.billing import calls, exports, plans, reports
 from connector.billing.exports import KINDS, OF_COMPANY
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
 from connector.core.access import EVERYTHING
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.paging import Turn
 from connector.core.sheets import neutral
+from connector.database.sqlite import FileStore
 from connector.errors import BadInput, StoreUnavailable
 from connector.service.exporting import Exporter, write
 from connector.storage.writer import Writer

@@ -17,9 +17,8 @@ from aiohttp.test_utils import TestServer
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 
-from connector.billing import alerts, calls, credit, notices, plans, profiles, reachability, users, webhooks
+from connector.billing import alerts, calls, credit, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.store import lock, run, writing
 from connector.config import MailSettings
 from connector.core.access import EVERYTHING
 from connector.core.alerts import KINDS, MOST_TRIES, again_in_ms
@@ -28,7 +27,11 @@ from connector.core.money import MICROS
 from connector.core.paging import Turn
 from connector.core.plans import DAY_MS
 from connector.core.reach import State
+from connector.database.store import lock, run, writing
 from connector.errors import BadInput
+from connector.notices import notices, webhooks
+from connector.people import users
+from connector.routing import reachability
 from connector.service.sending import Sender, letter, signature
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer

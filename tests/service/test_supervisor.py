@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from connector.billing import restored
-from connector.billing.sqlite import FileStore
+from connector.database.sqlite import FileStore
 from connector.errors import GateUnavailable
 from connector.service import gate_status
 from lab import process
@@ -230,3 +230,33 @@ def test_the_gate_loads_nothing_of_the_pages() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_systemd_is_told_by_each_process(served: Served, tmp_path: Path) -> None:
+    """Each as a unit of its own: ready when it has begun, the control process alive every second, and stopping."""
+    name = str(tmp_path / "notify")
+    for part, alive in (("gate", False), ("control", True)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(name)
+            systemd.settimeout(30)
+            heard: list[str] = []
+
+            def hears(what: str, systemd: socket.socket = systemd, heard: list[str] = heard) -> None:
+                """Listen until it is said."""
+                while not heard or heard[-1] != what:
+                    heard.append(systemd.recv(100).decode())
+
+            words = ["-P", "-m", "connector.service", "--config", str(served.settings), "--part", part]
+            child = process.start([sys.executable, *words], served.log, env={"NOTIFY_SOCKET": name})
+            try:
+                hears("READY=1")
+                if alive:
+                    hears("WATCHDOG=1")
+                child.terminate()
+                hears("STOPPING=1")
+                assert child.wait(30) == 0
+                assert ("WATCHDOG=1" in heard) is alive
+            finally:
+                process.end(process.identify(child.pid))
+                child.wait(30)
+        (tmp_path / "notify").unlink()

@@ -58,6 +58,7 @@ def test_baresip_calls_holds_transfers_and_is_called(bench: Bench, tmp_path: Pat
         bench.until(outcome, "a CDR", lambda: len(bench.new_cdrs()) == 1, 5)
         phone.command("dial", uri("answered"))
         phone.heard("CALL_ESTABLISHED")
+        bench.until(outcome, "Asterisk has joined its legs", lambda: bench.talking() == 1, 5)
         phone.command("transfer", uri("answered_us"))
         phone.heard("CALL_CLOSED")
         bench.until(outcome, "both calls go on", lambda: bench.live() == 2, 5)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from connector.billing import buttons, calls, routes
-from connector.billing.buttons import ButtonView
+from connector.billing import calls
 from connector.clock import SystemClock
 from connector.core.refusals import BY_CODE
+from connector.routing import buttons, routes
+from connector.routing.buttons import ButtonView
 from lab import process
 from lab.load import Bench
 from lab.ports import HOST

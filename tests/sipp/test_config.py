@@ -22,13 +22,14 @@ from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.files import write
 from connector.asterisk.pjsip import Local, Wanted
 from connector.asterisk.reaching import TrunkStates
-from connector.billing import profiles, trunks
-from connector.billing.trunks import SignIn
+from connector.billing import profiles
 from connector.clock import SystemClock
 from connector.core.credentials import digest
 from connector.core.sip import CALLER_ID, CODECS, DTMF, TIMERS, TRANSPORTS, Inward, Options, Outward
 from connector.core.trunks import endpoint_of
 from connector.errors import ConfigRefused
+from connector.routing import trunks
+from connector.routing.trunks import SignIn
 from lab import process
 from lab.load import LIMIT, UNTIL_BYE, Bench
 from lab.ports import HOST
@@ -360,7 +361,7 @@ def test_killed_at_any_step_there_is_the_old_or_the_new(held: Bench) -> None:
     for number in range(1, 80, 2):
         hold(held)
         held.in_store(lambda n=number: profiles.change("warehouse", options={"max_contacts": 2 + n // 2 % 2}))  # type: ignore[misc]
-        old, new = path.read_text(), pjsip.render(wanted_with(held).objects)
+        old, new = path.read_text(), wanted_with(held).text
         assert old != new
         command = [sys.executable, "-c", CHILD, str(held.instance.settings_path), str(number)]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -388,7 +389,7 @@ def test_the_file_has_digests_and_is_for_asterisk_only(bench: Bench) -> None:
         assert profile.password not in text
         assert digest(profile.username, "asterisk", profile.password) in text
     words = wanted_with(bench, Outward("t", HOST, 5, "user", "geheim", "realm")).objects
-    assert "geheim" not in pjsip.render(words)
+    assert "geheim" not in pjsip.Wanted(tuple(words)).text
 
 
 def test_no_secret_is_in_a_plan(held: Bench) -> None:

@@ -7,12 +7,13 @@ from dataclasses import asdict, dataclass
 
 import pytest
 
-from connector.billing import credit, numbers, profiles, routes, trunks
+from connector.billing import credit, numbers, profiles
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core.money import MICROS
 from connector.core.sip import Options
 from connector.core.trunks import endpoint_of
+from connector.routing import routes, trunks
 from lab import process
 from lab.far_end import NUMBERS
 from lab.instance import PROJECT

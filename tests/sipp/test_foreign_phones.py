@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from connector.asterisk import pjsip
-from connector.billing import emergency, profiles, reachability, routes, service_numbers, trunks
+from connector.billing import profiles
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core.service_numbers import ServiceNumber
 from connector.core.sip import Options
 from connector.errors import BadInput
+from connector.routing import emergency, reachability, routes, service_numbers, trunks
 from lab import process
 from lab.far_end import NUMBERS
 from lab.load import Bench, Outcome
@@ -443,6 +444,8 @@ def test_nobody_transfers_into_anothers_call(bench: Bench, phone: Phone, other: 
     answer = call.answered() if number == "answered" else call.status(180)
     own = other.call(NUMBERS["answered"])
     own.answered()
+    talks = 2 if number == "answered" else 1
+    bench.until(outcome, "the calls are joined", lambda: bench.talking() == talks, 5)
     replaces = f"{call.call_id}%3Bto-tag%3D{answer.tag('To')}%3Bfrom-tag%3D{answer.tag('From')}"
     own.request("REFER", headers={"Refer-To": f"<sip:x@127.0.0.1?Replaces={replaces}>"})
     assert process.waited(lambda: bench.legs() == [], 10, 0.1)

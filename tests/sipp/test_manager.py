@@ -10,8 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
-from connector.billing import credit, decks, history, ledger, numbers, users
+from connector.billing import credit, decks, history, ledger, numbers
 from connector.clock import SystemClock
+from connector.people import users
 from lab.load import UNTIL_BYE, Bench
 from lab.ports import HOST
 

@@ -16,7 +16,7 @@ import pytest
 
 from connector import config
 from connector.asterisk import voicemail
-from connector.billing import calls, credit, emergency, mailboxes, numbers, plans, profiles, routes, trunks
+from connector.billing import calls, credit, numbers, plans, profiles
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core import refusals
@@ -25,6 +25,7 @@ from connector.core.money import MICROS
 from connector.core.sip import Options
 from connector.core.trunks import endpoint_of
 from connector.errors import BadInput
+from connector.routing import emergency, mailboxes, routes, trunks
 from lab import process, sipp
 from lab.far_end import NUMBERS
 from lab.load import Bench

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from connector.billing import reachability, trunks
 from connector.clock import SystemClock
+from connector.routing import reachability, trunks
 from lab.load import Bench
 from lab.ports import HOST
 

@@ -18,11 +18,12 @@ from urllib.parse import quote
 
 import pytest
 
-from connector.billing import profiles, trunks
+from connector.billing import profiles
 from connector.clock import SystemClock
 from connector.core import refusals
 from connector.core.sip import Options
 from connector.core.trunks import endpoint_of
+from connector.routing import trunks
 from lab import client, process
 from lab.client import Client, Line
 from lab.far_end import NUMBERS

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from connector.billing import calls, credit, history, ledger, plans, restored
-from connector.billing.models import database
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
+from connector.database.models import database
+from connector.database.sqlite import FileStore
 from connector.errors import BadInput, ConnectorError, SettingsError, StoreUnavailable
 from connector.service.running import alone, once, wait_for_a_look
 from connector.storage import backup
@@ -99,10 +99,10 @@ def test_a_bad_backup_changes_nothing(wrong: str, office: Credentials, store: Fi
             source.with_name("bad.db-wal").write_text("")
         elif wrong == "newer":
             sql = "INSERT INTO schema_migration (name, applied) VALUES ('9999_x', '2027-01-01')"
-            with backup._opened(source) as newer:
+            with backup.opened_copy(source) as newer:
                 newer.db.execute_sql(sql)  # type: ignore[no-untyped-call]
         else:
-            with backup._opened(source) as bad:
+            with backup.opened_copy(source) as bad:
                 pass
             tampered(bad, "UPDATE posting SET amount = amount + 1 WHERE id = 1")
     before = ledger.accounts()

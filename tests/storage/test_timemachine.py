@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from connector.billing import credit, ledger, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS
 from connector.core.times import from_asterisk
+from connector.database.sqlite import FileStore
 from connector.storage import timemachine
 from tests.conftest import NOW
 

@@ -10,13 +10,13 @@ import peewee
 import pytest
 
 from connector.billing import calls, credit, history
-from connector.billing import store as store_module
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
-from connector.billing.store import run
 from connector.core import refusals
-from connector.core.calls import Admitted, Attempt, Direction
+from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.refusals import Refusal
+from connector.database import store as store_module
+from connector.database.sqlite import FileStore
+from connector.database.store import run
 from connector.errors import InsufficientFunds, StoreUnavailable, StoreUnreachable
 from connector.storage.writer import Writer
 from tests.conftest import NOW
@@ -65,6 +65,22 @@ async def test_what_waits_shares_a_commit_and_each_gets_its_own_answer(
     assert [type(answer) for answer in answers] == [Admitted, Admitted, Admitted, InsufficientFunds, Refusal]
     assert begun.count(0) == 1
     assert len(calls.live()) == 3
+
+
+async def test_what_no_caller_waits_for_is_run_with_the_next_decision(writer: Writer, office: Credentials) -> None:
+    """It is written without a decision too. Together they keep their order: a channel that a call gives back is free
+    for the call that is offered after it.
+    """
+    for name in "abc":
+        assert isinstance(await writer(calls.admit, attempt(office, name), "node"), Admitted)
+    over = Progress("leg-a")
+    over.leg_ended("leg-a", NOW, 16)
+    ending = asyncio.create_task(writer(calls.ended, "a", over, NOW))
+    await asyncio.sleep(0)
+    assert isinstance(await writer(calls.admit, attempt(office, "d"), "node"), Admitted)
+    assert ending.done()
+    await asyncio.wait_for(writer(calls.ended, "b", over, NOW), 5)
+    assert {call.id for call in calls.live()} == {"c", "d"}
 
 
 async def test_what_fails_half_way_leaves_nothing_and_harms_nobody(

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import FormData
 from aiohttp.test_utils import TestClient
 
-from connector.billing import users
+from connector.people import users
 from tests.conftest import NOW
 
 Client = TestClient[Any, Any]

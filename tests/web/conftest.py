@@ -13,28 +13,18 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
-from connector.billing import (
-    buttons,
-    calls,
-    credit,
-    exports,
-    mailboxes,
-    numbers,
-    profiles,
-    routes,
-    tokens,
-    trunks,
-    users,
-    webhooks,
-)
+from connector.billing import calls, credit, exports, numbers, profiles
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
-from connector.billing.sqlite import FileStore
 from connector.config import SipSettings, WebSettings
 from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
+from connector.database.sqlite import FileStore
 from connector.errors import AriUnavailable
+from connector.notices import webhooks
+from connector.people import tokens, users
+from connector.routing import buttons, mailboxes, routes, trunks
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer
 from connector.web.endpoint import Place

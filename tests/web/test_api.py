@@ -10,9 +10,11 @@ import pytest
 from aiohttp.test_utils import TestClient
 from limits import parse
 
-from connector.billing import audit, calls, credit, ledger, profiles, tokens, users
+from connector.billing import calls, credit, ledger, profiles
 from connector.core.access import EVERYTHING, PERMISSIONS, permissions_of
 from connector.core.paging import Turn
+from connector.database import audit
+from connector.people import tokens, users
 from connector.web import guard
 from connector.web.api import ENDPOINTS
 from connector.web.endpoint import Endpoint

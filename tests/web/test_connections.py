@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from connector.asterisk import certificate
 from connector.web import connections
 from connector.web.bodies import read_all
 from connector.web.connections import CONNECTIONS, Connections, Listener, most_connections, quiet_accept_errors
 from connector.web.problems import Problem
-from lab import attacks, certificate
+from lab import attacks
 
 OK = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 Start = Callable[..., "asyncio.Future[Listener]"]

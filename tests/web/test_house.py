@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import audit, decks, numbers, profiles, trunks
-from connector.billing.trunks import outward
+from connector.billing import decks, numbers, profiles
 from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
+from connector.database import audit
+from connector.routing import trunks
+from connector.routing.trunks import outward
 from connector.web.site import PAGES, frame, serve
 from tests.conftest import NOW, FixedClock
 from tests.web.browsing import Client, chosen, confirmed, file_confirmed, get, hidden, send, sent_file, welcomed

@@ -13,8 +13,9 @@ from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, make_mocked_request
 from limits import parse
 
-from connector.billing import buttons, calls
+from connector.billing import calls
 from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.routing import buttons
 from connector.web import pushing
 from connector.web.guard import Guard
 from connector.web.pushing import Pushing

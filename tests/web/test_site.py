@@ -16,26 +16,15 @@ from aiohttp import ClientSession, CookieJar
 from limits import parse
 from yarl import URL
 
-from connector.billing import (
-    audit,
-    credit,
-    emergency,
-    ledger,
-    limits,
-    mailboxes,
-    numbers,
-    plans,
-    profiles,
-    routes,
-    service_numbers,
-    sessions,
-    users,
-    webhooks,
-)
-from connector.billing.sqlite import FileStore
+from connector.billing import credit, ledger, limits, numbers, plans, profiles
 from connector.core.access import EVERYTHING, Scope, permissions_of
 from connector.core.paging import Turn
 from connector.core.service_numbers import ServiceNumber
+from connector.database import audit
+from connector.database.sqlite import FileStore
+from connector.notices import webhooks
+from connector.people import sessions, users
+from connector.routing import emergency, mailboxes, routes, service_numbers
 from connector.web import server
 from connector.web.guard import Guard
 from connector.web.site import PAGES, sign_in

@@ -11,8 +11,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from connector.billing import profiles
-from connector.billing.sqlite import FileStore
-from connector.billing.store import writing
+from connector.database.sqlite import FileStore
+from connector.database.store import writing
 from lab.speed.much import write_cdrs
 from tests.conftest import NOW, TAMPERED
 from tests.web.browsing import welcomed

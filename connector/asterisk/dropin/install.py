@@ -1,62 +1,136 @@
-"""Drops the connector into an Asterisk that somebody runs: our files beside theirs, an include line in a few of theirs.
+"""Installs the connector's files into an Asterisk's config folder, updates them, and removes them.
 
-Nothing of theirs is rewritten: lines are added at the end, between two marks, and taken out again byte for byte. All
-that is ours lies in `DIR/connector/` and in connector.toml. How each file takes an include was read in Asterisk 22.10's
-source: a second `[general]` is ignored in http.conf and manager.conf, an error in ari.conf, and `[general](+)` appends
-to the first but is an error where there is none; so what is written depends on what is there.
+Nothing of the admin's is rewritten: lines are added at the end of a few files, between two marks, and removed again
+byte for byte. Everything else is in `DIR/connector/` and in connector.toml. How each file takes an include was read in
+Asterisk 22.10's source: a second `[general]` is ignored in http.conf and manager.conf, an error in ari.conf, and
+`[general](+)` appends to the first but is an error where there is none; so what is written depends on what is there.
+
+FreePBX (read in the sources of its modules core, arimanager and cel, releases 16 and 17) writes most files itself, and
+includes others that are the admin's, in which bare options belong to the section before. An include of a missing file
+keeps Asterisk from reading the whole file, so an empty file of the admin's stays.
+
+    DIR/connector/*.conf            ours, as Asterisk's user reads them
+    DIR/connector/generated/        what the running connector writes (asterisk/apply.py)
+    DIR/connector/installed.json    the folders and files outside DIR/connector that were made
 """
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import errno
+import hashlib
+import json
 import os
 import re
 import secrets
-from collections.abc import Iterable
+import shutil
+import stat
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
+from connector import config
+from connector.asterisk import accounts, conf_files
+from connector.asterisk.accounts import READ, WRITE, Account
+from connector.asterisk.templates import filled
 from connector.core.calls import GATE_LIMIT_MS, LONGEST_BY_BUTTON_S
 from connector.core.numbering import ANYWHERE
 from connector.core.routes import MOST_WITHIN_S
-from connector.errors import BadInput
+from connector.errors import BadInput, SettingsError
 
 OURS = "connector"
 BOXES = "voicemail_boxes.conf"
+RECORD = "installed.json"
+OWN_TRANSPORT = "connector-udp"
+JOURNAL = "cel-custom"
+ROTATION = "asterisk-connector"
+_OTHERS = ("pjsip.conf", "ari.conf", "manager.conf", "http.conf", "voicemail.conf", "cel.conf")
+UNITS = ("asterisk-connector-gate.service", "asterisk-connector-control.service")
+# Where the Debian package brings them (packaging/deb.py).
+PACKAGED_UNITS = Path("/usr/lib/systemd/system")
+_HEAD = "# Written by `connector install`"
+STORE = Path("/var/lib/asterisk-connector")
+AS_ROOT = (
+    "the connector must not run as root: 'adduser --system --group --no-create-home asterisk-connector' makes a user"
+    " for it, 'connector setup' too; --user names another one"
+)
+VERSION_VARIABLE = "CONNECTOR_DIALPLAN"
 RING_S = 60
 _BEGIN, _END = "; >>> connector", "; <<< connector"
 _BROKEN = " (a line break was added before this)"
+_MADE = " (this file was made for it)"
 _HERE = Path(__file__).parent
-# FreePBX: who owns the lines, instead of the files that it generates.
+_SECRET = re.compile(r"^([-+ ]?[\s;]*[\w-]*(?:pass|secret|token|auth)[\w-]*\s*=>?\s*).*$", re.IGNORECASE)
+# The admin's files that FreePBX includes, instead of those that it writes.
 _FREEPBX = {
     "extensions.conf": "extensions_custom.conf",
     "pjsip.conf": "pjsip_custom.conf",
     "ari.conf": "ari_additional_custom.conf",
     "manager.conf": "manager_custom.conf",
 }
-# Where FreePBX's sections are open already, and bare keys belong.
-_FREEPBX_KEYS = {
+# Those in which a section is open already, and bare options belong.
+_FREEPBX_OPTIONS = {
     "ari_general_custom.conf": ("enabled = yes", "websocket_write_timeout = 5000"),
     "http_custom.conf": ("enabled = yes", "sessionlimit = 200"),
     "cel_general_custom.conf": ("enable = yes", "events = CHAN_START,ANSWER,HANGUP"),
+}
+# What has Asterisk read a changed file again, without ending a call.
+_RELOADS = {
+    "extensions.conf": "dialplan reload",
+    "pjsip.conf": "module reload res_pjsip.so",
+    "ari.conf": "module reload res_ari.so",
+    "manager.conf": "manager reload",
+    "voicemail.conf": "module reload app_voicemail.so",
+    "cel.conf": "module reload cel",
+    "cel_custom.conf": "module reload cel_custom.so",
+    "http.conf": "module reload http",
 }
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A file that is made whole (`text`), or one of theirs that gets `lines` at its end."""
+    """One thing to do. `action` is `folder` (made if missing), `file` (made whole, of `text`) or `lines` (`lines` are
+    added at the end of a file of the admin's). `owner`: user and group numbers; None: whom the folder belongs to.
+    """
 
+    action: str
     path: Path
     text: str = ""
     lines: tuple[str, ...] = ()
     mode: int = 0o640
+    owner: tuple[int, int] | None = None
+
+    def view(self) -> dict[str, object]:
+        """What people and programs may see of it: no content, for it has secrets."""
+        shown: dict[str, object] = {"action": self.action, "path": str(self.path)}
+        if self.action == "lines":
+            return {**shown, "lines": list(self.lines)}
+        return {**shown, "mode": f"{self.mode:o}", "owner": self.owner and accounts.numbered(*self.owner).name}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that would be done, and what an admin should know."""
+    """Everything that would be done, and what an admin should know. `after`: the commands that come after it.
+    `difference`: of an update, line by line.
+    """
 
+    conf: Path
+    settings: Path
     edits: tuple[Edit, ...]
     notes: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    difference: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What an uninstall takes away or changes, and what stays, with the reason."""
+
+    touched: tuple[Path, ...]
+    left: tuple[str, ...]
 
 
 def own_texts(app: str, sip_host: str) -> dict[str, str]:
@@ -68,123 +142,349 @@ def own_texts(app: str, sip_host: str) -> dict[str, str]:
         "longest_by_button_s": str(LONGEST_BY_BUTTON_S + MOST_WITHIN_S),
         "emergency": "-".join(ANYWHERE),
         "sip_host": sip_host,
+        "dialplan_version": dialplan_version(),
     }
-    found = {}
-    for path in sorted(_HERE.glob("*.conf")):
-        found[path.name] = re.sub(r"@([a-z_]+)@", lambda word: words[word.group(1)], path.read_text())
-    return found
+    return {path.name: filled(path.read_text(), words, path.name) for path in sorted(_HERE.glob("*.conf"))}
 
 
-def plan(conf: Path, settings: Path, sip_host: str) -> Plan:
-    """What to do for the Asterisk whose config is in a folder. BadInput if there is none, or ours is there already."""
-    if not (conf / "asterisk.conf").is_file() and not (conf / "extensions.conf").is_file():
-        raise BadInput(f"there is no Asterisk config in {conf}")
-    for path in sorted(conf.glob("*.conf")):
-        if _BEGIN in _text(path):
-            raise BadInput(f"it is installed in {conf} already: {path.name} has our lines ('connector uninstall')")
+def unit_texts(words: Mapping[str, str]) -> dict[str, str]:
+    """The service units, by file name, filled in. `words`: user, group, asterisk_group, python, settings, store,
+    generated, protect_home.
+    """
+    folder = resources.files("connector.service") / "units"
+    return {name: filled((folder / name).read_text(), words, name) for name in UNITS}
+
+
+def dialplan_version() -> str:
+    """The name of this program's dialplan, which Asterisk has in the global variable VERSION_VARIABLE."""
+    return hashlib.sha256((_HERE / "extensions.conf").read_bytes()).hexdigest()[:12]
+
+
+def plan(
+    conf: Path,
+    settings: Path,
+    sip_host: str,
+    user: str = "",
+    store: Path = STORE,
+    logrotate: Path | None = None,
+    units: Path | None = None,
+) -> Plan:
+    """What an install would do to the Asterisk whose config is in the folder `conf`.
+
+    `user`: whom the connector will run as; "": who runs this. `logrotate`: the folder of its rules; None: the journal
+    is not rotated. `units`: systemd's folder for service units; None: there are none. BadInput if there is no Asterisk
+    config, or the connector is installed already, or there is no such user.
+    """
+    _must_be_asterisks(conf)
+    present = next((path for path in sorted(conf.glob("*.conf")) if _BEGIN in _text(path)), None)
+    if present is not None:
+        raise BadInput(
+            f"it is installed in {conf} already: {present.name} has our lines"
+            " ('connector install --update' or 'connector uninstall')"
+        )
     if settings.exists():
-        raise BadInput(f"{settings} is there already: move it away, or say --settings")
-    freepbx = "freepbx" in _text(conf / "extensions.conf").lower()
-    ari, ami, web = (secrets.token_urlsafe(24) for _ in range(3))
-    transport = _transport(conf)
-    ours, notes = _own_files(conf, ari, ami, transport, sip_host, freepbx)
-    if freepbx:
-        notes.append("FreePBX writes voicemail.conf itself: routes can use no mailboxes of the connector's")
-    edits = [Edit(conf / OURS / name, text) for name, text in ours.items()]
+        raise BadInput(f"{settings} is there already: move it away, or name another file by --settings")
+    asterisk, ours = accounts.of_asterisk(conf), _ours(user)
+    keys = tuple(secrets.token_urlsafe(24) for _ in range(3))
+    freepbx = _is_freepbx(conf)
+    texts, notes = _own_files(conf, keys[0], keys[1], "connector", sip_host, freepbx)
+    edits = _folders(conf, asterisk, ours) + _own_edits(conf, texts, _shared_group(asterisk, ours))
+    places = {ROTATION: logrotate, **dict.fromkeys(UNITS, units)}
+    for name, text in _system_texts(conf, settings, store, asterisk, ours).items():
+        place = places[name]
+        if place is not None and place.is_dir() and _text(PACKAGED_UNITS / name) != text:
+            edits.append(_system_edit(place / name, text))
+    after = ["asterisk -rx 'core restart when convenient'"]  # modules that were off are loaded then
+    if (PACKAGED_UNITS / UNITS[0]).exists() or any(edit.path.name in UNITS for edit in edits):
+        after.append(f"systemctl daemon-reload && systemctl enable --now {' '.join(UNITS)}")
     edits += _includes(conf, freepbx)
-    edits.append(Edit(settings, _settings(conf, ari, ami, web, transport, sip_host), mode=0o600))
-    return Plan(tuple(edits), tuple(notes + _notes(conf)))
+    edits.append(Edit("folder", store, mode=0o750, owner=(ours.uid, ours.gid)))
+    edits.append(Edit("folder", settings.parent, mode=0o750, owner=(os.geteuid(), ours.gid)))
+    mode = 0o600 if ours == accounts.own() else 0o640
+    text = _settings(conf, keys, sip_host, store)
+    try:
+        config.parsed(text, settings)
+    except SettingsError as error:
+        raise BadInput(f"what Asterisk's config says does not fit: {error}") from error
+    edits.append(Edit("file", settings, text, mode=mode, owner=(os.geteuid(), ours.gid)))
+    notes += _notes(conf, freepbx)
+    if ours.uid != 0 and _shared_group(asterisk, ours) not in ours.groups:
+        command = f"usermod --append --groups {asterisk.group} {ours.name}"
+        notes.append(f"{ours.name} cannot read Asterisk's journal: '{command}'")
+    return Plan(
+        conf,
+        settings,
+        tuple(edit for edit in edits if edit.action != "folder" or not edit.path.exists()),
+        tuple(notes),
+        tuple(after),
+    )
 
 
-def install(found: Plan) -> None:
-    """Do it. BadInput, and what was done is taken back, if a file cannot be written."""
-    done: list[Edit] = []
+def update_plan(conf: Path, settings: Path) -> Plan:
+    """What an update would do: our files as this version of the program writes them. Secrets, settings, the admin's
+    files and what the connector generated stay. BadInput if the connector is not installed there.
+    """
+    installed(conf)
+    try:
+        known = config.read(settings)
+    except SettingsError as error:
+        raise BadInput(f"{error}; name the settings file by --settings") from error
+    freepbx = _is_freepbx(conf)
+    ari, ami = known.ari.password.get_secret_value(), known.ami.password.get_secret_value()
+    own_transport = known.sip.transport == OWN_TRANSPORT
+    texts, _ = _own_files(conf, ari, ami, known.ari.app, known.sip.host, freepbx, own_transport=own_transport)
+    generated = conf / OURS / "generated"
+    asterisk, ours = accounts.of_asterisk(conf), accounts.owner_of(generated if generated.is_dir() else settings)
+    shared = _shared_group(asterisk, ours)
+    folders = [each for each in _folders(conf, asterisk, ours) if not _is_given(each)]
+    files = [each for each in _own_edits(conf, texts, shared) if _text(each.path) != each.text or not _is_given(each)]
+    lines = [each for each in _includes(conf, freepbx) if _block_of(_text(each.path)) != each.lines]
+    store = known.store.path.parent if known.store.path else STORE
+    system = _system_texts(conf, settings, store, asterisk, ours)
+    ours_outside = [path for path in recorded(conf) if path.name in system]
+    outside = [_system_edit(path, system[path.name]) for path in ours_outside if _text(path) != system[path.name]]
+    difference = [line for each in files for line in _difference(each)]
+    difference += [f"{each.path}: {line}" for each in lines for line in each.lines]
+    difference += [f"{each.path}: mode {each.mode:o}, group {accounts.group_name(shared)}" for each in folders]
+    difference += [line for each in outside for line in _difference(each)]
+    edits = [*folders, *files, *lines, *outside]
+    changed = {each.path.name for each in edits}
+    after = [f"asterisk -rx '{command}'" for name, command in _RELOADS.items() if name in changed]
+    if any(path.name in UNITS for path in ours_outside):
+        after.append(f"systemctl daemon-reload && systemctl restart {' '.join(UNITS)}")
+    return Plan(conf, settings, tuple(edits), (), tuple(after), tuple(difference))
+
+
+def install(found: Plan) -> list[str]:
+    """Do what a plan says; what is wrong afterwards, for somebody cannot read or write what they must.
+
+    BadInput, and what was done is taken back, if a file cannot be written.
+    """
+    undo: list[tuple[Edit, bytes | None]] = []
     try:
         for edit in found.edits:
-            done.append(edit)
-            if edit.lines:
-                _append(edit.path, edit.lines)
+            there = edit.path.exists()
+            if edit.action == "folder":
+                if not there:
+                    undo.append((edit, None))
+                _make_folder(edit)
+                continue
+            undo.append((edit, _bytes(edit.path) if there else None))
+            if edit.action == "lines":
+                _put_block(edit.path, edit.lines)
             else:
-                edit.path.parent.mkdir(mode=0o750, exist_ok=True, parents=True)
-                _write(edit.path, edit.text, edit.mode)
-        for folder in {edit.path.parent for edit in found.edits if edit.path.parent.name == OURS}:
-            (folder / "generated").mkdir(mode=0o750, exist_ok=True)
-            _as_their_group(folder / "generated", folder.parent)
-            _as_their_group(folder, folder.parent)
+                _write(edit.path, edit.text, edit)
+        made = [str(edit.path) for edit, was in undo if was is None and not edit.path.is_relative_to(found.conf)]
+        record = found.conf / OURS / RECORD
+        if made and not record.exists():
+            _write(record, json.dumps({"made": made}) + "\n", Edit("file", record, mode=0o640))
     except OSError as error:
-        for edit in done:
-            _take_out(edit.path) if edit.lines else edit.path.unlink(missing_ok=True)
+        _take_back(undo)
         raise BadInput(f"{error.filename or 'a file'} cannot be written: {error.strerror}") from error
+    return unreadable(found.conf, found.settings)
+
+
+def unreadable(conf: Path, settings: Path | None = None) -> list[str]:
+    """What Asterisk's user cannot read of our files, and our user cannot write, in words; none if nothing is wrong.
+
+    Our user is the owner of the generated files. `settings`: the settings file, if it is to be looked at too.
+    """
+    asterisk = accounts.of_asterisk(conf)
+    generated = conf / OURS / "generated"
+    if not generated.is_dir():
+        return []
+    ours, journal = accounts.owner_of(generated), _journal_folder(conf)
+    wanted = [(asterisk, path, READ, "read") for path in _files_for_asterisk(conf)]
+    wanted += [(asterisk, journal, WRITE | accounts.ENTER, "write to")]
+    wanted += [(ours, generated, WRITE | accounts.ENTER, "write to")]
+    if settings is not None:
+        wanted += [(ours, settings, READ, "read")]
+    found = []
+    if not journal.is_dir():
+        found.append(f"the folder {journal} is missing, and Asterisk does not make it")
+    for account, path, mode, word in wanted:
+        place = accounts.obstacle(account, path, mode)
+        if place is not None:
+            found.append(f"the user {account.name} cannot {word} {path}: {place} is {accounts.shown(place)}")
+    return found
 
 
 def installed(conf: Path) -> list[Path]:
-    """Their files that have our lines, and ours. BadInput if there are none."""
+    """The admin's files that have our lines, and our files. BadInput if there are none."""
     found = [path for path in sorted(conf.glob("*.conf")) if _BEGIN in _text(path)]
     found += sorted(path for path in (conf / OURS).rglob("*") if path.is_file())
     if not found:
-        raise BadInput(f"nothing of the connector is in {conf}")
+        raise BadInput(f"the connector is not installed in {conf}")
     return found
 
 
-def uninstall(conf: Path) -> list[Path]:
-    """Take our lines out of their files, and our files away; which were touched. BadInput if there are none.
+def uninstall(conf: Path) -> Removal:
+    """Remove our lines from the admin's files, and our files and folders. BadInput if there are none.
 
-    connector.toml and the store stay: they are the company's books.
+    connector.toml and the store stay: they are the company's books. So does what is not ours, and the journal of calls.
     """
-    touched = installed(conf)
+    touched: list[Path] = []
+    left: list[str] = []
     try:
-        for path in touched:
-            if path.is_relative_to(conf / OURS):
-                path.unlink()
-            else:
-                _take_out(path)
-        for folder in (*sorted((conf / OURS).rglob("*"), reverse=True), conf / OURS):
-            if folder.is_dir():
-                folder.rmdir()
+        for path in (path for path in installed(conf) if not path.is_relative_to(conf / OURS)):
+            _take_block_out(path)
+            touched.append(path)
+        for path in recorded(conf):
+            _remove(path, touched, left)
+        if (conf / OURS).exists():
+            _remove_ours(conf, touched)
+            _remove(conf / OURS, touched, left)
     except OSError as error:
         raise BadInput(f"{error.filename or 'a file'} cannot be changed: {error.strerror}") from error
-    return touched
+    return Removal(tuple(touched), tuple(left))
+
+
+def _remove_ours(conf: Path, touched: list[Path]) -> None:
+    """Remove what is in our folder, the record last: whatever fails before it can be done again."""
+    ours = conf / OURS
+    folder = os.open(ours, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        generated = _stat("generated", folder)
+        if generated is not None and stat.S_ISDIR(generated.st_mode):
+            touched += sorted(path for path in (ours / "generated").rglob("*") if path.is_file())
+            shutil.rmtree("generated", dir_fd=folder)
+        for name in (*own_texts("", ""), *_OTHERS, RECORD):
+            if _stat(name, folder) is not None:
+                os.unlink(name, dir_fd=folder)
+                touched.append(ours / name)
+    finally:
+        os.close(folder)
+
+
+def _remove(path: Path, touched: list[Path], left: list[str]) -> None:
+    """Remove a file, or a folder that is empty."""
+    if path.is_symlink() or not path.exists():
+        return
+    if path.is_dir() and any(path.iterdir()):
+        left.append(f"{path}: it is not empty")
+        return
+    path.rmdir() if path.is_dir() else path.unlink()
+    touched.append(path)
+
+
+def _folders(conf: Path, asterisk: Account, ours: Account) -> list[Edit]:
+    """Our folders, and the one for Asterisk's journal, which it does not make itself."""
+    shared = _shared_group(asterisk, ours)
+    return [
+        Edit("folder", conf / OURS, mode=0o750, owner=(_keeper(conf), shared)),
+        Edit("folder", conf / OURS / "generated", mode=0o2750, owner=(ours.uid, shared)),
+        Edit("folder", _journal_folder(conf), mode=0o2750, owner=(asterisk.uid, shared)),
+    ]
+
+
+def _own_edits(conf: Path, texts: Mapping[str, str], shared: int) -> list[Edit]:
+    """Our files that Asterisk reads."""
+    owner = (_keeper(conf), shared)
+    return [Edit("file", conf / OURS / name, text, owner=owner) for name, text in texts.items()]
+
+
+def _system_texts(conf: Path, settings: Path, store: Path, asterisk: Account, ours: Account) -> dict[str, str]:
+    """What goes to logrotate and systemd, by file name."""
+    words = _unit_words(conf, settings, store, ours, _shared_group(asterisk, ours))
+    return {ROTATION: _rotation(_journal_folder(conf), asterisk), **unit_texts(words)}
+
+
+def _system_edit(path: Path, text: str) -> Edit:
+    return Edit("file", path, text, mode=0o644, owner=(os.geteuid(), os.getegid()))
+
+
+def _must_be_asterisks(conf: Path) -> None:
+    if not (conf / "asterisk.conf").is_file() and not (conf / "extensions.conf").is_file():
+        raise BadInput(f"there is no Asterisk config in {conf}: name its folder by --asterisk-conf")
+
+
+def _ours(user: str) -> Account:
+    if not user and os.geteuid() == 0:
+        raise BadInput(AS_ROOT)
+    found = accounts.named(user) if user else accounts.own()
+    if found is None:
+        raise BadInput(
+            f"there is no user {user}: 'adduser --system --group --no-create-home {user}' makes it,"
+            f" then 'usermod --append --groups asterisk {user}'"
+        )
+    return found
+
+
+def _shared_group(asterisk: Account, ours: Account) -> int:
+    """The group by which each reads what the other writes: Asterisk's; ours, where Asterisk runs as root: nobody else
+    should be in root's group, and root reads everything.
+    """
+    return asterisk.gid if asterisk.gid != 0 else ours.gid
+
+
+def _is_freepbx(conf: Path) -> bool:
+    """Its extensions.conf includes what it writes."""
+    return conf / "extensions_additional.conf" in conf_files.includes(conf, "extensions.conf")
+
+
+def _keeper(conf: Path) -> int:
+    """The owner of our files, which Asterisk only reads: the user who installed them."""
+    ours = conf / OURS
+    return ours.stat().st_uid if ours.exists() else os.geteuid()
+
+
+def _files_for_asterisk(conf: Path) -> list[Path]:
+    found = sorted((conf / OURS).glob("*.conf"))
+    return [*found, *sorted((conf / OURS / "generated").glob("*.conf")), conf / OURS / "generated"]
 
 
 def _own_files(
-    conf: Path, ari: str, ami: str, transport: str | None, sip_host: str, freepbx: bool
+    conf: Path, ari: str, ami: str, app: str, sip_host: str, freepbx: bool, *, own_transport: bool = False
 ) -> tuple[dict[str, str], list[str]]:
+    """`own_transport`: ours is in use already."""
     notes = []
     pjsip = "; The connector's part of pjsip. Profiles and trunks are generated.\n"
-    if transport is None:
-        pjsip += f"\n[connector-udp]\ntype = transport\nprotocol = udp\nbind = {sip_host}:5060\n"
+    if own_transport or "udp" not in _transports(conf):
+        pjsip += f"\n[{OWN_TRANSPORT}]\ntype = transport\nprotocol = udp\nbind = {sip_host}:5060\n"
         notes.append(f"there is no UDP transport in pjsip.conf: ours is bound to {sip_host}:5060")
     pjsip += f'\n#tryinclude "{OURS}/generated/pjsip_profiles.conf"\n'
     files = {
-        **own_texts("connector", sip_host),
+        **own_texts(app, sip_host),
         "pjsip.conf": pjsip,
-        "ari.conf": _general(conf / "ari.conf", [] if freepbx else ["enabled = yes", "websocket_write_timeout = 5000"])
+        "ari.conf": _general(conf, "ari.conf", [] if freepbx else ["enabled = yes", "websocket_write_timeout = 5000"])
         + f"[connector]\ntype = user\nread_only = no\npassword_format = plain\npassword = {ari}\n",
         "manager.conf": _manager(conf, ami, freepbx),
     }
     if not freepbx:
-        files["http.conf"] = _general(conf / "http.conf", ["enabled = yes", "sessionlimit = 200"])
+        files["http.conf"] = _general(conf, "http.conf", ["enabled = yes", "sessionlimit = 200"])
         files["voicemail.conf"] = f'; The mailboxes.\n#tryinclude "{OURS}/generated/{BOXES}"\n'
         files["cel.conf"] = "[general]\nenable = yes\nevents = CHAN_START,ANSWER,HANGUP\n"
     return files, notes
 
 
-def _general(path: Path, keys: list[str]) -> str:
-    """Keys for the file's [general]: added to it, or with a new one where there is none."""
-    if not keys:
+def _theirs(conf: Path, name: str, section: str, key: str) -> str:
+    """The value of an option in the admin's files: what we include in them does not count."""
+    return conf_files.option(conf, name, section, key, without=conf / OURS)
+
+
+def _general(conf: Path, name: str, options: Sequence[str]) -> str:
+    """Options for the file's [general]: added to it, or with a new one where there is none."""
+    if not options:
         return ""
-    head = "[general](+)" if _has_section(path, "general") else "[general]"
-    return "\n".join([head, *keys]) + "\n\n"
+    theirs = {each.name for each in conf_files.sections(conf, name, without=conf / OURS)}
+    head = "[general](+)" if "general" in theirs else "[general]"
+    return "\n".join([head, *options]) + "\n\n"
 
 
 def _manager(conf: Path, secret: str, freepbx: bool) -> str:
+    host, _ = _endpoint(conf, "manager.conf", "port", "5038")
+    more = "" if host.startswith("127.") else f"permit = {host}\n"
     user = (
-        f"[connector]\nsecret = {secret}\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.0/255.0.0.0\n"
+        f"[connector]\nsecret = {secret}\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.0/255.0.0.0\n{more}"
         "read = system,call\nwrite = system,call\nwritetimeout = 5000\n"
     )
-    if freepbx or _key(conf / "manager.conf", "general", "enabled") == "yes":
+    # ast_true of Asterisk's main/utils.c
+    if freepbx or _theirs(conf, "manager.conf", "general", "enabled").lower() in ("yes", "true", "y", "t", "1", "on"):
         return user
-    return _general(conf / "manager.conf", ["enabled = yes", "bindaddr = 127.0.0.1"]) + user
+    options = ["enabled = yes"]
+    if host == "127.0.0.1":  # it was off: now that it is on, other machines do not reach it
+        options.append("bindaddr = 127.0.0.1")
+    return _general(conf, "manager.conf", options) + user
 
 
 def _includes(conf: Path, freepbx: bool) -> list[Edit]:
@@ -193,146 +493,312 @@ def _includes(conf: Path, freepbx: bool) -> list[Edit]:
         if freepbx and name not in _FREEPBX:
             continue
         path = conf / (_FREEPBX.get(name, name) if freepbx else name)
-        edits.append(Edit(path, lines=(f"#tryinclude {OURS}/{name}",)))
+        edits.append(Edit("lines", path, lines=(f"#tryinclude {OURS}/{name}",)))
     if freepbx:
-        edits += [Edit(conf / name, lines=keys) for name, keys in _FREEPBX_KEYS.items()]
-    edits.append(Edit(conf / "cel_custom.conf", lines=(f"#tryinclude {OURS}/cel_custom.conf",)))
+        edits += [Edit("lines", conf / name, lines=options) for name, options in _FREEPBX_OPTIONS.items()]
+    edits.append(Edit("lines", conf / "cel_custom.conf", lines=(f"#tryinclude {OURS}/cel_custom.conf",)))
     return edits
 
 
-def _settings(conf: Path, ari: str, ami: str, web: str, transport: str | None, sip_host: str) -> str:
-    realm = _key(conf / "pjsip.conf", "global", "default_realm") or "asterisk"
-    ports = {
-        "ari": _key(conf / "http.conf", "general", "bindport") or "8088",
-        "ami": _key(conf / "manager.conf", "general", "port") or "5038",
-    }
-    log = _key(conf / "asterisk.conf", "directories", "astlogdir") or "/var/log/asterisk"
-    return f"""\
-# Written by `connector install`. What each word means: connector/config.py
-node = "{_key(conf / "asterisk.conf", "options", "systemname") or "asterisk"}"
+def _settings(conf: Path, keys: Sequence[str], sip_host: str, store: Path) -> str:
+    """The text of connector.toml. A JSON string is a TOML string too."""
+    http, manager = _endpoint(conf, "http.conf", "bindport", "8088"), _endpoint(conf, "manager.conf", "port", "5038")
+    prefix = _theirs(conf, "http.conf", "general", "prefix").strip("/")
+    transports = _transports(conf)
+    udp, udp_port = transports.get("udp", (OWN_TRANSPORT, 5060))
+    sip = [f"host = {json.dumps(sip_host)}", f"port = {udp_port}"]
+    sip.append(f"realm = {json.dumps(_theirs(conf, 'pjsip.conf', 'global', 'default_realm') or 'asterisk')}")
+    sip.append(f"transport = {json.dumps(udp)}")
+    if "tcp" in transports:
+        sip.append(f"tcp_transport = {json.dumps(transports['tcp'][0])}")
+    if "tls" in transports:
+        sip += [f"tls_transport = {json.dumps(transports['tls'][0])}", f"tls_port = {transports['tls'][1]}"]
+    sip.append(f"generated = {json.dumps(str(conf / OURS / 'generated'))}")
+    ari = [f"host = {json.dumps(http[0])}", f"port = {http[1]}"]
+    if prefix:
+        ari.append(f"prefix = {json.dumps(prefix)}")
+    log = _log_folder(conf)
+    node = _theirs(conf, "asterisk.conf", "options", "systemname") or "asterisk"
+    return "\n".join(
+        [
+            f"{_HEAD}. What each word means: connector/config.py",
+            f"node = {json.dumps(node)}",
+            f"\n[store]\npath = {json.dumps(str(store / 'connector.db'))}",
+            "\n[ari]",
+            *ari,
+            f'user = "connector"\npassword = {json.dumps(keys[0])}',
+            f"\n[ami]\nhost = {json.dumps(manager[0])}\nport = {manager[1]}",
+            f'user = "connector"\npassword = {json.dumps(keys[1])}',
+            "\n[sip]",
+            *sip,
+            f"\n[journal]\npath = {json.dumps(str(log / JOURNAL / 'connector.csv'))}",
+            f"messages = {json.dumps(str(_messages(conf, log)))}",
+            f"\n[web]\ntoken = {json.dumps(keys[2])}\n",
+        ]
+    )
 
-[store]
-path = "/var/lib/asterisk-connector/connector.db"
 
-[ari]
-port = {ports["ari"]}
-user = "connector"
-password = "{ari}"
-
-[ami]
-port = {ports["ami"]}
-user = "connector"
-password = "{ami}"
-
-[sip]
-host = "{sip_host}"
-realm = "{realm}"
-transport = "{transport or "connector-udp"}"
-generated = "{conf / OURS / "generated"}"
-
-[journal]
-path = "{log}/cel-custom/connector.csv"
-messages = "{log}/messages.log"
-
-[web]
-token = "{web}"
-"""
+def _endpoint(conf: Path, name: str, port_key: str, usual: str) -> tuple[str, int]:
+    """The address and port by which this machine reaches what a file configures."""
+    address = _theirs(conf, name, "general", "bindaddr").strip("[]")
+    port = _theirs(conf, name, "general", port_key) or usual
+    everywhere = address in ("", "0.0.0.0", "::", "*", "localhost", "::1")
+    return ("127.0.0.1" if everywhere else address, int(port) if port.isdigit() else int(usual))
 
 
-def _notes(conf: Path) -> list[str]:
+def _log_folder(conf: Path) -> Path:
+    """Where Asterisk logs. BadInput for a name that could mean something else in a rule of logrotate."""
+    found = _theirs(conf, "asterisk.conf", "directories", "astlogdir") or "/var/log/asterisk"
+    if not re.fullmatch(r"/[A-Za-z0-9/._-]+", found):
+        raise BadInput("asterisk.conf: astlogdir is not an absolute path of letters, digits, '.', '_' and '-'")
+    return Path(found)
+
+
+def _journal_folder(conf: Path) -> Path:
+    return _log_folder(conf) / JOURNAL
+
+
+def _messages(conf: Path, log: Path) -> Path:
+    """The log file that has Asterisk's warnings, by logger.conf: `messages.log`, or `full` on FreePBX."""
+    for section in conf_files.sections(conf, "logger.conf"):
+        if section.name == "logfiles":
+            for name, levels in section.options.items():
+                words = {word.strip() for word in levels.lower().split(",")}
+                if not name.startswith(("console", "syslog")) and words & {"warning", "*"}:
+                    return log / name
+    return log / "messages.log"
+
+
+def _notes(conf: Path, freepbx: bool) -> list[str]:
     notes = []
-    log = _key(conf / "asterisk.conf", "directories", "astlogdir") or "/var/log/asterisk"
-    notes.append(f"make the folder {log}/cel-custom, writable for Asterisk: it does not make it itself")
-    if _key(conf / "modules.conf", "modules", "autoload") != "yes":
+    if freepbx:
+        notes.append("FreePBX writes voicemail.conf itself: routes cannot use mailboxes of the connector")
+        reached = _reached(conf)
+        missing = [name for name in (*_FREEPBX.values(), *_FREEPBX_OPTIONS) if conf / name not in reached]
+        if missing:
+            notes.append(f"nothing in FreePBX's files includes {', '.join(missing)}: what stands there has no effect")
+    if _theirs(conf, "modules.conf", "modules", "autoload") != "yes":
         notes.append("modules.conf does not load by itself what we need: 'connector doctor' says what is missing")
-    if _key(conf / "http.conf", "general", "bindaddr") not in ("127.0.0.1", "localhost", "::1"):
-        notes.append("http.conf lets others than this machine reach ARI: bindaddr = 127.0.0.1 would not")
-    if not _key(conf / "asterisk.conf", "options", "systemname"):
+    if _theirs(conf, "http.conf", "general", "bindaddr") not in ("127.0.0.1", "localhost", "::1"):
+        notes.append("http.conf lets other machines reach ARI: bindaddr = 127.0.0.1 would not")
+    if not _theirs(conf, "asterisk.conf", "options", "systemname"):
         notes.append(
-            "asterisk.conf has no systemname: with several Asterisks each needs one, and [general] node the same"
+            "asterisk.conf has no systemname: several Asterisks on one store need one each, and [general] node the same"
         )
-    notes.append("then restart Asterisk ('core restart when convenient'): modules that were off are loaded then")
     return notes
 
 
-def _transport(conf: Path) -> str | None:
-    """The name of their UDP transport, if they have one."""
-    for path in sorted(conf.glob("pjsip*.conf")):
-        for name, keys in _sections(path):
-            if keys.get("type") == "transport" and keys.get("protocol", "udp") == "udp":
-                return name
-    return None
+def _reached(conf: Path) -> set[Path]:
+    """The files that FreePBX's own files include."""
+    mains = ("extensions.conf", "pjsip.conf", "ari.conf", "manager.conf", "http.conf", "cel.conf")
+    return {path for name in mains for path in conf_files.includes(conf, name)}
 
 
-def _sections(path: Path) -> Iterable[tuple[str, dict[str, str]]]:
-    found: list[tuple[str, dict[str, str]]] = []
-    for line in _text(path).splitlines():
-        bare = line.partition(";")[0].strip()
-        section = re.match(r"\[([^\]]+)\]", bare)
-        if section:
-            found.append((section.group(1), {}))
-        elif "=" in bare and found:
-            key, _, value = bare.partition("=")
-            found[-1][1][key.strip()] = value.lstrip("> ").strip()
+def _transports(conf: Path) -> dict[str, tuple[str, int]]:
+    """The name and port of the admin's first transport of each protocol, by protocol."""
+    found: dict[str, tuple[str, int]] = {}
+    for section in conf_files.sections(conf, "pjsip.conf", without=conf / OURS):
+        options = section.options
+        if options.get("type") != "transport" or section.is_template:
+            continue
+        protocol = options.get("protocol", "udp").lower()
+        port = options.get("bind", "").rpartition(":")[2]
+        usual = 5061 if protocol == "tls" else 5060
+        found.setdefault(protocol, (section.name, int(port) if port.isdigit() else usual))
     return found
 
 
-def _has_section(path: Path, name: str) -> bool:
-    return any(section == name for section, _ in _sections(path))
+def recorded(conf: Path) -> list[Path]:
+    """What an install made outside of our own folder and is to be removed: the rotation and the journal's folder. Not
+    the settings and the store, and nothing else, whatever the record says.
+    """
+    try:
+        found = [Path(each) for each in json.loads(_text(conf / OURS / RECORD) or "{}").get("made", [])]
+    except (ValueError, AttributeError, TypeError):
+        return []
+    ours = [path for path in found if path.name in (ROTATION, *UNITS) and _text(path).startswith(_HEAD)]
+    return [*ours, *(path for path in found if path.name == JOURNAL and not path.is_symlink())]
 
 
-def _key(path: Path, section: str, key: str) -> str:
-    return next((keys[key] for name, keys in _sections(path) if name == section and key in keys), "")
+def _unit_words(conf: Path, settings: Path, store: Path, ours: Account, shared: int) -> dict[str, str]:
+    """Where the units find everything. A Python in somebody's home is one that the units may read."""
+    python = Path(sys.executable)
+    at_home = any(
+        path.is_relative_to(home)
+        for home in ("/home", "/root")
+        for path in (python, python.resolve(), settings, store, conf)
+    )
+    return {
+        "user": ours.name,
+        "group": ours.group,
+        "asterisk_group": accounts.group_name(shared),
+        "python": str(python),
+        "settings": str(settings),
+        "store": str(store),
+        "generated": str(conf / OURS / "generated"),
+        "protect_home": "read-only" if at_home else "yes",
+    }
+
+
+def _rotation(journal: Path, asterisk: Account) -> str:
+    """The rule of logrotate for the journal. Asterisk makes it again with its next line; the connector reads `.1`."""
+    known = asterisk.uid != 0 and not asterisk.name.isdigit() and not asterisk.group.isdigit()
+    return f"""\
+{_HEAD}, removed by `connector uninstall`
+{journal / "connector.csv"} {{
+{f"    su {asterisk.name} {asterisk.group}" if known else "    # Asterisk runs as root, or its user has no name here"}
+    weekly
+    maxsize 100M
+    rotate 8
+    missingok
+    notifempty
+    compress
+    delaycompress
+}}
+"""
+
+
+def _difference(edit: Edit) -> list[str]:
+    """What a file has now, and will have, without secrets."""
+    was, names = _text(edit.path).splitlines(), (f"{edit.path} (now)", f"{edit.path} (new)")
+    lines = difflib.unified_diff(was, edit.text.splitlines(), *names, lineterm="")
+    return [_SECRET.sub(r"\1(secret)", line) for line in lines]
 
 
 def _text(path: Path) -> str:
+    """What is in a file, its line ends and odd bytes as they are; "" if it cannot be read, or is a link."""
     try:
-        return path.read_text(errors="surrogateescape")
+        return _bytes(path).decode(errors="surrogateescape")
     except OSError:
         return ""
 
 
-def _append(path: Path, lines: tuple[str, ...]) -> None:
-    text = _text(path)
-    broken = bool(text) and not text.endswith("\n")
-    block = "\n".join([_BEGIN + (_BROKEN if broken else ""), *lines, _END]) + "\n"
-    _write(path, text + ("\n" if broken else "") + block, None)
+def _bytes(path: Path) -> bytes:
+    """OSError for a link too: Asterisk's user may write to the folder, and root would read wherever it says."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        return file.read()
 
 
-def _take_out(path: Path) -> None:
-    """Their file as it was; one that we made is gone."""
-    text = _text(path)
+def _block_of(text: str) -> tuple[str, ...] | None:
+    """The lines between our marks; None if there are none."""
     begin, end = text.find(_BEGIN), text.find(_END)
-    if begin < 0 or end < 0:
+    if begin < 0 or end < begin:
+        return None
+    return tuple(text[begin:end].splitlines()[1:])
+
+
+def _must_be_balanced(path: Path, text: str) -> None:
+    """BadInput if somebody has edited our marks: what is ours between them is not known then."""
+    begin, end = text.find(_BEGIN), text.find(_END)
+    if (text.count(_BEGIN), text.count(_END)) not in ((0, 0), (1, 1)) or end < begin:
+        raise BadInput(f"{path}: our marks ({_BEGIN!r} and {_END!r}) were edited: put them around our lines again")
+
+
+def _put_block(path: Path, lines: Sequence[str]) -> None:
+    """Add our lines at the end of a file, or replace those that are there."""
+    text = _text(path)
+    _must_be_balanced(path, text)
+    if _block_of(text) is not None:
+        head = text[text.find(_BEGIN) :].splitlines()[0]
+        begin, end = text.find(_BEGIN), text.find(_END)
+        _write(path, text[:begin] + "\n".join([head, *lines]) + "\n" + text[end:], Edit("lines", path))
         return
-    broken = text[begin:].startswith(_BEGIN + _BROKEN)
-    left = text[: begin - 1 if broken else begin] + text[end + len(_END) + 1 :]
-    if left:
-        _write(path, left, None)
-    else:
+    broken = bool(text) and not text.endswith("\n")
+    head = _BEGIN + (_MADE if not path.exists() else _BROKEN if broken else "")
+    block = "\n".join([head, *lines, _END]) + "\n"
+    _write(path, text + ("\n" if broken else "") + block, Edit("lines", path))
+
+
+def _take_block_out(path: Path) -> None:
+    """Make a file what it was before our lines; one that was made for them is removed, if nothing else is in it."""
+    text = _text(path)
+    _must_be_balanced(path, text)
+    begin, end = text.find(_BEGIN), text.find(_END)
+    if begin < 0:
+        return
+    head = text[begin:].splitlines()[0]
+    left = text[: begin - 1 if head == _BEGIN + _BROKEN else begin] + text[end + len(_END) + 1 :]
+    if not left and head == _BEGIN + _MADE:
         path.unlink()
+    else:
+        _write(path, left, Edit("lines", path))
 
 
-def _write(path: Path, text: str, mode: int | None) -> None:
-    """Replace a file at once; theirs keeps its owner, its group and its mode."""
-    there = path.stat() if path.exists() else None
-    new = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(text.encode(errors="surrogateescape"))
-        file.flush()
-        os.fsync(file.fileno())
-        os.fchmod(file.fileno(), there.st_mode & 0o7777 if there else mode or 0o640)
+def _take_back(undo: Sequence[tuple[Edit, bytes | None]]) -> None:
+    """Undo what was done, newest first."""
+    for edit, was in reversed(undo):
+        with contextlib.suppress(OSError):
+            if edit.action == "folder":
+                edit.path.rmdir()
+            elif was is None:
+                edit.path.unlink(missing_ok=True)
+            else:
+                _write(edit.path, was.decode(errors="surrogateescape"), Edit("lines", edit.path))
+
+
+def _write(path: Path, text: str, edit: Edit) -> None:
+    """Replace a file at once. A file of the admin's keeps its owner, its group and its mode."""
+    # Asterisk's user may write to the config folder: no link is followed, at the file or at its folder.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    new = f".connector-{secrets.token_hex(8)}"
     try:
-        if there:
-            os.chown(new, there.st_uid, there.st_gid)
-        elif mode != 0o600:
-            _as_their_group(new, path.parent)
-        new.rename(path)
+        there = _stat(path.name, folder)
+        if there is not None and not stat.S_ISREG(there.st_mode):
+            raise OSError(errno.EINVAL, "it is not a file, or a link, which is not followed", str(path))
+        theirs = there if edit.action == "lines" else None
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(new, flags, 0o600, dir_fd=folder), "wb") as file:
+            file.write(text.encode(errors="surrogateescape"))
+            file.flush()
+            if theirs:
+                _give(file.fileno(), (theirs.st_uid, theirs.st_gid), theirs.st_mode & 0o7777)
+            else:
+                of_folder = os.fstat(folder)
+                _give(file.fileno(), edit.owner or (of_folder.st_uid, of_folder.st_gid), edit.mode)
+            os.fsync(file.fileno())
+        os.rename(new, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except OSError:
-        new.unlink()
+        with contextlib.suppress(OSError):
+            os.unlink(new, dir_fd=folder)
         raise
+    finally:
+        os.close(folder)
 
 
-def _as_their_group(path: Path, like: Path) -> None:
-    """Readable for who reads the folder, which is Asterisk."""
-    os.chown(path, -1, like.stat().st_gid)
+def _stat(name: str, folder: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _make_folder(edit: Edit) -> None:
+    """Make a folder and those above it. Its owner and mode are set by its descriptor: a link is not followed."""
+    edit.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(edit.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _give(descriptor, edit.owner or _owner(edit.path.parent), edit.mode)
+    finally:
+        os.close(descriptor)
+
+
+def _is_given(edit: Edit) -> bool:
+    """Whether a file or folder has the owner and the mode that it is to have."""
+    if not edit.path.exists():
+        return False
+    return _owner(edit.path) == edit.owner and edit.path.stat().st_mode & 0o7777 == edit.mode
+
+
+def _owner(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid
+
+
+def _give(descriptor: int, owner: tuple[int, int], mode: int) -> None:
+    """Give what we made to whom it is for. Who is not root can give it to a group of theirs only."""
+    try:
+        os.fchown(descriptor, *owner)
+    except PermissionError:
+        with contextlib.suppress(PermissionError):
+            os.fchown(descriptor, -1, owner[1])
+    os.fchmod(descriptor, mode)  # after the owner: a change of owner clears the set-group-id bit

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from connector.billing import webhooks
-from connector.billing.webhooks import DeliveryView, WebhookCreated, WebhookView
 from connector.core.paging import Page, turn
+from connector.notices import webhooks
+from connector.notices.webhooks import DeliveryView, WebhookCreated, WebhookView
 from connector.web.endpoint import Ask, Endpoints, OfCompany, Paged, Shape
 
 api = Endpoints("Alerts")

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from connector.billing import buttons
-from connector.billing.buttons import USUAL_MOST, ButtonView
 from connector.core import buttons as core
 from connector.core.paging import Page, turn
 from connector.core.plans import MOST_CHANNELS
+from connector.routing import buttons
+from connector.routing.buttons import USUAL_MOST, ButtonView
 from connector.web.endpoint import Ask, Endpoints, Paged, Shape, Word
 
 api = Endpoints("Call buttons")

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import calls, emergency, history, trials
+from connector.billing import calls, history, trials
 from connector.billing.calls import LiveCall
-from connector.billing.emergency import EmergencyView
 from connector.billing.history import CdrView, Explanation
 from connector.billing.trials import Why
 from connector.core.paging import Page, turn
 from connector.core.times import instant
+from connector.routing import emergency
+from connector.routing.emergency import EmergencyView
 from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Shape, Word
 
 api = Endpoints("Calls")

@@ -6,15 +6,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import credit, decks, notices, plans, profiles, trials
+from connector.billing import credit, decks, plans, profiles, trials
 from connector.billing.credit import Balance
 from connector.billing.decks import DeckView, ReadDeck
-from connector.billing.notices import NoticeView
 from connector.billing.plans import Prices
 from connector.billing.profiles import CompanyView
 from connector.billing.trials import PriceView
 from connector.core.paging import Page, turn
 from connector.errors import BadInput
+from connector.notices import notices
+from connector.notices.notices import NoticeView
 from connector.web.api.money import Sum
 from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, OfCompany, Paged, Shape, Word
 

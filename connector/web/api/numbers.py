@@ -6,13 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connector.billing import mailboxes, numbers, routes, trials
-from connector.billing.mailboxes import MailboxView
+from connector.billing import numbers, trials
 from connector.billing.numbers import ForSale, Imported, NumberView, VerifiedView
-from connector.billing.routes import AccountView, NamedView
 from connector.billing.trials import Tested
 from connector.core.paging import Page, turn
 from connector.core.stock import StockNumber
+from connector.routing import mailboxes, routes
+from connector.routing.mailboxes import MailboxView
+from connector.routing.routes import AccountView, NamedView
 from connector.web.endpoint import Ask, Endpoints, Instant, Paged, Shape, Word
 
 api = Endpoints("Numbers and routes")

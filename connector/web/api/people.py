@@ -7,13 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connector.billing import audit, tokens, users
-from connector.billing.audit import AuditView
-from connector.billing.tokens import TokenView
-from connector.billing.users import UserView
 from connector.core.access import EVERYTHING, ROLES, check_grant
 from connector.core.paging import Page, turn
+from connector.database import audit
+from connector.database.audit import AuditView
 from connector.errors import BadInput, Forbidden
+from connector.people import tokens, users
+from connector.people.tokens import TokenView
+from connector.people.users import UserView
 from connector.web.endpoint import Ask, Endpoints, Paged, Shape, Word
 
 api = Endpoints("People")

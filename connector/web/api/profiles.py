@@ -6,18 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr
 
-from connector.billing import limits, plans, profiles, service_numbers, traffic
+from connector.billing import limits, plans, profiles, traffic
 from connector.billing.limits import LimitsView
 from connector.billing.plans import Deleted
 from connector.billing.profiles import ProfileView
-from connector.billing.service_numbers import ServiceNumbersView
 from connector.billing.traffic import MixAdvice
-from connector.billing.trunks import SignIn
 from connector.core import advice, connect, numbering
 from connector.core.advice import Advice
 from connector.core.paging import Page, turn
 from connector.core.service_numbers import ServiceNumber
 from connector.core.sip import Options
+from connector.routing import service_numbers
+from connector.routing.service_numbers import ServiceNumbersView
+from connector.routing.trunks import SignIn
 from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, Paged, Shape, Word, may_claim_address, may_speak, said
 
 api = Endpoints("Profiles")

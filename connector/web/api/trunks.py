@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from connector.billing import reachability, trunks
-from connector.billing.reachability import ReachView
-from connector.billing.trunks import SignIn, TrunkView
 from connector.core.sip import Options
+from connector.routing import reachability, trunks
+from connector.routing.reachability import ReachView
+from connector.routing.trunks import SignIn, TrunkView
 from connector.web.api.profiles import Port, SipOptions, State
 from connector.web.endpoint import Ask, Endpoints, OfCompany, Shape, Word
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import notices, webhooks
 from connector.core.alerts import KINDS
 from connector.core.paging import Turn
+from connector.notices import notices, webhooks
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import Form, Outcome, Quote, Shown, SitePages, entry, tables_page

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import buttons, routes
-from connector.billing.buttons import USUAL_MOST
 from connector.core import buttons as core
 from connector.core.paging import every, turn
+from connector.routing import buttons, routes
+from connector.routing.buttons import USUAL_MOST
 from connector.web.endpoint import Ask
 from connector.web.site.frame import (
     Form,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from connector.billing import limits, profiles, service_numbers
+from connector.billing import limits, profiles
 from connector.core import money
 from connector.core.service_numbers import ServiceNumber
 from connector.errors import BadInput
+from connector.routing import service_numbers
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Form, LimitOrNone, Line, NumberOrNone, Outcome, SitePages, TextOrNone, entry
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from connector.billing import calls, emergency, history, profiles, trials
+from connector.billing import calls, history, profiles, trials
 from connector.billing.history import CdrView, Wanted
 from connector.billing.trials import MOST_SAID
 from connector.core import refusals
 from connector.core.paging import Page, turn
 from connector.core.times import instant
 from connector.errors import BadInput, NotFound
+from connector.routing import emergency
 from connector.web.endpoint import Ask
 from connector.web.render import length, when
 from connector.web.site.frame import Line, Shown, SitePages, following, tables_page

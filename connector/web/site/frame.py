@@ -7,7 +7,7 @@
     class AddCredit(Form): ...
 
 A form with a `quote` is shown twice: what it would cost and when comes before it is done. `do` runs in one
-transaction of billing/acts.py, like every other deed.
+transaction of notices/acts.py, like every other request that changes something.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class SitePage:
     needs_company: bool = True
 
     def thing(self, path: dict[str, str], company: int | None) -> tuple[str, str] | None:
-        """What it is about, for billing/acts.py."""
+        """What it is about, for notices/acts.py."""
         return thing_of(self.path, path, company, self.of_company)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
 
-from connector.billing import credit, mailboxes, numbers, profiles, routes, trials
+from connector.billing import credit, numbers, profiles, trials
 from connector.billing.numbers import NumberView
 from connector.core.access import Scope
 from connector.core.money import shown
 from connector.core.paging import MOST_ROWS, Turn, every, turn
 from connector.errors import BadInput, NotFound
+from connector.routing import mailboxes, routes
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (

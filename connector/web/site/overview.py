@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.billing import calls, credit, history, notices, plans, profiles, reachability
+from connector.billing import calls, credit, history, plans, profiles
 from connector.billing.credit import Balance
 from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
@@ -11,6 +11,8 @@ from connector.core.alerts import RENEWS_WITHIN_MS
 from connector.core.money import shown
 from connector.core.paging import Turn
 from connector.core.trunks import trunk_of
+from connector.notices import notices
+from connector.routing import reachability
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Line, Shown, SitePages
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import audit, profiles, tokens, users
+from connector.billing import profiles
 from connector.core.access import PERMISSIONS, ROLES, Scope, check_grant
 from connector.core.paging import MOST_ROWS, Turn, turn
+from connector.database import audit
 from connector.errors import BadInput
+from connector.people import tokens, users
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (

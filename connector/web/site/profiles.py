@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from connector.billing import calls, credit, exports, history, limits, numbers, plans, profiles, routes, traffic
+from connector.billing import calls, credit, exports, history, limits, numbers, plans, profiles, traffic
 from connector.billing.credit import Credit
 from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
@@ -16,6 +16,7 @@ from connector.core.holds import lasts_ms
 from connector.core.money import shown
 from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.errors import BadInput
+from connector.routing import routes
 from connector.web.endpoint import Ask, claims_addresses, may_claim_address
 from connector.web.render import when
 from connector.web.site.frame import (

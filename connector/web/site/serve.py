@@ -17,12 +17,14 @@ from urllib.parse import quote as quoted
 from aiohttp import web
 from pydantic import ValidationError
 
-from connector.billing import acts, profiles, sessions
-from connector.billing.acts import Once, Thing
+from connector.billing import profiles
 from connector.billing.profiles import CompanyView
 from connector.core.access import Actor, Scope
 from connector.core.money import minor_digits
 from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
+from connector.notices import acts
+from connector.notices.acts import Once, Thing
+from connector.people import sessions
 from connector.web import problems, render
 from connector.web.bodies import read_form
 from connector.web.endpoint import Ask, Download

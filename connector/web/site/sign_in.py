@@ -9,12 +9,13 @@ import segno
 from aiohttp import web
 from limits import parse
 
-from connector.billing import audit, sessions, users
-from connector.billing.audit import Doer
-from connector.billing.store import writing
 from connector.clock import Clock
 from connector.config import WebSettings
+from connector.database import audit
+from connector.database.audit import Doer
+from connector.database.store import writing
 from connector.errors import BadInput, NotFound
+from connector.people import sessions, users
 from connector.web import passwords, render
 from connector.web.bodies import read_form
 from connector.web.devices import LASTS_S, Devices

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import profiles, reachability, trunks
-from connector.billing.trunks import SignIn
+from connector.billing import profiles
 from connector.core import numbering
 from connector.core.access import Scope
 from connector.core.sip import FAILOVER, Options, usual_port
 from connector.core.trunks import endpoint_of
 from connector.errors import BadInput
+from connector.routing import reachability, trunks
+from connector.routing.trunks import SignIn
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (

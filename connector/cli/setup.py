@@ -1,0 +1,379 @@
+"""`connector setup`: from an Asterisk without the connector to a first call. It asks for what was not said."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from connector.asterisk import accounts
+from connector.asterisk.dropin import install as dropin
+from connector.billing import trials
+from connector.cli import output, sip_options
+from connector.cli.accounts import acting_as, runs_as
+from connector.cli.dropin import USER, Conf, DryRun, own_address
+from connector.cli.output import AsJson, console, errors, now, plain, print_json, read_file
+from connector.config import Settings, StoreSettings
+from connector.core.admission import UsualLimits
+from connector.core.money import amount
+from connector.core.sip import checked_address
+from connector.database import audit, vault
+from connector.errors import BadInput, ConnectorError, GateUnavailable
+from connector.service import first_setup, gate_status
+from connector.service.first_setup import CLIENT, SERVER, SIGN_IN, Step, Wanted
+from connector.storage import stores
+
+app = typer.Typer()
+MOST_BYTES = 100_000_000
+_PEER = re.compile(r"(?P<host>[^\s:]+)(?::(?P<port>\d{1,5}))?")
+_ROLES = f"{CLIENT}: this Asterisk is a company's PBX, with a provider; {SERVER}: PBXs register here"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where everything is, or goes: Asterisk's config, our settings, the store, and whom the connector runs as."""
+
+    conf: Path
+    settings: Path
+    store: Path
+    user: str
+    sip_host: str
+    logrotate: Path
+    units: Path
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether the connector is in Asterisk's config already."""
+        try:
+            return bool(dropin.installed(self.conf)) and self.settings.exists()
+        except ConnectorError:
+            return False
+
+    @property
+    def has_units(self) -> bool:
+        """Whether systemd has our units."""
+        places = (self.units, dropin.PACKAGED_UNITS)
+        return all(any((place / name).exists() for place in places) for name in dropin.UNITS)
+
+
+@app.command("setup")
+def setup(
+    role: Annotated[str | None, typer.Option(help=_ROLES)] = None,
+    company: Annotated[str | None, typer.Option(help="The company's name.")] = None,
+    currency: Annotated[str | None, typer.Option(help="ISO 4217, as in EUR.")] = None,
+    time_zone: Annotated[str | None, typer.Option(help="As in Europe/London: whose calendar days are counted.")] = None,
+    country: Annotated[str | None, typer.Option(help="Whose numbers its phones dial: two letters, like GB.")] = None,
+    peer: Annotated[
+        str | None, typer.Option("--provider", "--carrier", help="HOST or HOST:PORT of the provider or carrier.")
+    ] = None,
+    username: Annotated[
+        str | None, typer.Option(help="The user name there; without it we are known by address.")
+    ] = None,
+    password_file: Annotated[Path | None, typer.Option(help="A file with the password there; - for the input.")] = None,
+    realm: Annotated[str, typer.Option(help="The realm there, if you know it.")] = "",
+    profile: Annotated[str, typer.Option(help="The name of the first profile.")] = "office",
+    channels: Annotated[int | None, typer.Option(help="Its simultaneous calls, 1 to 300.")] = None,
+    billing: Annotated[
+        bool | None, typer.Option("--billing/--no-billing", help="Whether calls and channels cost money here.")
+    ] = None,
+    rates: Annotated[Path | None, typer.Option(help="A rate sheet; else sample rates are loaded.")] = None,
+    credit: Annotated[str | None, typer.Option(help="How much the profile may spend at first, as in 50.")] = None,
+    number: Annotated[str | None, typer.Option(help="Its first number, as in +442079460100; empty for none.")] = None,
+    rings: Annotated[str, typer.Option(help="Where that rings, as in 'extension 101'; else the whole PBX.")] = "",
+    owner: Annotated[str | None, typer.Option(help="An e-mail address that may sign in to the pages.")] = None,
+    asterisk_conf: Conf = Path("/etc/asterisk"),
+    settings: Annotated[Path, typer.Option(help="Where our own settings go.")] = Path(
+        "/etc/asterisk-connector/connector.toml"
+    ),
+    store: Annotated[Path, typer.Option(help="The folder for the store.")] = dropin.STORE,
+    sip_host: Annotated[str | None, typer.Option(help="The address by which others reach this Asterisk.")] = None,
+    user: Annotated[str | None, typer.Option(help=f"Whom the connector runs as: else {USER}, or you.")] = None,
+    logrotate: Annotated[Path, typer.Option(help="The folder of logrotate's rules.")] = Path("/etc/logrotate.d"),
+    units: Annotated[Path, typer.Option(help="The folder of systemd's units.")] = Path("/etc/systemd/system"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do it without asking; nothing is restarted.")] = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Set up everything that a first call needs. It shows what it will do, and restarts nothing without asking.
+
+    A second time it does what is missing. What is not said as an option is asked for.
+    """
+    run_as = user or (USER if accounts.named(USER) else "")
+    host = checked_address(sip_host or own_address(), "the address of this Asterisk")
+    place = Place(
+        asterisk_conf.resolve(),
+        settings.absolute(),
+        store.absolute(),
+        run_as,
+        host,
+        logrotate.absolute(),
+        units.absolute(),
+    )
+    chosen = _role(role)
+    is_client = chosen == CLIENT
+    billed = billing if billing is not None else not is_client
+    where = _peer(_asked(peer, "--provider", "Address of the provider" if is_client else "Address of the carrier"))
+    username = _asked_or_none(username, "User name there (none: known by our address)")
+    owner = _asked_or_none(owner, "E-mail address of the first user of the pages (empty: no user)")
+    wanted = Wanted(
+        role=chosen,
+        company=_asked(company, "--company", "Company"),
+        currency=_asked(currency, "--currency", "Currency, as in EUR").upper(),
+        time_zone=_asked(time_zone, "--time-zone", "Time zone, as in Europe/London"),
+        country=_asked(country, "--country", "Country, as in GB").upper(),
+        profile=profile,
+        channels=channels if channels is not None else int(_asked_number("--channels", "Simultaneous calls")),
+        peer=where,
+        sign_in=sip_options.sign_in(username, password_file, realm) if username else None,
+        billed=billed,
+        rates=read_file(rates, MOST_BYTES) if rates else "",
+        credit_micros=amount(_asked(credit, "--credit", "First credit, as in 50")) if billed else 0,
+        number=_asked(number, "--number", "First number, as in +442079460100", empty=True),
+        route=rings,
+        owner=owner or "",
+    )
+    _run(wanted, place, yes=yes, dry_run=dry_run, as_json=as_json)
+
+
+def _run(wanted: Wanted, place: Place, *, yes: bool, dry_run: bool, as_json: bool) -> None:
+    _rehearse(wanted)
+    is_installed = place.is_installed
+    makes_user = not is_installed and not place.user and os.geteuid() == 0
+    # Until there is the connector's user, what it will have is planned for the one who runs this.
+    plan = None if is_installed else _plan(replace(place, user=accounts.own().name) if makes_user else place)
+    with _store_of(place, make=False) as ours:
+        todo = _steps(wanted, ours)
+    shown = [f"install into {place.conf}, with settings in {place.settings}"] if plan else []
+    if makes_user:
+        shown.insert(0, f"make the user {USER}, for the connector to run as, in the group of Asterisk")
+    shown += [step.about for step in todo if not step.is_done]
+    if not as_json:
+        _tell(shown, [step.about for step in todo if step.is_done])
+        for note in plan.notes if plan else ():
+            console.print(plain(f"  note: {note}"), soft_wrap=True)
+    if dry_run or (shown and not (yes or _agreed())):
+        print_json({"done": False, "steps": shown}) if as_json else console.print("nothing was changed")
+        return
+    if makes_user:
+        place = _with_user(place)
+        plan = _plan(place)
+    wrong = dropin.install(plan) if plan else []
+    secrets: dict[str, str] = {}
+    with _store_of(place) as ours:
+        assert ours is not None
+        try:
+            for step in _steps(wanted, ours):
+                if not step.is_done:
+                    secrets |= step.do()
+        except ConnectorError:
+            for name, value in secrets.items():  # they were made, and are never shown again
+                errors.print(plain(f"{name} (shown once): {value}"), soft_wrap=True)
+            raise
+        if SIGN_IN in secrets:
+            secrets[SIGN_IN] = f"{ours.web.url}/welcome?link={secrets[SIGN_IN]}"
+        paste = first_setup.connection(wanted, ours)
+        try_number = first_setup.TEST_NUMBERS.get(wanted.country or "", first_setup.TEST_NUMBERS["GB"])
+        found = trials.why(try_number, wanted.profile, now())
+        runs = _is_running(ours)
+    next_steps = _next_steps(place, plan, wanted, try_number, runs=runs)
+    if as_json:
+        reasons = [reason.words for reason in found.reasons]
+        test = {"number": try_number, "carried": found.carried, "reasons": reasons}
+        print_json(
+            {"done": True, "steps": shown, "secrets": secrets, "connect": paste, "test": test, "next": next_steps,
+             "notes": list(plan.notes) if plan else [], "wrong": wrong}
+        )  # fmt: skip
+    else:
+        _tell_result(wanted, secrets, paste, found, next_steps)
+        for problem in wrong:
+            errors.print(plain(f"wrong: {problem}"), soft_wrap=True)
+        if not yes:
+            _offer_to_start(place, installed=plan is not None)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _rehearse(wanted: Wanted) -> None:
+    """Do all of it in a store that is thrown away: what is wrong is said before anything is changed."""
+    with tempfile.TemporaryDirectory() as folder:
+        opened = stores.opened(StoreSettings(path=Path(folder) / "rehearsal.db"))
+        try:
+            opened.migrate()
+            vault.first_key()
+            for step in first_setup.steps(wanted, first_setup.NOTHING, "asterisk", UsualLimits(), now()):
+                step.do()
+        finally:
+            opened.close()
+
+
+def _steps(wanted: Wanted, ours: Settings | None) -> list[Step]:
+    """The steps in the open store; all of them if there is none yet."""
+    if ours is None:
+        return first_setup.steps(wanted, first_setup.NOTHING, "", UsualLimits(), now())
+    calls = ours.calls
+    usual = UsualLimits.of(calls.new_profile_per_day, calls.new_profile_calls_per_second)
+    return first_setup.steps(wanted, first_setup.look(wanted), ours.sip.realm, usual, now())
+
+
+def _with_user(place: Place) -> Place:
+    """Make the connector's user, a member of Asterisk's group. BadInput if the system does not let us."""
+    asterisk = accounts.of_asterisk(place.conf)
+    command = ["useradd", "--system", "--user-group", "--no-create-home"]
+    if asterisk.gid != 0:  # what an Asterisk that runs as root shares has our group
+        command += ["--groups", asterisk.group]
+    command += ["--home-dir", str(place.store), "--shell", "/usr/sbin/nologin", USER]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        raise BadInput(f"the user {USER} cannot be made: {ran.stderr.strip()}")
+    return replace(place, user=USER)
+
+
+def _plan(place: Place) -> dropin.Plan:
+    return dropin.plan(
+        place.conf, place.settings, place.sip_host, place.user, place.store, place.logrotate, place.units
+    )
+
+
+@contextmanager
+def _store_of(place: Place, *, make: bool = True) -> Iterator[Settings | None]:
+    """The settings, with the store open, as the connector's user: what root makes there the connector could not use.
+
+    With `make` its tables are made, or brought up to date; else None if there is none yet.
+    """
+    output.settings_path[0] = place.settings
+    if not make and not place.settings.exists():
+        yield None
+        return
+    ours = output.settings()
+    with acting_as(runs_as(ours)):
+        if not make and ours.store.path is not None and not ours.store.path.exists():
+            yield None
+            return
+        opened = stores.opened(ours.store)
+        try:
+            if make:
+                opened.migrate()
+                vault.first_key()
+            opened.check()
+            audit.act_as(output.doer())
+            yield ours
+        finally:
+            opened.close()
+
+
+def _is_running(ours: Settings) -> bool:
+    try:
+        asyncio.run(gate_status.ask(ours.gate_socket, ours.node))
+    except GateUnavailable:
+        return False
+    return True
+
+
+def _role(role: str | None) -> str:
+    found = _asked(role, "--role", f"Role ({_ROLES})")
+    if found not in (CLIENT, SERVER):
+        raise BadInput(f"a role is {CLIENT} or {SERVER}")
+    return found
+
+
+def _asked(value: str | None, option: str, question: str, *, empty: bool = False) -> str:
+    """What was said, or typed now. BadInput if nobody can be asked."""
+    if value is not None:
+        return value
+    if not sys.stdin.isatty():
+        raise BadInput(f"{question.partition(',')[0]}: say {option}")
+    return str(typer.prompt(question, default="" if empty else None, show_default=False))
+
+
+def _asked_or_none(value: str | None, question: str) -> str | None:
+    """What was said, or typed now; None for none, or if nobody can be asked."""
+    if value is None and sys.stdin.isatty():
+        value = str(typer.prompt(question, default="", show_default=False))
+    return value or None
+
+
+def _asked_number(option: str, question: str) -> str:
+    found = _asked(None, option, question)
+    if not re.fullmatch(r"[0-9]{1,4}", found):
+        raise BadInput(f"{found!r} is not a number")
+    return found
+
+
+def _peer(text: str) -> tuple[str, int]:
+    found = _PEER.fullmatch(text)
+    if not found:
+        raise BadInput(f"{text!r} is not HOST or HOST:PORT")
+    return found["host"], int(found["port"] or 5060)
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise BadInput("nobody can be asked: --yes does it, --dry-run only shows it")
+    return typer.confirm("Do this?")
+
+
+def _tell(shown: list[str], done: list[str]) -> None:
+    for about in done:
+        console.print(plain(f"  done before: {about}"), soft_wrap=True, style="dim")
+    for about in shown:
+        console.print(plain(f"  will {about}"), soft_wrap=True)
+    if not shown:
+        console.print("everything is set up")
+
+
+def _tell_result(wanted: Wanted, secrets: dict[str, str], paste: str, found: trials.Why, next_steps: list[str]) -> None:
+    console.print("\nYour dialplan needs this:" if wanted.role == CLIENT else "\nThe PBX needs this:", style="bold")
+    for line in paste.splitlines():
+        console.print(plain(line), soft_wrap=True)
+    for name, value in secrets.items():
+        console.print(plain(f"{name} (shown once): {value}"), soft_wrap=True)
+    said = "would be carried" if found.carried else f"would be refused: {found.reasons[0].words}"
+    console.print()
+    console.print(plain(f"Test: a call to {found.number} {said}"), soft_wrap=True)
+    console.print("\nNext:", style="bold")
+    for line in next_steps:
+        console.print(plain(f"  {line}"), soft_wrap=True)
+
+
+def _next_steps(place: Place, plan: dropin.Plan | None, wanted: Wanted, try_number: str, *, runs: bool) -> list[str]:
+    """`runs`: the connector does already."""
+    usual = place.settings == Path("/etc/asterisk-connector/connector.toml")
+    command = "connector" if usual else f"connector --config {place.settings}"
+    steps = list(plan.after) if plan else []
+    if not place.has_units and not runs:
+        steps.append(f"{command} serve")
+    steps.append(f"{command} doctor")
+    steps.append(f"dial {try_number}, or any number, from a phone of the PBX")
+    if wanted.number:
+        steps.append(f"call {wanted.number} from outside")
+    return steps
+
+
+def _offer_to_start(place: Place, *, installed: bool) -> None:
+    """Restart what has to be, if somebody is there who says so."""
+    if not sys.stdin.isatty():
+        return
+    asterisk, systemctl = shutil.which("asterisk"), shutil.which("systemctl")
+    if installed and asterisk and typer.confirm("Restart Asterisk as soon as no call is up?"):
+        command = [asterisk, "-C", str(place.conf / "asterisk.conf"), "-rx", "core restart when convenient"]
+        _done(command)
+    if place.has_units and systemctl and typer.confirm("Start the connector now, and at each boot?"):
+        _done([systemctl, "daemon-reload"])
+        _done([systemctl, "enable", "--now", *dropin.UNITS])
+
+
+def _done(command: list[str]) -> None:
+    ran = subprocess.run(command, check=False)
+    if ran.returncode != 0:
+        errors.print(plain(f"it failed: {' '.join(command)}"), soft_wrap=True)

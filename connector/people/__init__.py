@@ -1,0 +1,1 @@
+"""Users of the pages and the API, their sessions and their tokens."""

@@ -1,0 +1,126 @@
+"""Mailboxes for voice mail: who has one, and where its messages are announced."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass, field
+
+from connector.core.routes import BOX
+from connector.database import vault
+from connector.database.audit import audited
+from connector.database.models import Company, Mailbox
+from connector.database.named import company_row
+from connector.database.store import reading, rows, run, writing
+from connector.errors import BadInput, NotFound
+from connector.routing import routes
+
+MOST_NAME = 60
+_UNFIT = ',|;[]"<>=\\'  # what means something in a line of voicemail.conf does not stand in it
+_NAME = re.compile(f"[^{re.escape(_UNFIT)}]{{1,{MOST_NAME}}}")
+_EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*")
+
+
+@dataclass(frozen=True)
+class MailboxView:
+    """A mailbox: `context` and `box` name it in Asterisk; "" for `email`: nobody is written to."""
+
+    box: str
+    context: str
+    company: str
+    name: str
+    email: str
+    created_at: int
+
+
+@dataclass(frozen=True)
+class KeptMailbox:
+    """What Asterisk has to know of one; `pin` opens it to who listens by phone."""
+
+    context: str
+    box: str
+    name: str
+    email: str
+    pin: str = field(repr=False)
+
+
+def context(company: int) -> str:
+    """The voice mail context of a company's mailboxes."""
+    return f"connector-{company}"
+
+
+@audited("mailbox.create")
+def create(box: str, name: str, email: str, now: int, company: str | None = None) -> tuple[MailboxView, str]:
+    """Create a mailbox; it, and its PIN, which is shown now and never again. BadInput if it is unfit or taken."""
+    if not BOX.fullmatch(box):
+        raise BadInput("a mailbox has 2 to 10 digits")
+    _checked(name, email)
+    pin = "".join(secrets.choice("0123456789") for _ in range(6))
+    sealed = vault.sealed(pin)
+    with writing():
+        owner = company_row(company)
+        if Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box)):
+            raise BadInput(f"there is a mailbox {box} already")
+        row = Mailbox.create(company=owner, box=box, name=name.strip(), email=email, pin=sealed, created_at=now)
+        return _view(row), pin
+
+
+@audited("mailbox.change")
+def change(box: str, name: str | None, email: str | None, company: str | None = None) -> MailboxView:
+    """Change whose it is, or who is written to; what is None stays. BadInput; NotFound."""
+    with writing():
+        row = _row(box, company)
+        wanted = (row.name if name is None else name, row.email if email is None else email)
+        _checked(*wanted)
+        run("UPDATE mailbox SET name = ?, email = ? WHERE id = ?", *wanted, row.id)
+        return _view(_row(box, company))
+
+
+@audited("mailbox.remove")
+def remove(box: str, company: str | None = None) -> MailboxView:
+    """Take a mailbox away; its messages stay where they are. BadInput if a route leads to it; NotFound."""
+    with writing():
+        row = _row(box, company)
+        view = _view(row)
+        with routes.no_worse(row.company_id):
+            run("DELETE FROM mailbox WHERE id = ?", row.id)
+        return view
+
+
+def listed(company: str | None = None) -> list[MailboxView]:
+    """All mailboxes, by company and box; or a company's."""
+    with reading():
+        found = [_view(row) for row in Mailbox.select().join(Company).order_by(Company.name, Mailbox.box)]
+        return [view for view in found if company in (None, view.company)]
+
+
+def show(box: str, company: str | None = None) -> MailboxView:
+    """One of them; NotFound."""
+    with reading():
+        return _view(_row(box, company))
+
+
+def kept() -> list[KeptMailbox]:
+    """All mailboxes as Asterisk has to know them, always in the same order. SecretsLocked without the key."""
+    with reading():
+        found = rows("SELECT company_id, box, name, email, pin FROM mailbox ORDER BY company_id, box")
+    return [KeptMailbox(context(owner), box, name, email, vault.unseal(pin)) for owner, box, name, email, pin in found]
+
+
+def _checked(name: str, email: str) -> None:
+    if not _NAME.fullmatch(name.strip()) or not name.isprintable():
+        raise BadInput(f"a mailbox's name has 1 to {MOST_NAME} printable characters, and none of {_UNFIT}")
+    if email and (len(email) > 200 or not _EMAIL.fullmatch(email)):
+        raise BadInput(f"{email[:40]!r} is no e-mail address")
+
+
+def _row(box: str, company: str | None) -> Mailbox:
+    owner = company_row(company)
+    row = Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box))
+    if row is None:
+        raise NotFound(f"there is no mailbox {box[:40]!r}")
+    return row
+
+
+def _view(row: Mailbox) -> MailboxView:
+    return MailboxView(row.box, context(row.company_id), row.company.name, row.name, row.email, row.created_at)

@@ -1,0 +1,116 @@
+"""`make release`: what a version is given out as, built from the last commit, with checksums and a tag.
+
+Built again from the same commit, each file is the same byte for byte.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import hashlib
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from connector import __version__
+from lab.errors import LabError
+from lab.instance import PROJECT
+
+DIST = PROJECT / "dist"
+
+
+def notes(text: str, version: str) -> str:
+    """What the changelog says of a version. LabError if it says nothing, or no day."""
+    found = re.search(rf"^## {re.escape(version)}, (.+)\n((?:(?!## ).*\n?)*)", text, re.MULTILINE)
+    if found is None:
+        raise LabError(f"CHANGELOG.md has no section '## {version}, YYYY-MM-DD'")
+    try:
+        datetime.date.fromisoformat(found.group(1).strip())
+    except ValueError:
+        raise LabError(f"CHANGELOG.md: the section of {version} has no day: '{found.group(1).strip()}'") from None
+    return found.group(2).strip() + "\n"
+
+
+def source(folder: Path, commit: str = "HEAD", project: Path = PROJECT) -> tuple[Path, int]:
+    """The files of a commit in a folder, all with the commit's time; and that time, in seconds."""
+    when = int(_run("git", "-C", str(project), "log", "-1", "--format=%ct", commit))
+    packed = subprocess.run(
+        ["git", "-C", str(project), "archive", "--format=tar", commit], capture_output=True, check=True
+    ).stdout
+    made = folder / "source"
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(made, filter="data")
+    return made, when
+
+
+def build(tree: Path, when: int, out: Path) -> list[Path]:
+    """The sdist and the wheel of a tree, both with one time."""
+    out.mkdir(parents=True, exist_ok=True)
+    env = {**os.environ, "SOURCE_DATE_EPOCH": str(when), "PYTHONHASHSEED": "0"}
+    code = f"from setuptools import build_meta as b; b.build_sdist({str(out)!r}); b.build_wheel({str(out)!r})"
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tree, env=env, capture_output=True, text=True, check=False)
+    if ran.returncode != 0:
+        raise LabError(f"the package cannot be built: {ran.stderr.strip().splitlines()[-1:]}")
+    (sdist,), (wheel,) = out.glob("*.tar.gz"), out.glob("*.whl")
+    _same_times(sdist, when)
+    return [sdist, wheel]
+
+
+def _same_times(sdist: Path, when: int) -> None:
+    """Pack it again, sorted, with one time and without a user: setuptools takes those of this machine."""
+    packed = io.BytesIO()
+    with tarfile.open(sdist) as old, tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as new:
+        for member in sorted(old.getmembers(), key=lambda member: member.name):
+            content = old.extractfile(member) if member.isfile() else None
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime, member.mode = when, 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            member.pax_headers = {}
+            new.addfile(member, content)
+    sdist.write_bytes(gzip.compress(packed.getvalue(), mtime=when))
+
+
+def checksums(files: list[Path]) -> str:
+    """What `sha256sum --check` reads."""
+    return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(files))
+
+
+def release() -> None:
+    """Build everything into dist/, and tag the commit. LabError, and nothing is tagged, if something is missing."""
+    tag = f"v{__version__}"
+    if _run("git", "-C", str(PROJECT), "status", "--porcelain"):
+        raise LabError("there are changes that are in no commit: a release is built from one")
+    if _run("git", "-C", str(PROJECT), "tag", "--list", tag):
+        raise LabError(f"there is a tag {tag} already: say another version in connector/__init__.py")
+    said = notes((PROJECT / "CHANGELOG.md").read_text(), __version__)
+    shutil.rmtree(DIST, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder:
+        tree, when = source(Path(folder))
+        files = build(tree, when, DIST)
+        print("  building the Debian package (half a minute)", flush=True)
+        env = {**os.environ, "SOURCE_DATE_EPOCH": str(when)}
+        files.append(Path(_run("/usr/bin/python3", str(tree / "packaging" / "deb.py"), str(DIST), env=env)))
+    (DIST / "SHA256SUMS").write_text(checksums(files))
+    (DIST / "NOTES.md").write_text(said)
+    _run("git", "-C", str(PROJECT), "tag", "--annotate", tag, "--message", f"Version {__version__}")
+    for path in sorted(DIST.iterdir()):
+        print(f"  {path.relative_to(PROJECT)}  {path.stat().st_size // 1024} kB")
+    print(f"{tag} is tagged here: 'git push origin {tag}' gives it out")
+
+
+def _run(*command: str, env: dict[str, str] | None = None) -> str:
+    """What a program printed. LabError, with the last line that it said, if it failed."""
+    try:
+        ran = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    except OSError as error:
+        raise LabError(f"{command[0]}: {error.strerror}") from error
+    if ran.returncode != 0:
+        lines = (ran.stderr.strip() or ran.stdout.strip()).splitlines()
+        raise LabError(f"{Path(command[0]).name} failed: {lines[-1] if lines else ran.returncode}")
+    return ran.stdout.strip()

@@ -1,0 +1,171 @@
+"""`connector setup`: what a first call needs, from an Asterisk's config folder and a few words."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector.asterisk import accounts
+from connector.database.sqlite import FileStore
+from tests.asterisk.test_dropin import PLAIN, contents, laid_out
+from tests.commands import Command
+
+CLIENT = (
+    *("--role", "client", "--company", "Acme Ltd", "--currency", "GBP", "--time-zone", "Europe/London"),
+    *("--country", "GB", "--provider", "192.0.2.10", "--channels", "4", "--number", "+442079460100"),
+)
+SERVER = (
+    *("--role", "server", "--company", "Minutes Ltd", "--currency", "EUR", "--time-zone", "Europe/Berlin"),
+    *("--country", "GB", "--carrier", "192.0.2.20:5070", "--channels", "10", "--credit", "50"),
+    *("--number", "+442079460101", "--rings", "extension 101", "--owner", "ada@example.com"),
+)
+
+
+class Setup:
+    """The command, with every folder of its own."""
+
+    def __init__(self, connector: Command, folder: Path) -> None:
+        self.connector = connector
+        self.folder = folder
+        self.etc = laid_out(folder, PLAIN)
+        for name in ("logrotate.d", "systemd"):
+            (folder / name).mkdir()
+        connector.settings = folder / "own" / "connector.toml"
+        self.where: tuple[str, ...] = ("--asterisk-conf", str(self.etc), "--settings", str(connector.settings))
+        self.where += ("--store", str(folder / "store"), "--sip-host", "192.0.2.1", "--user", accounts.own().name)
+        self.where += ("--logrotate", str(folder / "logrotate.d"), "--units", str(folder / "systemd"))
+
+    def json(self, *words: str) -> Any:
+        """Run it, without asking."""
+        return self.connector.json("setup", *self.where, *words, "--yes")
+
+    def refused(self, *words: str) -> str:
+        """What it complains of."""
+        return self.connector("setup", *self.where, *words, "--yes", status=1)
+
+
+@pytest.fixture
+def first(connector: Command, store: FileStore, tmp_path: Path) -> Iterator[Setup]:
+    """Nothing is set up yet."""
+    (tmp_path / "place").mkdir()
+    yield Setup(connector, tmp_path / "place")
+    store.open()
+
+
+def test_a_companys_own_asterisk_needs_no_money(first: Setup) -> None:
+    """A client without billing: its channels count, its calls cost nothing, and premium numbers stay blocked."""
+    done = first.json(*CLIENT)
+    assert done["test"] == {"number": "+442079460001", "carried": True, "reasons": []}
+    assert "Goto(connector-from-profile" in done["connect"]
+    assert done["wrong"] == []
+    connector = first.connector
+    (profile,) = connector.json("profile", "list")
+    assert (profile["name"], profile["channels"], profile["numbers"]) == ("office", 4, ["+442079460100"])
+    assert connector.json("company", "show")["available_micros"] == 0
+    assert connector.json("why", "+442079460001", "--profile", "office")["price_per_minute_micros"] == 0
+    premium = connector.json("why", "+449098790000", "--profile", "office")
+    assert [reason["code"] for reason in premium["reasons"]] == ["destination_blocked"]
+    assert tomllib.loads(connector.settings.read_text())["store"]["path"] == str(first.folder / "store/connector.db")
+
+
+def test_an_operator_gets_a_profile_that_can_pay(first: Setup) -> None:
+    """A server with billing: the company has the money for channels and credit; what is shown once is told apart."""
+    done = first.json(*SERVER)
+    assert done["test"]["carried"]
+    assert set(done["secrets"]) == {"sign-in", "user name", "password"}
+    assert "/welcome?link=" in done["secrets"]["sign-in"]
+    assert done["secrets"]["password"] not in first.connector.settings.read_text() + done["connect"]
+    connector = first.connector
+    assert connector.json("credit", "show", "office")["available_micros"] == 50_000_000
+    assert connector.json("company", "show")["available_micros"] == 0
+    (number,) = connector.json("numbers", "list")
+    assert number["route"] == "extension 101"
+    (trunk,) = connector.json("trunk", "list")
+    assert (trunk["name"], trunk["host"], trunk["port"]) == ("carrier", "192.0.2.20", 5070)
+    assert connector.json("ledger", "verify")["problems"] == []
+
+
+@pytest.mark.parametrize("words", [CLIENT, SERVER], ids=["client", "server"])
+def test_twice_is_harmless(first: Setup, words: tuple[str, ...]) -> None:
+    """The second time there is nothing to do, and no money moves."""
+    assert len(first.json(*words)["steps"]) > 4
+    files, entries = contents(first.etc), first.connector.json("company", "show")
+    again = first.json(*words)
+    assert (again["steps"], again["secrets"]) == ([], {})
+    assert (contents(first.etc), first.connector.json("company", "show")) == (files, entries)
+
+
+def test_what_is_missing_is_done(first: Setup) -> None:
+    """A setup without a number, and then with one: only the number is new."""
+    first.json(*CLIENT[:-2], "--number", "")
+    assert first.json(*CLIENT)["steps"] == ["give the profile the number +442079460100"]
+
+
+WRONG = [
+    (("--number", "12"), "number"),
+    (("--currency", "GBX"), "GBX"),
+    (("--time-zone", "Europe/Nowhere"), "Europe/Nowhere"),
+    (("--channels", "301"), "300"),
+    (("--role", "both"), "a role is client or server"),
+    (("--provider", "a b"), "HOST or HOST:PORT"),
+    (("--rings", "somewhere"), "somewhere"),
+    (("--user", "nobody-of-that-name"), "there is no user"),
+    (("--sip-host", "not an address"), "address"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG, ids=[words[0] for words, _ in WRONG])
+def test_bad_input_changes_nothing(first: Setup, words: tuple[str, str], said: str) -> None:
+    """It is one line, said before anything is installed or any store is made."""
+    before = contents(first.etc)
+    assert said in first.refused(*CLIENT, *words)
+    assert contents(first.etc) == before
+    assert not (first.folder / "store").exists()
+    assert not first.connector.settings.exists()
+
+
+def test_another_currency_or_role_is_refused(first: Setup) -> None:
+    """What is there already is not what is wanted: nothing is changed."""
+    first.json(*CLIENT)
+    assert "is there already, with GBP" in first.refused(*CLIENT, "--currency", "EUR")
+    assert "of Acme Ltd and with the role client" in first.refused(
+        *SERVER[:2], *CLIENT[2:], "--credit", "5", "--billing"
+    )
+
+
+def test_what_another_company_has_is_not_touched(first: Setup) -> None:
+    """A second company, and a profile, number or trunk of the first one: it is said, and no money moves."""
+    first.json(*SERVER)
+    before = first.connector.json("ledger", "verify")
+    company = ("--company", "Other Ltd", "--owner", "")
+    assert "the profile office is there already, of Minutes Ltd" in first.refused(*SERVER, *company)
+    other = (*company, "--profile", "branch")
+    assert "the number +442079460101 is there already" in first.refused(*SERVER, *other)
+    assert "the trunk carrier is there already" in first.refused(*SERVER, *other, "--number", "")
+    assert first.connector.json("ledger", "verify") == before
+    assert len(first.connector.json("company", "list")) == 1
+
+
+def test_a_second_profile_gets_its_own_money(first: Setup) -> None:
+    """Its channels and credit are paid by a top-up of its own; in a currency without a smaller coin it is whole."""
+    yen = [*SERVER, "--currency", "JPY", "--owner", ""]
+    first.json(*yen)
+    done = first.json(*yen, "--profile", "branch", "--number", "+442079460102")
+    assert [step.split()[0] for step in done["steps"]] == ["top", "make", "give", "give", "have"]
+    assert first.connector.json("credit", "show", "branch")["available_micros"] == 50_000_000
+    assert first.connector.json("ledger", "verify")["problems"] == []
+
+
+def test_nobody_is_asked_without_a_terminal(first: Setup) -> None:
+    """A script is told which option is missing, or that it has to say --yes; a dry run changes nothing."""
+    assert "say --channels" in first.refused(*CLIENT[:12], *CLIENT[14:])
+    where = ("setup", *first.where, *CLIENT)
+    assert "--yes does it" in first.connector(*where, status=1)
+    shown = first.connector(*where, "--dry-run")
+    assert "will make the company Acme Ltd" in shown
+    assert shown.endswith("nothing was changed\n")
+    assert not first.connector.settings.exists()
