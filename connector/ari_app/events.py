@@ -216,14 +216,9 @@ def _tried(message: dict[str, Any]) -> TrunkTried | None:
     if message["eventname"] != "ConnectorTried":
         return None
     leg = (message.get("channel") or {}).get("id", "")
-    at = from_asterisk(message["timestamp"])
-    return TrunkTried(
-        str(said["Endpoint"]),
-        int(said["Answer"]),
-        leg,
-        at,
-        said.get("Status") == "NOANSWER" and int(said["Answer"]) > 0,
-    )
+    answer = int(said["Answer"])
+    rang_out = said.get("Status") == "NOANSWER" and 0 < answer < 300  # Dial says NOANSWER after a 480 and a 483 too
+    return TrunkTried(str(said["Endpoint"]), answer, leg, from_asterisk(message["timestamp"]), rang_out)
 
 
 def _joined(message: dict[str, Any]) -> CallsJoined:

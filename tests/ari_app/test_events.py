@@ -57,6 +57,9 @@ def test_a_trunk_that_failed() -> None:
     assert events.parse(message) == events.TrunkTried("connector-two", 503, "lab-1.0", MS)
     message["userevent"] = said | {"Answer": "0180", "Status": "NOANSWER"}
     assert events.parse(message) == events.TrunkTried("connector-two", 180, "lab-1.0", MS, rang_out=True)
+    for answer in (480, 483):  # Dial's status is the same as after a time limit, but the far end ended the call
+        message["userevent"] = said | {"Answer": f"0{answer}", "Status": "NOANSWER"}
+        assert events.parse(message) == events.TrunkTried("connector-two", answer, "lab-1.0", MS)
     message["userevent"] = said | {"Answer": "0", "Status": "NOANSWER"}  # it said nothing at all
     assert events.parse(message) == events.TrunkTried("connector-two", 0, "lab-1.0", MS)
     message["eventname"] = "SomebodyElses"

@@ -15,7 +15,7 @@ from connector.billing import profiles
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
 from connector.core.service_numbers import ServiceNumber
-from connector.core.sip import Options
+from connector.core.sip import FAILOVER, Options
 from connector.errors import BadInput
 from connector.routing import emergency, reachability, routes, service_numbers, trunks
 from lab import process
@@ -714,6 +714,26 @@ def test_a_cdr_says_what_the_far_end_answered(
     assert heard is None or found == heard
     cdr = only(bench, outcome)
     assert (cdr.sip_status, cdr.ending, cdr.hung_up_by, cdr.trunk) == (status, ending, "callee", "refusing")
+
+
+@pytest.mark.parametrize("status", [408, 480, 483, 503])
+def test_the_next_trunk_is_tried_after_any_answer_in_the_list(
+    bench: Bench, phone: Phone, refusing: Phone, status: int
+) -> None:
+    """Also after those that Asterisk's Dial reports like a call that rang too long."""
+    outcome = bench.begin(f"the next trunk after {status}")
+    bench.in_store(lambda: trunks.change("refusing", failover="408 480 483 503"))
+    try:
+        call = phone.call(NUMBERS["answered"])
+        asked = refusing.rings()
+        assert asked.invited
+        asked.replies(asked.invited, status)
+        call.answered()
+        assert call.bye() == 200
+        cdr = only(bench, outcome)
+    finally:
+        bench.in_store(lambda: trunks.change("refusing", failover=FAILOVER))
+    assert (cdr.sip_status, cdr.ending, cdr.trunk) == (200, "ok", TRUNK)
 
 
 def sold_to(phone: Phone, carrier: Phone, dialled: str, headers: Headers | None = None) -> Message:
