@@ -25,6 +25,13 @@ from lab.instance import PROJECT
 from lab.root import SUITE, find_mmdebstrap
 
 BASE = f"connector-test-base:{SUITE}"
+# A Debian whose systemd still runs where the kernel has the first kind of control groups, which later ones refuse.
+SYSTEMD_SUITE = "bookworm"
+WITH_SYSTEMD = f"connector-test-systemd:{SYSTEMD_SUITE}"
+_OF_A_MACHINE = (
+    "systemd", "systemd-sysv", "dbus", "python3", "python3-venv", "adduser", "procps", "init-system-helpers",
+    "logrotate",
+)  # fmt: skip
 NAME = "connectortest"
 NAMESPACE, ENDS = "connector-outside", ("connector-o0", "connector-o1")
 # Of the networks that nothing but tests of equipment has (RFC 2544).
@@ -48,20 +55,29 @@ def compose_command() -> tuple[str, ...]:
 
 def make_base() -> None:
     """The image that stands for debian:forky-slim, if it is not there yet; about 30 s."""
-    if subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False).returncode == 0:
+    _make_image(BASE, SUITE, ())
+
+
+def make_systemd() -> None:
+    """The image of a machine that systemd starts, if it is not there yet; about a minute."""
+    _make_image(WITH_SYSTEMD, SYSTEMD_SUITE, _OF_A_MACHINE)
+
+
+def _make_image(name: str, suite: str, packages: Sequence[str]) -> None:
+    if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode == 0:
         return
-    print("  making a base image of Debian's packages", flush=True)
+    print(f"  making an image of Debian's packages, {name}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         tar = Path(folder) / "base.tar"
         command = [
-            find_mmdebstrap(), "--variant=minbase", "--include=ca-certificates",
+            find_mmdebstrap(), "--variant=minbase", f"--include={','.join(('ca-certificates', *packages))}",
             # A mirror that stands still is good enough here.
             '--aptopt=Acquire::Check-Valid-Until "false"',
             # Certificates that this machine trusts besides: a build fetches through what it fetches through.
-            "--customize-hook=copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs", SUITE, str(tar),
+            "--customize-hook=copy-in /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs", suite, str(tar),
         ]  # fmt: skip
         _run(command, "Debian's packages cannot be unpacked")
-        _run(["docker", "import", str(tar), BASE], "the base image cannot be imported")
+        _run(["docker", "import", str(tar), name], "the image cannot be imported")
 
 
 @dataclass

@@ -18,11 +18,16 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from packaging.markers import Marker
+
 from connector import __version__
 from lab.errors import LabError
 from lab.instance import PROJECT
 
 DIST = PROJECT / "dist"
+PYTHONS, MACHINES = ("3.11", "3.12", "3.13", "3.14"), ("x86_64", "aarch64")
+# The names that wheels have for the C libraries of Debian 12 and later.
+_PLATFORMS = ("manylinux2014", "manylinux_2_17", "manylinux_2_28", "manylinux_2_34")
 
 
 def notes(text: str, version: str) -> str:
@@ -76,6 +81,32 @@ def _same_times(sdist: Path, when: int) -> None:
     sdist.write_bytes(gzip.compress(packed.getvalue(), mtime=when))
 
 
+def for_machine(lock: str, machine: str) -> str:
+    """The requirements of a lock file that one kind of machine (`x86_64`, `aarch64`) installs, without markers."""
+    found = []
+    for block in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE):
+        head, _, hashes = block.partition(" \\\n")
+        pin, _, marker = head.partition(" ; ")
+        if not hashes or (marker and not Marker(marker).evaluate({"platform_machine": machine})):
+            continue
+        found.append(f"{pin} \\\n{hashes}")
+    return "".join(found)
+
+
+def check_wheels(lock: str) -> None:
+    """LabError if what the lock names has no wheel for one of PYTHONS on one of MACHINES: users have no compiler."""
+    for machine in MACHINES:
+        platforms = [word for name in _PLATFORMS for word in ("--platform", f"{name}_{machine}")]
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = Path(folder) / "lock.txt"
+            wanted.write_text(for_machine(lock, machine))
+            for python in PYTHONS:
+                print(f"  are there wheels for Python {python} on {machine}?", flush=True)
+                kind = ("--only-binary=:all:", "--python-version", python, *platforms)
+                where = ("--dry-run", "--ignore-installed", "--target", folder, "--no-deps", "--require-hashes")
+                _run(sys.executable, "-m", "pip", "install", "--quiet", *where, *kind, "-r", str(wanted))
+
+
 def checksums(files: list[Path]) -> str:
     """What `sha256sum --check` reads."""
     return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(files))
@@ -89,6 +120,7 @@ def release() -> None:
     if _run("git", "-C", str(PROJECT), "tag", "--list", tag):
         raise LabError(f"there is a tag {tag} already: say another version in connector/__init__.py")
     said = notes((PROJECT / "CHANGELOG.md").read_text(), __version__)
+    check_wheels((PROJECT / "requirements-service.lock").read_text())
     shutil.rmtree(DIST, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         tree, when = source(Path(folder))

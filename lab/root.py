@@ -74,7 +74,12 @@ def find_asterisk(home: Path) -> Asterisk:
 
     Raises LabError with one clear line if neither can be had.
     """
-    return _system_asterisk() or _root_asterisk(make_root(home))
+    return _system_asterisk() or private_asterisk(home)
+
+
+def private_asterisk(home: Path) -> Asterisk:
+    """That of the private root, whatever the system has. LabError as above."""
+    return _root_asterisk(make_root(home))
 
 
 def find_sipp(home: Path) -> Program:

@@ -57,6 +57,8 @@ if [ "$1" = configure ]; then
 		systemctl --system daemon-reload || true
 		# Calls go on: they are Asterisk's.
 		[ -z "$2" ] || deb-systemd-invoke try-restart {units} || true
+	elif [ -n "$2" ] && [ -x /etc/init.d/{name} ]; then
+		invoke-rc.d {name} try-restart || true
 	fi
 	[ -n "$2" ] || echo "'connector setup' does what is needed for a first call"
 fi
@@ -67,6 +69,8 @@ set -e
 if [ "$1" = remove ]; then
 	if [ -d /run/systemd/system ]; then
 		deb-systemd-invoke stop {units} || true
+	elif [ -x /etc/init.d/{name} ]; then
+		invoke-rc.d {name} stop || true
 	fi
 	if [ -d /etc/asterisk/connector ]; then
 		echo "our files are still in Asterisk's config: 'connector uninstall' before the removal takes them out" >&2

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from enum import StrEnum
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from connector import __version__
 from connector.cli import (
     alerts,
     backups,
@@ -117,7 +117,7 @@ def options(
 ) -> None:
     """Which settings file."""
     if version:
-        sys.stdout.write(f"connector {metadata.version('asterisk-connector')}\n")
+        sys.stdout.write(f"connector {__version__}\n")
         raise typer.Exit
     settings_path[0] = settings
 

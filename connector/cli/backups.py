@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from connector.billing import restored
+from connector.cli.accounts import acting_as, runs_as
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso
@@ -32,9 +33,9 @@ def restore(source: Annotated[Path, typer.Argument(metavar="FILE")], as_json: As
 
     What was there is kept beside it; a PostgreSQL database has to be a new one.
     """
-    found = settings().store
-    with alone(found.path):
-        view = backup.restore(source, stores.opened(found), now())
+    found = settings()
+    with backup.opened(source) as file, acting_as(runs_as(found)), alone(found.store.path):
+        view = backup.restore(source, stores.opened(found.store), now(), file)
     print_one(as_dict(view), as_json)
     if not as_json:
         console.print("It charges nothing by itself until 'connector reconcile --done'.")

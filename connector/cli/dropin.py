@@ -15,6 +15,7 @@ from connector.core.sip import checked_address
 
 app = typer.Typer()
 USER = "asterisk-connector"
+UNITS = "The folder of systemd's units, or an init.d for a script; else that of the init system that runs here."
 Conf = Annotated[Path, typer.Option("--asterisk-conf", help="The folder of Asterisk's config.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show it, and change nothing.")]
 
@@ -46,7 +47,7 @@ def install(
     logrotate: Annotated[Path, typer.Option(help="The folder for logrotate's rule of the journal.")] = Path(
         "/etc/logrotate.d"
     ),
-    units: Annotated[Path, typer.Option(help="The folder for systemd's units.")] = Path("/etc/systemd/system"),
+    units: Annotated[Path | None, typer.Option(help=UNITS)] = None,
     update: Annotated[bool, typer.Option("--update", help="Only bring our files up to date; settings stay.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -58,7 +59,8 @@ def install(
     else:
         host = checked_address(sip_host or own_address(), "the address of this Asterisk")
         run_as = user or (USER if accounts.named(USER) else "")
-        found = dropin.plan(conf, settings.absolute(), host, run_as, store.absolute(), logrotate, units)
+        services = units.absolute() if units else dropin.service_folder()
+        found = dropin.plan(conf, settings.absolute(), host, run_as, store.absolute(), logrotate, services)
     wrong = [] if dry_run else dropin.install(found)
     if as_json:
         print_json(
@@ -98,9 +100,9 @@ def _show(found: dropin.Plan, *, update: bool) -> None:
 def uninstall(asterisk_conf: Conf = Path("/etc/asterisk"), dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Remove it again: the admin's files are as they were, byte for byte. connector.toml and the store stay."""
     conf = asterisk_conf.resolve()
-    units = [unit for unit in dropin.UNITS if any(path.name == unit for path in dropin.recorded(conf))]
+    command = dropin.stop_command(dropin.recorded(conf))
     removed = dropin.Removal(tuple(dropin.installed(conf)), ()) if dry_run else dropin.uninstall(conf)
-    after = [f"systemctl disable --now {' '.join(units)}; systemctl daemon-reload"] if units else []
+    after = [command] if command else []
     if as_json:
         print_json(
             {

@@ -22,7 +22,7 @@ from connector.asterisk.dropin import install as dropin
 from connector.billing import trials
 from connector.cli import output, sip_options
 from connector.cli.accounts import acting_as, runs_as
-from connector.cli.dropin import USER, Conf, DryRun, own_address
+from connector.cli.dropin import UNITS, USER, Conf, DryRun, own_address
 from connector.cli.output import AsJson, console, errors, now, plain, print_json, read_file
 from connector.config import Settings, StoreSettings
 from connector.core.admission import UsualLimits
@@ -61,10 +61,13 @@ class Place:
             return False
 
     @property
-    def has_units(self) -> bool:
-        """Whether systemd has our units."""
-        places = (self.units, dropin.PACKAGED_UNITS)
-        return all(any((place / name).exists() for place in places) for name in dropin.UNITS)
+    def start_command(self) -> str:
+        """What has the init system start the connector; "" if it does not know it."""
+        if self.units.name == dropin.SCRIPTS:
+            places = [self.units / dropin.SCRIPT]
+        else:
+            places = [place / name for place in (self.units, dropin.PACKAGED_UNITS) for name in dropin.UNITS]
+        return dropin.start_command([path for path in places if path.exists()])
 
 
 @app.command("setup")
@@ -100,7 +103,7 @@ def setup(
     sip_host: Annotated[str | None, typer.Option(help="The address by which others reach this Asterisk.")] = None,
     user: Annotated[str | None, typer.Option(help=f"Whom the connector runs as: else {USER}, or you.")] = None,
     logrotate: Annotated[Path, typer.Option(help="The folder of logrotate's rules.")] = Path("/etc/logrotate.d"),
-    units: Annotated[Path, typer.Option(help="The folder of systemd's units.")] = Path("/etc/systemd/system"),
+    units: Annotated[Path | None, typer.Option(help=UNITS)] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking; nothing is restarted.")] = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -118,7 +121,7 @@ def setup(
         run_as,
         host,
         logrotate.absolute(),
-        units.absolute(),
+        units.absolute() if units else dropin.service_folder(),
     )
     chosen = _role(role)
     is_client = chosen == CLIENT
@@ -351,7 +354,7 @@ def _next_steps(place: Place, plan: dropin.Plan | None, wanted: Wanted, try_numb
     usual = place.settings == Path("/etc/asterisk-connector/connector.toml")
     command = "connector" if usual else f"connector --config {place.settings}"
     steps = list(plan.after) if plan else []
-    if not place.has_units and not runs:
+    if not place.start_command and not runs:
         steps.append(f"{command} serve")
     steps.append(f"{command} doctor")
     steps.append(f"dial {try_number}, or any number, from a phone of the PBX")
@@ -364,13 +367,12 @@ def _offer_to_start(place: Place, *, installed: bool) -> None:
     """Restart what has to be, if somebody is there who says so."""
     if not sys.stdin.isatty():
         return
-    asterisk, systemctl = shutil.which("asterisk"), shutil.which("systemctl")
+    asterisk = shutil.which("asterisk")
     if installed and asterisk and typer.confirm("Restart Asterisk as soon as no call is up?"):
-        command = [asterisk, "-C", str(place.conf / "asterisk.conf"), "-rx", "core restart when convenient"]
-        _done(command)
-    if place.has_units and systemctl and typer.confirm("Start the connector now, and at each boot?"):
-        _done([systemctl, "daemon-reload"])
-        _done([systemctl, "enable", "--now", *dropin.UNITS])
+        _done([asterisk, "-C", str(place.conf / "asterisk.conf"), "-rx", "core restart when convenient"])
+    start = place.start_command
+    if start and shutil.which(start.split()[0]) and typer.confirm("Start the connector now, and at each boot?"):
+        _done(["sh", "-c", start])
 
 
 def _done(command: list[str]) -> None:

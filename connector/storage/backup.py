@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from connector.billing import ledger, restored
 from connector.database.sqlite import PARTS, FileStore, synced
@@ -66,23 +67,32 @@ def backup(store: Store, target: Path) -> BackupView:
     return found
 
 
-def restore(source: Path, store: Store, now: int) -> RestoredView:
+def opened(source: Path) -> BinaryIO:
+    """A backup, to be read. BadInput if there is none, StoreUnavailable if it cannot be read."""
+    try:
+        if not source.is_file():
+            raise BadInput(f"there is no backup {source}")
+        if source.with_name(source.name + "-wal").exists():
+            raise BadInput(f"{source} is a store in use, not a backup")
+        return source.open("rb")
+    except OSError as error:
+        raise StoreUnavailable(f"the backup {source} cannot be read: {error.strerror}") from error
+
+
+def restore(source: Path, store: Store, now: int, file: BinaryIO | None = None) -> RestoredView:
     """Put a backup in the store's place. The connector must not run; what was there is moved aside, never removed.
 
     A database of PostgreSQL has to be new: it takes over every row. A backup of either goes into either.
 
     The backup is proven and brought up to date first. Until `connector reconcile --done` the store charges nothing by
-    itself. BadInput or StoreUnavailable: nothing has changed.
+    itself. `file`: the backup, if it is open already. BadInput or StoreUnavailable: nothing has changed.
     """
-    if not source.is_file():
-        raise BadInput(f"there is no backup {source}")
     try:
-        if source.with_name(source.name + "-wal").exists():
-            raise BadInput(f"{source} is a store in use, not a backup")
-        with _folder_beside(store) as folder:
+        with file or opened(source) as known_file, _folder_beside(store) as folder:
             making = folder / "restoring.db"
-            shutil.copyfile(source, making)
-            making.chmod(0o600)
+            making.touch(mode=0o600)
+            with making.open("wb") as copied:
+                shutil.copyfileobj(known_file, copied)
             with opened_copy(making) as copy:
                 migrations = copy.migrate()
                 known = proven(copy, source)

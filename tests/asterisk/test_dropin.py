@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,10 +47,10 @@ def contents(etc: Path) -> dict[str, str]:
     }
 
 
-def installed(etc: Path, folder: Path) -> dropin.Plan:
+def installed(etc: Path, folder: Path, services: str = "systemd") -> dropin.Plan:
     """Install it there."""
     settings, rotated = folder / "own" / "connector.toml", folder / "logrotate.d"
-    units = folder / "systemd"
+    units = folder / services
     rotated.mkdir(parents=True, exist_ok=True)
     units.mkdir(exist_ok=True)
     me, places = accounts.own().name, {"logrotate": rotated, "units": units}
@@ -97,6 +98,47 @@ def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
         command = [verify, "verify", "--man=no", str(gate), str(control)]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         assert [line for line in ran.stderr.splitlines() if "asterisk-connector" in line] == []
+
+
+def test_under_sysvinit_a_script_starts_it(tmp_path: Path) -> None:
+    """Instead of units: an executable script, which the shell takes, whatever is in the paths; an update writes it
+    anew, an uninstall removes it, and both say what to do in the words of that init system.
+    """
+    folder = tmp_path / "a 'folder'; touch here"
+    folder.mkdir()
+    etc = laid_out(tmp_path, PLAIN)
+    found = installed(etc, folder, "init.d")
+    script = folder / "init.d" / "asterisk-connector"
+    assert found.after[-1] == "update-rc.d asterisk-connector defaults && service asterisk-connector start"
+    assert script.stat().st_mode & 0o777 == 0o755
+    subprocess.run(["sh", "-n", str(script)], check=True)
+    ran = subprocess.run(["sh", str(script), "turn"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (2, f"usage: {script} start|stop|restart|force-reload|try-restart|status\n")
+    settings, text = folder / "own" / "connector.toml", script.read_text()
+    assert f"--config {shlex.quote(str(settings))}\n" in text
+    assert "/var/log/asterisk-connector/connector.log {" in (folder / "logrotate.d" / "asterisk-connector").read_text()
+    script.write_text(text.replace("TERM/20", "TERM/2"))
+    again = dropin.update_plan(etc, settings)
+    assert [edit.path for edit in again.edits] == [script]
+    assert again.after == ("service asterisk-connector restart",)
+    dropin.install(again)
+    assert script.read_text() == text
+    assert dropin.stop_command(dropin.recorded(etc)) == "update-rc.d asterisk-connector remove"
+    dropin.uninstall(etc)
+    assert not script.exists()
+    assert not (folder / "logrotate.d" / "asterisk-connector").exists()
+
+
+def test_a_path_that_a_unit_cannot_name_is_refused(tmp_path: Path) -> None:
+    """systemd ends a word at a space, and reads % and quotes. Nothing is written then."""
+    etc = laid_out(tmp_path, PLAIN)
+    before = contents(etc)
+    for name in ("two words", "100%", 'a"b'):
+        folder = tmp_path / name
+        folder.mkdir()
+        with pytest.raises(BadInput, match="letters, digits"):
+            installed(etc, folder)
+    assert contents(etc) == before
 
 
 OPTIONS = [

@@ -36,6 +36,23 @@ def test_built_twice_it_is_the_same(tmp_path: Path) -> None:
     assert len(sums[0].splitlines()) == 2
 
 
+def test_each_kind_of_machine_has_its_own_requirements() -> None:
+    """A marker decides; what has none is for all. Hashes stay."""
+    lock = (
+        "# a comment\naiohttp==3.1 \\\n    --hash=sha256:aa\n    # via something\n"
+        "pysqlite3==0.6 ; platform_machine == 'x86_64' and sys_platform == 'linux' \\\n    --hash=sha256:bb\n"
+    )
+    both, one = (
+        "aiohttp==3.1 \\\n    --hash=sha256:aa\n    # via something\n",
+        "pysqlite3==0.6 \\\n    --hash=sha256:bb\n",
+    )
+    assert release.for_machine(lock, "x86_64") == both + one
+    assert release.for_machine(lock, "aarch64") == both
+    real = (PROJECT / "requirements-service.lock").read_text()
+    pins = [release.for_machine(real, machine).count("==") for machine in release.MACHINES]
+    assert pins[0] == pins[1] + 1, "all but pysqlite3"
+
+
 def test_the_sdist_has_what_a_build_needs_and_nothing_of_this_machine(tmp_path: Path) -> None:
     """Units, sample rates, dialplan, migrations and pages; nobody's name and no path."""
     tree, when = release.source(tmp_path)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import tempfile
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
+from connector.asterisk import accounts
 from connector.billing import calls, credit, history, ledger, plans, restored
 from connector.billing.profiles import Credentials
 from connector.core.calls import Admitted
@@ -20,7 +23,7 @@ from connector.service.running import alone, once, wait_for_a_look
 from connector.storage import backup
 from tests.billing.test_calls import attempt, finish
 from tests.billing.test_ledger import tampered
-from tests.commands import Command
+from tests.commands import SETTINGS, Command
 from tests.conftest import NOW
 
 
@@ -141,6 +144,31 @@ def test_the_command(connector: Command, store: FileStore, tmp_path: Path) -> No
     assert connector.json("reconcile", "--done")["calls_closed_without_charge"] == 0
     assert "nothing to reconcile" in connector("reconcile", status=1)
     assert connector.json("ledger", "verify")["ok"]
+
+
+def test_what_root_restores_belongs_to_the_connectors_user(
+    office: Credentials,
+    store: FileStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Also from a backup that only root can read: else the connector could not write to its store."""
+    backup.backup(store, tmp_path / "kept.db")
+    database.close()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        account = accounts.named("nobody") if os.geteuid() == 0 else accounts.own()
+        assert account is not None
+        os.chown(folder, account.uid, account.gid)
+        settings = folder / "connector.toml"
+        settings.write_text(SETTINGS.format(path=folder / "connector.db"))
+        Command(settings, monkeypatch, capsys)("restore", str(tmp_path / "kept.db"))
+        store.open()
+        made = {path.name: path.stat().st_uid for path in folder.iterdir() if path != settings}
+    assert "connector.db" in made
+    assert set(made.values()) == {account.uid}
+    assert os.geteuid() == os.getuid()
 
 
 async def test_nothing_begins_before_somebody_has_looked(office: Credentials) -> None:

@@ -24,10 +24,11 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -51,6 +52,10 @@ _OTHERS = ("pjsip.conf", "ari.conf", "manager.conf", "http.conf", "voicemail.con
 UNITS = ("asterisk-connector-gate.service", "asterisk-connector-control.service")
 # Where the Debian package brings them (packaging/deb.py).
 PACKAGED_UNITS = Path("/usr/lib/systemd/system")
+# The script for sysvinit. It has the name of the rule for logrotate; the folder tells which of the two it is.
+SCRIPT = "asterisk-connector"
+SCRIPTS = "init.d"
+LOG = Path("/var/log/asterisk-connector/connector.log")
 _HEAD = "# Written by `connector install`"
 STORE = Path("/var/lib/asterisk-connector")
 AS_ROOT = (
@@ -152,7 +157,41 @@ def unit_texts(words: Mapping[str, str]) -> dict[str, str]:
     generated, protect_home.
     """
     folder = resources.files("connector.service") / "units"
+    odd = next((word for word in words.values() if not re.fullmatch(r"[A-Za-z0-9/@._-]+", word)), None)
+    if odd is not None:
+        raise BadInput(f"systemd's units can only name paths of letters, digits, '.', '_', '-' and '@', not {odd!r}")
     return {name: filled((folder / name).read_text(), words, name) for name in UNITS}
+
+
+def script_text(words: Mapping[str, str]) -> str:
+    """The script for sysvinit, filled in with the same words."""
+    text = (resources.files("connector.service") / "units" / SCRIPT).read_text()
+    return filled(text, {name: shlex.quote(word) for name, word in words.items()}, SCRIPT)
+
+
+def service_folder() -> Path:
+    """Where the init system that runs here looks for its units or scripts."""
+    systemd, scripts = Path("/etc/systemd/system"), Path("/etc") / SCRIPTS
+    return scripts if not Path("/run/systemd/system").exists() and scripts.is_dir() else systemd
+
+
+def start_command(files: Iterable[Path]) -> str:
+    """What starts the connector, now and at each boot, by those of the files that are for an init system; "" if none
+    is.
+    """
+    if any(_is_script(path) for path in files):
+        return f"update-rc.d {SCRIPT} defaults && service {SCRIPT} start"
+    if any(path.name in UNITS for path in files):
+        return f"systemctl daemon-reload && systemctl enable --now {' '.join(UNITS)}"
+    return ""
+
+
+def stop_command(files: Iterable[Path]) -> str:
+    """What has the init system forget the connector, once its files are gone; "" if none is for an init system."""
+    units = [path.name for path in files if path.name in UNITS]
+    if units:
+        return f"systemctl disable --now {' '.join(units)}; systemctl daemon-reload"
+    return f"update-rc.d {SCRIPT} remove" if any(_is_script(path) for path in files) else ""
 
 
 def dialplan_version() -> str:
@@ -172,8 +211,8 @@ def plan(
     """What an install would do to the Asterisk whose config is in the folder `conf`.
 
     `user`: whom the connector will run as; "": who runs this. `logrotate`: the folder of its rules; None: the journal
-    is not rotated. `units`: systemd's folder for service units; None: there are none. BadInput if there is no Asterisk
-    config, or the connector is installed already, or there is no such user.
+    is not rotated. `units`: the folder for systemd's units, or one named init.d for a script; None: there are none.
+    BadInput if there is no Asterisk config, or the connector is installed already, or there is no such user.
     """
     _must_be_asterisks(conf)
     present = next((path for path in sorted(conf.glob("*.conf")) if _BEGIN in _text(path)), None)
@@ -189,14 +228,14 @@ def plan(
     freepbx = _is_freepbx(conf)
     texts, notes = _own_files(conf, keys[0], keys[1], "connector", sip_host, freepbx)
     edits = _folders(conf, asterisk, ours) + _own_edits(conf, texts, _shared_group(asterisk, ours))
-    places = {ROTATION: logrotate, **dict.fromkeys(UNITS, units)}
-    for name, text in _system_texts(conf, settings, store, asterisk, ours).items():
-        place = places[name]
-        if place is not None and place.is_dir() and _text(PACKAGED_UNITS / name) != text:
-            edits.append(_system_edit(place / name, text))
+    for path, text in _system_texts(conf, settings, store, asterisk, ours, logrotate, units).items():
+        if path.parent.is_dir() and _text(PACKAGED_UNITS / path.name) != text:
+            edits.append(_system_edit(path, text))
     after = ["asterisk -rx 'core restart when convenient'"]  # modules that were off are loaded then
-    if (PACKAGED_UNITS / UNITS[0]).exists() or any(edit.path.name in UNITS for edit in edits):
-        after.append(f"systemctl daemon-reload && systemctl enable --now {' '.join(UNITS)}")
+    by_script = units is not None and units.name == SCRIPTS
+    packaged = [] if by_script else [PACKAGED_UNITS / name for name in UNITS if (PACKAGED_UNITS / name).exists()]
+    command = start_command([*packaged, *(edit.path for edit in edits)])
+    after += [command] if command else []
     edits += _includes(conf, freepbx)
     edits.append(Edit("folder", store, mode=0o750, owner=(ours.uid, ours.gid)))
     edits.append(Edit("folder", settings.parent, mode=0o750, owner=(os.geteuid(), ours.gid)))
@@ -240,9 +279,12 @@ def update_plan(conf: Path, settings: Path) -> Plan:
     files = [each for each in _own_edits(conf, texts, shared) if _text(each.path) != each.text or not _is_given(each)]
     lines = [each for each in _includes(conf, freepbx) if _block_of(_text(each.path)) != each.lines]
     store = known.store.path.parent if known.store.path else STORE
-    system = _system_texts(conf, settings, store, asterisk, ours)
-    ours_outside = [path for path in recorded(conf) if path.name in system]
-    outside = [_system_edit(path, system[path.name]) for path in ours_outside if _text(path) != system[path.name]]
+    system: dict[Path, str] = {}
+    for path in (found for found in recorded(conf) if found.name != JOURNAL):
+        is_unit = path.name in UNITS or _is_script(path)
+        logrotate, units = (None, path.parent) if is_unit else (path.parent, None)
+        system |= _system_texts(conf, settings, store, asterisk, ours, logrotate, units)
+    outside = [_system_edit(path, text) for path, text in system.items() if _text(path) != text]
     difference = [line for each in files for line in _difference(each)]
     difference += [f"{each.path}: {line}" for each in lines for line in each.lines]
     difference += [f"{each.path}: mode {each.mode:o}, group {accounts.group_name(shared)}" for each in folders]
@@ -250,8 +292,10 @@ def update_plan(conf: Path, settings: Path) -> Plan:
     edits = [*folders, *files, *lines, *outside]
     changed = {each.path.name for each in edits}
     after = [f"asterisk -rx '{command}'" for name, command in _RELOADS.items() if name in changed]
-    if any(path.name in UNITS for path in ours_outside):
+    if any(path.name in UNITS for path in system):
         after.append(f"systemctl daemon-reload && systemctl restart {' '.join(UNITS)}")
+    if any(_is_script(path) for path in system):
+        after.append(f"service {SCRIPT} restart")
     return Plan(conf, settings, tuple(edits), (), tuple(after), tuple(difference))
 
 
@@ -383,14 +427,34 @@ def _own_edits(conf: Path, texts: Mapping[str, str], shared: int) -> list[Edit]:
     return [Edit("file", conf / OURS / name, text, owner=owner) for name, text in texts.items()]
 
 
-def _system_texts(conf: Path, settings: Path, store: Path, asterisk: Account, ours: Account) -> dict[str, str]:
-    """What goes to logrotate and systemd, by file name."""
+def _system_texts(
+    conf: Path,
+    settings: Path,
+    store: Path,
+    asterisk: Account,
+    ours: Account,
+    logrotate: Path | None,
+    units: Path | None,
+) -> dict[Path, str]:
+    """The files for logrotate and for the init system, in the folders that are given (None: there is none)."""
     words = _unit_words(conf, settings, store, ours, _shared_group(asterisk, ours))
-    return {ROTATION: _rotation(_journal_folder(conf), asterisk), **unit_texts(words)}
+    found = {}
+    if logrotate is not None:
+        found[logrotate / ROTATION] = _rotation(_journal_folder(conf), asterisk, ours)
+    if units is not None and units.name == SCRIPTS:
+        found[units / SCRIPT] = script_text(words)
+    elif units is not None:
+        found |= {units / name: text for name, text in unit_texts(words).items()}
+    return found
+
+
+def _is_script(path: Path) -> bool:
+    return path.name == SCRIPT and path.parent.name == SCRIPTS
 
 
 def _system_edit(path: Path, text: str) -> Edit:
-    return Edit("file", path, text, mode=0o644, owner=(os.geteuid(), os.getegid()))
+    mode = 0o755 if _is_script(path) else 0o644
+    return Edit("file", path, text, mode=mode, owner=(os.geteuid(), os.getegid()))
 
 
 def _must_be_asterisks(conf: Path) -> None:
@@ -609,14 +673,15 @@ def _transports(conf: Path) -> dict[str, tuple[str, int]]:
 
 
 def recorded(conf: Path) -> list[Path]:
-    """What an install made outside of our own folder and is to be removed: the rotation and the journal's folder. Not
+    """What an install made outside of our own folder and is to be removed: the rotation, the units or the script, and
+    the journal's folder. Not
     the settings and the store, and nothing else, whatever the record says.
     """
     try:
         found = [Path(each) for each in json.loads(_text(conf / OURS / RECORD) or "{}").get("made", [])]
     except (ValueError, AttributeError, TypeError):
         return []
-    ours = [path for path in found if path.name in (ROTATION, *UNITS) and _text(path).startswith(_HEAD)]
+    ours = [path for path in found if path.name in (ROTATION, SCRIPT, *UNITS) and _HEAD in _text(path)[:100]]
     return [*ours, *(path for path in found if path.name == JOURNAL and not path.is_symlink())]
 
 
@@ -640,8 +705,10 @@ def _unit_words(conf: Path, settings: Path, store: Path, ours: Account, shared: 
     }
 
 
-def _rotation(journal: Path, asterisk: Account) -> str:
-    """The rule of logrotate for the journal. Asterisk makes it again with its next line; the connector reads `.1`."""
+def _rotation(journal: Path, asterisk: Account, ours: Account) -> str:
+    """The rule of logrotate for the journal, and for the log that there is under sysvinit. Asterisk makes the journal
+    again with its next line; the connector reads `.1`.
+    """
     known = asterisk.uid != 0 and not asterisk.name.isdigit() and not asterisk.group.isdigit()
     return f"""\
 {_HEAD}, removed by `connector uninstall`
@@ -654,6 +721,17 @@ def _rotation(journal: Path, asterisk: Account) -> str:
     notifempty
     compress
     delaycompress
+}}
+{LOG} {{
+    weekly
+    maxsize 100M
+    rotate 8
+    missingok
+    notifempty
+    compress
+    # It is appended to, by processes that keep it open.
+    copytruncate
+    su {ours.name} {ours.group}
 }}
 """
 
