@@ -440,7 +440,7 @@ def _system_texts(
     words = _unit_words(conf, settings, store, ours, _shared_group(asterisk, ours))
     found = {}
     if logrotate is not None:
-        found[logrotate / ROTATION] = _rotation(_journal_folder(conf), asterisk, ours)
+        found[logrotate / ROTATION] = _rotation(_journal_folder(conf), asterisk)
     if units is not None and units.name == SCRIPTS:
         found[units / SCRIPT] = script_text(words)
     elif units is not None:
@@ -705,7 +705,7 @@ def _unit_words(conf: Path, settings: Path, store: Path, ours: Account, shared: 
     }
 
 
-def _rotation(journal: Path, asterisk: Account, ours: Account) -> str:
+def _rotation(journal: Path, asterisk: Account) -> str:
     """The rule of logrotate for the journal, and for the log that there is under sysvinit. Asterisk makes the journal
     again with its next line; the connector reads `.1`.
     """
@@ -731,7 +731,6 @@ def _rotation(journal: Path, asterisk: Account, ours: Account) -> str:
     compress
     # It is appended to, by processes that keep it open.
     copytruncate
-    su {ours.name} {ours.group}
 }}
 """
 
