@@ -7,8 +7,9 @@ it in memory (`preload`), and all of them begin with it at once.
 from __future__ import annotations
 
 import logging
+import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +24,7 @@ from connector.database.named import company_row
 from connector.database.store import reading, writing
 from connector.errors import BadInput, StoreUnavailable
 
+_PAUSE_S = 0.001
 log = logging.getLogger(__name__)
 
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
@@ -195,7 +197,7 @@ def preload(at: int) -> int:
         new = [(deck, version) for version, deck in wanted.items() if version not in _memory]
         for deck, version in new:
             try:
-                _deck(deck, version)
+                _deck(deck, version, _pause)
             except (BadInput, StoreUnavailable) as error:  # the other companies' go on
                 log.error("rate deck %d cannot be read: %s", deck, error)
     for version in _memory.keys() - wanted.keys():
@@ -207,11 +209,16 @@ def preload(at: int) -> int:
     return len(new)
 
 
-def _deck(deck: int, version: str) -> Rates:
+def _deck(deck: int, version: str, pause: Callable[[], None] = lambda: None) -> Rates:
     found = _memory.get(version)
     if found is None:
-        found = _memory[version] = core.packed(_text(deck, version))
+        found = _memory[version] = core.packed(_text(deck, version), pause)
     return found
+
+
+def _pause() -> None:
+    """Python runs one thread at a time, and gives up a thread that works on only after 5 ms: calls wait meanwhile."""
+    time.sleep(_PAUSE_S)
 
 
 def _text(deck: int, version: str) -> str:

@@ -13,7 +13,7 @@ import re
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -42,6 +42,8 @@ MOST_PRICE_MICROS = 1_000_000_000
 _LONGEST_PREFIX = 15
 # A packed deck remembers the rates of so many prefixes that were asked for.
 _MOST_REMEMBERED = 10_000
+# Read between two pauses: half a millisecond.
+_LINES_AT_A_TIME = 250
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,10 @@ class PackedDeck(Rates):
     time. The rows of a prefix are read when it is asked for.
     """
 
-    def __init__(self, text: str) -> None:
-        """`text` is what `written` makes. ValueError if its lines are others, or in another order."""
+    def __init__(self, text: str, pause: Callable[[], None] = lambda: None) -> None:
+        """`text` is what `written` makes. ValueError if its lines are others, or in another order. `pause` is called
+        between all so many lines, for others to do something.
+        """
         self._text = text.encode()
         self._keys = array("Q")
         self._starts = array("I")
@@ -145,6 +149,8 @@ class PackedDeck(Rates):
             last = key
             self._length += 1
             start = self._text.index(b"\n", start) + 1
+            if self._length % _LINES_AT_A_TIME == 0:
+                pause()
         super().__init__(lengths)
 
     def __len__(self) -> int:
@@ -178,10 +184,10 @@ def _key(digits: bytes) -> int:
     return int(digits.ljust(_LONGEST_PREFIX, b"0")) * 16 + len(digits)
 
 
-def packed(text: str) -> Rates:
-    """A stored deck, to look up rates. BadInput if it cannot be read."""
+def packed(text: str, pause: Callable[[], None] = lambda: None) -> Rates:
+    """A stored deck, to look up rates; `pause` as above. BadInput if it cannot be read."""
     try:
-        return PackedDeck(text)
+        return PackedDeck(text, pause)
     except ValueError:  # an earlier version wrote it
         return parse(text)
 

@@ -306,6 +306,15 @@ def test_a_packed_deck_rates_as_the_deck_does(rates: list[Rate], numbers: list[s
             assert packed.rate(called, at) == made.rate(called, at), called
 
 
+def test_a_long_deck_is_read_with_pauses() -> None:
+    """One after each 250 lines: the gate's event loop gets its turn."""
+    line = "+{},Somewhere,0.010000,0.000000,60/60,2026-01-01,standard,\n"
+    made = decks.parse(HEAD + "".join(line.format(4410000 + number) for number in range(2_500)))
+    pauses: list[int] = []
+    assert len(decks.PackedDeck(decks.written(made), lambda: pauses.append(1))) == 2_500
+    assert len(pauses) == 10
+
+
 @pytest.mark.parametrize("text", [
     HEAD + "44,UK,0.010,0,30/6,2026-01-01,standard\n",
     decks.written(DECK).replace("+447,", "+41,"),
