@@ -57,6 +57,7 @@ WITHIN: dict[str, dict[str, set[str]]] = {
         "voicemail": {"files"},
     },
     "storage": {
+        "apart": {"stores"},
         "stores": set(),
         "writer": set(),
         "readers": set(),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from connector.core import decks as core
-from connector.core.decks import Difference, RateDeck, Rates
+from connector.core.decks import Difference, Rates
 from connector.core.rating import Rate
 from connector.database import reference, store
 from connector.database.audit import audited
@@ -60,12 +60,12 @@ _idle: dict[str, int] = {}
 @dataclass(frozen=True)
 class ReadDeck:
     """A deck that a sheet would make, and is in no store yet. `before`: the version of the deck that it was made of; ""
-    for none. `content`: its text, packed. `difference`: what it changes.
+    for none. `content`: its text, packed. `count`: its rates. `difference`: what it changes.
     """
 
     version: str
     content: bytes
-    rates: RateDeck
+    count: int
     before: str
     difference: Difference
 
@@ -97,7 +97,7 @@ def read(
     changes = core.difference(before, made, max(at, latest))
     ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
     content = zlib.compress(written.encode(), 1)
-    return ReadDeck(version, content, made, found[0][1] if found else "", replace(changes, ends=ends))
+    return ReadDeck(version, content, len(made), found[0][1] if found else "", replace(changes, ends=ends))
 
 
 def load(
@@ -137,7 +137,7 @@ def put(
             company=owner,
             name=name,
             version=read.version,
-            rates=len(read.rates),
+            rates=read.count,
             content=read.content,
             loaded_at=now,
             # Never before the one that it was made of, whatever another node's clock says.

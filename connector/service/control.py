@@ -35,6 +35,7 @@ from connector.service.gate_status import Gate
 from connector.service.running import Work, alone, every, listening, own, run_until_stopped
 from connector.service.sending import Sender
 from connector.storage import stores
+from connector.storage.apart import Apart
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer
 from connector.web.connections import Listener, quiet_accept_errors, raise_descriptor_limit
@@ -97,7 +98,8 @@ async def _serve(settings: Settings) -> None:
         watch = Watch(settings.node, ami, asterisk, writer, clock, settings.journal.messages, lambda: gate.tried)
         guard = Guard(settings.web, writer, pages, clock)
         usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
-        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual)
+        apart = Apart(settings.store)
+        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart)
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
         site = make_app(settings.web, gate, world, clock)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
@@ -111,7 +113,7 @@ async def _serve(settings: Settings) -> None:
             "voice mail": lambda: every(MAILBOXES_EVERY_S, mailbox_files.write, "mailboxes wait"),
             "emergency": lambda: every(EMERGENCY_EVERY_S, calls_for_help.record, "emergency calls are not noted yet"),
             "books": lambda: every(BOOKS_EVERY_S, books.keep, "rate decks and closings wait"),
-            "exports": Exporter(settings.exports, settings.node, writer, clock).run,
+            "exports": Exporter(settings.exports, settings.node, writer, clock, apart).run,
             "send": Sender(settings.mail, settings.webhooks.allowed, writer, pages, clock, settings.web.url).run,
             "reach": watch.run,
         }

@@ -23,6 +23,7 @@ from connector.clock import Clock
 from connector.core.sheets import neutral
 from connector.database.store import StoreDoor
 from connector.errors import ConnectorError
+from connector.storage.apart import Apart
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +59,13 @@ def write(sheet: Sheet, path: Path, tell: exports.Told) -> tuple[int, int | None
 class Exporter:
     """One node's exports."""
 
-    def __init__(self, folder: Path, node: str, store: StoreDoor, clock: Clock) -> None:
+    def __init__(self, folder: Path, node: str, store: StoreDoor, clock: Clock, apart: Apart | None = None) -> None:
+        """`apart`: writes a sheet in a process of its own; None: this one writes it."""
         self._folder = folder
         self._node = node
         self._store = store
         self._clock = clock
+        self._apart = apart
         self._stop = threading.Event()
 
     async def run(self) -> None:
@@ -124,8 +127,13 @@ class Exporter:
         for left in self._folder.glob(".*.part"):  # by a connector that was stopped
             left.unlink()
         path = self._folder / exports.file_name(number)
-        rows, price = write(exports.of_job(number), path, tell)
+        apart = self._apart
+        rows, price = apart.told(tell, _write, number, path) if apart is not None else _write(number, path, tell)
         return rows, price, path.stat().st_size
+
+
+def _write(number: int, path: Path, tell: exports.Told) -> tuple[int, int | None]:
+    return write(exports.of_job(number), path, tell)
 
 
 def _words(error: Exception) -> str:

@@ -21,7 +21,8 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from connector.billing import exports, profiles
+from connector.billing import decks, exports, profiles
+from connector.billing.decks import ReadDeck
 from connector.config import SipSettings
 from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
 from connector.core.admission import UsualLimits
@@ -32,6 +33,8 @@ from connector.errors import BadInput, Forbidden, NotFound
 from connector.notices import acts
 
 MOST_BODY = 64 * 1024
+# Characters of a rate sheet that takes half a second, which is what another process takes to begin.
+LONG_SHEET = 500_000
 # What is in braces in a path, and the kind of thing that it names (notices/acts.py).
 _KINDS = {
     "company": "company",
@@ -83,10 +86,14 @@ class Paged(OfCompany):
     cursor: Annotated[str | None, Field(max_length=400)] = None
 
 
+def _here(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    return work(*args, **kwargs)
+
+
 @dataclass(frozen=True)
 class Place:
     """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
-    of sheets; `usual_limits`: those of a new profile.
+    of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own.
     """
 
     sip: SipSettings
@@ -94,6 +101,7 @@ class Place:
     url: str = ""
     exports: Path = Path("exports")
     usual_limits: UsualLimits = field(default_factory=UsualLimits)
+    apart: Callable[..., Any] = _here
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,12 @@ class Ask:
     def company_named(self, asked: int | None) -> str:
         """The name of the actor's company, or of the one that the house asks for. NotFound."""
         return named.company_seen(self.actor.scope, asked).name
+
+    def read_deck(self, text: str, mode: str) -> ReadDeck:
+        """The deck that a rate sheet makes, read in another process if it is long: call it from a thread. BadInput."""
+        run = self.place.apart if len(text) > LONG_SHEET else _here
+        found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode)
+        return found
 
     def number(self, name: str) -> int:
         """A number in the path. NotFound if it is none."""

@@ -108,7 +108,7 @@ def list_decks(ask: Ask) -> list[DeckView]:
 
 
 def _read_deck(ask: Ask, body: NewDeck) -> ReadDeck:
-    return decks.read(body.csv, ask.now, ask.company, mode=body.mode)
+    return ask.read_deck(body.csv, body.mode)
 
 
 @api.post("/rates/decks", "rates.write", of_company=True, status=201, most_body=MOST_DECK_BYTES, before=_read_deck)

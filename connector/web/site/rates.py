@@ -49,7 +49,7 @@ class LoadDeck(Form):
 
     def read(self, ask: Ask) -> ReadDeck:
         """The deck."""
-        return decks.read(self.file, ask.now, ask.company, mode=self.mode)
+        return ask.read_deck(self.file, self.mode)
 
     def quote(self, ask: Ask) -> Quote | None:
         """What changes, and from when."""
@@ -65,7 +65,7 @@ class LoadDeck(Form):
             ("Changed otherwise", found.otherwise_changed),
             ("Unchanged", found.same),
         ]
-        lines = [("Deck", self.name), ("Rates", f"{len(read.rates):,}"), *((word, f"{n:,}") for word, n in counts)]
+        lines = [("Deck", self.name), ("Rates", f"{read.count:,}"), *((word, f"{n:,}") for word, n in counts)]
         lines += [
             ("Ends", f"{each.prefix} {each.name}, {when(each.at, ask.zone)}, {each.calls:,} calls in 30 days")
             for each in _most_used(found)
@@ -91,7 +91,7 @@ def _shape(read: ReadDeck) -> str:
     """What was shown of a deck. Not its version: a rate without a date begins when its sheet is loaded."""
     found = read.difference
     ends = [(each.prefix, each.calls) for each in found.ends]
-    said = repr((replace(found, ends=()), ends, len(read.rates)))
+    said = repr((replace(found, ends=()), ends, read.count))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
