@@ -7,6 +7,7 @@ what FreePBX makes of the fields that `connector profile connect --for freepbx` 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,6 +149,19 @@ def files(
     for word, value in words.items():
         made = {name: text.replace(f"@{word}@", value) for name, text in made.items()}
     return made
+
+
+def chown(etc: Path, uid: int, gid: int) -> None:
+    """What `fwconsole chown` does to Asterisk's config folder at each start of FreePBX: one owner, folders 0750 and
+    files 0640, but for the folders that freepbx_chown.conf names and what is in them.
+    """
+    settings = etc / "freepbx_chown.conf"
+    lines = settings.read_text().splitlines() if settings.exists() else []
+    kept = [Path(line.partition("=")[2].strip()) for line in lines if line.startswith("directory")]
+    for path in (etc, *etc.rglob("*")):
+        if not any(path == folder or folder in path.parents for folder in kept):
+            os.chown(path, uid, gid)
+            path.chmod(0o750 if path.is_dir() else 0o640)
 
 
 def trunk(fields: Mapping[str, str], matches: str) -> dict[str, str]:

@@ -81,13 +81,16 @@ def _same_times(sdist: Path, when: int) -> None:
     sdist.write_bytes(gzip.compress(packed.getvalue(), mtime=when))
 
 
-def for_machine(lock: str, machine: str) -> str:
-    """The requirements of a lock file that one kind of machine (`x86_64`, `aarch64`) installs, without markers."""
+def for_machine(lock: str, machine: str, python: str) -> str:
+    """The requirements of a lock file that one kind of machine (`x86_64`, `aarch64`) installs for a Python (`3.11`),
+    without markers.
+    """
+    known = {"platform_machine": machine, "python_version": python, "python_full_version": f"{python}.0"}
     found = []
     for block in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE):
         head, _, hashes = block.partition(" \\\n")
         pin, _, marker = head.partition(" ; ")
-        if not hashes or (marker and not Marker(marker).evaluate({"platform_machine": machine})):
+        if not hashes or (marker and not Marker(marker).evaluate(known)):
             continue
         found.append(f"{pin} \\\n{hashes}")
     return "".join(found)
@@ -99,8 +102,8 @@ def check_wheels(lock: str) -> None:
         platforms = [word for name in _PLATFORMS for word in ("--platform", f"{name}_{machine}")]
         with tempfile.TemporaryDirectory() as folder:
             wanted = Path(folder) / "lock.txt"
-            wanted.write_text(for_machine(lock, machine))
             for python in PYTHONS:
+                wanted.write_text(for_machine(lock, machine, python))
                 print(f"  are there wheels for Python {python} on {machine}?", flush=True)
                 kind = ("--only-binary=:all:", "--python-version", python, *platforms)
                 where = ("--dry-run", "--ignore-installed", "--target", folder, "--no-deps", "--require-hashes")

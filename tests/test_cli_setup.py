@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +14,8 @@ import pytest
 
 from connector.asterisk import accounts
 from connector.database.sqlite import FileStore
+from lab import freepbx
+from lab.instance import PROJECT
 from tests.asterisk.test_dropin import PLAIN, contents, laid_out
 from tests.commands import Command
 
@@ -25,6 +30,10 @@ SERVER = (
 )
 
 
+# Whom the connector would run as.
+USER = "nobody" if os.geteuid() == 0 else accounts.own().name
+
+
 class Setup:
     """The command, with every folder of its own."""
 
@@ -36,7 +45,7 @@ class Setup:
             (folder / name).mkdir()
         connector.settings = folder / "own" / "connector.toml"
         self.where: tuple[str, ...] = ("--asterisk-conf", str(self.etc), "--settings", str(connector.settings))
-        self.where += ("--store", str(folder / "store"), "--sip-host", "192.0.2.1", "--user", accounts.own().name)
+        self.where += ("--store", str(folder / "store"), "--sip-host", "192.0.2.1", "--user", USER)
         self.where += ("--logrotate", str(folder / "logrotate.d"), "--units", str(folder / "systemd"))
 
     def json(self, *words: str) -> Any:
@@ -49,11 +58,12 @@ class Setup:
 
 
 @pytest.fixture
-def first(connector: Command, store: FileStore, tmp_path: Path) -> Iterator[Setup]:
-    """Nothing is set up yet."""
-    (tmp_path / "place").mkdir()
-    yield Setup(connector, tmp_path / "place")
-    store.open()
+def first(connector: Command, store: FileStore) -> Iterator[Setup]:
+    """Nothing is set up yet. The folder is one that another user may enter."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Setup(connector, Path(name))
+        store.open()
 
 
 def test_a_companys_own_asterisk_needs_no_money(first: Setup) -> None:
@@ -169,3 +179,40 @@ def test_nobody_is_asked_without_a_terminal(first: Setup) -> None:
     assert "will make the company Acme Ltd" in shown
     assert shown.endswith("nothing was changed\n")
     assert not first.connector.settings.exists()
+
+
+def test_freepbx_gets_what_it_needs(first: Setup) -> None:
+    """A trunk's fields by their names, and the number that is called where FreePBX looks for it."""
+    done = first.json(*SERVER, "--freepbx")
+    assert "pjsip Settings, General: SIP Server" in done["connect"]
+    assert first.connector.json("profile", "show", "office")["options"]["called_in"] == "uri"
+
+
+def test_on_freepbx_itself_its_own_files_are_named(first: Setup) -> None:
+    """A client's lines are those of a custom trunk and of inbound routes; it is found out that it is FreePBX."""
+    for name, text in freepbx.files(port=5060, http_port=8088, ami_port=5038).items():
+        (first.etc / name).write_text(text)
+    lines = first.json(*CLIENT)["connect"]
+    assert "[connector-line]" in lines
+    assert "include => from-trunk" in lines
+    assert first.connector("profile", "connect", "office", "--for", "freepbx") == lines
+
+
+def test_what_makes_no_sense_is_refused(first: Setup) -> None:
+    """A connector that runs as root, and credit where nothing costs money: nothing is made then."""
+    before = contents(first.etc)
+    assert "must not run as root" in first.refused(*CLIENT, "--user", "root")
+    assert "without billing there is no credit" in first.refused(*CLIENT, "--credit", "50")
+    assert contents(first.etc) == before
+    assert not first.connector.settings.exists()
+
+
+def test_the_documents_commands_for_another_profile_work(first: Setup) -> None:
+    """As docs/freepbx.md has them, one after the other, on a connector that was set up."""
+    first.json(*SERVER, "--freepbx")
+    blocks = re.findall(r"```\n(.*?)```", (PROJECT / "docs" / "freepbx.md").read_text(), re.DOTALL)
+    (block,) = (block for block in blocks if "profile create" in block)
+    commands = [line.split()[1:] for line in block.splitlines() if line.strip()]
+    said = [first.connector(*words) for words in commands]
+    assert len(said) == 5
+    assert "pjsip Settings, General: SIP Server" in said[-1]

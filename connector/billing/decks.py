@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -83,8 +83,9 @@ def read(
     with reading():
         owner = company_row(company).id
         found = _newest(owner)
-        before = core.parse(_text(*found[0][:2])) if found else None
-        calls = _calls_by_prefix(owner, now) if before and mode == "full" else {}
+        old = _text(*found[0][:2]) if found else None
+        calls = _calls_by_prefix(owner, now) if old and mode == "full" else {}
+    before = core.parse(old) if old else None  # which takes long: no transaction waits for it
     at = now + after_ms if before else now
     made = core.merged(before, sheet, at, mode)
     if not 1 <= len(made) <= core.MOST_ROWS:
@@ -98,6 +99,13 @@ def read(
     ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
     content = zlib.compress(written.encode(), 1)
     return ReadDeck(version, content, len(made), found[0][1] if found else "", replace(changes, ends=ends))
+
+
+def rates_of_newest(company: str | None = None) -> int:
+    """How many rates the newest deck of a company has, in use or not yet; 0 without one."""
+    with reading():
+        found = _newest(company_row(company).id)
+        return Deck.get_by_id(found[0][0]).rates if found else 0
 
 
 def load(
@@ -194,12 +202,14 @@ def preload(at: int) -> int:
             coming = of_company.where(Deck.in_use_at > at).tuples()
             latest = of_company.where(Deck.in_use_at <= at).order_by(Deck.in_use_at.desc(), Deck.id.desc()).limit(1)
             wanted.update(cast("Iterable[tuple[str, int]]", [*coming, *latest.tuples()]))
-        new = [(deck, version) for version, deck in wanted.items() if version not in _memory]
-        for deck, version in new:
-            try:
-                _deck(deck, version, _pause)
-            except (BadInput, StoreUnavailable) as error:  # the other companies' go on
-                log.error("rate deck %d cannot be read: %s", deck, error)
+    new = [(deck, version) for version, deck in wanted.items() if version not in _memory]
+    for deck, version in new:
+        try:
+            with reading():
+                text = _text(deck, version)
+            _memory[version] = core.packed(text, _pause)  # which takes long: no transaction waits for it
+        except (BadInput, StoreUnavailable) as error:  # the other companies' go on
+            log.error("rate deck %d cannot be read: %s", deck, error)
     for version in _memory.keys() - wanted.keys():
         _idle[version] = _idle.get(version, 0) + 1
         if _idle[version] > KEPT_LOOKS:
@@ -209,10 +219,10 @@ def preload(at: int) -> int:
     return len(new)
 
 
-def _deck(deck: int, version: str, pause: Callable[[], None] = lambda: None) -> Rates:
+def _deck(deck: int, version: str) -> Rates:
     found = _memory.get(version)
     if found is None:
-        found = _memory[version] = core.packed(_text(deck, version), pause)
+        found = _memory[version] = core.packed(_text(deck, version))
     return found
 
 

@@ -6,15 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from connector.asterisk import accounts
 from connector.asterisk.accounts import Account
-from connector.config import Settings
-
-
-def runs_as(ours: Settings) -> Account:
-    """Whom the connector runs as: the owner of its store's folder, or of what it generates."""
-    folder = ours.store.path.parent if ours.store.path else ours.sip.generated
-    return accounts.owner_of(folder) if folder.exists() else accounts.own()
 
 
 @contextmanager
@@ -23,7 +15,7 @@ def acting_as(account: Account) -> Iterator[None]:
     if os.geteuid() != 0 or account.uid == 0:
         yield
         return
-    groups = os.getgroups()
+    groups, home = os.getgroups(), os.environ.pop("HOME", None)  # PostgreSQL's library reads files there
     os.setgroups(account.groups)
     os.setegid(account.gid)
     os.seteuid(account.uid)
@@ -33,6 +25,8 @@ def acting_as(account: Account) -> Iterator[None]:
         os.seteuid(0)
         os.setegid(0)
         os.setgroups(groups)
+        if home is not None:
+            os.environ["HOME"] = home
 
 
 def as_ourselves(do: Callable[[], object]) -> None:

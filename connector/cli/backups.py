@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from connector.asterisk.dropin.install import runs_as
 from connector.billing import restored
-from connector.cli.accounts import acting_as, runs_as
+from connector.cli.accounts import acting_as
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
 from connector.core.money import decimal
 from connector.core.times import iso

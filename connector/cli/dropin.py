@@ -12,12 +12,22 @@ from connector.asterisk import accounts
 from connector.asterisk.dropin import install as dropin
 from connector.cli.output import AsJson, console, errors, plain, print_json
 from connector.core.sip import checked_address
+from connector.errors import BadInput
 
 app = typer.Typer()
 USER = "asterisk-connector"
 UNITS = "The folder of systemd's units, or an init.d for a script; else that of the init system that runs here."
 Conf = Annotated[Path, typer.Option("--asterisk-conf", help="The folder of Asterisk's config.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show it, and change nothing.")]
+
+
+def connector_user(named: str | None) -> str:
+    """Whom the connector will run as: as it was said, else USER if there is one, else "". BadInput for root."""
+    user = named or (USER if accounts.named(USER) else "")
+    found = accounts.named(user) if user else None
+    if found is not None and found.uid == 0:
+        raise BadInput(dropin.AS_ROOT)
+    return user
 
 
 def own_address() -> str:
@@ -58,7 +68,7 @@ def install(
         found = dropin.update_plan(conf, settings.absolute())
     else:
         host = checked_address(sip_host or own_address(), "the address of this Asterisk")
-        run_as = user or (USER if accounts.named(USER) else "")
+        run_as = connector_user(user)
         services = units.absolute() if units else dropin.service_folder()
         found = dropin.plan(conf, settings.absolute(), host, run_as, store.absolute(), logrotate, services)
     wrong = [] if dry_run else dropin.install(found)
@@ -100,8 +110,10 @@ def _show(found: dropin.Plan, *, update: bool) -> None:
 def uninstall(asterisk_conf: Conf = Path("/etc/asterisk"), dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Remove it again: the admin's files are as they were, byte for byte. connector.toml and the store stay."""
     conf = asterisk_conf.resolve()
-    command = dropin.stop_command(dropin.recorded(conf))
-    removed = dropin.Removal(tuple(dropin.installed(conf)), ()) if dry_run else dropin.uninstall(conf)
+    outside = dropin.recorded(conf)
+    command = dropin.stop_command([*outside, *dropin.packaged_units()])
+    would = (*dropin.installed(conf), *outside)
+    removed = dropin.Removal(would, ()) if dry_run else dropin.uninstall(conf)
     after = [command] if command else []
     if as_json:
         print_json(

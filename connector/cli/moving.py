@@ -13,8 +13,9 @@ from typing import Annotated
 import typer
 
 from connector import config
+from connector.asterisk.dropin.install import runs_as
 from connector.cli import output
-from connector.cli.accounts import acting_as, as_ourselves, runs_as
+from connector.cli.accounts import acting_as, as_ourselves
 from connector.cli.output import AsJson, as_dict, console, errors, now, plain, print_json, print_one, read_file
 from connector.config import StoreSettings
 from connector.errors import BadInput

@@ -193,7 +193,7 @@ def profile_connect(
     open_store()
     found = profiles.show_profile(name)
     if found.role == "client":
-        text = connect.own_dialplan(found.username, found.options.context)
+        text = connect.own_dialplan(found.username, found.options.context, freepbx=form == "freepbx")
         print_json({"dialplan": text}) if as_json else sys.stdout.write(text)
         return
     page = profiles.connection(found, settings().sip)

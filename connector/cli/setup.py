@@ -19,10 +19,11 @@ import typer
 
 from connector.asterisk import accounts
 from connector.asterisk.dropin import install as dropin
+from connector.asterisk.dropin.install import runs_as
 from connector.billing import trials
 from connector.cli import output, sip_options
-from connector.cli.accounts import acting_as, runs_as
-from connector.cli.dropin import UNITS, USER, Conf, DryRun, own_address
+from connector.cli.accounts import acting_as
+from connector.cli.dropin import UNITS, USER, Conf, DryRun, connector_user, own_address
 from connector.cli.output import AsJson, console, errors, now, plain, print_json, read_file
 from connector.config import Settings, StoreSettings
 from connector.core.admission import UsualLimits
@@ -95,6 +96,9 @@ def setup(
     number: Annotated[str | None, typer.Option(help="Its first number, as in +442079460100; empty for none.")] = None,
     rings: Annotated[str, typer.Option(help="Where that rings, as in 'extension 101'; else the whole PBX.")] = "",
     owner: Annotated[str | None, typer.Option(help="An e-mail address that may sign in to the pages.")] = None,
+    freepbx: Annotated[
+        bool, typer.Option("--freepbx", help="The PBX is FreePBX; of this Asterisk it is found out.")
+    ] = False,
     asterisk_conf: Conf = Path("/etc/asterisk"),
     settings: Annotated[Path, typer.Option(help="Where our own settings go.")] = Path(
         "/etc/asterisk-connector/connector.toml"
@@ -112,7 +116,7 @@ def setup(
 
     A second time it does what is missing. What is not said as an option is asked for.
     """
-    run_as = user or (USER if accounts.named(USER) else "")
+    run_as = connector_user(user)
     host = checked_address(sip_host or own_address(), "the address of this Asterisk")
     place = Place(
         asterisk_conf.resolve(),
@@ -126,6 +130,8 @@ def setup(
     chosen = _role(role)
     is_client = chosen == CLIENT
     billed = billing if billing is not None else not is_client
+    if not billed and credit is not None:
+        raise BadInput("without billing there is no credit: leave out --credit, or say --billing")
     where = _peer(_asked(peer, "--provider", "Address of the provider" if is_client else "Address of the carrier"))
     username = _asked_or_none(username, "User name there (none: known by our address)")
     owner = _asked_or_none(owner, "E-mail address of the first user of the pages (empty: no user)")
@@ -145,6 +151,7 @@ def setup(
         number=_asked(number, "--number", "First number, as in +442079460100", empty=True),
         route=rings,
         owner=owner or "",
+        freepbx=freepbx or (is_client and dropin.is_freepbx(place.conf)),
     )
     _run(wanted, place, yes=yes, dry_run=dry_run, as_json=as_json)
 

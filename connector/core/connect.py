@@ -171,8 +171,21 @@ def freepbx(found: Connection) -> list[tuple[str, str]]:
     return [(name, value) for name, value in rows if value]
 
 
-def own_dialplan(username: str, context: str) -> str:
-    """What an admin writes in the dialplan of the Asterisk that is the PBX of a client profile."""
+def own_dialplan(username: str, context: str, *, freepbx: bool = False) -> str:
+    """What an admin writes in the dialplan of the Asterisk that is the PBX of a client profile. `freepbx`: for its
+    extensions_custom.conf, where a custom trunk dials the first context and calls in go to its inbound routes.
+    """
+    if freepbx:
+        return f"""\
+; extensions_custom.conf. The custom trunk's dial string: Local/$OUTNUM$@connector-line/n
+[connector-line]
+exten => _+X.,1,Set(__CONNECTOR_PROFILE={username})
+ same => n,Goto(connector-from-profile,${{EXTEN}},1)
+
+; calls in go on to the inbound routes, by the number that is called
+[{context}]
+include => from-trunk
+"""
     return f"""\
 ; extensions.conf, in the context of your phones: calls out, dialled as + and country code. Emergency numbers are not
 ; among them: your own dialplan sends those to a line that brings help

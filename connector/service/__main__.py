@@ -28,6 +28,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--part", choices=PARTS, help="only this one of the two processes")
     parser.add_argument("--under", type=int, help="the supervisor's pid: the process ends when that one does")
     parser.add_argument("--pulse", type=int, help="where the control process says every second that it is alive")
+    parser.add_argument("--keep-trying", action="store_true", help="try again if a process cannot begin")
     parser.add_argument("--verbose", "-v", action="store_true", help="say more")
     asked = parser.parse_args(words)
     logging.basicConfig(
@@ -37,7 +38,7 @@ def main(words: Sequence[str] | None = None) -> int:
     )
     try:
         if asked.part is None:
-            return supervisor.run(asked.config, verbose=asked.verbose)
+            return supervisor.run(asked.config, verbose=asked.verbose, keep_trying=asked.keep_trying)
         if asked.under is not None:
             _end_with(asked.under)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the supervisor waits for its signals with them blocked

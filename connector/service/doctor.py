@@ -168,7 +168,7 @@ def _files(settings: Settings) -> list[Check]:
     conf = _installed_into(settings)
     if conf is None:
         return []
-    problems = install.unreadable(conf)
+    problems = install.unreadable(conf, install.runs_as(settings))
     if problems:
         advice = f"as root: connector install --update --asterisk-conf {conf}"
         return [Check("files", "wrong", "; ".join(problems), advice)]

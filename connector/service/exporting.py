@@ -124,12 +124,18 @@ class Exporter:
 
     def _written(self, number: int, tell: Callable[[int, int], None]) -> tuple[int, int | None, int]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for left in self._folder.glob(".*.part"):  # by a connector that was stopped
-            left.unlink()
+        self._sweep()  # what a connector left that was stopped
         path = self._folder / exports.file_name(number)
         apart = self._apart
-        rows, price = apart.told(tell, _write, number, path) if apart is not None else _write(number, path, tell)
+        try:
+            rows, price = apart.told(tell, _write, number, path) if apart is not None else _write(number, path, tell)
+        finally:
+            self._sweep()  # a process that was ended leaves its part
         return rows, price, path.stat().st_size
+
+    def _sweep(self) -> None:
+        for left in self._folder.glob(".*.part"):
+            left.unlink(missing_ok=True)
 
 
 def _write(number: int, path: Path, tell: exports.Told) -> tuple[int, int | None]:

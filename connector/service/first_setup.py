@@ -41,7 +41,7 @@ class Wanted:
     `role`: `client`, whose Asterisk is a company's PBX with a provider at `peer`; or `server`, to which PBXs register,
     with a carrier at `peer`. `billed`: calls and channels cost money; else only limits count. `rates`: the text of a
     rate sheet, "" for the sample. `credit_micros`: what the profile may spend. `route`: where the number rings, "" for
-    the whole PBX. `owner`: an e-mail address that may sign in to the pages; "" for none.
+    the whole PBX. `owner`: an e-mail address that may sign in to the pages; "" for none. `freepbx`: the PBX is one.
     """
 
     role: str
@@ -59,6 +59,7 @@ class Wanted:
     number: str
     route: str
     owner: str
+    freepbx: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,9 @@ def connection(wanted: Wanted, settings: Settings) -> str:
     """What the admin of the PBX types or pastes; without the password, which was shown when it was made."""
     found = profiles.show_profile(wanted.profile)
     if wanted.role == CLIENT:
-        return connect.own_dialplan(found.username, found.options.context)
-    table = connect.table(profiles.connection(found, settings.sip))
+        return connect.own_dialplan(found.username, found.options.context, freepbx=wanted.freepbx)
+    page = profiles.connection(found, settings.sip)
+    table = connect.freepbx(page) if wanted.freepbx else connect.table(page)
     return "\n".join(f"{name}: {value}" for name, value in table) + "\n"
 
 
@@ -226,8 +228,10 @@ def _make_profile(wanted: Wanted, realm: str, usual: UsualLimits, now: int) -> d
             sign_in=wanted.sign_in, options=options, country=wanted.country,
         )  # fmt: skip
         return {}
+    # FreePBX looks for the number that is called in the Request-URI.
+    options = Options(called_in="uri") if wanted.freepbx else Options()
     issued = profiles.create_profile(
-        wanted.profile, wanted.channels, realm, now, wanted.company, country=wanted.country
+        wanted.profile, wanted.channels, realm, now, wanted.company, options=options, country=wanted.country
     )
     if wanted.billed:
         limits.begin(issued.username, usual)

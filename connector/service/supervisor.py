@@ -115,8 +115,10 @@ class _Part:
             self._process.wait()
 
 
-def run(settings: Path, *, verbose: bool = False) -> int:
-    """Until SIGTERM or SIGINT; the exit status. A process that could not begin the first time ends all of it."""
+def run(settings: Path, *, verbose: bool = False, keep_trying: bool = False) -> int:
+    """Until SIGTERM or SIGINT; the exit status. A process that could not begin the first time ends all of it, unless it
+    is to be tried for ever.
+    """
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it may be ignored where we were started, and then none comes
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     parts = [_Part(name, _command(name, settings, verbose=verbose)) for name in PARTS]
@@ -134,7 +136,7 @@ def run(settings: Path, *, verbose: bool = False) -> int:
                 status = part.ended()
                 if status is None:
                     continue
-                if status == CANNOT_BEGIN and part.starts == 1:
+                if status == CANNOT_BEGIN and part.starts == 1 and not keep_trying:
                     return 1  # it has said why
                 pause_s = part.plan_restart()
                 log.error("the %s process ended (%s): started again in %.1f s", part.name, _words(status), pause_s)

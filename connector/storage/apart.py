@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
 
 from connector.config import StoreSettings
+from connector.database.sqlite import journal_mode
 from connector.errors import StoreUnavailable
 from connector.storage import stores
 
@@ -49,34 +50,48 @@ class Apart:
         kwargs: dict[str, Any],
         tell: Callable[[int, int], None] | None,
     ) -> R:
-        with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
+        died = StoreUnavailable(f"the process for long work died ({work.__name__}): try again")
+        try:
+            process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise died from error
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
             try:
                 pickle.dump((self._store, work, args, kwargs, tell is not None), process.stdin)
                 process.stdin.flush()
-                while True:
+            except OSError as error:
+                raise died from error
+            while True:
+                try:
                     kind, value = pickle.load(process.stdout)
-                    if kind == "told" and tell is not None:
-                        tell(*value)
-                    elif kind == "failed":
-                        raise value
-                    elif kind == "done":
-                        found: R = value
-                        return found
-            except (EOFError, BrokenPipeError) as error:
-                raise StoreUnavailable(f"the process for long work died ({work.__name__}): try again") from error
-            finally:
-                process.kill()
+                except (EOFError, OSError, pickle.UnpicklingError) as error:
+                    raise died from error
+                if kind == "told" and tell is not None:
+                    tell(*value)
+                elif kind == "failed":
+                    raise value
+                elif kind == "done":
+                    found: R = value
+                    return found
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            with contextlib.suppress(OSError):  # what it did not read
+                process.stdin.close()
 
 
 def _main(told: BinaryIO, tells: BinaryIO) -> None:
     """What the process does."""
-    os.setpriority(os.PRIO_PROCESS, 0, _LOWEST)
-    with contextlib.suppress(OSError):  # a system may forbid it
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     place, work, args, kwargs, wants_tell = pickle.load(told)
-    threading.Thread(target=_end_with, args=(told,), daemon=True).start()
+    os.setpriority(os.PRIO_PROCESS, 0, _LOWEST)
+    # Without a write-ahead log who writes waits for who reads, so that one has to come to its end.
+    if place.path is None or journal_mode() == "wal":
+        with contextlib.suppress(OSError):  # a system may forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    threading.Thread(target=_end_with, args=(told.fileno(),), daemon=True).start()
 
     def tell(*value: int) -> None:
         """Say how far it is."""
@@ -94,9 +109,9 @@ def _main(told: BinaryIO, tells: BinaryIO) -> None:
     tells.flush()
 
 
-def _end_with(told: BinaryIO) -> None:
-    """End this process when the one that started it is gone."""
-    told.read()
+def _end_with(told: int) -> None:
+    """End this process when the one that started it is gone: nothing more comes, and then the end."""
+    os.read(told, 1)
     os._exit(1)
 
 

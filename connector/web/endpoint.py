@@ -33,8 +33,8 @@ from connector.errors import BadInput, Forbidden, NotFound
 from connector.notices import acts
 
 MOST_BODY = 64 * 1024
-# Characters of a rate sheet that takes half a second, which is what another process takes to begin.
-LONG_SHEET = 500_000
+# Characters of a rate sheet, and rates of a deck, that take half a second: so long another process takes to begin.
+LONG_SHEET, LONG_DECK = 500_000, 10_000
 # What is in braces in a path, and the kind of thing that it names (notices/acts.py).
 _KINDS = {
     "company": "company",
@@ -135,8 +135,11 @@ class Ask:
         return named.company_seen(self.actor.scope, asked).name
 
     def read_deck(self, text: str, mode: str) -> ReadDeck:
-        """The deck that a rate sheet makes, read in another process if it is long: call it from a thread. BadInput."""
-        run = self.place.apart if len(text) > LONG_SHEET else _here
+        """The deck that a rate sheet makes, read in another process if it is long, or changes a long one: call it from
+        a thread. BadInput.
+        """
+        is_long = len(text) > LONG_SHEET or decks.rates_of_newest(self.company) > LONG_DECK
+        run = self.place.apart if is_long else _here
         found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode)
         return found
 

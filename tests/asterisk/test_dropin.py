@@ -115,7 +115,7 @@ def test_under_sysvinit_a_script_starts_it(tmp_path: Path) -> None:
     ran = subprocess.run(["sh", str(script), "turn"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (2, f"usage: {script} start|stop|restart|force-reload|try-restart|status\n")
     settings, text = folder / "own" / "connector.toml", script.read_text()
-    assert f"--config {shlex.quote(str(settings))}\n" in text
+    assert f"--config {shlex.quote(str(settings))} --keep-trying " in text
     assert "/var/log/asterisk-connector/connector.log {" in (folder / "logrotate.d" / "asterisk-connector").read_text()
     script.write_text(text.replace("TERM/20", "TERM/2"))
     again = dropin.update_plan(etc, settings)
@@ -123,7 +123,9 @@ def test_under_sysvinit_a_script_starts_it(tmp_path: Path) -> None:
     assert again.after == ("service asterisk-connector restart",)
     dropin.install(again)
     assert script.read_text() == text
-    assert dropin.stop_command(dropin.recorded(etc)) == "update-rc.d asterisk-connector remove"
+    forget = dropin.stop_command(dropin.recorded(etc))
+    assert forget.startswith("start-stop-daemon --stop ")
+    assert forget.endswith("; update-rc.d asterisk-connector remove")
     dropin.uninstall(etc)
     assert not script.exists()
     assert not (folder / "logrotate.d" / "asterisk-connector").exists()
@@ -136,7 +138,7 @@ def test_a_path_that_a_unit_cannot_name_is_refused(tmp_path: Path) -> None:
     for name in ("two words", "100%", 'a"b'):
         folder = tmp_path / name
         folder.mkdir()
-        with pytest.raises(BadInput, match="letters, digits"):
+        with pytest.raises(BadInput, match="cannot name"):
             installed(etc, folder)
     assert contents(etc) == before
 
@@ -230,6 +232,25 @@ def test_freepbxs_own_files_are_not_touched(tmp_path: Path) -> None:
     assert known.journal.messages == tmp_path / "log" / "full"
     dropin.uninstall(etc)
     assert contents(etc) == before
+
+
+def test_freepbx_leaves_our_folders_to_us(tmp_path: Path) -> None:
+    """At each start it gives Asterisk's config to Asterisk's user. What the admin told it already stays."""
+    told = "[blacklist]\ndirectory = /somewhere\n"
+    etc = laid_out(tmp_path, {**FREEPBX, "freepbx_chown.conf": told})
+    installed(etc, tmp_path)
+    generated = etc / "connector" / "generated"
+    (etc / "other").mkdir(mode=0o700)
+    modes = {path: path.stat().st_mode for path in (generated, etc / "connector" / "ari.conf")}
+    freepbx.chown(etc, os.geteuid(), os.getegid())
+    assert {path: path.stat().st_mode for path in modes} == modes
+    assert (etc / "other").stat().st_mode & 0o777 == 0o750
+    assert (etc / "freepbx_chown.conf").read_text().startswith(told)
+    generated.chmod(0o750)  # as by a release that does not read that file
+    mended = dropin.update_plan(etc, tmp_path / "own" / "connector.toml")
+    assert [(edit.path, f"{edit.mode:o}") for edit in mended.edits] == [(generated, "2750")]
+    dropin.uninstall(etc)
+    assert (etc / "freepbx_chown.conf").read_text() == told
 
 
 def test_a_file_that_freepbx_does_not_include_is_named(tmp_path: Path) -> None:

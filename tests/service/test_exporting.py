@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from connector.billing import calls, exports, plans, reports
 from connector.billing.exports import KINDS, OF_COMPANY
 from connector.billing.profiles import Credentials
+from connector.config import StoreSettings
 from connector.core.access import EVERYTHING
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.paging import Turn
@@ -23,6 +24,7 @@ from connector.core.sheets import neutral
 from connector.database.sqlite import FileStore
 from connector.errors import BadInput, StoreUnavailable
 from connector.service.exporting import Exporter, write
+from connector.storage.apart import Apart
 from connector.storage.writer import Writer
 from tests.ari_app.conftest import until
 from tests.commands import Command
@@ -131,12 +133,23 @@ def test_numbers_are_left_alone(cell: str, written: str) -> None:
 
 async def eventually(number: int, state: str) -> exports.ExportView:
     """An export in a state, soon."""
-    await until(lambda: exports.show(number).state == state, limit_s=5)
+    await until(lambda: exports.show(number).state == state, limit_s=30)
     return exports.show(number)
 
 
+@pytest.fixture(params=["here", "apart"])
+def apart(request: pytest.FixtureRequest, store: FileStore) -> Apart | None:
+    """Whether a process of its own writes the sheets."""
+    return Apart(StoreSettings(path=store.path)) if request.param == "apart" else None
+
+
 async def test_exports_are_written_in_the_background(
-    talked: str, tmp_path: Path, writer: Writer, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+    talked: str,
+    tmp_path: Path,
+    writer: Writer,
+    clock: FixedClock,
+    apart: Apart | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One by one, on the node that was asked; one that was begun before a restart too; kept for a week."""
     monkeypatch.setattr("connector.service.exporting.EVERY_S", 0.01)
@@ -146,7 +159,7 @@ async def test_exports_are_written_in_the_background(
     begun = exports.claim("node")
     assert begun is not None and begun.state == "running"
     others = exports.ask("ledger", "another", NOW, "Acme")
-    running = asyncio.create_task(Exporter(folder, "node", writer, clock).run())
+    running = asyncio.create_task(Exporter(folder, "node", writer, clock, apart).run())
     done = await eventually(first.id, "done")
     assert (done.rows, done.total, done.name) == (5, 5, "acme-calls-2026-11.csv")
     assert (folder / f"{first.id}.csv").stat().st_size == done.bytes
@@ -180,12 +193,12 @@ def test_the_newest_sheets_are_kept(talked: str) -> None:
 
 
 async def test_a_disk_that_is_nearly_full_is_left_alone(
-    talked: str, tmp_path: Path, writer: Writer, monkeypatch: pytest.MonkeyPatch
+    talked: str, tmp_path: Path, writer: Writer, apart: Apart | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The store may be on it: the sheet fails, and says so."""
     monkeypatch.setattr("connector.service.exporting.LEAST_FREE", 2**60)
     asked = exports.ask("calls", "node", NOW, profile=talked)
-    running = asyncio.create_task(Exporter(tmp_path, "node", writer, FixedClock()).run())
+    running = asyncio.create_task(Exporter(tmp_path, "node", writer, FixedClock(), apart).run())
     assert "free on the disk" in (await eventually(asked.id, "failed")).why
     assert not parts(tmp_path)
     running.cancel()

@@ -211,6 +211,17 @@ def test_what_cannot_begin_says_why_and_ends(served: Served, port: int, said: st
     assert "Traceback" not in ran.stderr
 
 
+def test_it_may_be_told_to_try_for_ever(served: Served) -> None:
+    """As sysvinit's script tells it: what is in the way at boot may be gone a little later."""
+    with socket.create_server((HOST, WEB)):
+        command = [sys.executable, "-P", "-m", "connector.service", "--config", str(served.settings), "--keep-trying"]
+        served.child = process.start(command, served.log)
+        assert process.waited(lambda: "the control process ended (exit status 78)" in served.said(), 30), served.said()
+        assert served.child.poll() is None
+    assert process.waited(lambda: served.health() is not None, 60), served.said()
+    assert served.end() == 0
+
+
 def test_a_second_one_leaves_the_first_alone(served: Served) -> None:
     """It says that one runs, and ends; the first goes on with both of its processes."""
     served.start()

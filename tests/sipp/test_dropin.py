@@ -72,13 +72,6 @@ CUSTOM = """\
 [from-internal-custom]
 exten => +15550100,1,Answer()
  same => n,Echo()
-
-[connector-line]
-exten => _+X.,1,Set(__CONNECTOR_PROFILE=${MY_PROFILE})
- same => n,Goto(connector-from-profile,${EXTEN},1)
-
-[from-connector]
-include => from-trunk
 """
 # Channel drivers that would take ports of their own.
 NOT_LOADED = ("chan_iax2", "chan_unistim", "chan_ooh323", "pbx_dundi", "chan_mgcp", "chan_skinny", "chan_motif")
@@ -101,6 +94,7 @@ class Stock:
         self.phone, self.other = free_udp_port(), free_udp_port()
         self.parts: dict[str, subprocess.Popen[bytes]] = {}
         self._set_up: tuple[str, ...] = ()
+        self.paste = ""
         system = Path("/etc/asterisk")
         shutil.copytree(system if (system / "pjsip.conf").exists() else ASTERISK_HOME / "root/etc/asterisk", self.etc)
         for name in ("state", "run", "log"):
@@ -176,6 +170,7 @@ class Stock:
         )
         done = json.loads(self.connector(*self._set_up, told=issued.password + "\n"))
         assert done["test"]["carried"]
+        self.paste = done["connect"]
         return issued.username
 
     def set_up_again(self) -> list[str]:
@@ -243,6 +238,11 @@ class Stock:
         """The owner, the group and the mode of everything in the config."""
         found = {str(path.relative_to(self.etc)): path.stat() for path in self.etc.rglob("*")}
         return {name: (stat.st_uid, stat.st_gid, stat.st_mode) for name, stat in found.items()}
+
+    def is_given_by_freepbx(self) -> None:
+        """As FreePBX does it when it starts."""
+        if os.geteuid() == 0:
+            freepbx.chown(self.etc, self.asterisk.uid, self.asterisk.gid)
 
     def start_asterisk(self) -> None:
         """Start it, and wait until it takes calls."""
@@ -443,11 +443,13 @@ def test_an_admins_asterisk_goes_on_with_the_connector_in_it_and_without_it_agai
 
 
 def test_freepbx_and_the_connector_share_an_asterisk(bench: Bench, freepbx_stock: Stock) -> None:
-    """Set up by one command, FreePBX's outbound route dials the connector as a custom trunk, and calls in arrive at its
-    inbound routes; nobody has to buy anything. Taken out, its custom files are as they were, the empty ones among them,
-    and Asterisk starts.
+    """Set up by one command, whose lines are pasted as they are, FreePBX's outbound route dials the connector as a
+    custom trunk, and calls in arrive at its inbound routes; nobody has to buy anything. FreePBX gives its files their
+    owners anew, and that changes nothing. Taken out, its custom files are as they were, the empty ones among them, and
+    Asterisk starts.
     """
     stock = freepbx_stock
+    stock.is_given_by_freepbx()
     before, owners = stock.bytes(), stock.owners()
     stock.start_asterisk()
     issued = stock.set_up()
@@ -455,13 +457,13 @@ def test_freepbx_and_the_connector_share_an_asterisk(bench: Bench, freepbx_stock
     stock.end("asterisk")
     stock.choose_ports()
     stock.start_asterisk()
+    stock.is_given_by_freepbx()
     stock.start_connector()
-    username = json.loads(stock.connector("profile", "list", "--json"))[0]["username"]
-    stock.put("extensions_custom.conf", "${MY_PROFILE}", username)
+    stock.append("extensions_custom.conf", stock.paste)
     stock.told("dialplan reload")
     stock.has_its_line(issued)
     assert stock.findings() == {}
-    stock.put("extensions_custom.conf", username, "${MY_PROFILE}")
+    stock.put("extensions_custom.conf", stock.paste, "")
     stock.end("connector")
     stock.connector("uninstall", *stock.conf)
     assert (stock.bytes(), stock.owners()) == (before, owners)

@@ -106,6 +106,17 @@ def test_a_process_that_is_killed_is_one_clear_line(apart: Apart) -> None:
         apart(dies)
 
 
+def test_an_answer_that_is_cut_off_is_one_too(apart: Apart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of it, none of it, and no process at all."""
+    for shell in (r"head -c 1 > /dev/null; printf '\200\005\225'", "exit 1", "exec sleep 0"):
+        monkeypatch.setattr("connector.storage.apart._COMMAND", ("sh", "-c", shell))
+        with pytest.raises(StoreUnavailable, match="the process for long work died"):
+            apart(decks.read, much.rate_sheet(3_000), NOW)
+    monkeypatch.setattr("connector.storage.apart._COMMAND", ("/nowhere/python",))
+    with pytest.raises(StoreUnavailable, match="the process for long work died"):
+        apart(decks.read, "", NOW)
+
+
 def test_it_ends_with_the_process_that_started_it(store: FileStore) -> None:
     """Killed, that one cannot end anything itself."""
     code = (

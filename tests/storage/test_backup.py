@@ -14,6 +14,7 @@ import pytest
 from connector.asterisk import accounts
 from connector.billing import calls, credit, history, ledger, plans, restored
 from connector.billing.profiles import Credentials
+from connector.cli.accounts import acting_as
 from connector.core.calls import Admitted
 from connector.core.plans import DAY_MS
 from connector.database.models import database
@@ -169,6 +170,16 @@ def test_what_root_restores_belongs_to_the_connectors_user(
     assert "connector.db" in made
     assert set(made.values()) == {account.uid}
     assert os.geteuid() == os.getuid()
+
+
+def test_who_acts_as_another_user_does_not_have_roots_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL's library would look for certificates there, and fail because it may not."""
+    monkeypatch.setenv("HOME", "/root")
+    other = accounts.named("nobody") if os.geteuid() == 0 else accounts.own()
+    assert other is not None
+    with acting_as(other):
+        assert os.environ.get("HOME") == (None if os.getuid() == 0 else "/root")
+    assert os.environ["HOME"] == "/root"
 
 
 async def test_nothing_begins_before_somebody_has_looked(office: Credentials) -> None:

@@ -55,6 +55,7 @@ PACKAGED_UNITS = Path("/usr/lib/systemd/system")
 # The script for sysvinit. It has the name of the rule for logrotate; the folder tells which of the two it is.
 SCRIPT = "asterisk-connector"
 SCRIPTS = "init.d"
+_OF_SYSVINIT = ("update-rc.d", "start-stop-daemon")
 LOG = Path("/var/log/asterisk-connector/connector.log")
 _HEAD = "# Written by `connector install`"
 STORE = Path("/var/lib/asterisk-connector")
@@ -64,6 +65,7 @@ AS_ROOT = (
 )
 VERSION_VARIABLE = "CONNECTOR_DIALPLAN"
 RING_S = 60
+_ODD_FOR_SYSTEMD = re.compile(r"""[\s"'%$;\\]""")
 _BEGIN, _END = "; >>> connector", "; <<< connector"
 _BROKEN = " (a line break was added before this)"
 _MADE = " (this file was made for it)"
@@ -82,6 +84,9 @@ _FREEPBX_OPTIONS = {
     "http_custom.conf": ("enabled = yes", "sessionlimit = 200"),
     "cel_general_custom.conf": ("enable = yes", "events = CHAN_START,ANSWER,HANGUP"),
 }
+# `fwconsole chown`, at each start of FreePBX, gives everything in Asterisk's config folder to Asterisk's user, but for
+# what this file names (FreePBX's Chown.class.php; some releases look at the folder of a file only, so both are named).
+_FREEPBX_CHOWN = "freepbx_chown.conf"
 # What has Asterisk read a changed file again, without ending a call.
 _RELOADS = {
     "extensions.conf": "dialplan reload",
@@ -157,9 +162,9 @@ def unit_texts(words: Mapping[str, str]) -> dict[str, str]:
     generated, protect_home.
     """
     folder = resources.files("connector.service") / "units"
-    odd = next((word for word in words.values() if not re.fullmatch(r"[A-Za-z0-9/@._-]+", word)), None)
+    odd = next((word for word in words.values() if _ODD_FOR_SYSTEMD.search(word)), None)
     if odd is not None:
-        raise BadInput(f"systemd's units can only name paths of letters, digits, '.', '_', '-' and '@', not {odd!r}")
+        raise BadInput(f"systemd's units cannot name {odd!r}: it has a space, a quote, or one of % $ ; \\")
     return {name: filled((folder / name).read_text(), words, name) for name in UNITS}
 
 
@@ -170,9 +175,10 @@ def script_text(words: Mapping[str, str]) -> str:
 
 
 def service_folder() -> Path:
-    """Where the init system that runs here looks for its units or scripts."""
+    """Where the init system that runs here looks for its units, or its scripts if it is sysvinit as Debian has it."""
     systemd, scripts = Path("/etc/systemd/system"), Path("/etc") / SCRIPTS
-    return scripts if not Path("/run/systemd/system").exists() and scripts.is_dir() else systemd
+    is_debians = scripts.is_dir() and not scripts.is_symlink() and all(map(shutil.which, _OF_SYSVINIT))
+    return scripts if is_debians and not Path("/run/systemd/system").exists() else systemd
 
 
 def start_command(files: Iterable[Path]) -> str:
@@ -187,11 +193,15 @@ def start_command(files: Iterable[Path]) -> str:
 
 
 def stop_command(files: Iterable[Path]) -> str:
-    """What has the init system forget the connector, once its files are gone; "" if none is for an init system."""
-    units = [path.name for path in files if path.name in UNITS]
-    if units:
-        return f"systemctl disable --now {' '.join(units)}; systemctl daemon-reload"
-    return f"update-rc.d {SCRIPT} remove" if any(_is_script(path) for path in files) else ""
+    """What stops the connector and has the init system forget it, once its files are gone; "" if none is for an init
+    system.
+    """
+    known = list(files)
+    if any(_is_script(path) for path in known):  # which is gone by then
+        stop = f"start-stop-daemon --stop --oknodo --retry TERM/20/KILL/5 --remove-pidfile --pidfile /run/{SCRIPT}.pid"
+        return f"{stop}; update-rc.d {SCRIPT} remove"
+    units = sorted({path.name for path in known if path.name in UNITS})
+    return f"systemctl disable --now {' '.join(units)}; systemctl daemon-reload" if units else ""
 
 
 def dialplan_version() -> str:
@@ -225,7 +235,7 @@ def plan(
         raise BadInput(f"{settings} is there already: move it away, or name another file by --settings")
     asterisk, ours = accounts.of_asterisk(conf), _ours(user)
     keys = tuple(secrets.token_urlsafe(24) for _ in range(3))
-    freepbx = _is_freepbx(conf)
+    freepbx = is_freepbx(conf)
     texts, notes = _own_files(conf, keys[0], keys[1], "connector", sip_host, freepbx)
     edits = _folders(conf, asterisk, ours) + _own_edits(conf, texts, _shared_group(asterisk, ours))
     for path, text in _system_texts(conf, settings, store, asterisk, ours, logrotate, units).items():
@@ -233,8 +243,7 @@ def plan(
             edits.append(_system_edit(path, text))
     after = ["asterisk -rx 'core restart when convenient'"]  # modules that were off are loaded then
     by_script = units is not None and units.name == SCRIPTS
-    packaged = [] if by_script else [PACKAGED_UNITS / name for name in UNITS if (PACKAGED_UNITS / name).exists()]
-    command = start_command([*packaged, *(edit.path for edit in edits)])
+    command = start_command([*([] if by_script else packaged_units()), *(edit.path for edit in edits)])
     after += [command] if command else []
     edits += _includes(conf, freepbx)
     edits.append(Edit("folder", store, mode=0o750, owner=(ours.uid, ours.gid)))
@@ -268,22 +277,25 @@ def update_plan(conf: Path, settings: Path) -> Plan:
         known = config.read(settings)
     except SettingsError as error:
         raise BadInput(f"{error}; name the settings file by --settings") from error
-    freepbx = _is_freepbx(conf)
+    freepbx = is_freepbx(conf)
     ari, ami = known.ari.password.get_secret_value(), known.ami.password.get_secret_value()
     own_transport = known.sip.transport == OWN_TRANSPORT
     texts, _ = _own_files(conf, ari, ami, known.ari.app, known.sip.host, freepbx, own_transport=own_transport)
-    generated = conf / OURS / "generated"
-    asterisk, ours = accounts.of_asterisk(conf), accounts.owner_of(generated if generated.is_dir() else settings)
+    asterisk, ours = accounts.of_asterisk(conf), runs_as(known)
     shared = _shared_group(asterisk, ours)
     folders = [each for each in _folders(conf, asterisk, ours) if not _is_given(each)]
     files = [each for each in _own_edits(conf, texts, shared) if _text(each.path) != each.text or not _is_given(each)]
     lines = [each for each in _includes(conf, freepbx) if _block_of(_text(each.path)) != each.lines]
     store = known.store.path.parent if known.store.path else STORE
     system: dict[Path, str] = {}
+    notes: list[str] = []
     for path in (found for found in recorded(conf) if found.name != JOURNAL):
         is_unit = path.name in UNITS or _is_script(path)
         logrotate, units = (None, path.parent) if is_unit else (path.parent, None)
-        system |= _system_texts(conf, settings, store, asterisk, ours, logrotate, units)
+        try:
+            system |= _system_texts(conf, settings, store, asterisk, ours, logrotate, units)
+        except BadInput as error:
+            notes.append(f"{path} stays as it is: {error}")
     outside = [_system_edit(path, text) for path, text in system.items() if _text(path) != text]
     difference = [line for each in files for line in _difference(each)]
     difference += [f"{each.path}: {line}" for each in lines for line in each.lines]
@@ -296,7 +308,7 @@ def update_plan(conf: Path, settings: Path) -> Plan:
         after.append(f"systemctl daemon-reload && systemctl restart {' '.join(UNITS)}")
     if any(_is_script(path) for path in system):
         after.append(f"service {SCRIPT} restart")
-    return Plan(conf, settings, tuple(edits), (), tuple(after), tuple(difference))
+    return Plan(conf, settings, tuple(edits), tuple(notes), tuple(after), tuple(difference))
 
 
 def install(found: Plan) -> list[str]:
@@ -325,19 +337,25 @@ def install(found: Plan) -> list[str]:
     except OSError as error:
         _take_back(undo)
         raise BadInput(f"{error.filename or 'a file'} cannot be written: {error.strerror}") from error
-    return unreadable(found.conf, found.settings)
+    return unreadable(found.conf, runs_as(config.read(found.settings)), found.settings)
 
 
-def unreadable(conf: Path, settings: Path | None = None) -> list[str]:
-    """What Asterisk's user cannot read of our files, and our user cannot write, in words; none if nothing is wrong.
+def runs_as(known: config.Settings) -> Account:
+    """Whom the connector runs as: the owner of its store's folder, or of what it generates."""
+    folder = known.store.path.parent if known.store.path else known.sip.generated
+    return accounts.owner_of(folder) if folder.exists() else accounts.own()
 
-    Our user is the owner of the generated files. `settings`: the settings file, if it is to be looked at too.
+
+def unreadable(conf: Path, ours: Account, settings: Path | None = None) -> list[str]:
+    """What Asterisk's user cannot read of our files, and ours cannot write, in words; none if nothing is wrong.
+
+    `settings`: the settings file, if it is to be looked at too.
     """
     asterisk = accounts.of_asterisk(conf)
     generated = conf / OURS / "generated"
     if not generated.is_dir():
         return []
-    ours, journal = accounts.owner_of(generated), _journal_folder(conf)
+    journal = _journal_folder(conf)
     wanted = [(asterisk, path, READ, "read") for path in _files_for_asterisk(conf)]
     wanted += [(asterisk, journal, WRITE | accounts.ENTER, "write to")]
     wanted += [(ours, generated, WRITE | accounts.ENTER, "write to")]
@@ -443,7 +461,7 @@ def _system_texts(
         found[logrotate / ROTATION] = _rotation(_journal_folder(conf), asterisk)
     if units is not None and units.name == SCRIPTS:
         found[units / SCRIPT] = script_text(words)
-    elif units is not None:
+    elif units is not None and units.is_dir():
         found |= {units / name: text for name, text in unit_texts(words).items()}
     return found
 
@@ -460,6 +478,11 @@ def _system_edit(path: Path, text: str) -> Edit:
 def _must_be_asterisks(conf: Path) -> None:
     if not (conf / "asterisk.conf").is_file() and not (conf / "extensions.conf").is_file():
         raise BadInput(f"there is no Asterisk config in {conf}: name its folder by --asterisk-conf")
+
+
+def packaged_units() -> list[Path]:
+    """Those of our units that the Debian package brought."""
+    return [PACKAGED_UNITS / name for name in UNITS if (PACKAGED_UNITS / name).exists()]
 
 
 def _ours(user: str) -> Account:
@@ -481,8 +504,8 @@ def _shared_group(asterisk: Account, ours: Account) -> int:
     return asterisk.gid if asterisk.gid != 0 else ours.gid
 
 
-def _is_freepbx(conf: Path) -> bool:
-    """Its extensions.conf includes what it writes."""
+def is_freepbx(conf: Path) -> bool:
+    """Whether it is FreePBX's: its extensions.conf includes what FreePBX writes."""
     return conf / "extensions_additional.conf" in conf_files.includes(conf, "extensions.conf")
 
 
@@ -560,6 +583,8 @@ def _includes(conf: Path, freepbx: bool) -> list[Edit]:
         edits.append(Edit("lines", path, lines=(f"#tryinclude {OURS}/{name}",)))
     if freepbx:
         edits += [Edit("lines", conf / name, lines=options) for name, options in _FREEPBX_OPTIONS.items()]
+        kept = tuple(f"directory = {folder}" for folder in (conf / OURS, conf / OURS / "generated"))
+        edits.append(Edit("lines", conf / _FREEPBX_CHOWN, lines=("[blacklist]", *kept)))
     edits.append(Edit("lines", conf / "cel_custom.conf", lines=(f"#tryinclude {OURS}/cel_custom.conf",)))
     return edits
 
