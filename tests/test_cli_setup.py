@@ -62,7 +62,10 @@ def first(connector: Command, store: FileStore) -> Iterator[Setup]:
     """Nothing is set up yet. The folder is one that another user may enter."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        yield Setup(connector, Path(name))
+        made = Setup(connector, Path(name))
+        for folder in (made.etc, made.folder / "log"):
+            folder.chmod(0o755)
+        yield made
         store.open()
 
 
