@@ -72,7 +72,7 @@ def own() -> Account:
 
 
 def of_asterisk(etc: Path) -> Account:
-    """Whom Asterisk with the config in `etc` runs as: what asterisk.conf says, else who has what it writes.
+    """The user that Asterisk with the config in `etc` runs as: by asterisk.conf, else the owner of what it writes.
 
     Its control socket is asked first, which is the running Asterisk's own, then the folder of its database.
     """

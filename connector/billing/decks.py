@@ -105,7 +105,7 @@ def rates_of_newest(company: str | None = None) -> int:
     """How many rates the newest deck of a company has, in use or not yet; 0 without one."""
     with reading():
         found = _newest(company_row(company).id)
-        return Deck.get_by_id(found[0][0]).rates if found else 0
+        return int(Deck.select(Deck.rates).where(Deck.id == found[0][0]).scalar()) if found else 0
 
 
 def load(

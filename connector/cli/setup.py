@@ -67,7 +67,7 @@ class Place:
         if self.units.name == dropin.SCRIPTS:
             places = [self.units / dropin.SCRIPT]
         else:
-            places = [place / name for place in (self.units, dropin.PACKAGED_UNITS) for name in dropin.UNITS]
+            places = [*(self.units / name for name in dropin.UNITS), *dropin.packaged_units()]
         return dropin.start_command([path for path in places if path.exists()])
 
 

@@ -527,7 +527,7 @@ def _answers_options(host: str, port: int) -> bool:
 
 
 def _sip(settings: Settings) -> Check:
-    """Somebody has to have the SIP port, and who has it cannot be us."""
+    """Whether a program listens at the SIP port: this one cannot bind it then."""
     # The address that others see may be a router's: then the port is looked for on all addresses of this machine.
     for address in (settings.sip.host, "0.0.0.0"):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

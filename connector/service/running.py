@@ -78,7 +78,7 @@ async def own(store: StoreDoor) -> None:
 
 async def run_until_stopped(store: StoreDoor, work: dict[str, Work], at_once: dict[str, Work]) -> None:
     """Begin each work by its name, `at_once` or when the store may be used, and return when all of it is stopped, at
-    SIGTERM or SIGINT. What ends a work that should never end is raised. systemd is told of the begin and the end.
+    SIGTERM or SIGINT. What ends a work that should never end is raised. systemd is told when that begins and ends.
     """
     looked_at = asyncio.Event()
     tasks = [asyncio.create_task(once(looked_at, begin), name=name) for name, begin in work.items()]

@@ -1,8 +1,8 @@
 """Runs long work that only reads the store in a process of its own, which gets the processor after everybody else.
 
-In a thread it would take turns with the pages and with the sound of call buttons, by Python's lock; and calls would
-share the processor with it. The process is told what to do on its standard input, and tells on its output how far it
-is and what it found, as pickles. It ends with the one that started it, whatever becomes of that: its input ends then.
+In a thread it would hold Python's lock, for which pages and the sound of call buttons wait, and take processor time
+from calls. The process reads its work on its standard input, and writes its progress and its result to its output, as
+pickles. It ends with the process that started it, also if that is killed: then its input ends.
 """
 
 from __future__ import annotations

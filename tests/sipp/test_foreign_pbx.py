@@ -99,14 +99,7 @@ def test_a_stock_pbx_calls_holds_transfers_and_is_called(
             ("ok", NUMBERS["answered_us"]),
         }
 
-        outcome = bench.begin("called")
-        run = called_from_the_network(bench, NUMBER)
-        rings = office.phone.rings()
-        rings.picks_up()
-        bench.until(outcome, "it is up", lambda: bench.answered() == 1, 5)
-        assert rings.bye() == 200
-        run.end()
-        (cdr,) = ended(bench, outcome)
+        cdr = taken(bench, office.phone, NUMBER)
         assert (cdr.ending, cdr.direction, cdr.called, cdr.hung_up_by) == ("ok", "in", NUMBER, "callee")
 
         outcome = bench.begin("transferred by itself")
@@ -162,6 +155,19 @@ def ended(bench: Bench, outcome: Outcome) -> list[CdrView]:
     found = bench.end(outcome)
     assert outcome.problems == []
     return found
+
+
+def taken(bench: Bench, phone: Phone, number: str) -> CdrView:
+    """The CDR of a call to a number that a phone takes and hangs up."""
+    outcome = bench.begin(f"called at {number}")
+    run = called_from_the_network(bench, number)
+    rings = phone.rings()
+    rings.picks_up()
+    bench.until(outcome, "it is up", lambda: bench.answered() == 1, 5)
+    assert rings.bye() == 200
+    run.end()
+    (cdr,) = ended(bench, outcome)
+    return cdr
 
 
 def invited_anew(call: Dialog, body: str) -> int:

@@ -21,7 +21,7 @@ from lab.load import Bench
 from lab.phone import Phone
 from lab.ports import HOST, free_udp_port
 from lab.run import endpoint_state
-from tests.sipp.test_foreign_pbx import called_from_the_network, ended
+from tests.sipp.test_foreign_pbx import called_from_the_network, ended, taken
 
 FIRST, SECOND = "+442079460660", "+442079460661"
 
@@ -73,14 +73,7 @@ def test_it_calls_and_its_numbers_are_told_apart(bench: Bench, office: Office) -
     (cdr,) = ended(bench, outcome)
     assert (cdr.ending, cdr.direction, cdr.called) == ("ok", "out", NUMBERS["answered"])
 
-    outcome = bench.begin("in, to the first")
-    run = called_from_the_network(bench, FIRST)
-    rings = office.phone.rings()
-    rings.picks_up()
-    bench.until(outcome, "it is up", lambda: bench.answered() == 1, 5)
-    assert rings.bye() == 200
-    run.end()
-    (cdr,) = ended(bench, outcome)
+    cdr = taken(bench, office.phone, FIRST)
     assert (cdr.ending, cdr.direction, cdr.called) == ("ok", "in", FIRST)
 
     outcome = bench.begin("in, to the second")

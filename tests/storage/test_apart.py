@@ -35,7 +35,7 @@ def where(tell: Callable[[int, int], None]) -> tuple[int, int]:
 
 
 def for_ever(tell: Callable[[int, int], None]) -> None:
-    """Work without an end."""
+    """Work without an end, with a pause in each step so that its output is not full."""
     while True:
         tell(os.getpid(), 0)
         time.sleep(0.01)

@@ -57,6 +57,7 @@ SCRIPT = "asterisk-connector"
 SCRIPTS = "init.d"
 _OF_SYSVINIT = ("update-rc.d", "start-stop-daemon")
 LOG = Path("/var/log/asterisk-connector/connector.log")
+_EACH_WEEK = "    weekly\n    maxsize 100M\n    rotate 8\n    missingok\n    notifempty\n    compress"
 _HEAD = "# Written by `connector install`"
 STORE = Path("/var/lib/asterisk-connector")
 AS_ROOT = (
@@ -161,17 +162,22 @@ def unit_texts(words: Mapping[str, str]) -> dict[str, str]:
     """The service units, by file name, filled in. `words`: user, group, asterisk_group, python, settings, store,
     generated, protect_home.
     """
-    folder = resources.files("connector.service") / "units"
+    return {name: _unit_text(name, words) for name in UNITS}
+
+
+def _unit_text(name: str, words: Mapping[str, str]) -> str:
     odd = next((word for word in words.values() if _ODD_FOR_SYSTEMD.search(word)), None)
     if odd is not None:
         raise BadInput(f"systemd's units cannot name {odd!r}: it has a space, a quote, or one of % $ ; \\")
-    return {name: filled((folder / name).read_text(), words, name) for name in UNITS}
+    return filled(_template(name), words, name)
 
 
-def script_text(words: Mapping[str, str]) -> str:
-    """The script for sysvinit, filled in with the same words."""
-    text = (resources.files("connector.service") / "units" / SCRIPT).read_text()
-    return filled(text, {name: shlex.quote(word) for name, word in words.items()}, SCRIPT)
+def _script_text(words: Mapping[str, str]) -> str:
+    return filled(_template(SCRIPT), {name: shlex.quote(word) for name, word in words.items()}, SCRIPT)
+
+
+def _template(name: str) -> str:
+    return (resources.files("connector.service") / "units" / name).read_text()
 
 
 def service_folder() -> Path:
@@ -238,9 +244,12 @@ def plan(
     freepbx = is_freepbx(conf)
     texts, notes = _own_files(conf, keys[0], keys[1], "connector", sip_host, freepbx)
     edits = _folders(conf, asterisk, ours) + _own_edits(conf, texts, _shared_group(asterisk, ours))
-    for path, text in _system_texts(conf, settings, store, asterisk, ours, logrotate, units).items():
-        if path.parent.is_dir() and _text(PACKAGED_UNITS / path.name) != text:
-            edits.append(_system_edit(path, text))
+    words = _unit_words(conf, settings, store, ours, _shared_group(asterisk, ours))
+    for path in _system_files(logrotate, units):
+        if path.parent.is_dir():
+            text = _system_text(path, conf, asterisk, words)
+            if _text(PACKAGED_UNITS / path.name) != text:
+                edits.append(_system_edit(path, text))
     after = ["asterisk -rx 'core restart when convenient'"]  # modules that were off are loaded then
     by_script = units is not None and units.name == SCRIPTS
     command = start_command([*([] if by_script else packaged_units()), *(edit.path for edit in edits)])
@@ -289,11 +298,10 @@ def update_plan(conf: Path, settings: Path) -> Plan:
     store = known.store.path.parent if known.store.path else STORE
     system: dict[Path, str] = {}
     notes: list[str] = []
+    words = _unit_words(conf, settings, store, ours, shared)
     for path in (found for found in recorded(conf) if found.name != JOURNAL):
-        is_unit = path.name in UNITS or _is_script(path)
-        logrotate, units = (None, path.parent) if is_unit else (path.parent, None)
         try:
-            system |= _system_texts(conf, settings, store, asterisk, ours, logrotate, units)
+            system[path] = _system_text(path, conf, asterisk, words)
         except BadInput as error:
             notes.append(f"{path} stays as it is: {error}")
     outside = [_system_edit(path, text) for path, text in system.items() if _text(path) != text]
@@ -445,25 +453,19 @@ def _own_edits(conf: Path, texts: Mapping[str, str], shared: int) -> list[Edit]:
     return [Edit("file", conf / OURS / name, text, owner=owner) for name, text in texts.items()]
 
 
-def _system_texts(
-    conf: Path,
-    settings: Path,
-    store: Path,
-    asterisk: Account,
-    ours: Account,
-    logrotate: Path | None,
-    units: Path | None,
-) -> dict[Path, str]:
+def _system_files(logrotate: Path | None, units: Path | None) -> list[Path]:
     """The files for logrotate and for the init system, in the folders that are given (None: there is none)."""
-    words = _unit_words(conf, settings, store, ours, _shared_group(asterisk, ours))
-    found = {}
-    if logrotate is not None:
-        found[logrotate / ROTATION] = _rotation(_journal_folder(conf), asterisk)
-    if units is not None and units.name == SCRIPTS:
-        found[units / SCRIPT] = script_text(words)
-    elif units is not None and units.is_dir():
-        found |= {units / name: text for name, text in unit_texts(words).items()}
+    found = [logrotate / ROTATION] if logrotate is not None else []
+    if units is not None:
+        found += [units / name for name in ((SCRIPT,) if units.name == SCRIPTS else UNITS)]
     return found
+
+
+def _system_text(path: Path, conf: Path, asterisk: Account, words: Mapping[str, str]) -> str:
+    """What one of those files is to have in it."""
+    if path.name in UNITS:
+        return _unit_text(path.name, words)
+    return _script_text(words) if _is_script(path) else _rotation(_journal_folder(conf), asterisk)
 
 
 def _is_script(path: Path) -> bool:
@@ -699,8 +701,7 @@ def _transports(conf: Path) -> dict[str, tuple[str, int]]:
 
 def recorded(conf: Path) -> list[Path]:
     """What an install made outside of our own folder and is to be removed: the rotation, the units or the script, and
-    the journal's folder. Not
-    the settings and the store, and nothing else, whatever the record says.
+    the journal's folder. Not the settings and the store, and nothing else, whatever the record says.
     """
     try:
         found = [Path(each) for each in json.loads(_text(conf / OURS / RECORD) or "{}").get("made", [])]
@@ -739,21 +740,11 @@ def _rotation(journal: Path, asterisk: Account) -> str:
 {_HEAD}, removed by `connector uninstall`
 {journal / "connector.csv"} {{
 {f"    su {asterisk.name} {asterisk.group}" if known else "    # Asterisk runs as root, or its user has no name here"}
-    weekly
-    maxsize 100M
-    rotate 8
-    missingok
-    notifempty
-    compress
+{_EACH_WEEK}
     delaycompress
 }}
 {LOG} {{
-    weekly
-    maxsize 100M
-    rotate 8
-    missingok
-    notifempty
-    compress
+{_EACH_WEEK}
     # It is appended to, by processes that keep it open.
     copytruncate
 }}
