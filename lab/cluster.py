@@ -78,6 +78,7 @@ def limit_of_both(cluster: Cluster) -> Outcome:
     outcome = cluster.begin("160 on each of two nodes, 80 a second")
     runs = [node.caller(UNTIL_BYE, 160, 40).start() for node in (cluster.first, cluster.second)]
     cluster.first.until(outcome, "300 calls are up", lambda: cluster.up() == LIMIT, 12)
+    cluster.first.until_refused(outcome, 20)
     outcome.check("calls that have a channel", cluster.first.live(), LIMIT)
     cluster.first.instance.far_end_hangs_up()
     results = [run.wait(60) for run in runs]

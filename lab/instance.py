@@ -34,8 +34,6 @@ PROJECT = Path(__file__).parent.parent
 _LONGEST_RUN_DIR = 107 - len("/asterisk.ctl")
 # 300 calls take about 3,000 descriptors.
 _WANTED_FILES = 8192
-# At the calls that the far end still has, when it is to end them all.
-_LOOKS = 4
 
 
 @dataclass(frozen=True)
@@ -131,14 +129,10 @@ class Instance:
 
     def far_end_hangs_up(self) -> None:
         """Every call of the carrier and PBX is ended by them, one after the other: were hundreds ended at once, how
-        long each talked would be a question of how busy the machine is. One that was missed is ended by another look.
+        long each talked would be a question of how busy the machine is.
         """
-        for _ in range(_LOOKS):
-            lines = self._far_end_told("core show channels concise").splitlines()
-            for line in lines:
-                self._far_end_told(f"channel request hangup {line.partition('!')[0]}")
-            if not lines:
-                return
+        for line in self._far_end_told("core show channels concise").splitlines():
+            self._far_end_told(f"channel request hangup {line.partition('!')[0]}")
 
     def far_end_registered(self) -> int:
         """As how many PBXs the far end is registered with the Asterisk under test; 0 also while it starts."""

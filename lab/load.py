@@ -285,6 +285,16 @@ class Bench:
         if not process.waited(condition, limit_s, 0.1):
             outcome.problems.append(f"not within {limit_s:.0f} s: {what}")
 
+    def until_refused(self, outcome: Outcome, count: int) -> None:
+        """Wait until this many calls have been refused since the scenario began: one that SIPp offers later than that,
+        when others have hung up already, is admitted rightly.
+        """
+
+        def refused() -> int:
+            return sum(1 for cdr in self.new_cdrs() if cdr.ending == "refused")
+
+        self.until(outcome, f"{count} calls are refused", lambda: refused() == count, 12)
+
     def in_store(self, question: Callable[[], T]) -> T:
         """Ask something of the lab's store, or do something in it, beside the connector that runs."""
         store = stores.opened(self.instance.store)
@@ -323,6 +333,7 @@ def burst(bench: Bench) -> Outcome:
     outcome = bench.begin("320 at once")
     run = bench.caller(UNTIL_BYE, 320, 320, rate_period_ms=100).start()
     bench.until(outcome, "300 calls are up", lambda: bench.answered() == LIMIT, 12)
+    bench.until_refused(outcome, 20)
     outcome.check("calls that are up", bench.live(), LIMIT)
     bench.instance.far_end_hangs_up()
     result = run.wait(60)
