@@ -1,4 +1,7 @@
-"""connector.toml, read and checked once at start. Unknown keys are errors: a typo must not become a default."""
+"""connector.toml, read and checked once at start. Unknown keys are errors: a typo must not become a default.
+
+connector/sample-settings.toml shows every setting with its usual value.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from connector.errors import SettingsError
@@ -20,6 +32,15 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,30}$")]
 # FreePBX names them by their address: 0.0.0.0-udp.
 Transport = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,60}$")]
+
+
+def _not_the_samples(secret: SecretStr) -> SecretStr:
+    if secret.get_secret_value() == "...":
+        raise PydanticCustomError("secret", "it is the sample's: put your own in its place")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_not_the_samples)]
 
 
 class _Section(BaseModel):
@@ -45,7 +66,7 @@ class StoreSettings(_Section):
     path: Path | None = None
     key: Path | None = None
     url: Annotated[str, Field(pattern=r"^postgresql://")] | None = None
-    password: SecretStr | None = None
+    password: Secret | None = None
 
     @property
     def key_path(self) -> Path:
@@ -80,7 +101,7 @@ class AriSettings(_Section):
     port: Port = 8088
     prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]{0,60}$")] = ""
     user: Name
-    password: SecretStr
+    password: Secret
     app: Name = "connector"
 
     @property
@@ -101,7 +122,7 @@ class AmiSettings(_Section):
     host: str = "127.0.0.1"
     port: Port = 5038
     user: Name
-    password: SecretStr
+    password: Secret
 
 
 class SipSettings(_Section):
@@ -189,7 +210,7 @@ class WebSettings(ListenSettings):
     """
 
     port: Port = 8080
-    token: SecretStr
+    token: Secret
     proxies: tuple[str, ...] = ()
     certificate: Path | None = None
     private_key: Path | None = None
@@ -222,7 +243,7 @@ class MailSettings(_Section):
     port: Port = 587
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: str | None = None
-    password: SecretStr | None = None
+    password: Secret | None = None
     sender: Annotated[str, Field(pattern=r"^[^@\s]{1,64}@[^@\s]{1,190}$")]
 
 
@@ -242,7 +263,7 @@ class FastAgiSettings(ListenSettings):
 
     port: Port = 4573
     allowed: tuple[str, ...] = ("127.0.0.1",)
-    secret: SecretStr | None = None
+    secret: Secret | None = None
 
 
 class GateSettings(_Section):
@@ -306,7 +327,7 @@ def read(path: Path) -> Settings:
         text = path.read_text()
     except FileNotFoundError:
         raise SettingsError(
-            f"there is no settings file {path}: 'make run' makes one, or name one by --config"
+            f"there is no settings file {path}: 'connector setup' makes one, or name yours by --config"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error}") from error

@@ -193,6 +193,7 @@ def _files(root: Path) -> None:
     _write(root / f"usr/lib/sysusers.d/{NAME}.conf", _SYSUSERS.format(name=NAME))
     documents = root / f"usr/share/doc/{NAME}"
     _write(documents / "copyright", (PROJECT / "LICENSE").read_text())
+    _write(documents / "connector.toml", (PROJECT / "connector/sample-settings.toml").read_text())
     for path in (PROJECT / "CHANGELOG.md", PROJECT / "docs/install.md", PROJECT / "docs/freepbx.md"):
         _write(documents / path.name, path.read_text())
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+import subprocess
+import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -18,6 +21,7 @@ from lab import freepbx
 from lab.instance import PROJECT
 from tests.asterisk.test_dropin import PLAIN, contents, laid_out
 from tests.commands import Command
+from tests.terminal import Terminal
 
 CLIENT = (
     *("--role", "client", "--company", "Acme Ltd", "--currency", "GBP", "--time-zone", "Europe/London"),
@@ -141,6 +145,46 @@ def test_bad_input_changes_nothing(first: Setup, words: tuple[str, str], said: s
     assert not first.connector.settings.exists()
 
 
+OTHERWISE = [
+    (("--channels", "6"), "has 4 channels, not 6: 'connector channels change office 6'"),
+    (("--country", "DE"), "dials as in GB, not DE: 'connector profile change office --country DE'"),
+    (
+        ("--provider", "192.0.2.77:5080"),
+        "is 192.0.2.10:5060, not 192.0.2.77:5080: 'connector trunk change office --address 192.0.2.77 --port 5080'",
+    ),
+    (("--time-zone", "Europe/Paris"), "is in Europe/London, not Europe/Paris; that stays"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), OTHERWISE, ids=[words[0] for words, _ in OTHERWISE])
+def test_what_is_there_otherwise_is_said(first: Setup, words: tuple[str, str], said: str) -> None:
+    """Done before with something else: it stays as it is, and the command that changes it is named, and exists."""
+    first.json(*CLIENT)
+    done = first.json(*CLIENT, *words)
+    (differs,) = done["differs"]
+    assert said in differs
+    for command in re.findall("'connector (.*?)'", differs):
+        first.connector(*command.split())
+    assert first.json(*CLIENT, *words)["differs"] == ([] if "'connector" in differs else [differs])
+
+
+NUMBERS = [
+    ("GB", "+442079460001", True),
+    ("DE", "+493023125123", True),
+    ("SE", "+46846500401", True),
+    ("NL", "+31101234567", False),
+]
+
+
+@pytest.mark.parametrize(("country", "number", "nobodys"), NUMBERS, ids=[row[0] for row in NUMBERS])
+def test_the_number_to_try_is_one_of_the_country(first: Setup, country: str, number: str, nobodys: bool) -> None:
+    """It is asked whether a call there would be carried; only one that nobody has is named as a number to dial."""
+    done = first.json(*CLIENT, "--country", country, "--number", "")
+    assert (done["test"]["number"], done["test"]["carried"]) == (number, True)
+    (dial,) = (step for step in done["next"] if step.startswith("dial "))
+    assert (number in dial) is nobodys
+
+
 def test_another_currency_or_role_is_refused(first: Setup) -> None:
     """What is there already is not what is wanted: nothing is changed."""
     first.json(*CLIENT)
@@ -219,3 +263,66 @@ def test_the_documents_commands_for_another_profile_work(first: Setup) -> None:
     said = [first.connector(*words) for words in commands]
     assert len(said) == 5
     assert "pjsip Settings, General: SIP Server" in said[-1]
+
+
+def asked(first: Setup, *words: str, columns: int = 80) -> Terminal:
+    """The command at a terminal."""
+    command = [sys.executable, "-P", "-m", "connector", "setup", *first.where, *words]
+    return Terminal(command, columns=columns, env={"PATH": "/nowhere"})  # no asterisk and no init system to start
+
+
+def test_it_asks_at_a_terminal(first: Setup) -> None:
+    """All that no option said is asked for, with what is usual; an answer that cannot be used is asked for again."""
+    with asked(first) as terminal:
+        terminal.answer("Role", "both")
+        terminal.answer("a role is client or server", "")
+        terminal.answer("Role", "client")
+        terminal.answer("Address of the provider", "sip example")
+        terminal.answer("Address of the provider", "sip.example.com")
+        terminal.answer("User name there", "")
+        terminal.answer("its calls are known by address", "")
+        terminal.answer("User name there", "99051000")
+        terminal.answer("Password: ", "not shown")  # the space comes when what is typed is no longer shown
+        terminal.answer("Company", "Dupont SA")
+        terminal.answer("Time zone", "Europe/Nowhere")
+        terminal.answer("Time zone", "Europe/Paris")
+        terminal.answer("Country, as in GB [FR]", "")
+        terminal.answer("Currency", "euros")
+        terminal.answer("Currency", "eur")
+        terminal.answer("Simultaneous calls", "301")
+        terminal.answer("Simultaneous calls", "4")
+        terminal.answer("First number", "12")
+        terminal.answer("First number", "+33199005678")
+        terminal.answer("Where it rings", "somewhere")
+        terminal.answer("Where it rings", "extension 101")
+        terminal.answer("E-mail address", "nobody")
+        terminal.answer("E-mail address", "ada@example.com")
+        terminal.answer("Do this? [y/N]", "y")
+        assert terminal.ended() == 0, terminal.said
+        assert "not shown" not in terminal.said
+        assert "Test: a call to +33199001234 would be carried" in terminal.said
+    (number,) = first.connector.json("numbers", "list")
+    assert (number["number"], number["route"]) == ("+33199005678", "extension 101")
+    (profile,) = first.connector.json("profile", "list")
+    assert (profile["channels"], profile["country"]) == (4, "FR")
+    assert first.connector.json("trunk", "show", "office")["host"] == "sip.example.com"
+
+
+@pytest.mark.parametrize("key", [b"\x03", b"\x04", b"\n"], ids=["Ctrl-C", "Ctrl-D", "Enter"])
+def test_who_does_not_agree_changes_nothing(first: Setup, key: bytes) -> None:
+    """At the last question: nothing is made then, and no traceback is shown."""
+    before = contents(first.etc)
+    with asked(first, *CLIENT, "--owner", "", "--username", "", "--rings", "", columns=50) as terminal:
+        terminal.until("Do this?")
+        terminal.press(key)
+        terminal.ended()
+        assert "Traceback" not in terminal.said
+    assert contents(first.etc) == before
+    assert not first.connector.settings.exists()
+
+
+def test_without_any_input_it_says_what_is_missing(first: Setup) -> None:
+    """Standard input is closed, as it may be in a script of a package."""
+    command = shlex.join([sys.executable, "-P", "-m", "connector", "setup", *first.where, "--role", "client"])
+    ran = subprocess.run(["sh", "-c", f"exec {command} <&-"], capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stderr) == (1, "error: Address of the provider: say --provider\n")

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from connector import __version__
 from tests.asterisk.test_dropin import PLAIN, laid_out
 
 PROJECT = Path(__file__).parent.parent
 # Folders of ours with files that are not Python, and how those end.
 DATA = {
+    "connector": ".toml",
     "connector/asterisk/dropin": ".conf",
     "connector/billing": ".csv",
     "connector/database/migrations": ".py",
@@ -46,7 +48,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_has_every_file_that_we_have(wheel: Path) -> None:
-    """Modules, dialplan, units, migrations, sample rates, pages; and nothing of the tests or the lab."""
+    """Modules, dialplan, units, migrations, sample rates and settings, pages; and nothing of the tests or the lab."""
     found = set(zipfile.ZipFile(wheel).namelist())
     for folder, ending in DATA.items():
         wanted = {
@@ -79,7 +81,7 @@ def test_it_runs_from_any_folder(wheel: Path, tmp_path: Path) -> None:
         return ran.stdout
 
     assert run("-c", "import connector; print(connector.__file__)").startswith(str(tmp_path / "unpacked"))
-    assert run("-m", "connector", "--version").startswith("connector 0.1.0")
+    assert run("-m", "connector", "--version").startswith(f"connector {__version__}")
     where = ("--asterisk-conf", str(etc), "--settings", str(tmp_path / "c.toml"), "--store", str(tmp_path / "store"))
     wanted = (
         *("--role", "client", "--company", "A", "--currency", "EUR", "--time-zone", "UTC", "--country", "DE"),

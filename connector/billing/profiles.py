@@ -95,12 +95,18 @@ def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
     """Create a company. BadInput if the name is unfit or taken, or there is no such currency or time zone."""
     checked_currency(currency)
     checked_zone(time_zone)
-    if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
-        raise BadInput(f"a company's name has 1 to {MOST_NAME} printable characters")
+    checked_company_name(name)
     with writing():
         if Company.get_or_none(Company.name == name):
             raise BadInput(f"there is a company {name!r} already")
         Company.create(name=name, currency=currency, time_zone=time_zone, created_at=now)
+
+
+def checked_company_name(name: str) -> str:
+    """The name of a company, as it was given. BadInput if it is unfit."""
+    if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
+        raise BadInput(f"a company's name has 1 to {MOST_NAME} printable characters")
+    return name
 
 
 def company_views() -> list[CompanyView]:

@@ -38,7 +38,7 @@ from connector.cli import (
     voicemail,
 )
 from connector.cli.output import AsJson, console, errors, plain, print_json, settings_path
-from connector.errors import BadInput, ConnectorError, SeveralCompanies
+from connector.errors import BadInput, ConnectorError, SettingsError, SeveralCompanies
 from connector.service import doctor
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Prepaid SIP profiles for Asterisk.")
@@ -136,10 +136,18 @@ def serve(
     os.execv(sys.executable, command)  # which leaves the command line's own modules behind
 
 
+def _examined() -> list[doctor.Check]:
+    try:
+        settings = output.settings()
+    except SettingsError as error:
+        return [doctor.Check("settings", "wrong", str(error), "mend the file, then restart both processes")]
+    return asyncio.run(doctor.examine(settings))
+
+
 @app.command("doctor")
 def doctor_command(as_json: AsJson = False) -> None:
     """Look at everything the connector needs, and say what to do about what is wrong. Exit status 1 if anything is."""
-    found = asyncio.run(doctor.examine(output.settings()))
+    found = _examined()
     if as_json:
         print_json([check.view() for check in found])
     else:

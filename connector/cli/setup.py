@@ -7,11 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,19 +20,25 @@ import typer
 from connector.asterisk import accounts
 from connector.asterisk.dropin import install as dropin
 from connector.asterisk.dropin.install import runs_as
-from connector.billing import trials
+from connector.billing import profiles, trials
 from connector.cli import output, sip_options
 from connector.cli.accounts import acting_as
-from connector.cli.dropin import UNITS, USER, Conf, DryRun, connector_user, own_address
+from connector.cli.dropin import UNITS, USER, DryRun, connector_user, own_address
 from connector.cli.output import AsJson, console, errors, now, plain, print_json, read_file
+from connector.cli.questions import ask, config_folder, confirm, country_of, may_ask, zone_here
 from connector.config import Settings, StoreSettings
 from connector.core.admission import UsualLimits
-from connector.core.money import amount
-from connector.core.sip import checked_address
+from connector.core.money import amount, checked_currency
+from connector.core.numbering import checked_country, checked_number
+from connector.core.plans import MOST_CHANNELS
+from connector.core.routes import parse as parse_route
+from connector.core.sip import Options, checked_address, checked_host, checked_known_by, checked_port, checked_user
+from connector.core.times import checked_zone
 from connector.database import audit, vault
 from connector.errors import BadInput, ConnectorError, GateUnavailable
+from connector.people import users
 from connector.service import first_setup, gate_status
-from connector.service.first_setup import CLIENT, SERVER, SIGN_IN, Step, Wanted
+from connector.service.first_setup import CLIENT, SERVER, SIGN_IN, Step, There, Wanted
 from connector.storage import stores
 
 app = typer.Typer()
@@ -94,12 +100,16 @@ def setup(
     rates: Annotated[Path | None, typer.Option(help="A rate sheet; else sample rates are loaded.")] = None,
     credit: Annotated[str | None, typer.Option(help="How much the profile may spend at first, as in 50.")] = None,
     number: Annotated[str | None, typer.Option(help="Its first number, as in +442079460100; empty for none.")] = None,
-    rings: Annotated[str, typer.Option(help="Where that rings, as in 'extension 101'; else the whole PBX.")] = "",
+    rings: Annotated[
+        str | None, typer.Option(help="Where that rings, as in 'extension 101'; else the whole PBX.")
+    ] = None,
     owner: Annotated[str | None, typer.Option(help="An e-mail address that may sign in to the pages.")] = None,
     freepbx: Annotated[
         bool, typer.Option("--freepbx", help="The PBX is FreePBX; of this Asterisk it is found out.")
     ] = False,
-    asterisk_conf: Conf = Path("/etc/asterisk"),
+    asterisk_conf: Annotated[
+        Path | None, typer.Option(help="The folder of Asterisk's config; else where it usually is.")
+    ] = None,
     settings: Annotated[Path, typer.Option(help="Where our own settings go.")] = Path(
         "/etc/asterisk-connector/connector.toml"
     ),
@@ -117,9 +127,23 @@ def setup(
     A second time it does what is missing. What is not said as an option is asked for.
     """
     run_as = connector_user(user)
-    host = checked_address(sip_host or own_address(), "the address of this Asterisk")
+    chosen = ask(role, "--role", f"Role ({_ROLES})", _role)
+    is_client = chosen == CLIENT
+    billed = billing if billing is not None else not is_client
+    if not billed and credit is not None:
+        raise BadInput("without billing there is no credit: leave out --credit, or say --billing")
+    conf = ask(
+        str(asterisk_conf) if asterisk_conf else None,
+        "--asterisk-conf",
+        "Folder of Asterisk's config",
+        _conf_folder,
+        usual=str(config_folder()),
+        needed=False,
+    )
+    question = "Address by which others reach this Asterisk"
+    host = ask(sip_host, "--sip-host", question, _own_host, usual=own_address(), needed=False)
     place = Place(
-        asterisk_conf.resolve(),
+        conf,
         settings.absolute(),
         store.absolute(),
         run_as,
@@ -127,31 +151,45 @@ def setup(
         logrotate.absolute(),
         units.absolute() if units else dropin.service_folder(),
     )
-    chosen = _role(role)
-    is_client = chosen == CLIENT
-    billed = billing if billing is not None else not is_client
-    if not billed and credit is not None:
-        raise BadInput("without billing there is no credit: leave out --credit, or say --billing")
-    where = _peer(_asked(peer, "--provider", "Address of the provider" if is_client else "Address of the carrier"))
-    username = _asked_or_none(username, "User name there (none: known by our address)")
-    owner = _asked_or_none(owner, "E-mail address of the first user of the pages (empty: no user)")
+    where = ask(peer, "--provider", "Address of the provider" if is_client else "Address of the carrier", _peer)
+    question = "User name there (empty: it knows us by our address)"
+    username = ask(username, "--username", question, partial(_sign_in_name, where[0]), usual="", needed=False)
+    # Asked for right after the user name: they are on the same page of the provider's letter.
+    given = sip_options.sign_in(username, password_file, realm) if username else None
+    company = ask(company, "--company", "Company", profiles.checked_company_name)
+    zone = ask(time_zone, "--time-zone", "Time zone, as in Europe/London", checked_zone, usual=zone_here())
+    home = ask(country, "--country", "Country, as in GB", _country, usual=country_of(zone))
+    money = ask(currency, "--currency", "Currency, as in EUR", _currency)
+    simultaneous = channels if channels is not None else ask(None, "--channels", "Simultaneous calls", _channels)
+    credit_micros = ask(credit, "--credit", "First credit, as in 50", amount) if billed else 0
+    first_number = ask(
+        number, "--number", "First number, as in +442079460100 (empty: none)", partial(_number, home), usual=""
+    )
+    question = "Where it rings, as in 'extension 101' (empty: the whole PBX)"
     wanted = Wanted(
         role=chosen,
-        company=_asked(company, "--company", "Company"),
-        currency=_asked(currency, "--currency", "Currency, as in EUR").upper(),
-        time_zone=_asked(time_zone, "--time-zone", "Time zone, as in Europe/London"),
-        country=_asked(country, "--country", "Country, as in GB").upper(),
+        company=company,
+        currency=money,
+        time_zone=zone,
+        country=home,
         profile=profile,
-        channels=channels if channels is not None else int(_asked_number("--channels", "Simultaneous calls")),
+        channels=simultaneous,
         peer=where,
-        sign_in=sip_options.sign_in(username, password_file, realm) if username else None,
+        sign_in=given,
         billed=billed,
         rates=read_file(rates, MOST_BYTES) if rates else "",
-        credit_micros=amount(_asked(credit, "--credit", "First credit, as in 50")) if billed else 0,
-        number=_asked(number, "--number", "First number, as in +442079460100", empty=True),
-        route=rings,
-        owner=owner or "",
-        freepbx=freepbx or (is_client and dropin.is_freepbx(place.conf)),
+        credit_micros=credit_micros,
+        number=first_number,
+        route=ask(rings, "--rings", question, _route, usual="", needed=False) if first_number else "",
+        owner=ask(
+            owner,
+            "--owner",
+            "E-mail address of the first user of the pages (empty: none)",
+            _owner,
+            usual="",
+            needed=False,
+        ),
+        freepbx=freepbx or (is_client and dropin.is_freepbx(conf)),
     )
     _run(wanted, place, yes=yes, dry_run=dry_run, as_json=as_json)
 
@@ -163,17 +201,20 @@ def _run(wanted: Wanted, place: Place, *, yes: bool, dry_run: bool, as_json: boo
     # Until there is the connector's user, what it will have is planned for the one who runs this.
     plan = None if is_installed else _plan(replace(place, user=accounts.own().name) if makes_user else place)
     with _store_of(place, make=False) as ours:
-        todo = _steps(wanted, ours)
+        there = first_setup.look(wanted) if ours else first_setup.NOTHING
+        todo = _steps(wanted, there, ours)
     shown = [f"install into {place.conf}, with settings in {place.settings}"] if plan else []
     if makes_user:
         shown.insert(0, f"make the user {USER}, for the connector to run as, in the group of Asterisk")
     shown += [step.about for step in todo if not step.is_done]
     if not as_json:
         _tell(shown, [step.about for step in todo if step.is_done])
-        for note in plan.notes if plan else ():
+        for note in (*(plan.notes if plan else ()), *there.differs):
             console.print(plain(f"  note: {note}"), soft_wrap=True)
     if dry_run or (shown and not (yes or _agreed())):
-        print_json({"done": False, "steps": shown}) if as_json else console.print("nothing was changed")
+        print_json({"done": False, "steps": shown, "differs": there.differs}) if as_json else console.print(
+            "nothing was changed"
+        )
         return
     if makes_user:
         place = _with_user(place)
@@ -183,7 +224,7 @@ def _run(wanted: Wanted, place: Place, *, yes: bool, dry_run: bool, as_json: boo
     with _store_of(place) as ours:
         assert ours is not None
         try:
-            for step in _steps(wanted, ours):
+            for step in _steps(wanted, first_setup.look(wanted), ours):
                 if not step.is_done:
                     secrets |= step.do()
         except ConnectorError:
@@ -193,7 +234,7 @@ def _run(wanted: Wanted, place: Place, *, yes: bool, dry_run: bool, as_json: boo
         if SIGN_IN in secrets:
             secrets[SIGN_IN] = f"{ours.web.url}/welcome?link={secrets[SIGN_IN]}"
         paste = first_setup.connection(wanted, ours)
-        try_number = first_setup.TEST_NUMBERS.get(wanted.country or "", first_setup.TEST_NUMBERS["GB"])
+        try_number = first_setup.number_to_try(wanted.country)
         found = trials.why(try_number, wanted.profile, now())
         runs = _is_running(ours)
     next_steps = _next_steps(place, plan, wanted, try_number, runs=runs)
@@ -202,7 +243,7 @@ def _run(wanted: Wanted, place: Place, *, yes: bool, dry_run: bool, as_json: boo
         test = {"number": try_number, "carried": found.carried, "reasons": reasons}
         print_json(
             {"done": True, "steps": shown, "secrets": secrets, "connect": paste, "test": test, "next": next_steps,
-             "notes": list(plan.notes) if plan else [], "wrong": wrong}
+             "notes": list(plan.notes) if plan else [], "differs": there.differs, "wrong": wrong}
         )  # fmt: skip
     else:
         _tell_result(wanted, secrets, paste, found, next_steps)
@@ -227,13 +268,12 @@ def _rehearse(wanted: Wanted) -> None:
             opened.close()
 
 
-def _steps(wanted: Wanted, ours: Settings | None) -> list[Step]:
-    """The steps in the open store; all of them if there is none yet."""
+def _steps(wanted: Wanted, there: There, ours: Settings | None) -> list[Step]:
+    """The steps in the open store, with the realm and the usual limits of the settings, if there are any yet."""
     if ours is None:
-        return first_setup.steps(wanted, first_setup.NOTHING, "", UsualLimits(), now())
-    calls = ours.calls
-    usual = UsualLimits.of(calls.new_profile_per_day, calls.new_profile_calls_per_second)
-    return first_setup.steps(wanted, first_setup.look(wanted), ours.sip.realm, usual, now())
+        return first_setup.steps(wanted, there, "", UsualLimits(), now())
+    usual = UsualLimits.of(ours.calls.new_profile_per_day, ours.calls.new_profile_calls_per_second)
+    return first_setup.steps(wanted, there, ours.sip.realm, usual, now())
 
 
 def _with_user(place: Place) -> Place:
@@ -290,47 +330,68 @@ def _is_running(ours: Settings) -> bool:
     return True
 
 
-def _role(role: str | None) -> str:
-    found = _asked(role, "--role", f"Role ({_ROLES})")
-    if found not in (CLIENT, SERVER):
+def _role(text: str) -> str:
+    if text not in (CLIENT, SERVER):
         raise BadInput(f"a role is {CLIENT} or {SERVER}")
-    return found
+    return text
 
 
-def _asked(value: str | None, option: str, question: str, *, empty: bool = False) -> str:
-    """What was said, or typed now. BadInput if nobody can be asked."""
-    if value is not None:
-        return value
-    if not sys.stdin.isatty():
-        raise BadInput(f"{question.partition(',')[0]}: say {option}")
-    return str(typer.prompt(question, default="" if empty else None, show_default=False))
+def _sign_in_name(host: str, text: str) -> str:
+    if not text:
+        checked_known_by(host, Options())
+        return ""
+    return checked_user(text, "the user name")
 
 
-def _asked_or_none(value: str | None, question: str) -> str | None:
-    """What was said, or typed now; None for none, or if nobody can be asked."""
-    if value is None and sys.stdin.isatty():
-        value = str(typer.prompt(question, default="", show_default=False))
-    return value or None
+def _conf_folder(text: str) -> Path:
+    folder = Path(text).resolve()
+    dropin.check_is_asterisks(folder)
+    return folder
 
 
-def _asked_number(option: str, question: str) -> str:
-    found = _asked(None, option, question)
-    if not re.fullmatch(r"[0-9]{1,4}", found):
-        raise BadInput(f"{found!r} is not a number")
-    return found
+def _own_host(text: str) -> str:
+    return checked_address(text, "the address of this Asterisk")
+
+
+def _currency(text: str) -> str:
+    return checked_currency(text.upper())
+
+
+def _country(text: str) -> str:
+    return checked_country(text.upper())
+
+
+def _number(country: str, text: str) -> str:
+    return checked_number(text, None if text.startswith(("+", "00")) else country) if text else ""
+
+
+def _channels(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= MOST_CHANNELS:
+        raise BadInput(f"{text!r} is not a number from 1 to {MOST_CHANNELS}")
+    return int(text)
+
+
+def _route(text: str) -> str:
+    if text:
+        parse_route(text)
+    return text
+
+
+def _owner(text: str) -> str:
+    return users.checked_email(text) if text else ""
 
 
 def _peer(text: str) -> tuple[str, int]:
     found = _PEER.fullmatch(text)
     if not found:
         raise BadInput(f"{text!r} is not HOST or HOST:PORT")
-    return found["host"], int(found["port"] or 5060)
+    return checked_host(found["host"]), checked_port(int(found["port"] or 5060))
 
 
 def _agreed() -> bool:
-    if not sys.stdin.isatty():
+    if not may_ask():
         raise BadInput("nobody can be asked: --yes does it, --dry-run only shows it")
-    return typer.confirm("Do this?")
+    return confirm("Do this?")
 
 
 def _tell(shown: list[str], done: list[str]) -> None:
@@ -364,7 +425,8 @@ def _next_steps(place: Place, plan: dropin.Plan | None, wanted: Wanted, try_numb
     if not place.start_command and not runs:
         steps.append(f"{command} serve")
     steps.append(f"{command} doctor")
-    steps.append(f"dial {try_number}, or any number, from a phone of the PBX")
+    known = f"{try_number}, which nobody has, or " if try_number in first_setup.FICTITIOUS.values() else ""
+    steps.append(f"dial {known}a number that you know, from a phone of the PBX")
     if wanted.number:
         steps.append(f"call {wanted.number} from outside")
     return steps
@@ -372,13 +434,13 @@ def _next_steps(place: Place, plan: dropin.Plan | None, wanted: Wanted, try_numb
 
 def _offer_to_start(place: Place, *, installed: bool) -> None:
     """Restart what has to be, if somebody is there who says so."""
-    if not sys.stdin.isatty():
+    if not may_ask():
         return
     asterisk = shutil.which("asterisk")
-    if installed and asterisk and typer.confirm("Restart Asterisk as soon as no call is up?"):
+    if installed and asterisk and confirm("Restart Asterisk as soon as no call is up?"):
         _done([asterisk, "-C", str(place.conf / "asterisk.conf"), "-rx", "core restart when convenient"])
     start = place.start_command
-    if start and shutil.which(start.split()[0]) and typer.confirm("Start the connector now, and at each boot?"):
+    if start and shutil.which(start.split()[0]) and confirm("Start the connector now, and at each boot?"):
         _done(["sh", "-c", start])
 
 

@@ -60,7 +60,7 @@ def create(email: str, name: str, role: str, now: int, company: str | None = Non
 
     BadInput if the address is unfit or taken, or role and company or profile do not go together; NotFound.
     """
-    address, called = _checked_email(email), _checked_name(name)
+    address, called = checked_email(email), _checked_name(name)
     with writing():
         owner: Any = company_row(company) if company else None
         one = _profile_of(owner, profile)
@@ -310,7 +310,8 @@ def _view(row: Any) -> UserView:
     )
 
 
-def _checked_email(text: str) -> str:
+def checked_email(text: str) -> str:
+    """An e-mail address, in small letters. BadInput if it is none that may sign in."""
     address = text.strip().lower()
     if (
         address == PAGE_VIEWER

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import re
 import shutil
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from urllib.parse import quote
 import aiohttp
 from cryptography import x509
 
+from connector import __version__
 from connector.ari_app import journal
 from connector.asterisk import accounts, conf_files, dialplan_files, pjsip, voicemail
 from connector.asterisk.ami import AmiLink
@@ -89,15 +91,17 @@ async def examine(settings: Settings) -> list[Check]:
         *_files(settings),
         *_descriptors(settings),
         *_certificate(settings),
-        *([_sqlite(), _disk(settings.store.path.parent)] if settings.store.path else []),
+        *([_sqlite()] if settings.store.path else []),
+        _disk(_written_to(settings)),
         *_backups(settings),
         _host_name(),
         *await _ari(settings),
         await _ami(settings),
         await _gate(settings),
         await _web(settings),
-        await _port("FastAGI", settings.fastagi.host, settings.fastagi.port),
+        await _port("FastAGI", [settings.fastagi.host], settings.fastagi.port, "start 'connector serve'"),
         _sip(settings),
+        *await _sip_over_tcp(settings),
         _journal(settings),
         *_voicemail(settings),
         *_emergency(settings),
@@ -208,16 +212,30 @@ def _certificate(settings: Settings) -> list[Check]:
     path = settings.web.certificate
     if path is None:
         return []
+    return [Check("certificate", *_good_until(path, "restart control"))]
+
+
+def _sip_certificate(path: Path | None) -> list[Check]:
+    """Whether the certificate of SIP by TLS is still good; nothing is said where there is none."""
+    if path is None:
+        return []
+    return [Check("SIP certificate", *_good_until(path, "have Asterisk reload res_pjsip.so"))]
+
+
+def _good_until(path: Path, then: str) -> tuple[str, str, str]:
+    """State, finding and advice about a certificate; `then`: what makes a new one known."""
     try:
         until = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
+    except PermissionError:
+        return "warning", f"{path} cannot be read by this user, so its end is unknown", "ask as root"
     except (OSError, ValueError) as error:
-        return [Check("certificate", "wrong", f"{path} cannot be read: {error}", "put a certificate there, as PEM")]
+        return "wrong", f"{path} cannot be read: {error}", "put a certificate there, as PEM"
     days = (until.timestamp() - time.time()) / 86_400
     if days < 0:
-        return [Check("certificate", "wrong", f"it ended on {until:%Y-%m-%d}", f"renew {path}, then restart control")]
+        return "wrong", f"it ended on {until:%Y-%m-%d}", f"renew {path}, then {then}"
     if days < EXPIRES_SOON_DAYS:
-        return [Check("certificate", "warning", f"it ends on {until:%Y-%m-%d}", f"renew {path}, then restart control")]
-    return [Check("certificate", "ok", f"good until {until:%Y-%m-%d}")]
+        return "warning", f"it ends on {until:%Y-%m-%d}", f"renew {path}, then {then}"
+    return "ok", f"good until {until:%Y-%m-%d}", ""
 
 
 def _sqlite() -> Check:
@@ -232,15 +250,29 @@ def _sqlite() -> Check:
     )
 
 
-def _disk(folder: Path) -> Check:
-    try:
-        free_mb = shutil.disk_usage(folder).free // 10**6
-    except OSError as error:
-        return Check(
-            "disk", "wrong", f"{folder}: {error.strerror}", "make the folder, or mend the path in the settings"
-        )
-    state = "ok" if free_mb >= 500 else "warning" if free_mb >= 50 else "wrong"
-    return Check("disk", state, f"{free_mb} MB free", "" if state == "ok" else f"make room on the disk of {folder}")
+def _written_to(settings: Settings) -> list[Path]:
+    """The folders that calls need room in: for the store, if it is a file, for generated files, for the journal."""
+    store = settings.store.path
+    folders = [store.parent] if store else []
+    return [*folders, *(each for each in (settings.sip.generated, settings.journal.path.parent) if each.exists())]
+
+
+def _disk(folders: list[Path]) -> Check:
+    """The room on the fullest of their disks."""
+    free: dict[Path, int] = {}
+    for folder in folders:
+        try:
+            free[folder] = shutil.disk_usage(folder).free // 10**6
+        except OSError as error:
+            return Check(
+                "disk", "wrong", f"{folder}: {error.strerror}", "make the folder, or mend the path in the settings"
+            )
+    if not free:
+        return Check("disk", "warning", "no folder to write to is there", "make [sip] generated, or mend its path")
+    folder = min(free, key=lambda each: free[each])
+    state = "ok" if free[folder] >= 500 else "warning" if free[folder] >= 50 else "wrong"
+    advice = "" if state == "ok" else f"make room on the disk of {folder}"
+    return Check("disk", state, f"{free[folder]} MB free", advice)
 
 
 def _backups(settings: Settings) -> list[Check]:
@@ -297,7 +329,7 @@ async def _ari(settings: Settings) -> list[Check]:
             question = {"variable": install.VERSION_VARIABLE}
             async with session.get(f"{ari.url}/asterisk/variable", params=question) as answer:
                 dialplan = str((await answer.json()).get("value", ""))
-            lacking = [name for name in _transports(settings) if not await _has_transport(session, ari.url, name)]
+            transports = {name: await _transport(session, ari.url, name) for name in _transports(settings)}
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         said = str(error) or type(error).__name__
         return [Check("ARI", "wrong", f"{ari.url}: {said}", "start Asterisk, and compare [ari] with http.conf")]
@@ -315,7 +347,8 @@ async def _ari(settings: Settings) -> list[Check]:
         _codecs(settings, modules),
         application,
         _dialplan(dialplan),
-        _lacking(settings, lacking),
+        _lacking(settings, [name for name, options in transports.items() if options is None]),
+        *_sip_certificate(_certificate_of(transports.get(settings.sip.tls_transport or ""))),
         _clock(there_ms - here_ms),
     ]
 
@@ -335,9 +368,17 @@ def _transports(settings: Settings) -> list[str]:
     return [name for name in (sip.transport, sip.tcp_transport, sip.tls_transport) if name]
 
 
-async def _has_transport(session: aiohttp.ClientSession, ari: str, name: str) -> bool:
+async def _transport(session: aiohttp.ClientSession, ari: str, name: str) -> dict[str, str] | None:
+    """The options of a transport in Asterisk; None if it has no such transport."""
     async with session.get(f"{ari}/asterisk/config/dynamic/res_pjsip/transport/{quote(name, safe='')}") as answer:
-        return answer.status == 200
+        if answer.status != 200:
+            return None
+        return {str(pair["attribute"]): str(pair["value"]) for pair in await answer.json()}
+
+
+def _certificate_of(transport: dict[str, str] | None) -> Path | None:
+    name = (transport or {}).get("cert_file", "")
+    return Path(name) if name else None
 
 
 def _lacking(settings: Settings, names: list[str]) -> Check:
@@ -475,13 +516,16 @@ async def _ami(settings: Settings) -> Check:
 
 
 async def _gate(settings: Settings) -> Check:
-    """The process that decides calls."""
+    """The process that decides calls, and whether it is of the version that is installed."""
     try:
         found = await gate_status.ask(settings.gate_socket, settings.node)
     except GateUnavailable as error:
         return Check("gate", "wrong", str(error), "start 'connector serve', or read its log")
     if not found.ready:
         return Check("gate", "wrong", f"process {found.pid} runs, but every call is refused", "read its log")
+    if found.version != __version__:
+        runs = f"process {found.pid} is of version {found.version or 'unknown'}, installed is {__version__}"
+        return Check("gate", "warning", runs, "restart both processes: calls go on")
     return Check("gate", "ok", f"process {found.pid} decides calls; {found.calls} are up")
 
 
@@ -500,13 +544,24 @@ async def _web(settings: Settings) -> Check:
     return Check("control", "ok", url.removesuffix("/health"))
 
 
-async def _port(name: str, host: str, port: int) -> Check:
-    try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 3)
-    except (OSError, TimeoutError):
-        return Check(name, "wrong", f"nothing listens at {host}:{port}", "start 'connector serve'")
-    writer.close()
-    return Check(name, "ok", f"{host}:{port}")
+async def _sip_over_tcp(settings: Settings) -> list[Check]:
+    """Whether the ports of SIP by TCP and TLS are listened at, where settings name a transport for them."""
+    sip = settings.sip
+    ports = {"SIP TCP": sip.port if sip.tcp_transport else 0, "SIP TLS": sip.tls_port if sip.tls_transport else 0}
+    # The address that others see may be a router's, and Asterisk in another container.
+    hosts = (sip.host, settings.ari.host, "127.0.0.1")
+    advice = "compare [sip] with the transports in pjsip.conf, and look whether Asterisk's log has an error of theirs"
+    return [await _port(name, hosts, port, advice) for name, port in ports.items() if port]
+
+
+async def _port(name: str, hosts: Sequence[str], port: int, advice: str) -> Check:
+    """Whether something listens at the port of one of these addresses of the same machine."""
+    for host in hosts:
+        with contextlib.suppress(OSError, TimeoutError):
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 3)
+            writer.close()
+            return Check(name, "ok", f"{host}:{port}")
+    return Check(name, "wrong", f"nothing listens at {hosts[0]}:{port}", advice)
 
 
 def _answers_options(host: str, port: int) -> bool:

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import phonenumbers
+
 from connector.billing import credit, decks, ledger, limits, numbers, plans, profiles
+from connector.billing.profiles import CompanyView, ProfileView
 from connector.config import Settings
 from connector.core import connect
 from connector.core.access import EVERYTHING
@@ -30,8 +34,16 @@ CLIENT, SERVER = "client", "server"
 SIGN_IN = "sign-in"
 CARRIER = "carrier"
 FREE_DECK = "calls are not charged"
-# Numbers that are kept for fiction, by country: Ofcom's for drama, 555-01xx.
-TEST_NUMBERS = {"GB": "+442079460001", "US": "+12025550123", "CA": "+14165550123"}
+# Numbers that nobody has, kept for films and books: by Ofcom, NANPA (555-01xx), ACMA, ARCEP, Bundesnetzagentur, PTS.
+FICTITIOUS = {
+    "GB": "+442079460001",
+    "US": "+12025550123",
+    "CA": "+14165550123",
+    "AU": "+61255500123",
+    "FR": "+33199001234",
+    "DE": "+493023125123",
+    "SE": "+46846500401",
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class There:
-    """What is there already. `channel_micros`: the price of a channel for 30 days."""
+    """What is there already. `channel_micros`: the price of a channel for 30 days. `differs`: what is there otherwise
+    than it is wanted, and the command that changes it.
+    """
 
     company: bool = False
     deck: bool = False
@@ -76,6 +90,7 @@ class There:
     number: bool = False
     routed: bool = False
     channel_micros: int = USUAL_CHANNEL_MICROS
+    differs: tuple[str, ...] = ()
 
 
 NOTHING = There()
@@ -124,7 +139,45 @@ def look(wanted: Wanted) -> There:
         number=number is not None,
         routed=number is not None and number.route == wanted.route,
         channel_micros=plans.prices(wanted.company).channel_micros,
+        differs=tuple(_differences(wanted, company, profile)),
     )
+
+
+def _differences(wanted: Wanted, company: CompanyView, profile: ProfileView | None) -> Iterator[str]:
+    """What a setup does not change, for it was done before: in words, with the command that does."""
+    if company.time_zone != wanted.time_zone:
+        yield f"the company {company.name} is in {company.time_zone}, not {wanted.time_zone}; that stays"
+    if profile is None:
+        return
+    name, channels = shlex.quote(profile.name), channels_sold(wanted.channels)
+    if profile.channels != channels:
+        yield (
+            f"the profile {profile.name} has {profile.channels} channels, not {channels}:"
+            f" 'connector channels change {name} {channels}' changes it"
+        )
+    if profile.country != wanted.country and wanted.country:
+        yield (
+            f"the profile {profile.name} dials as in {profile.country or 'no country'}, not {wanted.country}:"
+            f" 'connector profile change {name} --country {wanted.country}' changes it"
+        )
+    if wanted.role == CLIENT:
+        trunk = trunks.show_trunk(wanted.profile)
+        host, port = wanted.peer
+        if (trunk.host, trunk.port) != wanted.peer:
+            yield (
+                f"the provider of {profile.name} is {trunk.host}:{trunk.port}, not {host}:{port}:"
+                f" 'connector trunk change {name} --address {host} --port {port}' changes it"
+            )
+
+
+def number_to_try(country: str | None) -> str:
+    """A number of the country that nobody has. Where none is known: one of its usual form, which somebody may have."""
+    if country in FICTITIOUS:
+        return FICTITIOUS[country]
+    example = phonenumbers.example_number(country) if country else None
+    if example is None:
+        return FICTITIOUS["GB"]
+    return str(phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164))
 
 
 def steps(wanted: Wanted, there: There, realm: str, usual: UsualLimits, now: int) -> list[Step]:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from connector import __version__
 from connector.errors import GateUnavailable
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ HEALTH_EVERY_S = 0.2
 @dataclass(frozen=True)
 class GateStatus:
     """`ready`: calls are decided. `calls`: how many are up. `tried`: by endpoint, what trunks answered last to calls
-    that failed there (a SIP status), and when.
+    that failed there (a SIP status), and when. `version`: of the program that runs.
     """
 
     node: str
@@ -41,6 +42,7 @@ class GateStatus:
     ready: bool
     calls: int
     tried: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    version: str = __version__
 
 
 async def serve(path: Path, status: Callable[[], GateStatus]) -> None:
@@ -87,7 +89,8 @@ async def ask(path: Path, node: str, limit_s: float = ANSWER_LIMIT_S) -> GateSta
         if found["node"] != node:
             raise GateUnavailable(f"the gate of another node answers at {path}: give each node its own [gate] socket")
         tried = {str(name): (int(status), int(at)) for name, (status, at) in found["tried"].items()}
-        return GateStatus(node, int(found["pid"]), found["ready"] is True, int(found["calls"]), tried)
+        version = str(found.get("version", ""))
+        return GateStatus(node, int(found["pid"]), found["ready"] is True, int(found["calls"]), tried, version)
     except TimeoutError:
         raise GateUnavailable(f"the gate does not answer at {path}") from None
     except PermissionError:

@@ -1,11 +1,23 @@
-"""The codes of `connector doctor`, by which programs know its checks."""
+"""`connector doctor`: what it finds, and the codes by which programs know its checks."""
 
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
+import shutil
+from pathlib import Path
+from typing import NamedTuple
 
+import pytest
+
+from connector import config
+from connector.asterisk import certificate
+from connector.config import Settings
+from connector.service import doctor, gate_status
+from connector.service.gate_status import GateStatus
 from lab.instance import PROJECT
+from tests.commands import SETTINGS, Command
 
 
 def test_the_document_has_every_code_and_no_other() -> None:
@@ -14,6 +26,97 @@ def test_the_document_has_every_code_and_no_other() -> None:
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     of_checks = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id in ("Check", "_port")]
     names = {node.args[0].value for node in of_checks if isinstance(node.args[0], ast.Constant)}
+    names |= {"SIP TCP", "SIP TLS"}  # named by a table
     codes = {str(name).lower().replace(" ", "_") for name in names}
     rows = re.findall(r"^\| (`.*?) \|", (PROJECT / "docs" / "monitoring.md").read_text(), re.MULTILINE)
     assert codes == {code for row in rows for code in re.findall(r"`(\w+)`", row)}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose folders are there."""
+    (tmp_path / "generated").mkdir()
+    text = SETTINGS.format(path=tmp_path / "connector.db").replace("/nowhere", str(tmp_path / "generated"))
+    return config.parsed(text + f'[journal]\npath = "{tmp_path}/journal.csv"\n', tmp_path / "connector.toml")
+
+
+@pytest.mark.parametrize(("days", "state"), [(-1, "wrong"), (13, "warning"), (15.1, "ok")])
+def test_a_certificate_that_ends_soon_is_told(tmp_path: Path, days: float, state: str) -> None:
+    """Of the pages and of SIP alike, two weeks before."""
+    path = tmp_path / "certificate.pem"
+    path.write_text(certificate.made("127.0.0.1", days)[0])
+    (check,) = doctor._sip_certificate(path)
+    assert (check.state, bool(check.advice)) == (state, state != "ok")
+
+
+def test_what_is_no_certificate_is_wrong(tmp_path: Path) -> None:
+    """A file that is not there, and one with other text; nothing is said where there is no TLS."""
+    path = tmp_path / "certificate.pem"
+    assert doctor._sip_certificate(path)[0].state == "wrong"
+    path.write_text("a key, perhaps")
+    assert doctor._sip_certificate(path)[0].state == "wrong"
+    assert doctor._sip_certificate(None) == []
+
+
+async def test_a_gate_of_another_version_is_told(settings: Settings) -> None:
+    """After an update that restarted nothing: it runs, and should be restarted."""
+    now = [GateStatus("node", 7, ready=True, calls=3)]
+    server = await gate_status.listen(settings.gate_socket, lambda: now[0])
+    try:
+        assert (await doctor._gate(settings)).state == "ok"
+        now[0] = GateStatus("node", 7, ready=True, calls=3, version="0.0.9")
+        told = await doctor._gate(settings)
+        assert (told.state, "0.0.9" in told.found, told.advice) == (
+            "warning",
+            True,
+            "restart both processes: calls go on",
+        )
+    finally:
+        server.close()
+
+
+async def test_the_ports_of_sip_by_tcp_and_tls_are_looked_at(settings: Settings) -> None:
+    """Where settings name a transport for them, at the address that others see or at this machine's."""
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def states(**sip: object) -> list[tuple[str, str]]:
+        """What is found with these settings of SIP."""
+        changed = settings.model_copy(update={"sip": settings.sip.model_copy(update=sip)})
+        return [(check.name, check.state) for check in await doctor._sip_over_tcp(changed)]
+
+    async with server:
+        assert await states() == []
+        assert await states(port=port, tcp_transport="t") == [("SIP TCP", "ok")]
+        assert await states(tls_port=port, tls_transport="t", host="192.0.2.1") == [("SIP TLS", "ok")]
+        server.close()
+        await server.wait_closed()
+        assert await states(tls_port=port, tls_transport="t") == [("SIP TLS", "wrong")]
+
+
+class Usage(NamedTuple):
+    """What is free on a disk, in bytes."""
+
+    free: int
+
+
+def test_the_fullest_disk_counts(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls need room for the store, for generated files and for the journal; with PostgreSQL for the last two."""
+    free = {settings.sip.generated: 700, settings.journal.path.parent: 900}
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: Usage(free[folder] * 10**6))
+    assert doctor._disk(doctor._written_to(settings)).found == "700 MB free"
+    free[settings.sip.generated] = 60
+    full = doctor._disk(doctor._written_to(settings))
+    assert (full.state, str(settings.sip.generated) in full.advice) == ("warning", True)
+    elsewhere = settings.model_copy(update={"store": config.StoreSettings(url="postgresql://connector@db/connector")})
+    assert set(doctor._written_to(elsewhere)) == set(free)
+
+
+def test_settings_that_cannot_be_read_are_a_finding(connector: Command, tmp_path: Path) -> None:
+    """As JSON too: a monitoring system reads what is wrong in the usual form."""
+    connector.settings = tmp_path / "connector.toml"
+    connector.settings.write_text("[web")
+    (found,) = connector.json("doctor", status=1)
+    assert (found["code"], found["state"], "is not TOML" in found["found"]) == ("settings", "wrong", True)
+    connector.settings.unlink()
+    assert "'connector setup' makes one" in connector.json("doctor", status=1)[0]["found"]

@@ -230,7 +230,7 @@ def plan(
     is not rotated. `units`: the folder for systemd's units, or one named init.d for a script; None: there are none.
     BadInput if there is no Asterisk config, or the connector is installed already, or there is no such user.
     """
-    _must_be_asterisks(conf)
+    check_is_asterisks(conf)
     present = next((path for path in sorted(conf.glob("*.conf")) if _BEGIN in _text(path)), None)
     if present is not None:
         raise BadInput(
@@ -477,7 +477,8 @@ def _system_edit(path: Path, text: str) -> Edit:
     return Edit("file", path, text, mode=mode, owner=(os.geteuid(), os.getegid()))
 
 
-def _must_be_asterisks(conf: Path) -> None:
+def check_is_asterisks(conf: Path) -> None:
+    """BadInput unless the folder has the config of an Asterisk."""
     if not (conf / "asterisk.conf").is_file() and not (conf / "extensions.conf").is_file():
         raise BadInput(f"there is no Asterisk config in {conf}: name its folder by --asterisk-conf")
 

@@ -1,0 +1,75 @@
+"""A program at a terminal of its own: what it asks, and what somebody types."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+LIMIT_S = 60.0
+
+
+class Terminal:
+    """A program that runs at a terminal with so many columns. Ended when the `with` is left."""
+
+    def __init__(self, command: Sequence[str], *, columns: int = 80, env: dict[str, str] | None = None) -> None:
+        self._mine, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+            env={**os.environ, "TERM": "dumb", **(env or {})},
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(theirs)
+        self.said = ""
+        self._seen = 0
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._mine)
+
+    def until(self, text: str) -> None:
+        """Wait until it has printed this, after what was waited for before."""
+        end = time.monotonic() + LIMIT_S
+        while (at := self.said.find(text, self._seen)) < 0:
+            assert time.monotonic() < end, f"{text!r} was not printed: {self.said[self._seen :]!r}"
+            assert self._read(), f"it ended before {text!r}: {self.said[self._seen :]!r}"
+        self._seen = at + len(text)
+
+    def answer(self, question: str, typed: str) -> None:
+        """Wait for a question, and type."""
+        self.until(question)
+        os.write(self._mine, f"{typed}\n".encode())
+
+    def press(self, key: bytes) -> None:
+        """Type a key, as b"\\x03" for Ctrl-C."""
+        os.write(self._mine, key)
+
+    def ended(self) -> int:
+        """Wait until it has ended; its exit status."""
+        while self._read():
+            pass
+        return self._process.wait(LIMIT_S)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._mine], [], [], 0.2)
+        if not ready:
+            return self._process.poll() is None
+        try:
+            found = os.read(self._mine, 65536)
+        except OSError:  # the other end is closed
+            return False
+        self.said += found.decode(errors="replace").replace("\r\n", "\n")
+        return bool(found)
