@@ -194,7 +194,7 @@ def _files(root: Path) -> None:
     documents = root / f"usr/share/doc/{NAME}"
     _write(documents / "copyright", (PROJECT / "LICENSE").read_text())
     _write(documents / "connector.toml", (PROJECT / "connector/sample-settings.toml").read_text())
-    for path in (PROJECT / "CHANGELOG.md", PROJECT / "docs/install.md", PROJECT / "docs/freepbx.md"):
+    for path in (PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))):
         _write(documents / path.name, path.read_text())
 
 

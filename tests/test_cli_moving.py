@@ -8,13 +8,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
 from connector import config
 from connector.billing import calls, credit, history, ledger, profiles, restored
 from connector.billing.profiles import Credentials
 from connector.cli import moving as cli_moving
 from connector.core.calls import Admitted
-from connector.database import vault
+from connector.database import postgresql, vault
 from connector.database.sqlite import FileStore
 from connector.service.running import alone
 from connector.storage import backup, moving, stores
@@ -204,3 +205,48 @@ def test_settings_that_cannot_be_written_leave_the_store_in_use(
 def test_only_the_section_of_the_store_is_written(text: str, becomes: str) -> None:
     """With comments and blanks of any kind."""
     assert config.with_store(text, ['url = "y"']) == becomes
+
+
+def test_a_dry_run_says_what_would_be_moved(
+    connector: Command, store: FileStore, live: str, databases: Databases
+) -> None:
+    """While a connector runs: the copy is proven, the target is looked at, and nothing is changed, there or here."""
+    before, text = contents(connector), connector.settings.read_bytes()
+    with databases.one(migrated=False) as url, alone(store.path, "gate"):
+        view = connector.json("move-to", url, "--dry-run")
+        assert (view["done"], view["cdrs"], view["live_calls"], view["heads"]) == (False, 1, 1, before[0])
+        with psycopg.connect(url) as raw:
+            assert raw.execute("SELECT to_regclass('company')").fetchall() == [(None,)]
+        assert "nothing was changed" in connector("move-to", url, "--dry-run")
+    assert contents(connector) == before
+    assert connector.settings.read_bytes() == text
+    assert [path.name for path in store.path.parent.iterdir() if path.name.startswith(".moving")] == []
+
+
+def test_a_dry_run_finds_what_stands_in_the_way(
+    connector: Command, live: str, databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A role that may not make tables, a database that is in use, an old PostgreSQL, a folder that is not there."""
+    with databases.one(migrated=False) as url:
+        with psycopg.connect(url, autocommit=True) as raw:
+            raw.execute("CREATE ROLE reader LOGIN")
+            raw.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        try:
+            as_reader = conninfo.make_conninfo(url, user="reader")
+            parts = conninfo.conninfo_to_dict(as_reader)
+            target = f"postgresql://reader@/{parts['dbname']}?host={parts['host']}&port={parts['port']}"
+            said = connector("move-to", target, "--dry-run", status=1)
+            assert 'GRANT CREATE ON SCHEMA "public" TO "reader"' in said
+        finally:
+            with psycopg.connect(url, autocommit=True) as raw:
+                raw.execute("DROP ROLE reader")
+        monkeypatch.setattr(postgresql, "OLDEST_VERSION", 99)
+        assert "99 or later is needed" in connector("move-to", url, "--dry-run", status=1)
+    with databases.one(migrated=True) as url:
+        monkeypatch.undo()
+        opened = stores.opened(config.StoreSettings(url=url))
+        profiles.create_company("Another", "EUR", "UTC", NOW)
+        opened.close()
+        assert "has a company already" in connector("move-to", url, "--dry-run", status=1)
+    said = connector("move-to", str(tmp_path / "nowhere" / "x.db"), "--dry-run", status=1)
+    assert "nowhere is not there" in said

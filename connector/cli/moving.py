@@ -16,8 +16,9 @@ from connector import config
 from connector.asterisk.dropin.install import runs_as
 from connector.cli import output
 from connector.cli.accounts import acting_as, as_ourselves
+from connector.cli.dropin import DryRun
 from connector.cli.output import AsJson, as_dict, console, errors, now, plain, print_json, print_one, read_file
-from connector.config import StoreSettings
+from connector.config import Settings, StoreSettings
 from connector.errors import BadInput
 from connector.service.running import alone
 from connector.storage import moving, stores
@@ -33,12 +34,13 @@ def move_to(
         Path | None, typer.Option(help="A file with the database's password; - for the input.")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="Copy the key of the secrets to here, and use it there.")] = None,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Move everything to another store, and use that from then on. The connector must not run; calls that are up go on.
 
     The copy is proven: every balance adds up, and the chains of the ledger end as they did. The old store is kept. A
-    database must be new, and its user must be allowed to create tables.
+    database must be new, and its user must be allowed to create tables. A dry run may be made while the connector runs.
     """
     ours, file = output.settings(), output.settings_file()
     old = ours.store
@@ -50,6 +52,9 @@ def move_to(
         raise BadInput("that is the store in use")
     if not os.access(file, os.W_OK):
         raise BadInput(f"{file} cannot be written: do this as root, who starts nothing by it")
+    if dry_run:
+        _rehearse(ours, new, as_json=as_json)
+        return
     with ExitStack() as stack, acting_as(runs_as(ours)):
         for each in (old, new):
             stack.enter_context(alone(each.path))
@@ -74,6 +79,22 @@ def move_to(
     console.print(
         plain(f"Start the connector: it works with {view.target}. {view.source} is kept as it was."), soft_wrap=True
     )
+
+
+def _rehearse(ours: Settings, new: StoreSettings, *, as_json: bool) -> None:
+    """Whether it could be moved; the connector may run meanwhile."""
+    with acting_as(runs_as(ours)):
+        source, into = stores.opened(ours.store), stores.opened(new)
+        try:
+            found = moving.rehearse(source, into, ours.store.path.parent if ours.store.path else None)
+        finally:
+            into.close()
+            source.close()
+    if as_json:
+        print_json({"done": False, **as_dict(found)})
+        return
+    print_one(as_dict(found), as_json=False)
+    console.print("nothing was changed: it could be moved as soon as the connector is stopped")
 
 
 def _lines(target: str, password_file: Path | None, key: Path) -> list[str]:

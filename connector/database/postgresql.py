@@ -31,6 +31,7 @@ from connector.database.sqlite import FileStore
 from connector.database.store import ROOM, Question, Store, note, reading, unavailable_if_broken
 from connector.errors import BadInput, StoreUnavailable
 
+OLDEST_VERSION = 15
 _MIGRATING = 0
 # Longer than any statement of a call takes, and below the gate's timeout.
 HUNG_MS = 4_000
@@ -269,7 +270,7 @@ class SharedStore(Store):
 
     def migrate(self) -> list[str]:
         """Make the tables, or bring them up to date; one node does it, others that start meanwhile wait for it."""
-        self._must_be_utf8()
+        self._must_be_fit()
         with unavailable_if_broken(self.name):
             # Whoever brings a large store up to date thinks for long, too, between two statements.
             for patience in ("lock_timeout", "idle_in_transaction_session_timeout", "statement_timeout"):
@@ -281,13 +282,16 @@ class SharedStore(Store):
                 self.close()  # and with it the lock and its patience
 
     def check(self) -> None:
-        """As the base's; and if it cannot keep every letter."""
-        self._must_be_utf8()
+        """As the base's; and if its PostgreSQL is too old, or it cannot keep every letter."""
+        self._must_be_fit()
         super().check()
 
-    def _must_be_utf8(self) -> None:
+    def _must_be_fit(self) -> None:
         with unavailable_if_broken(self.name):
-            ((encoding,),) = cast("Any", self.db).execute_sql("SHOW server_encoding").fetchall()
+            sql = "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int / 10000"
+            ((encoding, version),) = cast("Any", self.db).execute_sql(sql).fetchall()
+        if version < OLDEST_VERSION:
+            raise StoreUnavailable(f"{self.name} is PostgreSQL {version}: {OLDEST_VERSION} or later is needed")
         if encoding != "UTF8":
             raise StoreUnavailable(f"the database {self.name} is in {encoding}: make one in UTF8")
 
@@ -335,6 +339,19 @@ class SharedStore(Store):
         )
         if ask(sql, (ROOM, _MIGRATING)).fetchall():
             raise BadInput(f"a connector runs with {self.name}: stop it first")
+
+    def must_take(self) -> None:
+        """As the base says: a new database, in UTF8, of a late PostgreSQL, in which tables may be made."""
+        self.open()
+        self._must_be_fit()
+        with unavailable_if_broken(self.name):
+            self._must_be_new()
+            ask = cast("Any", self.db).execute_sql
+            sql = "SELECT current_user, current_schema(), has_schema_privilege(current_schema(), 'CREATE')"
+            ((user, schema, may_create),) = ask(sql).fetchall()
+        if not may_create:
+            grant = f'GRANT CREATE ON SCHEMA "{schema or "public"}" TO "{user}"'
+            raise BadInput(f"{user} may not make tables in {self.name}: its owner has to say {grant}")
 
     def replace_by(self, copy: Path, now: int) -> None:
         """Take over every row of a file of SQLite. BadInput, and nothing is changed, if there is a company here."""

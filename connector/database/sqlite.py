@@ -18,7 +18,7 @@ import peewee
 from connector.core.times import iso
 from connector.database import reference
 from connector.database.store import BUSY_LIMIT_S, Store, note, unavailable_if_broken
-from connector.errors import StoreUnavailable
+from connector.errors import BadInput, StoreUnavailable
 
 # SQLite's name for a store that is gone with its connection.
 IN_MEMORY = Path(":memory:")
@@ -156,6 +156,12 @@ class FileStore(Store):
         """Make a whole copy, as the store is at one moment, while others go on writing to it."""
         with unavailable_if_broken(self.name):
             self.db.execute_sql("VACUUM INTO ?", (str(path),))  # type: ignore[no-untyped-call]
+
+    def must_take(self) -> None:
+        """As the base says: its folder may be written to."""
+        folder = self.path.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise BadInput(f"the folder {folder} is not there, or may not be written to by the connector's user")
 
     def replace_by(self, copy: Path, now: int) -> Path | None:
         """Put a file in this one's place; what was there is moved aside, with SQLite's own files."""

@@ -104,6 +104,10 @@ class Store(ABC):
         """Make a whole copy, as the store is at one moment, in a file of SQLite, while others go on writing."""
 
     @abstractmethod
+    def must_take(self) -> None:
+        """BadInput or StoreUnavailable if a copy of another store could not be put in this one's place."""
+
+    @abstractmethod
     def replace_by(self, copy: Path, now: int) -> Path | None:
         """Put a store in a file of SQLite in this one's place, all of it or nothing; where what was there is kept.
 

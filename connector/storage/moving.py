@@ -44,6 +44,8 @@ def move(source: Store, target: Store, scratch: Path | None, now: int, switch: C
         source.open()
         source.must_be_idle()
         source.check()
+        target.must_take()
+        source.open()
         with tempfile.TemporaryDirectory(prefix=".moving-", dir=scratch) as folder:
             making = Path(folder) / "moving.db"
             source.copy_to(making)
@@ -69,6 +71,26 @@ def move(source: Store, target: Store, scratch: Path | None, now: int, switch: C
     return MovedView(
         source.name, target.name, found.entries, found.cdrs, found.live_calls, found.heads, str(kept) if kept else None
     )
+
+
+def rehearse(source: Store, target: Store, scratch: Path | None) -> MovedView:
+    """Say what `move` would move, and whether it could: a copy is made and proven, and the target is looked at. Both
+    stay as they are, and a connector may work with the source meanwhile. Errors as of `move`.
+    """
+    try:
+        source.open()
+        source.check()
+        target.must_take()
+        source.open()
+        with tempfile.TemporaryDirectory(prefix=".moving-", dir=scratch) as folder:
+            making = Path(folder) / "moving.db"
+            source.copy_to(making)
+            making.chmod(0o600)
+            with opened_copy(making) as copy:
+                found = proven(copy, Path(source.name))
+    except OSError as error:
+        raise StoreUnavailable(f"the store cannot be moved: {error}") from error
+    return MovedView(source.name, target.name, found.entries, found.cdrs, found.live_calls, found.heads, None)
 
 
 def put_aside(source: Store, now: int) -> Path | None:
