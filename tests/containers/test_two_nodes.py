@@ -102,6 +102,38 @@ def test_a_node_that_is_cut_off_has_no_calls_until_it_is_back(nodes: Office) -> 
     assert process.waited(lambda: through(nodes, DISPATCHER, 6)["asterisk-2"] > 0, 30, 1)
 
 
+def test_what_is_killed_of_the_second_node_or_kamailio_comes_back(nodes: Office) -> None:
+    """Kamailio and the second node's connector killed: calls go on, and their hang-ups arrive. Its Asterisk killed: its
+    call is over, and booked. Docker starts each again, and both nodes have calls.
+    """
+    stack, before = nodes.stack, len(nodes.stack.connector("cdr", "list", "--limit", "1000"))
+    carrier = nodes.carrier()
+    calls = [
+        nodes.caller(calls=1, hold_s=25, to_port=SECOND, port=5082).start(),
+        nodes.caller(calls=1, hold_s=25, to_port=DISPATCHER, port=5084).start(),
+    ]
+    assert process.waited(lambda: len(nodes.live()) == 2, 5, 0.5)
+    for service in ("connector-2", "kamailio"):
+        stack.kill(service)
+    stack.comes_up("connector-2", "asterisk-2", "kamailio")
+    assert len(nodes.live()) == 2, "it took longer than the calls"
+    assert [call.wait(60).successful for call in calls] == [1, 1]
+    assert [(cdr["ending"], cdr["hung_up_by"]) for cdr in nodes.cdrs(before + 2)[:2]] == [("ok", "caller")] * 2
+    lost = nodes.caller(calls=1, hold_s=60, to_port=SECOND, port=5082).start()
+    talks = [("asterisk-2", True)]
+    assert process.waited(lambda: [(call["node"], bool(call["answered_at"])) for call in nodes.live()] == talks, 5, 0.5)
+    stack.kill("asterisk-2")
+    stack.comes_up("asterisk-2", "connector-2")
+    assert process.waited(lambda: nodes.live() == [], 30, 0.5)
+    lost.end()
+    carrier.end()
+    (cdr, *_) = nodes.cdrs(before + 3)
+    # It was answered a moment before: nothing is charged for what nobody knows.
+    assert (cdr["node"], cdr["ending"]) == ("asterisk-2", "estimated")
+    assert nodes.stack.connector("ledger", "verify")["problems"] == []
+    assert process.waited(lambda: through(nodes, DISPATCHER, 6)["asterisk-2"] > 0, 30, 1)
+
+
 def test_one_node_gets_new_images_with_calls_up_on_both(nodes: Office) -> None:
     """An upgrade without a pause: Kamailio leaves one node out, and its call ends normally while the other node takes
     all new calls; then it gets calls again.
