@@ -207,6 +207,7 @@ class WebSettings(ListenSettings):
     `certificate` and `private_key` (PEM) it speaks TLS itself; without, a proxy does, or nobody beyond this machine.
     `exports`: the folder for sheets that people asked for, for a week; else beside the store. `visitors`: so many call
     at once by call buttons, whose sound goes through this server; 0: nobody.
+    `brand_name`, `brand_logo` (a file of PNG or SVG) and `brand_color` (like #1d5bc4): how the pages look.
     """
 
     port: Port = 8080
@@ -218,6 +219,9 @@ class WebSettings(ListenSettings):
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.:\[\]-]{1,255}$")] | None = None
     exports: Path | None = None
     visitors: Annotated[int, Field(ge=0, le=100)] = 20
+    brand_name: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    brand_logo: Path | None = None
+    brand_color: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] | None = None
 
     @property
     def url(self) -> str:
@@ -230,6 +234,20 @@ class WebSettings(ListenSettings):
         if (self.certificate is None) != (self.private_key is None):
             raise PydanticCustomError("web", "TLS takes both, certificate and private_key")
         return self
+
+    @field_validator("brand_name")
+    @classmethod
+    def _printable(cls, name: str | None) -> str | None:
+        if name is not None and not name.isprintable():
+            raise PydanticCustomError("brand", "a name has printable characters")
+        return name
+
+    @field_validator("brand_logo")
+    @classmethod
+    def _drawn(cls, path: Path | None) -> Path | None:
+        if path is not None and path.suffix.lower() not in (".svg", ".png"):
+            raise PydanticCustomError("brand", "a logo is a file that ends in .svg or .png")
+        return path
 
     _check_proxies = field_validator("proxies")(_networks)
 

@@ -65,7 +65,7 @@ def test_a_company_gets_a_number_and_has_it_ring(connector: Command, tmp_path: P
         150_000,
         8000,
     )
-    assert "0.15 GBP" in connector("profile", "service-numbers", "office")
+    assert "£0.15" in connector("profile", "service-numbers", "office")
     assert connector.json("profile", "service-numbers", "office", "--forget", "101") == []
     assert "refused" in connector("profile", "service-numbers", "office")
     assert connector.json("numbers", "release", BOUGHT, "--yes")["renews"] is False

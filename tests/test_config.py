@@ -73,8 +73,8 @@ _SETTING = re.compile(r"^#(?=[a-z_]+ = |\[[a-z]+\]$)", re.MULTILINE)
 # What the sample shows has no usual value, or another one on each machine; or only one of two can be set.
 SHOWN = {
     "store.url", "store.password", "store.key", "sip.tcp_transport", "sip.tls_transport", "web.public_url",
-    "web.proxies", "web.certificate", "web.private_key", "web.exports", "fastagi.secret", "gate.socket", "mail",
-    "webhooks.allowed", "backups.folder",
+    "web.proxies", "web.certificate", "web.private_key", "web.exports", "web.brand_name", "web.brand_logo",
+    "web.brand_color", "fastagi.secret", "gate.socket", "mail", "webhooks.allowed", "backups.folder",
 }  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from connector.billing import calls, credit, plans
 from connector.core import times
 from connector.core.access import EVERYTHING
 from connector.core.alerts import DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS
+from connector.core.formats import shown
 from connector.core.holds import lasts_ms
-from connector.core.money import shown
 from connector.core.trunks import trunk_of
 from connector.database.models import Company
 from connector.database.store import lock, reading, rows, writing

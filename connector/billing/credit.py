@@ -8,8 +8,9 @@ from typing import Any
 from connector.billing import ledger
 from connector.core import times
 from connector.core.access import Scope
+from connector.core.formats import shown
 from connector.core.ledger import company_account, moved, profile_account
-from connector.core.money import payable, shown
+from connector.core.money import payable
 from connector.database import reference
 from connector.database.audit import audited
 from connector.database.models import Company, Recharge

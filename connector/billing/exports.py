@@ -14,8 +14,9 @@ from typing import Any
 from connector.billing.reports import ALLOCATIONS, PURCHASES
 from connector.core import times
 from connector.core.access import Scope
+from connector.core.formats import shown
 from connector.core.ledger import asset, company_account, purpose
-from connector.core.money import decimal, shown
+from connector.core.money import decimal
 from connector.core.paging import Page, Turn, page
 from connector.core.times import iso
 from connector.database.audit import audited

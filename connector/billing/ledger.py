@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from connector.core import ledger as core
 from connector.core import rating, times
-from connector.core.money import shown
+from connector.core.formats import shown
 from connector.core.paging import Page, Turn, page
 from connector.core.plans import BUNDLE_SECONDS
 from connector.database import reference

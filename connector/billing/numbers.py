@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from connector.billing import plans
 from connector.core import numbering, stock
 from connector.core.access import Scope
-from connector.core.money import shown
+from connector.core.formats import shown
 from connector.core.paging import Page, Turn, page
 from connector.core.routes import PBX
 from connector.core.stock import StockNumber

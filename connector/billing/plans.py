@@ -15,8 +15,8 @@ from connector.billing import ledger
 from connector.core import plans as core
 from connector.core import times
 from connector.core.access import Scope
+from connector.core.formats import counted, shown
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
-from connector.core.money import shown
 from connector.database.audit import audited
 from connector.database.models import (
     Company,
@@ -331,7 +331,8 @@ def _begin(profile: Any, channels: int, bundles: int, start: int, now: int) -> A
             bundles * core.BUNDLE_SECONDS, company_account(company.id, "seconds_sold"), term_account(term.id, "bundle")
         ),
     ]
-    about = f"{channels} channels and {bundles} bundles for {profile.name} to {times.iso(term.ends_at)}"
+    bought = counted(channels, "channel") + (f" and {counted(bundles, 'bundle')}" if bundles else "")
+    about = f"{bought} for {profile.name} until {times.iso(term.ends_at)}"
     ledger.post(company.id, f"term:{term.id}:begin", "subscription", now, postings, about)
     return term
 
@@ -352,7 +353,7 @@ def begin_number(number: Any, price: int, periods: int, start: int, now: int) ->
     )
     company = number.company_id
     postings = moved(price, company_account(company, "balance"), company_account(company, "number_fees"))
-    about = f"{number.e164} to {times.iso(term.ends_at)}"
+    about = f"{number.e164} until {times.iso(term.ends_at)}"
     ledger.post(company, f"term:{term.id}:begin", "number fee", now, postings, about)
     return term
 

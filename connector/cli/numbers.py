@@ -23,7 +23,7 @@ from connector.cli.output import (
     read_file,
 )
 from connector.core import numbering
-from connector.core.money import shown
+from connector.core.formats import shown
 from connector.core.numbers import normalise
 from connector.core.times import iso
 from connector.errors import BadInput

@@ -22,8 +22,9 @@ from rich.text import Text
 from connector import config
 from connector.billing import profiles
 from connector.clock import SystemClock
-from connector.core import money, times
+from connector.core import times
 from connector.core.access import EVERYTHING, Scope
+from connector.core.formats import shown
 from connector.core.sheets import decoded
 from connector.database import audit
 from connector.database.audit import Doer
@@ -140,7 +141,7 @@ def print_one(fields: dict[str, Any], as_json: bool) -> None:
         if key in alone:
             continue
         if key.endswith("_micros") and isinstance(value, int) and currency:
-            key, value = key.removesuffix("_micros"), money.shown(value, currency)
+            key, value = key.removesuffix("_micros"), shown(value, currency)
         table.add_row(key.replace("_", " "), plain(_text(value)))
     if table.row_count:
         console.print(table)

@@ -14,7 +14,8 @@ from connector.cli.output import AsJson, as_dict, now, open_store, print_json, p
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core import connect, numbering
 from connector.core.admission import UsualLimits
-from connector.core.money import amount, shown
+from connector.core.formats import shown
+from connector.core.money import amount
 from connector.core.service_numbers import ServiceNumber
 from connector.core.sip import Options
 from connector.database.store import writing

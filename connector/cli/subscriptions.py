@@ -11,8 +11,8 @@ from connector.billing import plans, traffic
 from connector.cli import output
 from connector.cli.output import AsJson, as_dict, console, now, open_store, print_one
 from connector.core import advice
+from connector.core.formats import shown
 from connector.core.mix import Mix
-from connector.core.money import shown
 from connector.errors import BadInput
 from connector.storage import timemachine
 

@@ -83,8 +83,3 @@ def decimal(micros: int, digits: int = 2) -> str:
     fraction = f"{whole % MICROS:06d}"
     kept = fraction.rstrip("0").ljust(digits, "0")
     return f"{sign}{whole // MICROS}.{kept}" if kept else f"{sign}{whole // MICROS}"
-
-
-def shown(micros: int, currency: str) -> str:
-    """Micros for a person: `12.50 GBP`."""
-    return f"{decimal(micros, minor_digits(currency))} {currency}"

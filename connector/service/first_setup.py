@@ -21,7 +21,8 @@ from connector.config import Settings
 from connector.core import connect
 from connector.core.access import EVERYTHING
 from connector.core.admission import UsualLimits
-from connector.core.money import minor_unit, shown
+from connector.core.formats import shown
+from connector.core.money import minor_unit
 from connector.core.plans import USUAL_CHANNEL_MICROS, channels_sold
 from connector.core.sip import Options
 from connector.errors import BadInput, NotFound

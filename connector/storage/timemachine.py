@@ -8,8 +8,8 @@ from pathlib import Path
 
 from connector.billing import credit, ledger, plans, profiles
 from connector.core import times
+from connector.core.formats import shown
 from connector.core.ledger import company_account
-from connector.core.money import shown
 from connector.core.plans import DAY_MS
 from connector.database.sqlite import FileStore
 from connector.database.store import Store

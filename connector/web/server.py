@@ -15,19 +15,20 @@ from connector.clock import Clock
 from connector.config import WebSettings
 from connector.errors import ConnectorError
 from connector.people import sessions
-from connector.web import openapi, problems
+from connector.web import brand, openapi, problems, render
 from connector.web.api import ENDPOINTS
 from connector.web.bodies import MOST_FORM, check_encoding, check_text
+from connector.web.brand import Brand
 from connector.web.connections import CONNECTIONS, Connections, most_connections, raise_descriptor_limit
 from connector.web.guard import STALE, Guard
 from connector.web.live import Live
 from connector.web.passwords import Passwords
 from connector.web.problems import PROBLEMS, Problem
 from connector.web.pushing import Pushing
-from connector.web.render import STATIC_FILES, rendered
+from connector.web.render import STATIC_FILES, Look, rendered
 from connector.web.rest import PREFIX, Rest, World, problems_middleware
 from connector.web.site import PAGES
-from connector.web.site.serve import Site, pages_middleware
+from connector.web.site.serve import Site, pages_middleware, theme_of
 from connector.web.site.sign_in import SignIn
 
 DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
@@ -55,7 +56,7 @@ class Gate(Protocol):
 def make_app(settings: WebSettings, gate: Gate, world: World, clock: Clock) -> web.Application:
     """The web application. `gate` is asked for every health check."""
     connections = Connections(settings.proxies, most_connections(raise_descriptor_limit()))
-    guarded = functools.partial(_guarded, world, clock, connections)
+    guarded = functools.partial(_guarded, world, clock, connections, brand.of(settings))
     app = web.Application(
         client_max_size=MOST_FORM, middlewares=[web.middleware(guarded), problems_middleware, pages_middleware]
     )
@@ -86,6 +87,8 @@ def make_app(settings: WebSettings, gate: Gate, world: World, clock: Clock) -> w
     app.router.add_get("/api/problems", _problems_page)
     app.router.add_get(f"{PREFIX}/events", Live(world.guard, world.reads, clock).events)
     app.router.add_get("/static/{name}", static)
+    app.router.add_get("/brand.css", _sheet)
+    app.router.add_get("/brand/logo", _logo)
     app[DOCUMENT] = openapi.document(ENDPOINTS)
     app[URL] = settings.url
     Rest(world, ENDPOINTS).add_to(app.router)
@@ -100,14 +103,30 @@ async def static(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(path)
 
 
+async def _sheet(request: web.Request) -> web.Response:
+    """The style sheet with the installation's colour."""
+    return web.Response(text=render.LOOK.get().brand.sheet, content_type="text/css")
+
+
+async def _logo(request: web.Request) -> web.StreamResponse:
+    """The installation's logo. One that is opened by itself runs nothing."""
+    logo = render.LOOK.get().brand.logo
+    if logo is None or not logo.is_file():
+        raise Problem("not_found")
+    headers = {"Content-Type": brand.KINDS[logo.suffix.lower()], "Content-Security-Policy": "default-src 'none'"}
+    return web.FileResponse(logo, headers=headers)
+
+
 async def _guarded(
     world: World,
     clock: Clock,
     connections: Connections,
+    looks: Brand,
     request: web.Request,
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> web.StreamResponse:
     """What every answer says, and another secret for a session whose own is an hour old."""
+    render.LOOK.set(Look(looks, theme_of(request)))
     with connections.serving(request):
         try:
             check_encoding(request)

@@ -354,7 +354,7 @@ def test_each_thing_is_told_once(office: Credentials) -> None:
     assert kinds(NOW) == []  # it may have no need of any
     calls.admit(attempt(office, "z"), "node")
     assert kinds(NOW + 1_000) == ["credit_low"]
-    assert notices.newest(1)[0].text == "The credit of office, 0.00 GBP, is used up, and calls are refused"
+    assert notices.newest(1)[0].text == "The credit of office, £0.00, is used up, and calls are refused"
     assert kinds(NOW + 2_000) == []
     assert kinds(NOW + DAY_MS) == []
     credit.add("office", 10 * MICROS, "again", NOW)
@@ -383,7 +383,7 @@ def test_money_that_will_not_last_is_told(office: Credentials) -> None:
     calls.answered("a" * 8, NOW, "b")
     assert kinds(NOW) == ["credit_low"]  # 0.077 GBP are free, at 0.023 a minute
     (notice, *_) = notices.newest(1)
-    assert notice.text == "The credit of office, 0.077 GBP, lasts for 4 minutes like this"
+    assert notice.text == "The credit of office, £0.077, lasts for 4 minutes like this"
     calls.ended_unseen(calls.live()[0], None, NOW)
     renewal = plans.show("office").ends_at or 0
     profiles.create_profile("branch", 300, "asterisk", NOW)
@@ -395,9 +395,7 @@ def test_money_that_will_not_last_is_told(office: Credentials) -> None:
 def test_a_recharge_is_told(office: Credentials) -> None:
     """Each of them."""
     credit.set_recharge("office", 5 * MICROS, 20 * MICROS, None, NOW)
-    assert [(each.kind, each.text) for each in notices.newest(5)] == [
-        ("recharged", "office was recharged with 5.00 GBP")
-    ]
+    assert [(each.kind, each.text) for each in notices.newest(5)] == [("recharged", "office was recharged with £5.00")]
 
 
 def test_the_commands_for_notices(office: Credentials, connector: Command) -> None:

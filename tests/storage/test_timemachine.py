@@ -33,7 +33,7 @@ def test_money_that_ends_is_seen_coming(office: Credentials, store: FileStore) -
     journey = timemachine.run(store, 95, NOW)
     assert len([day for day in journey.days if any(step.kind == "subscription" for step in day.steps)]) == 1
     assert [notice.text.rpartition("; ")[2][:7] for notice in journey.notices] == ["it goes"] * 3 + ["it is i"]
-    assert journey.balances == {"Acme": "0.00 GBP"}
+    assert journey.balances == {"Acme": "£0.00"}
     assert plans.show("office").status == "active"
 
 

@@ -394,8 +394,8 @@ async def test_money_is_asked_back_and_moves_once(client: Client, town: Town) ->
     assert status == 422
     assert "Traceback" not in text
     asked, said = await confirmed(client, path, amount="12.50")
-    assert "12.50 GBP" in asked
-    assert "12.50 GBP were added" in said
+    assert "£12.50" in asked
+    assert "£12.50 were added" in said
     again = await client.post(path, data=hidden(asked))
     assert again.status == 200
     assert credit.balance("Acme").available_micros == before - 12_500_000

@@ -79,7 +79,7 @@ def show_balance(ask: Ask) -> Balance:
 
 @api.post("/balance/top-up", "money.bring", of_company=True, once=True)
 def top_up(ask: Ask, body: Sum) -> Balance:
-    """Note money that came in from outside."""
+    """Record a payment that came in."""
     return credit.top_up(body.amount_micros, ask.key, ask.now, ask.company)
 
 

@@ -83,6 +83,7 @@ class TestWebhook(Form):
 class RemoveWebhook(Form):
     """Post nothing more there."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
 
     def quote(self, ask: Ask) -> Quote | None:

@@ -103,6 +103,7 @@ class ChangeButton(Form):
 class RemoveButton(Form):
     """Take it away."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
     warning: ClassVar[str] = "Wherever its link stands, it leads nowhere then. Who talks by it now talks on."
 

@@ -20,7 +20,7 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
-from connector.core import money
+from connector.core import formats, money
 from connector.core.access import PERMISSIONS
 from connector.core.paging import Page
 from connector.errors import BadInput
@@ -108,6 +108,8 @@ class Form(BaseModel):
 
     warning: ClassVar[str] = ""
     button: ClassVar[str] = "Save"
+    # Whether it removes or ends something.
+    danger: ClassVar[bool] = False
     # The first of the fields at its end that are folded away, and what the fold is called.
     folded: ClassVar[Line] = ("", "")
     # Whether its quote does it and takes it back, where one writes; False if it only looks.
@@ -223,32 +225,29 @@ def _known(permission: str | None) -> None:
         PERMISSIONS[permission]
 
 
-def _micros(text: Any) -> Any:
+def _micros(text: Any, info: ValidationInfo, *, zero: bool = False) -> Any:
+    """Micros of what was typed in the company's currency, which is the context of the validation."""
+    currency = (info.context or {}).get("currency", "")
     try:
-        return money.amount(str(text))
+        return money.amount(formats.typed(str(text), currency), zero=zero)
     except BadInput as error:
         raise ValueError(str(error)) from None
 
 
-def _micros_or_none(text: Any) -> Any:
-    return None if str(text).strip() == "" else _micros(text)
+def _micros_or_none(text: Any, info: ValidationInfo) -> Any:
+    return None if str(text).strip() == "" else _micros(text, info)
 
 
-def _limit(text: Any) -> Any:
-    if str(text).strip() == "":
-        return None
-    try:
-        return money.amount(str(text), zero=True)
-    except BadInput as error:
-        raise ValueError(str(error)) from None
+def _limit(text: Any, info: ValidationInfo) -> Any:
+    return None if str(text).strip() == "" else _micros(text, info, zero=True)
 
 
 def _blank(text: Any) -> Any:
     return None if str(text).strip() == "" else text
 
 
-def _micros_from_nothing(text: Any) -> Any:
-    return 0 if str(text).strip().strip("0") in ("", ".") and "0" in str(text) else _micros(text)
+def _micros_from_nothing(text: Any, info: ValidationInfo) -> Any:
+    return _micros(text, info, zero=True)
 
 
 Money = Annotated[int, BeforeValidator(_micros)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import credit, decks, ledger, plans, profiles
+from connector.billing import credit, decks, ledger, plans, profiles, reports
+from connector.core.formats import shown
 from connector.core.ledger import asset
-from connector.core.money import shown
 from connector.core.paging import turn
 from connector.web.endpoint import Ask
-from connector.web.render import when
+from connector.web.render import dated, when
 from connector.web.site.frame import (
     Form,
     Money,
@@ -27,6 +27,18 @@ from connector.web.site.frame import (
 pages = SitePages()
 
 ROWS = 50
+MOST_LINES = 15
+# What the ledger calls a movement, and what people do.
+_KINDS = {
+    "top-up": "Payment",
+    "subscription": "Channels",
+    "number fee": "Number",
+    "refund": "Refund",
+    "add": "Credit for a profile",
+    "recharge": "Auto-recharge of a profile",
+    "take-back": "Credit taken back",
+    "delete": "Profile deleted",
+}
 
 
 @pages.get("/companies", "company.read", needs_company=False)
@@ -52,46 +64,55 @@ class NewCompany(Form):
 
 @pages.get("/money", "company.read", of_company=True)
 def money_page(ask: Ask) -> Shown:
-    """The company's balance, prices, rate deck and ledger."""
-    balance, price = credit.balance(ask.company), plans.prices(ask.company)
-    zone = ask.zone
-    found = ledger.page_of(ask.company or "", turn(ask.query.get("cursor"), ROWS, "i"))
-    entries = [
-        [str(each.number), when(each.at, zone), each.kind, each.about, _gains(each.postings, balance.currency)]
-        for each in found.items
-    ]
-    in_use = [
-        [view.name, str(view.rates), when(view.in_use_at, zone), view.version[:12]]
-        for view in decks.list_decks(ask.company)[:5]
-    ]
-    tables = [
-        {
-            "title": "Ledger",
-            "heads": ["Entry", "When", "What", "About", "Accounts"],
-            "rows": entries,
-            "empty": "No money has moved yet.",
-        },
-        {
-            "title": "Rate decks",
-            "heads": ["Name", "Rates", "In use from", "Version"],
-            "rows": in_use,
-            "empty": "None is loaded, so no call out has a price: whoever runs this installation loads one.",
-        },
-    ]
+    """The company's balance, its month so far, prices and rate decks."""
+    month = reports.statement(ask.company, None, ask.now) if "money.read" in ask.actor.permissions else None
     actions = allowed(
         ask,
-        ("Note money that came in", "/money/top-up", "money.bring"),
+        ("Record a payment", "/money/top-up", "money.bring"),
         ("Set prices", "/money/prices", "money.bring"),
+    )
+    deck_actions = allowed(
+        ask,
         ("Load a rate deck", "/money/decks/new", "rates.write"),
         ("What a call costs", "/money/price", "money.read"),
     )
-    intro = [
-        f"Balance: {shown(balance.available_micros, balance.currency)},"
-        f" and {shown(balance.held_micros, balance.currency)} held by calls.",
-        f"30 days of a channel are {shown(price.channel_micros, price.currency)}, of a bundle of 5,000 US minutes"
-        f" {shown(price.bundle_micros, price.currency)}.",
+    return Shown(
+        "money.html",
+        {
+            "balance": credit.balance(ask.company),
+            "price": plans.prices(ask.company),
+            "month": month,
+            "lines": month.movements[-MOST_LINES:][::-1] if month else [],
+            "kinds": _KINDS,
+            "decks": decks.list_decks(ask.company)[:5],
+            "actions": actions,
+            "deck_actions": deck_actions,
+        },
+    )
+
+
+@pages.get("/money/ledger", "company.read", of_company=True)
+def ledger_page(ask: Ask) -> Shown:
+    """Every entry of the company's ledger, newest first."""
+    found = ledger.page_of(ask.company or "", turn(ask.query.get("cursor"), ROWS, "i"))
+    currency = credit.balance(ask.company).currency
+    entries = [
+        [
+            str(each.number),
+            when(each.at, ask.zone),
+            each.kind,
+            dated(each.about, ask.zone),
+            _gains(each.postings, currency),
+        ]
+        for each in found.items
     ]
-    return tables_page("Money", tables, intro=intro, actions=actions, following=following(found))
+    table = {
+        "title": "",
+        "heads": ["Entry", "When", "What", "About", "Accounts"],
+        "rows": entries,
+        "empty": "No payment, purchase or call has been booked yet.",
+    }
+    return tables_page("Ledger", [table], following=following(found))
 
 
 def _gains(postings: dict[str, int], currency: str) -> str:
@@ -102,7 +123,7 @@ def _gains(postings: dict[str, int], currency: str) -> str:
     )
 
 
-@pages.form("/money/top-up", "money.bring", "Note money that came in", of_company=True, once=True, back="/money")
+@pages.form("/money/top-up", "money.bring", "Record a payment", of_company=True, once=True, back="/money")
 class TopUp(Form):
     """From outside to the company's balance."""
 

@@ -8,7 +8,7 @@ from urllib.parse import quote as quoted
 from connector.billing import credit, numbers, profiles, trials
 from connector.billing.numbers import NumberView
 from connector.core.access import Scope
-from connector.core.money import shown
+from connector.core.formats import shown
 from connector.core.paging import MOST_ROWS, Turn, every, turn
 from connector.errors import BadInput, NotFound
 from connector.routing import mailboxes, routes
@@ -68,13 +68,13 @@ def number_list(ask: Ask) -> Shown:
             "title": "Numbers",
             "heads": ["Number", "Profile", "Rings", "Costs", "Paid until", ""],
             "rows": rows,
-            "empty": "No number yet: buy one from a profile's page.",
+            "empty": "No number yet. Buy one on the page of a profile.",
         },
         {
             "title": "Accounts",
             "heads": ["Name", "Profile", "Rings", ""],
             "rows": named,
-            "empty": "No account yet: a name that can be called, added from a profile's page.",
+            "empty": "No account yet. Call buttons call accounts; add one on the page of a profile.",
         },
     ]
     if ask.scope.profile is None:
@@ -104,10 +104,25 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
                 for view in routes.named(kind, ask.company)
             ],
             "empty": empty,
+            "actions": allowed(ask, (add, f"/{folder}/set", "numbers.write")),
         }
-        for kind, folder, title, what, empty in (
-            ("department", "departments", "Departments", "Rings", "None: a department is a route with a name."),
-            ("hours", "hours", "Hours", "Times", "None: hours are times with a name, for routes."),
+        for kind, folder, title, what, add, empty in (
+            (
+                "department",
+                "departments",
+                "Departments",
+                "Rings",
+                "Set a department",
+                "No department yet. A department is a named route that several numbers can share.",
+            ),
+            (
+                "hours",
+                "hours",
+                "Hours",
+                "Times",
+                "Set hours",
+                "No hours yet. Routes use named hours, for example to ring the office only on workdays.",
+            ),
         )
     ] + [
         {
@@ -117,18 +132,15 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
                 [view.box, view.name, view.email, *([_changes(f"/mailboxes/{view.box}", "")] * may)]
                 for view in mailboxes.listed(ask.company)
             ],
-            "empty": "None: a mailbox takes the calls that nobody answers.",
+            "empty": "No mailbox yet. A mailbox records calls that are not answered.",
+            "actions": allowed(ask, ("Add a mailbox", "/mailboxes/new", "numbers.write")),
         }
     ]
 
 
 _ACTIONS = (
-    ("Set a department", "/departments/set", "numbers.write"),
-    ("Set hours", "/hours/set", "numbers.write"),
-    ("Add a mailbox", "/mailboxes/new", "numbers.write"),
-    ("Add a number of the company's own", "/numbers/new", "stock.write"),
-    ("Call buttons", "/buttons", "numbers.read"),
     ("Numbers for sale", "/stock", "numbers.read"),
+    ("Add a number of the company's own", "/numbers/new", "stock.write"),
     ("Verified numbers", "/numbers/verified", "numbers.read"),
 )
 
@@ -262,6 +274,7 @@ class RouteNumber(_Routing):
 class ReleaseNumber(Form):
     """When what is paid is over, or at once."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Give back"
     warning: ClassVar[str] = "Nothing of the fee is paid back. Who buys the number next has it."
     at_once: bool = entry("Now, not when what is paid is over", False, kind="check")
@@ -357,6 +370,7 @@ def _path(ask: Ask, called: str) -> Shown:
 class RemoveAccount(Form):
     """Take it away."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
 
     def do(self, ask: Ask) -> Outcome:
@@ -397,6 +411,7 @@ class ChangeDepartment(_Routing):
 class _RemoveNamed(Form):
     """Forget a department or hours."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
     kind: ClassVar[str]
     gone: ClassVar[str]
@@ -506,6 +521,7 @@ class ChangeMailbox(Form):
 class RemoveMailbox(Form):
     """Take it away."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
     warning: ClassVar[str] = "Its messages stay where they are, and nobody hears them."
 

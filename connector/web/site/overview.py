@@ -8,7 +8,7 @@ from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
 from connector.core.access import Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
-from connector.core.money import shown
+from connector.core.formats import shown
 from connector.core.paging import Turn
 from connector.core.trunks import trunk_of
 from connector.notices import notices

@@ -180,6 +180,7 @@ class NewToken(Form):
 class RevokeToken(Form):
     """It is good no longer."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Revoke"
 
     def do(self, ask: Ask) -> Outcome:

@@ -12,8 +12,8 @@ from connector.billing.plans import Subscription
 from connector.billing.traffic import MixAdvice
 from connector.core import advice, connect, numbering
 from connector.core.access import Scope
+from connector.core.formats import shown
 from connector.core.holds import lasts_ms
-from connector.core.money import shown
 from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.errors import BadInput
 from connector.routing import routes
@@ -317,6 +317,7 @@ class ChangeChannels(_Subscribing):
 class CancelChannels(Form):
     """No renewal."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Cancel subscription"
     warning: ClassVar[str] = "You are about to cancel the channel subscription of this profile."
 
@@ -437,6 +438,7 @@ class Recharge(Form):
 class Delete(Form):
     """Archive it."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Delete"
     warning: ClassVar[str] = "Its PBX cannot call any more. What was paid for the running term is not given back."
     export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")

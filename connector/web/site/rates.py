@@ -11,7 +11,7 @@ from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck
 from connector.billing.trials import PriceView
 from connector.core import refusals
 from connector.core.decks import Difference, Ended
-from connector.core.money import shown
+from connector.core.formats import shown
 from connector.core.reports import MINUTE_MS
 from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask

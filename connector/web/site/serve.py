@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from connector.billing import profiles
 from connector.billing.profiles import CompanyView
 from connector.core.access import Actor, Scope
-from connector.core.money import minor_digits
 from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
 from connector.notices import acts
 from connector.notices.acts import Once, Thing
@@ -31,6 +30,7 @@ from connector.web.endpoint import Ask, Download
 from connector.web.guard import Signed
 from connector.web.problems import Problem
 from connector.web.rest import World, file_answer
+from connector.web.site import menu
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
 log = logging.getLogger(__name__)
@@ -38,21 +38,10 @@ log = logging.getLogger(__name__)
 # A form with a file: a confirmation sends it back with longer ends of lines, and there are other fields.
 MOST_FILES = 2 * MOST_UPLOAD
 _FLASH = "connector_said"
+THEME = "connector_theme"
 Whose = tuple[Actor, str | None, Thing | None]
-# What the menu shows, to whom.
-MENU = (
-    ("/", "Overview", None),
-    ("/profiles", "Profiles", "profiles.read"),
-    ("/numbers", "Numbers", "numbers.read"),
-    ("/calls", "Live calls", "calls.read"),
-    ("/history", "History", "calls.read"),
-    ("/reports", "Reports", "company.read"),
-    ("/money", "Money", "company.read"),
-    ("/trunks", "Trunks", "trunks.read"),
-    ("/alerts", "Alerts", "company.read"),
-    ("/people", "People", "users.read"),
-    ("/audit", "Audit", "audit.read"),
-)
+# For a year: a theme is the browser's, not the user's, who may have one by day and one by night.
+_THEME_S = 365 * 86_400
 
 
 @dataclass(frozen=True)
@@ -79,6 +68,7 @@ class Site:
             if page.form is not None:
                 router.add_post(page.path, functools.partial(self._taken, page))
         router.add_post("/companies", self._choose)
+        router.add_post("/me/theme", self._choose_theme)
 
     async def visit(self, request: web.Request) -> Visit:
         """Who visits. A redirect if nobody has signed in, or not to the end."""
@@ -100,18 +90,15 @@ class Site:
         actor = visit.signed.actor
         session = visit.signed.session
         return {
-            "menu": [
-                (path, words, path == request.path)
-                for path, words, permission in MENU
-                if permission is None or permission in actor.permissions
-            ],
+            "look": render.LOOK.get(),
+            "menu": menu.groups(request.path, actor.permissions),
+            "first": menu.first(request.path, actor.permissions),
             "who": actor.name,
             "may": actor.permissions,
             "company": visit.company,
             "companies": visit.companies,
             "zone": visit.company.time_zone if visit.company else "UTC",
             "currency": visit.company.currency if visit.company else "",
-            "digits": minor_digits(visit.company.currency) if visit.company else 2,
             "looked_at": _id_of(visit),
             "csrf": session.csrf if session else "",
             "said": _flashed(request),
@@ -167,7 +154,8 @@ class Site:
         whose = self._whose(page, request, visit)
         try:
             filled = form.model_validate_strings(
-                {name: value for name, value in given.items() if name in form.model_fields}
+                {name: value for name, value in given.items() if name in form.model_fields},
+                context={"currency": frame["currency"]},
             )
         except ValidationError as error:
             return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
@@ -318,6 +306,28 @@ class Site:
             raise NotFound("there is no such company")
         await self._world.store(sessions.choose, session.id, wanted.id)
         raise web.HTTPSeeOther("/")
+
+    async def _choose_theme(self, request: web.Request) -> web.StreamResponse:
+        """A browser has pages in light or dark, or as its system has them."""
+        visit = await self.visit(request)
+        given = await read_form(request)
+        session = visit.signed.session
+        assert session is not None
+        self._world.guard.check_csrf(session, given.get("csrf", ""))
+        theme = given.get("theme", "")
+        if theme not in render.THEMES:
+            raise Problem("bad_input", f"{theme[:20]!r} is not a theme")
+        answer = web.Response(status=303, headers={"Location": "/me"})
+        answer.set_cookie(
+            THEME, theme, max_age=_THEME_S, httponly=True, samesite="Lax", secure=self._world.guard.secure
+        )
+        return answer
+
+
+def theme_of(request: web.Request) -> str:
+    """The theme that a browser has chosen; "" for its system's."""
+    theme = request.cookies.get(THEME, "")
+    return theme if theme in render.THEMES else ""
 
 
 @web.middleware

@@ -144,6 +144,7 @@ class Verify(_Number):
 class ForgetVerified(Form):
     """It may be shown no more."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Forget it"
 
     @classmethod

@@ -211,6 +211,7 @@ class TrunkState(Form):
 class RemoveTrunk(Form):
     """Take a carrier out."""
 
+    danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
     warning: ClassVar[str] = "It is gone for good, and its name stays taken. Calls that are up go on."
 

@@ -6,13 +6,11 @@ function each(name, work) {
   for (const found of document.querySelectorAll(`[data-live="${name}"]`)) work(found);
 }
 
-// As connector/core/money.py shows it: exact, and at least the digits that the currency has.
+// As connector/core/formats.py writes it: to the smallest coin, and less than a unit exactly.
 function money(micros, currency) {
   if (micros === null) return "\u2013";
-  const digits = Number(document.body.dataset.digits);
-  const whole = Math.floor(micros / 1e6);
-  const rest = String(micros % 1e6).padStart(6, "0").replace(/0+$/, "").padEnd(digits, "0");
-  return rest ? `${whole}.${rest} ${currency}` : `${whole} ${currency}`;
+  const finest = Math.abs(micros) < 1e6 ? { maximumFractionDigits: 6 } : {};
+  return new Intl.NumberFormat("en-GB", { style: "currency", currency, ...finest }).format(micros / 1e6);
 }
 
 function length(ms) {
@@ -25,6 +23,7 @@ function length(ms) {
 
 function cell(row, text, amount) {
   const made = row.insertCell();
+  made.dataset.label = row.closest("table").tHead.rows[0].cells[made.cellIndex].textContent;
   made.textContent = text;
   if (amount) made.className = "amount";
   return made;

@@ -1,0 +1,82 @@
+"""Money as people read and type it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.core import formats, money
+from connector.errors import BadInput
+
+# micros, currency -> exactly, to the smallest coin
+SHOWN = [
+    (1_877_443_200, "GBP", "£1,877.4432", "£1,877.44"),
+    (5_000_000, "GBP", "£5.00", "£5.00"),
+    (0, "GBP", "£0.00", "£0.00"),
+    (13_200, "GBP", "£0.0132", "£0.0132"),
+    (999_999, "GBP", "£0.999999", "£0.999999"),
+    (-12_500_000, "EUR", "-€12.50", "-€12.50"),
+    (1_234_567_890, "JPY", "JP¥1,234.56789", "JP¥1,235"),
+    (3_100_000, "KWD", "KWD3.100", "KWD3.100"),
+    (1_000_000_000_000, "USD", "US$1,000,000.00", "US$1,000,000.00"),
+]
+
+
+@pytest.mark.parametrize(("micros", "currency", "exact", "rounded"), SHOWN)
+def test_money_looks_like_money(micros: int, currency: str, exact: str, rounded: str) -> None:
+    """With the currency's sign and coins, in groups of three digits."""
+    assert (formats.shown(micros, currency).replace("\xa0", ""), formats.rounded(micros, currency)) == (exact, rounded)
+
+
+# typed, currency -> plain digits, or what is said
+TYPED = [
+    ("£1,000.50", "GBP", "1000.50"),
+    ("1,000.50 GBP", "GBP", "1000.50"),
+    ("gbp 5", "GBP", "5"),
+    (" 12.5 ", "GBP", "12.5"),
+    ("$5", "USD", "5"),
+    ("US$5", "USD", "5"),
+    ("1 000 000", "EUR", "1000000"),
+    ("1\u2019000.05", "CHF", "1000.05"),
+    ("¥500", "JPY", "500"),
+    ("-5", "GBP", "-5"),
+    ("abc", "GBP", "abc"),
+    ("", "GBP", ""),
+    ("1,00,000", "GBP", BadInput),
+    ("1,000 000", "GBP", "1,000 000"),
+    ("€5", "GBP", BadInput),
+    ("5 dollars", "GBP", BadInput),
+    ("5 EUR", "GBP", BadInput),
+    ("1,5", "GBP", BadInput),
+    ("1.000,50", "EUR", BadInput),
+    ("5" * 100, "GBP", "5" * 100),
+]
+
+
+@pytest.mark.parametrize(("text", "currency", "digits"), TYPED)
+def test_a_sum_is_read_as_people_type_it(text: str, currency: str, digits: str | type[Exception]) -> None:
+    """With the company's sign or without, and with groups. Another currency, and a comma for a point, is refused."""
+    if isinstance(digits, str):
+        assert formats.typed(text, currency) == digits
+    else:
+        with pytest.raises(digits, match="Invalid amount"):
+            formats.typed(text, currency)
+
+
+@given(
+    st.integers(min_value=1, max_value=money.MOST_MICROS),
+    st.sampled_from(["GBP", "EUR", "USD", "CHF", "JPY", "KWD", "SEK"]),
+)
+def test_what_is_shown_can_be_typed_back(micros: int, currency: str) -> None:
+    """Copied from a page and put into a form, it is the same sum."""
+    assert money.amount(formats.typed(formats.shown(micros, currency), currency)) == micros
+
+
+@given(st.text(max_size=80))
+def test_no_text_is_anything_but_refused_or_read(text: str) -> None:
+    """Whatever is typed, it is a sum or one clear refusal."""
+    try:
+        money.amount(formats.typed(text, "GBP"))
+    except BadInput as error:
+        assert "Invalid amount" in str(error)
