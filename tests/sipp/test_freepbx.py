@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from connector import config
-from connector.billing import profiles
+from connector.billing import credit, profiles
 from connector.clock import SystemClock
 from connector.core import connect
 from lab import client, freepbx, pbx, process
@@ -87,8 +87,8 @@ def test_it_calls_and_its_numbers_are_told_apart(bench: Bench, office: Office) -
 
 
 def test_it_tries_its_next_trunk_where_that_helps(bench: Bench, office: Office) -> None:
-    """If the connector is away, or the profile is suspended, the call goes by the PBX's next trunk; if the number is
-    unknown or busy it does not.
+    """If the connector is away, or the profile is suspended, without credit, or full, the call goes by the PBX's next
+    trunk; if the number is unknown or busy it does not.
     """
     for number, status in ((NUMBERS["unknown"], 404), (NUMBERS["busy"], 486)):
         outcome = bench.begin(number)
@@ -108,7 +108,28 @@ def test_it_tries_its_next_trunk_where_that_helps(bench: Bench, office: Office) 
     finally:
         bench.in_store(lambda: profiles.set_state("freepbx", "open"))
     (cdr,) = ended(bench, outcome)
-    assert cdr.ending == "refused"
+    assert (cdr.ending, cdr.refusal) == ("refused", "profile_suspended")
+
+    outcome = bench.begin("no credit")
+    now = SystemClock().now_ms()
+    free = bench.in_store(lambda: credit.credit("freepbx", now)).available_micros
+    bench.in_store(lambda: credit.take_back("freepbx", free, "all of it", now))
+    try:
+        _by_the_spare(office)
+    finally:
+        bench.in_store(lambda: credit.add("freepbx", free, "again", now))
+    (cdr,) = ended(bench, outcome)
+    assert (cdr.ending, cdr.refusal) == ("refused", "no_credit")
+
+    outcome = bench.begin("full")
+    held = [office.phone.call(NUMBERS["answered"]) for _ in range(client.CHANNELS)]
+    for call in held:
+        call.answered()
+    bench.until(outcome, "all channels are in use", lambda: bench.answered() == client.CHANNELS, 5)
+    _by_the_spare(office)
+    assert [call.bye() for call in held] == [200] * client.CHANNELS
+    found = ended(bench, outcome)
+    assert sorted(cdr.refusal or cdr.ending for cdr in found) == ["channels_full", *["ok"] * client.CHANNELS]
 
 
 def _by_the_spare(office: Office) -> None:
