@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import process, release
+from lab.phone import Phone
+from tests.containers.office import CARRIER_PORT, PBX_PORT, WANTED
 
 # Its owner, mode and content of each file, and where links lead.
 SNAPSHOT = (
@@ -55,6 +57,21 @@ class Machine:
         command = ["docker", "inspect", "-f", f"{{{{{part}}}}}", self.name]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
+    @property
+    def address(self) -> str:
+        """Its address, as the host sees it."""
+        return self.inspected(".NetworkSettings.IPAddress")
+
+    @property
+    def gateway(self) -> str:
+        """The host's address, as the machine sees it."""
+        return self.inspected(".NetworkSettings.Gateway")
+
+    def wanted(self) -> str:
+        """The options of `connector setup` for a company whose PBX and carrier are on the host."""
+        words = [f"{self.gateway}:{CARRIER_PORT}" if word.startswith("198.") else word for word in WANTED]
+        return f"{' '.join(words)} --sip-host {self.address}"
+
     def wrong(self) -> list[dict[str, str]]:
         """What doctor calls wrong, as root."""
         found = json.loads(self.tried("connector doctor --json").stdout)
@@ -79,6 +96,21 @@ def started(name: str, image: str, options: Sequence[str] = (), command: Sequenc
         yield Machine(name)
     finally:
         _remove(name)
+
+
+@contextmanager
+def phones(machine: Machine, username: str, password: str) -> Iterator[tuple[Phone, Phone]]:
+    """The PBX and the carrier, on the host, as phones that do what a test says. The PBX is registered."""
+    addresses = {"here": machine.gateway, "there": machine.address}
+    pbx = Phone(5060, username, password, PBX_PORT, **addresses)
+    carrier = Phone(5060, "carrier", "", CARRIER_PORT, **addresses)
+    try:
+        assert process.waited(lambda: username in machine.do("asterisk -rx 'pjsip show endpoints'"), 15)
+        assert pbx.register().status == 200
+        yield pbx, carrier
+    finally:
+        pbx.close()
+        carrier.close()
 
 
 def _remove(name: str) -> None:

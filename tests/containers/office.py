@@ -93,6 +93,17 @@ def talking(pbx: Phone, carrier: Phone) -> tuple[Dialog, Dialog]:
     return out, there
 
 
+def calls_both_ways(pbx: Phone, carrier: Phone) -> None:
+    """A call out and one in, each answered and ended by its caller."""
+    out, there = talking(pbx, carrier)
+    assert out.bye() == 200
+    there.wait(lambda message: message.method == "BYE", "the end of the call")
+    into = carrier.call(NUMBER)
+    pbx.rings().picks_up()
+    into.answered()
+    assert into.bye() == 200
+
+
 def set_up(stack: Stack, program: Program, folder: Path) -> Office:
     """The company, made as a person would make it, with `connector setup`."""
     made = stack.connector("setup", *WANTED)

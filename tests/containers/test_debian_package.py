@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from connector import __version__
 from lab import containers, process
-from tests.containers.machine import SNAPSHOT, Machine, started
-from tests.containers.office import WANTED
+from tests.containers.machine import SNAPSHOT, Machine, phones, started
+from tests.containers.office import calls_both_ways, talking
 
 START = "update-rc.d asterisk-connector defaults && service asterisk-connector start"
 
@@ -36,6 +37,17 @@ def packages(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> list
     return machine.packages(tmp_path_factory.mktemp("source"), 2)
 
 
+@pytest.fixture(scope="module")
+def secrets() -> dict[str, str]:
+    """What the setup shows once: it is there for the tests after it."""
+    return {}
+
+
+def _cdrs(machine: Machine) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(machine.do("connector cdr list --json"))
+    return found
+
+
 def test_built_twice_it_is_the_same(machine: Machine, packages: list[str]) -> None:
     """For the Python of this Debian, with its version in its name."""
     assert f"asterisk-connector_{__version__}+py3." in packages[0]
@@ -57,11 +69,11 @@ def test_it_is_installed_beside_debians_asterisk(machine: Machine, packages: lis
     assert machine.do("dpkg --verify asterisk-connector") == ""
 
 
-def test_it_serves_and_doctor_finds_nothing_wrong(machine: Machine) -> None:
-    """`connector setup`, then Asterisk and the connector by their scripts, each as its user."""
+def test_it_serves_and_doctor_finds_nothing_wrong(machine: Machine, secrets: dict[str, str]) -> None:
+    """`connector setup`, then Asterisk and the connector by their scripts, each as its user, and a call each way."""
     machine.do("cp -a /etc/asterisk /before && mkdir -p /etc/systemd/system")
     machine.do(f"({SNAPSHOT}) > /before.txt")
-    said = machine.do(f"connector setup {' '.join(WANTED)} --json 2>&1")
+    said = machine.do(f"connector setup {machine.wanted()} --json 2>&1")
     made = json.loads(said)
     assert made["done"] and not made["wrong"], said
     assert machine.do("ls /etc/systemd/system | grep -c asterisk-connector || true").strip() == "0"
@@ -71,10 +83,15 @@ def test_it_serves_and_doctor_finds_nothing_wrong(machine: Machine) -> None:
     machine.do("service asterisk start")
     machine.do(START)
     machine.do("service asterisk-connector start")  # a second time is harmless
+    machine.do("connector trunk change carrier --qualify 0")  # its phone hears nothing between two tests
     assert process.waited(lambda: machine.wrong() == [], 30, 1), machine.wrong()
     assert machine.do("ps -o pid= -u asterisk-connector | wc -l").strip() == "3", "the supervisor and its two"
     assert "the connector runs" in machine.do("service asterisk-connector status")
     assert machine.do("ls /etc/rc2.d | grep -c 'S..asterisk-connector'").strip() == "1"
+    secrets |= made["secrets"]
+    with phones(machine, secrets["user name"], secrets["password"]) as (pbx, carrier):
+        calls_both_ways(pbx, carrier)
+        assert process.waited(lambda: [cdr["ending"] for cdr in _cdrs(machine)] == ["ok", "ok"], 15, 0.5)
     log = "/var/log/asterisk-connector"
     owners = machine.do(f"stat -c '%U %a' {log} {log}/connector.log").splitlines()
     assert owners == ["root 750", "asterisk-connector 640"]
@@ -82,11 +99,18 @@ def test_it_serves_and_doctor_finds_nothing_wrong(machine: Machine) -> None:
     assert "started" in machine.do(f"zcat {log}/connector.log.1.gz")
 
 
-def test_installed_again_it_keeps_everything(machine: Machine, packages: list[str]) -> None:
-    """As an update does: settings, store, and our files in Asterisk's config. The connector is started again."""
+def test_installed_again_it_keeps_everything(machine: Machine, packages: list[str], secrets: dict[str, str]) -> None:
+    """As an update does: settings, store, our files in Asterisk's config, and the call that is up. The connector is
+    started again.
+    """
     before = machine.do(SNAPSHOT) + machine.do("sha256sum /etc/asterisk-connector/*")
     pid = machine.do("cat /run/asterisk-connector.pid")
-    machine.do(f"apt-get install -y --reinstall {packages[0]}")
+    with phones(machine, secrets["user name"], secrets["password"]) as (pbx, carrier):
+        out, _ = talking(pbx, carrier)
+        machine.do(f"apt-get install -y --reinstall {packages[0]}")
+        assert process.waited(lambda: machine.wrong() == [], 30, 1), machine.wrong()
+        assert out.bye() == 200
+        assert process.waited(lambda: [cdr["ending"] for cdr in _cdrs(machine)] == ["ok"] * 3, 15, 0.5)
     assert machine.do(SNAPSHOT) + machine.do("sha256sum /etc/asterisk-connector/*") == before
     assert machine.do("cat /run/asterisk-connector.pid") != pid
     assert "office" in machine.do("connector profile list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,8 +15,8 @@ from lab import containers, process
 from lab.phone import Phone
 from lab.root import private_asterisk
 from lab.run import ASTERISK_HOME
-from tests.containers.machine import SNAPSHOT, Machine, started
-from tests.containers.office import CARRIER_PORT, NUMBER, PBX_PORT, WANTED, talking
+from tests.containers.machine import SNAPSHOT, Machine, phones, started
+from tests.containers.office import calls_both_ways, talking
 
 GATE, CONTROL = "asterisk-connector-gate", "asterisk-connector-control"
 # What systemd needs to run as the first process of a container.
@@ -46,18 +46,20 @@ systemctl daemon-reload
 
 @dataclass(frozen=True)
 class Company:
-    """What the tests share: the machine, its address and the host's, and the PBX's user name and password."""
+    """What the tests share: the machine, and the PBX's user name and password."""
 
     machine: Machine
     package: str
-    here: str
-    there: str
     username: str
     password: str
 
     def connector(self, *words: str) -> Any:
         """A command of `connector`, as root, which answers in JSON."""
         return json.loads(self.machine.do(f"connector {' '.join(words)} --json 2>/dev/null"))
+
+    def phones(self) -> AbstractContextManager[tuple[Phone, Phone]]:
+        """Its PBX and its carrier."""
+        return phones(self.machine, self.username, self.password)
 
     def unit(self, name: str, word: str) -> str:
         """What systemd knows of a unit."""
@@ -97,36 +99,19 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Company]:
         machine.boots()
         words = {"root": ASTERISK_HOME / "root", "command": " ".join(asterisk.program.command)}
         machine.do(AN_ASTERISK.format(**words))
-        here, there = machine.inspected(".NetworkSettings.Gateway"), machine.inspected(".NetworkSettings.IPAddress")
         machine.do(f"systemctl enable --now asterisk && ({SNAPSHOT}) > /before.txt")
         (package,) = machine.packages(tmp_path_factory.mktemp("source"))
         machine.do(f"apt-get update && apt-get install -y --no-install-recommends {package}")
-        wanted = [f"{here}:{CARRIER_PORT}" if word.startswith("198.") else word for word in WANTED]
-        made = json.loads(machine.do(f"connector setup {' '.join(wanted)} --sip-host {there} --json 2>/dev/null"))
+        made = json.loads(machine.do(f"connector setup {machine.wanted()} --json 2>/dev/null"))
         assert made["done"] and not made["wrong"], made
         assert made["next"][1] == f"systemctl daemon-reload && systemctl enable --now {GATE}.service {CONTROL}.service"
         machine.do("systemctl restart asterisk")
         machine.do(made["next"][1])
         secrets = made["secrets"]
-        found = Company(machine, package, here, there, secrets["user name"], secrets["password"])
+        found = Company(machine, package, secrets["user name"], secrets["password"])
         found.connector("trunk", "change", "carrier", "--qualify", "0")  # its phone hears nothing between two tests
         found.come_up()
         yield found
-
-
-@contextmanager
-def phones(company: Company) -> Iterator[tuple[Phone, Phone]]:
-    """The PBX and the carrier, on the host, as phones that do what a test says. The PBX is registered."""
-    addresses = {"here": company.here, "there": company.there}
-    pbx = Phone(5060, company.username, company.password, PBX_PORT, **addresses)
-    carrier = Phone(5060, "carrier", "", CARRIER_PORT, **addresses)
-    try:
-        assert process.waited(lambda: company.username in company.machine.do("asterisk -rx 'pjsip show endpoints'"), 15)
-        assert pbx.register().status == 200
-        yield pbx, carrier
-    finally:
-        pbx.close()
-        carrier.close()
 
 
 def test_both_run_as_the_connectors_user_and_may_do_little(company: Company) -> None:
@@ -146,15 +131,8 @@ def test_both_run_as_the_connectors_user_and_may_do_little(company: Company) -> 
 def test_a_call_out_and_one_in(company: Company) -> None:
     """Each has its CDR, and doctor finds nothing wrong; what it warns of is cured by what it says."""
     before = len(company.connector("cdr", "list"))
-    with phones(company) as (pbx, carrier):
-        out, there = talking(pbx, carrier)
-        assert out.bye() == 200
-        there.wait(lambda message: message.method == "BYE", "the end of the call")
-        calls_in = carrier.call(NUMBER)
-        rings = pbx.rings()
-        rings.picks_up()
-        calls_in.answered()
-        assert calls_in.bye() == 200
+    with company.phones() as (pbx, carrier):
+        calls_both_ways(pbx, carrier)
     found = company.cdrs(before + 2)
     assert [(cdr["direction"], cdr["ending"]) for cdr in found[:2]] == [("in", "ok"), ("out", "ok")]
     (warning,) = (check for check in company.connector("doctor") if check["state"] != "ok")
@@ -172,7 +150,7 @@ def test_a_call_out_and_one_in(company: Company) -> None:
 def test_what_dies_or_stands_still_is_started_again_under_a_call(company: Company) -> None:
     """The gate killed, the control process stopped: systemd starts each again, and the call goes on and is recorded."""
     before = len(company.connector("cdr", "list"))
-    with phones(company) as (pbx, carrier):
+    with company.phones() as (pbx, carrier):
         out, _ = talking(pbx, carrier)
         for name, signal in ((GATE, "KILL"), (CONTROL, "STOP")):
             was = company.unit(name, "MainPID")
@@ -188,7 +166,7 @@ def test_an_update_of_the_package_under_a_call(company: Company) -> None:
     """Both are started again by it, the call goes on, and the settings stay."""
     before, kept = len(company.connector("cdr", "list")), company.machine.do("sha256sum /etc/asterisk-connector/*")
     pids = [company.unit(name, "MainPID") for name in (GATE, CONTROL)]
-    with phones(company) as (pbx, carrier):
+    with company.phones() as (pbx, carrier):
         out, _ = talking(pbx, carrier)
         company.machine.do(f"apt-get install -y --reinstall {company.package}")
         company.come_up()
