@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import struct
 import subprocess
 import termios
@@ -14,6 +15,12 @@ from collections.abc import Sequence
 from types import TracebackType
 
 LIMIT_S = 60.0
+
+
+def _of_its_own() -> None:
+    """It is the terminal's program, which Ctrl-C reaches, also if the tests are started where that is ignored."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Terminal:
@@ -25,7 +32,7 @@ class Terminal:
         self._process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
             env={**os.environ, "TERM": "dumb", **(env or {})},
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_of_its_own,
         )  # fmt: skip
         os.close(theirs)
         self.said = ""
@@ -59,8 +66,9 @@ class Terminal:
 
     def ended(self) -> int:
         """Wait until it has ended; its exit status."""
+        end = time.monotonic() + LIMIT_S
         while self._read():
-            pass
+            assert time.monotonic() < end, f"it does not end: {self.said[self._seen :]!r}"
         return self._process.wait(LIMIT_S)
 
     def _read(self) -> bool:

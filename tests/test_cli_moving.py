@@ -250,3 +250,8 @@ def test_a_dry_run_finds_what_stands_in_the_way(
         assert "has a company already" in connector("move-to", url, "--dry-run", status=1)
     said = connector("move-to", str(tmp_path / "nowhere" / "x.db"), "--dry-run", status=1)
     assert "nowhere is not there" in said
+    key = tmp_path / "copy.key"
+    key.write_text("another")
+    said = connector("move-to", str(tmp_path / "x.db"), "--key", str(key), "--dry-run", status=1)
+    assert "is there already, and is another key" in said
+    assert key.read_text() == "another"

@@ -198,3 +198,12 @@ def test_doctor_warns_of_patterns_for_emergency_numbers(
     checks = doctor._emergency(read(connector.settings))
     assert [check.state for check in checks] == (["warning"] if found else [])
     assert not found or f"{found} in" in checks[0].found
+
+
+def test_a_terminal_without_the_currencys_sign_gets_another_character(connector: Command) -> None:
+    """Where the encoding has no euro: no command ends with a traceback for that."""
+    connector("company", "create", "Exemple", "--currency", "EUR", "--time-zone", "Europe/Paris")
+    command = [sys.executable, "-P", "-m", "connector", "--config", str(connector.settings), "company", "show"]
+    env = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ran = subprocess.run([*command, "--company", "Exemple"], env=env, capture_output=True, check=False, timeout=60)
+    assert (ran.returncode, b"?0.00" in ran.stdout) == (0, True), ran

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from enum import StrEnum
@@ -92,6 +93,9 @@ _NEXT_STEPS: dict[type[ConnectorError], str] = {
 def main() -> None:
     """The entry point: an error of ours is one line and exit status 1."""
     try:
+        for stream in (sys.stdout, sys.stderr):  # a terminal may have no £ and no €
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")
         if any(not word.isprintable() for word in sys.argv):  # bytes that are no UTF-8 among them
             raise BadInput("what was typed has characters that cannot be printed")
         app()

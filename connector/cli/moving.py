@@ -53,7 +53,7 @@ def move_to(
     if not os.access(file, os.W_OK):
         raise BadInput(f"{file} cannot be written: do this as root, who starts nothing by it")
     if dry_run:
-        _rehearse(ours, new, as_json=as_json)
+        _rehearse(ours, new, key, as_json=as_json)
         return
     with ExitStack() as stack, acting_as(runs_as(ours)):
         for each in (old, new):
@@ -81,12 +81,17 @@ def move_to(
     )
 
 
-def _rehearse(ours: Settings, new: StoreSettings, *, as_json: bool) -> None:
+def _rehearse(ours: Settings, new: StoreSettings, key: Path | None, *, as_json: bool) -> None:
     """Whether it could be moved; the connector may run meanwhile."""
-    with acting_as(runs_as(ours)):
+    with ExitStack() as stack, acting_as(runs_as(ours)):
+        if new.path is not None and new.path.exists():
+            stack.enter_context(alone(new.path))
+        if key is not None:
+            _check_key(ours.store, key)
         source, into = stores.opened(ours.store), stores.opened(new)
+        beside = [each.path.parent for each in (new, ours.store) if each.path]
         try:
-            found = moving.rehearse(source, into, ours.store.path.parent if ours.store.path else None)
+            found = moving.rehearse(source, into, beside[0] if beside else None)
         finally:
             into.close()
             source.close()
@@ -112,11 +117,19 @@ def _lines(target: str, password_file: Path | None, key: Path) -> list[str]:
     return lines
 
 
-def _copy_key(old: StoreSettings, key: Path) -> None:
-    """BadInput if another one is there already."""
+def _check_key(old: StoreSettings, key: Path) -> bytes:
+    """The key. BadInput if another one is there already, or none can be put there."""
     word = old.key_path.read_bytes()
     if key.exists() and key.read_bytes() != word:
         raise BadInput(f"{key} is there already, and is another key")
+    if not key.exists() and not os.access(key.parent, os.W_OK | os.X_OK):
+        raise BadInput(f"the folder {key.parent} is not there, or may not be written to by the connector's user")
+    return word
+
+
+def _copy_key(old: StoreSettings, key: Path) -> None:
+    """Put the key there. BadInput as above."""
+    word = _check_key(old, key)
     if not key.exists():
         with os.fdopen(os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as made:
             made.write(word)

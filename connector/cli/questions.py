@@ -59,8 +59,14 @@ def confirm(question: str) -> bool:
 
 def config_folder() -> Path:
     """Where the config of this machine's Asterisk is: of Debian's or FreePBX's package, or from source."""
-    found = (folder for folder in _CONFIG_FOLDERS if (folder / "asterisk.conf").exists())
-    return next(found, _CONFIG_FOLDERS[0])
+    return next((folder for folder in _CONFIG_FOLDERS if _is_file(folder / "asterisk.conf")), _CONFIG_FOLDERS[0])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder above it is closed to this user
+        return False
 
 
 def zone_here() -> str | None:

@@ -137,7 +137,7 @@ def setup(
         "--asterisk-conf",
         "Folder of Asterisk's config",
         _conf_folder,
-        usual=str(config_folder()),
+        usual=None if asterisk_conf else str(config_folder()),
         needed=False,
     )
     question = "Address by which others reach this Asterisk"

@@ -125,7 +125,7 @@ def sign_in(username: str, password_file: Path | None, realm: str | None) -> Sig
         if password_file is not None and str(password_file) != "-":
             password = password_file.read_text()
         elif sys.stdin.isatty():
-            password = typer.prompt("Password", hide_input=True)
+            password = typer.prompt("Password", hide_input=True, err=True)
         else:
             password = sys.stdin.readline()
     except (OSError, UnicodeDecodeError) as error:

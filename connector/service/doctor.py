@@ -8,8 +8,9 @@ import errno
 import re
 import shutil
 import socket
+import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -101,7 +102,6 @@ async def examine(settings: Settings) -> list[Check]:
         await _web(settings),
         await _port("FastAGI", [settings.fastagi.host], settings.fastagi.port, "start 'connector serve'"),
         _sip(settings),
-        *await _sip_over_tcp(settings),
         _journal(settings),
         *_voicemail(settings),
         *_emergency(settings),
@@ -215,26 +215,22 @@ def _certificate(settings: Settings) -> list[Check]:
     return [Check("certificate", *_good_until(path, "restart control"))]
 
 
-def _sip_certificate(path: Path | None) -> list[Check]:
-    """Whether the certificate of SIP by TLS is still good; nothing is said where there is none."""
-    if path is None:
-        return []
-    return [Check("SIP certificate", *_good_until(path, "have Asterisk reload res_pjsip.so"))]
-
-
 def _good_until(path: Path, then: str) -> tuple[str, str, str]:
-    """State, finding and advice about a certificate; `then`: what makes a new one known."""
+    """State, finding and advice about a certificate in a file; `then`: what makes a new one known."""
     try:
-        until = x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc
-    except PermissionError:
-        return "warning", f"{path} cannot be read by this user, so its end is unknown", "ask as root"
+        found = x509.load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
         return "wrong", f"{path} cannot be read: {error}", "put a certificate there, as PEM"
+    return _ends(found, f"renew {path}, then {then}")
+
+
+def _ends(certificate: x509.Certificate, advice: str) -> tuple[str, str, str]:
+    until = certificate.not_valid_after_utc
     days = (until.timestamp() - time.time()) / 86_400
     if days < 0:
-        return "wrong", f"it ended on {until:%Y-%m-%d}", f"renew {path}, then {then}"
+        return "wrong", f"it ended on {until:%Y-%m-%d}", advice
     if days < EXPIRES_SOON_DAYS:
-        return "warning", f"it ends on {until:%Y-%m-%d}", f"renew {path}, then {then}"
+        return "warning", f"it ends on {until:%Y-%m-%d}", advice
     return "ok", f"good until {until:%Y-%m-%d}", ""
 
 
@@ -254,7 +250,15 @@ def _written_to(settings: Settings) -> list[Path]:
     """The folders that calls need room in: for the store, if it is a file, for generated files, for the journal."""
     store = settings.store.path
     folders = [store.parent] if store else []
-    return [*folders, *(each for each in (settings.sip.generated, settings.journal.path.parent) if each.exists())]
+    return [*folders, *(each for each in (settings.sip.generated, settings.journal.path.parent) if _is_folder(each))]
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is one, as far as this user sees: what is closed to them is told by the checks of the files in it."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _disk(folders: list[Path]) -> Check:
@@ -348,7 +352,7 @@ async def _ari(settings: Settings) -> list[Check]:
         application,
         _dialplan(dialplan),
         _lacking(settings, [name for name, options in transports.items() if options is None]),
-        *_sip_certificate(_certificate_of(transports.get(settings.sip.tls_transport or ""))),
+        *await _sip_over_tcp(settings, transports),
         _clock(there_ms - here_ms),
     ]
 
@@ -374,11 +378,6 @@ async def _transport(session: aiohttp.ClientSession, ari: str, name: str) -> dic
         if answer.status != 200:
             return None
         return {str(pair["attribute"]): str(pair["value"]) for pair in await answer.json()}
-
-
-def _certificate_of(transport: dict[str, str] | None) -> Path | None:
-    name = (transport or {}).get("cert_file", "")
-    return Path(name) if name else None
 
 
 def _lacking(settings: Settings, names: list[str]) -> Check:
@@ -544,14 +543,41 @@ async def _web(settings: Settings) -> Check:
     return Check("control", "ok", url.removesuffix("/health"))
 
 
-async def _sip_over_tcp(settings: Settings) -> list[Check]:
-    """Whether the ports of SIP by TCP and TLS are listened at, where settings name a transport for them."""
-    sip = settings.sip
-    ports = {"SIP TCP": sip.port if sip.tcp_transport else 0, "SIP TLS": sip.tls_port if sip.tls_transport else 0}
-    # The address that others see may be a router's, and Asterisk in another container.
-    hosts = (sip.host, settings.ari.host, "127.0.0.1")
-    advice = "compare [sip] with the transports in pjsip.conf, and look whether Asterisk's log has an error of theirs"
-    return [await _port(name, hosts, port, advice) for name, port in ports.items() if port]
+async def _sip_over_tcp(settings: Settings, transports: Mapping[str, dict[str, str] | None]) -> list[Check]:
+    """Whether Asterisk listens where its transports for TCP and TLS say, and how long the certificate is good.
+
+    `transports`: their options in Asterisk, by name. Of one that Asterisk does not have it was said already.
+    """
+    sip, found = settings.sip, []
+    for name, transport, usual in (("SIP TCP", sip.tcp_transport, 5060), ("SIP TLS", sip.tls_transport, 5061)):
+        options = transports.get(transport or "")
+        if options is None:
+            continue
+        host, _, port = options.get("bind", "").rpartition(":")
+        # One that is bound to every address is found at one of them; the one that others see may be a router's.
+        hosts = [each for each in (host, settings.ari.host, "127.0.0.1", sip.host) if each not in ("", "0.0.0.0")]
+        place = int(port) if port.isdecimal() else usual
+        advice = "look whether Asterisk's log has an error of this transport ('pjsip show transports')"
+        check = await _port(name, hosts, place, advice)
+        found.append(check)
+        if name == "SIP TLS" and check.state == "ok":
+            found.append(await _sip_certificate(check.found.rpartition(":")[0], place))
+    return found
+
+
+async def _sip_certificate(host: str, port: int) -> Check:
+    """How long the certificate is good that Asterisk shows: its file may be on another machine."""
+    try:
+        async with asyncio.timeout(3):
+            unchecked = ssl.create_default_context()
+            unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
+            _, writer = await asyncio.open_connection(host, port, ssl=unchecked)
+            shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+            writer.close()
+        found = x509.load_der_x509_certificate(shown)
+    except (OSError, TimeoutError, ValueError, TypeError):  # a transport that wants the client's certificate, say
+        return Check("SIP certificate", "ok", "not looked at: Asterisk shows it to nobody without one")
+    return Check("SIP certificate", *_ends(found, "renew it, then have Asterisk reload res_pjsip.so"))
 
 
 async def _port(name: str, hosts: Sequence[str], port: int, advice: str) -> Check:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import errno
 import re
 import shutil
+import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,21 +43,27 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.mark.parametrize(("days", "state"), [(-1, "wrong"), (13, "warning"), (15.1, "ok")])
-def test_a_certificate_that_ends_soon_is_told(tmp_path: Path, days: float, state: str) -> None:
-    """Of the pages and of SIP alike, two weeks before."""
+async def test_a_certificate_that_ends_soon_is_told(tmp_path: Path, days: float, state: str) -> None:
+    """Of the pages, from its file, and of SIP, from what is shown, alike: two weeks before."""
     path = tmp_path / "certificate.pem"
-    path.write_text(certificate.made("127.0.0.1", days)[0])
-    (check,) = doctor._sip_certificate(path)
-    assert (check.state, bool(check.advice)) == (state, state != "ok")
+    made, key = certificate.made("127.0.0.1", days)
+    path.write_text(made + key)
+    found, _, advice = doctor._good_until(path, "restart control")
+    assert (found, bool(advice)) == (state, state != "ok")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        check = await doctor._sip_certificate("127.0.0.1", server.sockets[0].getsockname()[1])
+        assert (check.state, bool(check.advice)) == (state, state != "ok")
 
 
 def test_what_is_no_certificate_is_wrong(tmp_path: Path) -> None:
-    """A file that is not there, and one with other text; nothing is said where there is no TLS."""
+    """A file that is not there, and one with other text."""
     path = tmp_path / "certificate.pem"
-    assert doctor._sip_certificate(path)[0].state == "wrong"
+    assert doctor._good_until(path, "restart control")[0] == "wrong"
     path.write_text("a key, perhaps")
-    assert doctor._sip_certificate(path)[0].state == "wrong"
-    assert doctor._sip_certificate(None) == []
+    assert doctor._good_until(path, "restart control")[0] == "wrong"
 
 
 async def test_a_gate_of_another_version_is_told(settings: Settings) -> None:
@@ -76,22 +84,38 @@ async def test_a_gate_of_another_version_is_told(settings: Settings) -> None:
 
 
 async def test_the_ports_of_sip_by_tcp_and_tls_are_looked_at(settings: Settings) -> None:
-    """Where settings name a transport for them, at the address that others see or at this machine's."""
+    """Where Asterisk's transports say, also if others see another address; nothing is said of one that is missing."""
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
+    sip = settings.sip.model_copy(update={"tcp_transport": "a", "tls_transport": "b", "host": "192.0.2.1"})
+    named = settings.model_copy(update={"sip": sip})
 
-    async def states(**sip: object) -> list[tuple[str, str]]:
-        """What is found with these settings of SIP."""
-        changed = settings.model_copy(update={"sip": settings.sip.model_copy(update=sip)})
-        return [(check.name, check.state) for check in await doctor._sip_over_tcp(changed)]
+    async def states(**binds: str) -> list[tuple[str, str]]:
+        """What is found where the transports are bound so."""
+        found = await doctor._sip_over_tcp(named, {name: {"bind": bind} for name, bind in binds.items()})
+        return [(check.name, check.state) for check in found]
 
     async with server:
         assert await states() == []
-        assert await states(port=port, tcp_transport="t") == [("SIP TCP", "ok")]
-        assert await states(tls_port=port, tls_transport="t", host="192.0.2.1") == [("SIP TLS", "ok")]
+        assert await states(a=f"0.0.0.0:{port}") == [("SIP TCP", "ok")]
+        assert await states(b=f"127.0.0.1:{port}") == [("SIP TLS", "ok"), ("SIP certificate", "ok")]
+        assert await doctor._sip_over_tcp(settings, {"a": {"bind": f"0.0.0.0:{port}"}}) == []
         server.close()
         await server.wait_closed()
-        assert await states(tls_port=port, tls_transport="t") == [("SIP TLS", "wrong")]
+        assert await states(a=f"0.0.0.0:{port}", b=f"127.0.0.1:{port}") == [("SIP TCP", "wrong"), ("SIP TLS", "wrong")]
+
+
+def test_a_folder_that_is_closed_to_us_is_left_to_the_other_checks(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asterisk's log folder may be closed to the connector's user: doctor goes on, and the journal's check tells it."""
+
+    def closed(path: Path) -> bool:
+        """What the system says then."""
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", closed)
+    assert doctor._written_to(settings) == [settings.store.path and settings.store.path.parent]
 
 
 class Usage(NamedTuple):

@@ -194,7 +194,7 @@ def test_every_entry_of_the_menu_in_each_form(
             for path, words, _ in entries:
                 page.goto(path)
                 if width < 500:
-                    page.get_by_text("More", exact=True).click()
+                    page.get_by_role("navigation", name="Main").get_by_text("Menu", exact=True).click()
                 here = page.get_by_role("navigation", name="Main").get_by_role("link", name=words, exact=True)
                 expect(here.last).to_have_attribute("aria-current", "page")
                 seen(page)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from connector.billing import credit, decks, ledger, plans, profiles, reports
+from connector.core import money
 from connector.core.formats import shown
 from connector.core.ledger import asset
 from connector.core.paging import turn
@@ -91,7 +92,7 @@ def money_page(ask: Ask) -> Shown:
     )
 
 
-@pages.get("/money/ledger", "company.read", of_company=True)
+@pages.get("/money/ledger", "money.read", of_company=True)
 def ledger_page(ask: Ask) -> Shown:
     """Every entry of the company's ledger, newest first."""
     found = ledger.page_of(ask.company or "", turn(ask.query.get("cursor"), ROWS, "i"))
@@ -160,8 +161,8 @@ class SetPrices(Form):
         """The prices that there are."""
         found = plans.prices(ask.company)
         return {
-            "channel": shown(found.channel_micros, found.currency).split()[0],
-            "bundle": shown(found.bundle_micros, found.currency).split()[0],
+            "channel": money.decimal(found.channel_micros, money.minor_digits(found.currency)),
+            "bundle": money.decimal(found.bundle_micros, money.minor_digits(found.currency)),
         }
 
     def do(self, ask: Ask) -> Outcome:

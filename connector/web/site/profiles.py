@@ -10,7 +10,7 @@ from connector.billing.credit import Credit
 from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
 from connector.billing.traffic import MixAdvice
-from connector.core import advice, connect, numbering
+from connector.core import advice, connect, money, numbering
 from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.holds import lasts_ms
@@ -403,7 +403,8 @@ class Recharge(Form):
         """What is set."""
         have = credit.credit(ask.path["profile"], ask.now)
         kept = (have.recharge_amount_micros, have.recharge_threshold_micros, have.recharge_monthly_limit_micros)
-        texts = ("" if each is None else shown(each, have.currency).split()[0] for each in kept)
+        digits = money.minor_digits(have.currency)
+        texts = ("" if each is None else money.decimal(each, digits) for each in kept)
         return dict(zip(("amount", "threshold", "limit"), texts, strict=True))
 
     def quote(self, ask: Ask) -> Quote | None:

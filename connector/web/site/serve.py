@@ -19,7 +19,9 @@ from pydantic import ValidationError
 
 from connector.billing import profiles
 from connector.billing.profiles import CompanyView
+from connector.core import formats
 from connector.core.access import Actor, Scope
+from connector.core.money import minor_digits
 from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
 from connector.notices import acts
 from connector.notices.acts import Once, Thing
@@ -99,6 +101,8 @@ class Site:
             "companies": visit.companies,
             "zone": visit.company.time_zone if visit.company else "UTC",
             "currency": visit.company.currency if visit.company else "",
+            "sign": formats.sign(visit.company.currency) if visit.company else "",
+            "digits": minor_digits(visit.company.currency) if visit.company else 2,
             "looked_at": _id_of(visit),
             "csrf": session.csrf if session else "",
             "said": _flashed(request),

@@ -6,11 +6,15 @@ function each(name, work) {
   for (const found of document.querySelectorAll(`[data-live="${name}"]`)) work(found);
 }
 
-// As connector/core/formats.py writes it: to the smallest coin, and less than a unit exactly.
-function money(micros, currency) {
+// As connector/core/formats.py writes it: to the smallest coin, half up, and less than a unit exactly.
+export function money(micros, sign = document.body.dataset.sign, digits = Number(document.body.dataset.digits)) {
   if (micros === null) return "\u2013";
-  const finest = Math.abs(micros) < 1e6 ? { maximumFractionDigits: 6 } : {};
-  return new Intl.NumberFormat("en-GB", { style: "currency", currency, ...finest }).format(micros / 1e6);
+  const size = Math.abs(micros);
+  const exact = size < 1e6;
+  const amount = exact ? size / 1e6 : Math.round(size / 10 ** (6 - digits)) / 10 ** digits;
+  const most = exact ? 6 : digits;
+  const form = new Intl.NumberFormat("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: most });
+  return `${micros < 0 ? "-" : ""}${sign}${form.format(amount)}`;
 }
 
 function length(ms) {
@@ -49,7 +53,6 @@ function hangUp(body, call) {
 // A row is made once and then only brought up to date, so that a button does not move away under the finger.
 function rows(body, now) {
   const seen = new Map([...body.rows].map((row) => [row.dataset.id, row]));
-  const currency = body.dataset.currency;
   for (const call of now.calls) {
     let row = seen.get(call.id);
     if (!row || !row.dataset.made) {
@@ -70,7 +73,7 @@ function rows(body, now) {
       if (body.dataset.mayEnd === "yes") last.append(hangUp(body, call));
     }
     row.cells[4].textContent = call.answered_at === null ? "ringing" : length(Date.parse(now.at) - Date.parse(call.answered_at));
-    row.cells[5].textContent = money(call.cost_micros, currency);
+    row.cells[5].textContent = money(call.cost_micros);
     seen.delete(call.id);
   }
   for (const row of seen.values()) row.remove();
@@ -80,7 +83,7 @@ function show(now) {
   each("total", (found) => (found.textContent = now.total));
   each("in-use", (found) => (found.textContent = now.in_use[found.dataset.profile] ?? 0));
   each("meter", (found) => (found.value = now.in_use[found.dataset.profile] ?? 0));
-  each("burn", (found) => (found.textContent = money(now.burn_micros[found.dataset.profile] ?? 0, found.dataset.currency)));
+  each("burn", (found) => (found.textContent = money(now.burn_micros[found.dataset.profile] ?? 0)));
   each("none", (found) => (found.hidden = now.total > 0));
   each("table", (found) => (found.hidden = now.total === 0));
   each("calls", (found) => rows(found, now));
