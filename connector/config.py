@@ -345,7 +345,7 @@ def read(path: Path) -> Settings:
         text = path.read_text()
     except FileNotFoundError:
         raise SettingsError(
-            f"there is no settings file {path}: 'connector setup' makes one, or name yours by --config"
+            f"settings file {path} not found: 'connector setup' makes one, or pass another with --config"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error}") from error

@@ -282,7 +282,7 @@ def test_it_asks_at_a_terminal(first: Setup) -> None:
         terminal.answer("User name there", "")
         terminal.answer("its calls are known by address", "")
         terminal.answer("User name there", "99051000")
-        terminal.answer("Password: ", "not shown")  # the space comes when what is typed is no longer shown
+        terminal.answer("Password: ", "not shown")  # the space is printed after echo is off
         terminal.answer("Company", "Dupont SA")
         terminal.answer("Time zone", "Europe/Nowhere")
         terminal.answer("Time zone", "Europe/Paris")

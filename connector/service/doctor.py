@@ -254,7 +254,7 @@ def _written_to(settings: Settings) -> list[Path]:
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is one, as far as this user sees: what is closed to them is told by the checks of the files in it."""
+    """Whether this user can see the folder. The checks of the files in a folder report that it is closed to them."""
     try:
         return path.is_dir()
     except OSError:
@@ -569,7 +569,7 @@ async def _sip_certificate(host: str, port: int) -> Check:
     """How long the certificate is good that Asterisk shows: its file may be on another machine."""
     try:
         async with asyncio.timeout(3):
-            unchecked = ssl.create_default_context()
+            unchecked = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             unchecked.check_hostname, unchecked.verify_mode = False, ssl.CERT_NONE
             _, writer = await asyncio.open_connection(host, port, ssl=unchecked)
             shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)

@@ -77,8 +77,8 @@ async def own(store: StoreDoor) -> None:
 
 
 async def run_until_stopped(store: StoreDoor, work: dict[str, Work], at_once: dict[str, Work]) -> None:
-    """Begin each work by its name, `at_once` or when the store may be used, and return when all of it is stopped, at
-    SIGTERM or SIGINT. What ends a work that should never end is raised. systemd is told when that begins and ends.
+    """Start each work by its name, `at_once` or when the store can be used. Return when all of it has stopped, after
+    SIGTERM or SIGINT. Raise the error that ends a work. systemd is notified of the start and of the stop.
     """
     looked_at = asyncio.Event()
     tasks = [asyncio.create_task(once(looked_at, begin), name=name) for name, begin in work.items()]

@@ -6,7 +6,8 @@ Calls that are up go on, and their rows move with the rest.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from connector.database.models import COPIED
 from connector.database.sqlite import FileStore
 from connector.database.store import Store, lock, reading, rows, writing
 from connector.errors import StoreUnavailable
-from connector.storage.backup import opened_copy, proven
+from connector.storage.backup import BackupView, opened_copy, proven
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,7 @@ def move(source: Store, target: Store, scratch: Path | None, now: int, switch: C
     try:
         source.open()
         source.must_be_idle()
-        source.check()
-        target.must_take()
-        source.open()
-        with tempfile.TemporaryDirectory(prefix=".moving-", dir=scratch) as folder:
-            making = Path(folder) / "moving.db"
-            source.copy_to(making)
-            making.chmod(0o600)
-            with opened_copy(making) as copy:
-                found = proven(copy, Path(source.name))
+        with _proven_copy(source, target, scratch) as (making, found):
             kept = target.replace_by(making, now)
         target.open()
         target.check()
@@ -78,19 +71,29 @@ def rehearse(source: Store, target: Store, scratch: Path | None) -> MovedView:
     stay as they are, and a connector may work with the source meanwhile. Errors as of `move`.
     """
     try:
-        source.open()
-        source.check()
-        target.must_take()
-        source.open()
-        with tempfile.TemporaryDirectory(prefix=".moving-", dir=scratch) as folder:
-            making = Path(folder) / "moving.db"
-            source.copy_to(making)
-            making.chmod(0o600)
-            with opened_copy(making) as copy:
-                found = proven(copy, Path(source.name))
+        with _proven_copy(source, target, scratch) as (_, found):
+            pass
     except OSError as error:
         raise StoreUnavailable(f"the store cannot be moved: {error}") from error
     return MovedView(source.name, target.name, found.entries, found.cdrs, found.live_calls, found.heads, None)
+
+
+@contextmanager
+def _proven_copy(source: Store, target: Store, scratch: Path | None) -> Iterator[tuple[Path, BackupView]]:
+    """A copy of the source in a file of SQLite, removed afterwards, and what it has. BadInput, before it is made, if
+    the target cannot take it.
+    """
+    source.open()
+    source.check()
+    target.must_take()
+    source.open()
+    with tempfile.TemporaryDirectory(prefix=".moving-", dir=scratch) as folder:
+        making = Path(folder) / "moving.db"
+        source.copy_to(making)
+        making.chmod(0o600)
+        with opened_copy(making) as copy:
+            found = proven(copy, Path(source.name))
+        yield making, found
 
 
 def put_aside(source: Store, now: int) -> Path | None:

@@ -18,7 +18,6 @@ _DARK: Colour = (0x23, 0x2C, 0x3C)
 _WHITE: Colour = (0xFF, 0xFF, 0xFF)
 _BLACK: Colour = (0x0B, 0x12, 0x20)
 LEAST_CONTRAST = 4.6
-KINDS = {".svg": "image/svg+xml", ".png": "image/png"}
 
 
 @dataclass(frozen=True)

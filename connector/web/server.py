@@ -113,8 +113,7 @@ async def _logo(request: web.Request) -> web.StreamResponse:
     logo = render.LOOK.get().brand.logo
     if logo is None or not logo.is_file():
         raise Problem("not_found")
-    headers = {"Content-Type": brand.KINDS[logo.suffix.lower()], "Content-Security-Policy": "default-src 'none'"}
-    return web.FileResponse(logo, headers=headers)
+    return web.FileResponse(logo, headers={"Content-Security-Policy": "default-src 'none'"})
 
 
 async def _guarded(

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connector.config import WebSettings
-from connector.web import brand, render
+from connector.web import brand, render, server
 from connector.web.site import PAGES, menu
 from tests.web.browsing import Client, csrf, get, welcomed
 from tests.web.conftest import Town
@@ -73,6 +75,25 @@ async def test_everybody_gets_the_sheet_and_a_page_names_it(client: Client) -> N
     text = await get(client, "/sign-in")
     assert '<link rel="stylesheet" href="/brand.css">' in text
     assert "· Connector</title>" in text
+
+
+@pytest.mark.parametrize(("name", "kind"), [("logo.svg", "image/svg+xml"), ("Logo.PNG", "image/png")])
+async def test_a_logo_is_sent_as_what_it_is_and_runs_nothing(tmp_path: Path, name: str, kind: str) -> None:
+    """By the ending of its file, with a policy that lets no script in it run."""
+    (tmp_path / name).write_bytes(b"a drawing")
+    named = brand.of(settings(brand_logo=str(tmp_path / name)))
+
+    async def shown(request: web.Request) -> web.StreamResponse:
+        """The logo, where the settings name one."""
+        render.LOOK.set(render.Look(named, ""))
+        return await server._logo(request)
+
+    app = web.Application()
+    app.router.add_get(named.icon, shown)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get(named.icon)
+        assert (answer.status, answer.content_type, await answer.read()) == (200, kind, b"a drawing")
+        assert answer.headers["Content-Security-Policy"] == "default-src 'none'"
 
 
 async def test_billing_shows_the_month_and_the_ledger_is_one_step_further(client: Client, town: Town) -> None:

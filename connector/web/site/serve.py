@@ -26,6 +26,7 @@ from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
 from connector.notices import acts
 from connector.notices.acts import Once, Thing
 from connector.people import sessions
+from connector.people.sessions import SessionView
 from connector.web import problems, render
 from connector.web.bodies import read_form
 from connector.web.endpoint import Ask, Download
@@ -42,7 +43,7 @@ MOST_FILES = 2 * MOST_UPLOAD
 _FLASH = "connector_said"
 THEME = "connector_theme"
 Whose = tuple[Actor, str | None, Thing | None]
-# For a year: a theme is the browser's, not the user's, who may have one by day and one by night.
+# One year. The theme belongs to the browser: a user can have a light one in the office and a dark one at home.
 _THEME_S = 365 * 86_400
 
 
@@ -298,13 +299,18 @@ class Site:
             actor = replace(actor, scope=Scope(company, actor.scope.profile))
         return actor, page.permission, thing
 
-    async def _choose(self, request: web.Request) -> web.StreamResponse:
-        """A user of the house looks at another company."""
+    async def _chosen(self, request: web.Request) -> tuple[Visit, SessionView, dict[str, str]]:
+        """A visitor's choice by a button: the visit, its session, and the fields, after the check of their secret."""
         visit = await self.visit(request)
         given = await read_form(request)
         session = visit.signed.session
         assert session is not None
         self._world.guard.check_csrf(session, given.get("csrf", ""))
+        return visit, session, given
+
+    async def _choose(self, request: web.Request) -> web.StreamResponse:
+        """A user of the house looks at another company."""
+        visit, session, given = await self._chosen(request)
         wanted = next((view for view in visit.companies if str(view.id) == given.get("company")), None)
         if wanted is None:
             raise NotFound("there is no such company")
@@ -313,11 +319,7 @@ class Site:
 
     async def _choose_theme(self, request: web.Request) -> web.StreamResponse:
         """A browser has pages in light or dark, or as its system has them."""
-        visit = await self.visit(request)
-        given = await read_form(request)
-        session = visit.signed.session
-        assert session is not None
-        self._world.guard.check_csrf(session, given.get("csrf", ""))
+        _, _, given = await self._chosen(request)
         theme = given.get("theme", "")
         if theme not in render.THEMES:
             raise Problem("bad_input", f"{theme[:20]!r} is not a theme")

@@ -7,7 +7,7 @@ function each(name, work) {
 }
 
 // As connector/core/formats.py writes it: to the smallest coin, half up, and less than a unit exactly.
-export function money(micros, sign = document.body.dataset.sign, digits = Number(document.body.dataset.digits)) {
+function money(micros, sign = document.body.dataset.sign, digits = Number(document.body.dataset.digits)) {
   if (micros === null) return "\u2013";
   const size = Math.abs(micros);
   const exact = size < 1e6;
