@@ -137,13 +137,16 @@ class Configurator:
         self._held = settings.generated / "held"
         # The file as it was read or written last: of a thousand ends it takes a tenth of a second to read it again.
         self._known: tuple[str, list[ConfObject], str] = ("", [], "")
+        self._made: tuple[Local | None, pjsip.Made] = (None, {})
 
     def wanted(self) -> Wanted:
         """What the store says now. StoreUnavailable, SecretsLocked."""
         found = self._settings
         codecs = nodes.codecs(self._node)
         local = Local(found.transports, found.host, found.rtp_timeout_s, found.rtp_timeout_hold_s, codecs)
-        return pjsip.wanted(profiles.inward(self._clock.now_ms()), trunks.outward(), local)
+        if self._made[0] != local:
+            self._made = (local, {})
+        return pjsip.wanted(profiles.inward(self._clock.now_ms()), trunks.outward(), local, self._made[1])
 
     async def plan(self, wanted: Wanted, live: Mapping[str, Sequence[str]] | None = None) -> Plan:
         """What would be done. `live`: live calls by profile and trunk. AsteriskError if it cannot be asked."""

@@ -15,7 +15,7 @@ import logging
 import re
 import socket
 import struct
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 
 from connector.core.reach import Invited
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # So many INVITEs are remembered, the last ones: answers other than 488 are not seen.
 MOST_INVITES = 1_000
+PAUSE_S = 0.05
+MOST_BYTES = 65_535
 _HEAD = struct.Struct("!4sH")
 _CHUNK = struct.Struct("!HHH")
 _SOURCE, _SOURCE_PORT, _PAYLOAD = 3, 7, 15
@@ -45,15 +47,27 @@ _AUTHORIZATION, _REASON = _header(b"Authorization"), _header(b"Reason")
 
 
 class Refusals:
-    """Finds INVITEs that were refused with 488 before a channel was made. Everything in them is from the network."""
+    """Finds INVITEs that were refused with 488 before a channel was made. Everything in them is from the network.
+
+    Copies are kept as they came and read when a 488 comes, for hardly any INVITE is refused so.
+    """
 
     def __init__(self) -> None:
+        self._unread: deque[bytes] = deque(maxlen=MOST_INVITES)
         self._invites: OrderedDict[bytes, tuple[bytes, Invited]] = OrderedDict()  # by Call-ID, with its CSeq
 
     def heard(self, data: bytes) -> Invited | None:
         """A copy of a message; whose INVITE was refused, if it says so."""
         if b"INVITE" not in data:  # nor is it an answer to one, by its CSeq: most copies are not looked at further
             return None
+        if _REFUSED not in data:
+            self._unread.append(data)
+            return None
+        while self._unread:
+            self._read(self._unread.popleft())
+        return self._read(data)
+
+    def _read(self, data: bytes) -> Invited | None:
         chunks = _chunks(data)
         message = chunks.get(_PAYLOAD, b"")
         if message.startswith(b"INVITE "):
@@ -117,18 +131,39 @@ def _text(value: bytes) -> str:
     return value.decode("ascii", "replace")
 
 
-class Listener(asyncio.DatagramProtocol):
-    """The port that copies come to. `tell` is called with each INVITE that was refused."""
+class Listener:
+    """Reads the port that copies come to, and calls `tell` with each INVITE that was refused.
 
-    def __init__(self, tell: Callable[[Invited], None]) -> None:
+    The first copy wakes it, and PAUSE_S later it reads all that have come: so a call does not wake the process for each
+    of its INVITEs. What the kernel has no room for meanwhile is lost, from some 1,500 INVITEs a second on.
+    """
+
+    def __init__(self, port: socket.socket, tell: Callable[[Invited], None]) -> None:
+        self._port = port
         self._refusals = Refusals()
         self._tell = tell
+        self._loop = asyncio.get_running_loop()
+        self._later: asyncio.TimerHandle | None = None
+        self._loop.add_reader(port, self._woken)
 
-    def datagram_received(self, data: bytes, addr: object) -> None:
-        """A copy of a message."""
-        invited = self._refusals.heard(data)
-        if invited is not None:
-            self._tell(invited)
+    def close(self) -> None:
+        """Listen no more."""
+        if self._later is not None:
+            self._later.cancel()
+        self._loop.remove_reader(self._port)
+        self._port.close()
+
+    def _woken(self) -> None:
+        self._loop.remove_reader(self._port)
+        self._later = self._loop.call_later(PAUSE_S, self._read)
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError):  # BlockingIOError: all are read
+            for _ in range(MOST_INVITES):
+                invited = self._refusals.heard(self._port.recv(MOST_BYTES))
+                if invited is not None:
+                    self._tell(invited)
+        self._loop.add_reader(self._port, self._woken)
 
 
 # Classic BPF (linux/filter.h): instructions of code, jump if true, jump if false, and a constant.
@@ -176,16 +211,29 @@ def drop_the_rest(listening_socket: socket.socket) -> None:
 
 async def listening(host: str, port: int, tell: Callable[[Invited], None]) -> None:
     """Listen until cancelled. If another program has the port, one line of the log reports it, and calls go on."""
-    loop = asyncio.get_running_loop()
     try:
-        transport, _ = await loop.create_datagram_endpoint(lambda: Listener(tell), local_addr=(host, port))
+        listening_socket = _bound(host, port)
     except OSError as error:
         log.error("copies of SIP messages cannot be taken at %s:%d: %s; set [sip] copies_port", host, port, error)
         await asyncio.Event().wait()
         return
+    with contextlib.suppress(OSError):
+        drop_the_rest(listening_socket)
+    listener = Listener(listening_socket, tell)
     try:
-        with contextlib.suppress(OSError):
-            drop_the_rest(transport.get_extra_info("socket"))
         await asyncio.Event().wait()
     finally:
-        transport.close()
+        listener.close()
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    """A UDP socket on a port. OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+    made = socket.socket(family, kind, protocol)
+    try:
+        made.setblocking(False)
+        made.bind(address)
+    except OSError:
+        made.close()
+        raise
+    return made

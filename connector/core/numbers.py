@@ -113,7 +113,8 @@ def from_the_wire(dialled: str, form: str) -> str:
 
 def recorded(text: str) -> str:
     """What the network sent, fit to be kept: printable, and at most 64 characters of it."""
-    return "".join(char if char.isprintable() else "?" for char in text[:MOST_DIALLED])
+    kept = text[:MOST_DIALLED]
+    return kept if kept.isprintable() else "".join(char if char.isprintable() else "?" for char in kept)
 
 
 def _international(digits: str) -> Dialled:

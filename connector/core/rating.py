@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from connector.core.money import divided_half_up
@@ -30,6 +31,7 @@ class Increment:
 Increments = tuple[Increment, ...]
 
 
+@lru_cache(maxsize=1_000)
 def increments(text: str) -> Increments:
     """`30/6`: the first 30 s whole, then steps of 6 s. `0:30 30:6 600:60`: the same kind of rows, written out.
 
@@ -65,13 +67,17 @@ def whole_blocks(seconds: int, rows: Increments) -> int:
     """The fewest whole billing blocks, in seconds, that are not shorter than `seconds`; 0 for 0."""
     if seconds <= 0:
         return 0
-    row = next(row for row in reversed(rows) if seconds > row.start_s)
+    row = rows[-1]
+    if seconds <= row.start_s:
+        row = next(row for row in reversed(rows) if seconds > row.start_s)
     return row.start_s + -(-(seconds - row.start_s) // row.step_s) * row.step_s
 
 
 def blocks_within(seconds: int, rows: Increments) -> int:
     """The most whole billing blocks, in seconds, that are not longer than `seconds`; 0 if not even the first is."""
-    row = next((row for row in reversed(rows) if seconds >= row.start_s), rows[0])
+    row = rows[-1]
+    if seconds < row.start_s:
+        row = next((row for row in reversed(rows) if seconds >= row.start_s), rows[0])
     return row.start_s + (max(0, seconds) - row.start_s) // row.step_s * row.step_s
 
 

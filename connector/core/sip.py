@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from connector.core.numbering import checked_country
@@ -127,6 +128,7 @@ class Options:
         return json.dumps({name: value for name, value in asdict(self).items() if value != usual[name]}, sort_keys=True)
 
     @classmethod
+    @lru_cache(maxsize=10_000)
     def from_json(cls, text: str) -> Options:
         """Options as they were kept."""
         kept: dict[str, Any] = {

@@ -21,7 +21,7 @@ from functools import lru_cache, partial
 from operator import add
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import peewee
 from playhouse.migrations import MigrationError, Runner
@@ -326,7 +326,10 @@ def remember(what: Hashable, value: object) -> None:
 
 def remembered(what: Hashable) -> Any:
     """The value that was remembered in this transaction; None for none. What a failed part remembered is not kept."""
-    return next((frame.known[what] for frame in reversed(_frames.open) if what in frame.known), None)
+    for frame in reversed(_frames.open):
+        if what in frame.known:
+            return frame.known[what]
+    return None
 
 
 def lock_companies(companies: Sequence[int], ahead: Sequence[Question]) -> set[int]:
@@ -559,7 +562,7 @@ def _asking(model: type[M], condition: str) -> str:
 def one(model: type[M], condition: str, *values: Any) -> M | None:
     """The first row of a model's table that matches a condition in SQL, or None. Inside a transaction."""
     sql, _ = asked(model, condition, *values)
-    cursor = cast("Any", database).execute_sql(_worded(sql), values)
+    cursor = database.obj.execute_sql(_worded(sql), values)
     row = cursor.fetchone()
     if row is None:
         return None
@@ -579,7 +582,7 @@ def record(model: type[M], condition: str, *values: Any) -> Any:
 
 def records(sql: str, values: Sequence[Any]) -> list[Any]:
     """The rows that an SQL statement gives, each with its columns by name. Inside a transaction."""
-    cursor = cast("Any", database).execute_sql(_worded(sql), values)
+    cursor = database.obj.execute_sql(_worded(sql), values)
     names = [column[0] for column in cursor.description]
     return [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
@@ -595,7 +598,8 @@ def foresee(*questions: Question) -> None:
 
 def rows(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """The rows that an SQL statement gives. Inside a transaction."""
-    return list(cast("Any", database).execute_sql(_worded(sql), values).fetchall())
+    found: list[tuple[Any, ...]] = database.obj.execute_sql(_worded(sql), values).fetchall()
+    return found
 
 
 def answers(question: Question) -> list[tuple[Any, ...]]:
@@ -623,7 +627,7 @@ def run(sql: str, *values: Any) -> None:
     On PostgreSQL it goes along with the next statement that asks for something, or with the end of the transaction.
     """
     if on_sqlite():
-        cast("Any", database).execute_sql(sql, values)
+        database.obj.execute_sql(sql, values)
     else:
         database.obj.defer(_worded(sql), values)
 
@@ -640,7 +644,8 @@ def _inserting(model: type[M], names: tuple[str, ...]) -> str:
 
 
 def _worded(sql: str) -> str:
-    return sql if database.obj.param == "?" else sql.replace("?", database.obj.param)
+    param = database.obj.param
+    return sql if param == "?" else sql.replace("?", param)
 
 
 def bytewise(column: str) -> str:

@@ -65,9 +65,9 @@ def _measure_all(*, quick: bool, progress: Callable[[str], None]) -> Iterator[Fi
         with calls.open_wire(folder / "wire", PORT_BASE) as wire:
             yield from calls.measure(wire, quick=quick)
             if not quick:
+                yield from size.memory(wire, rates=attack.RATES)  # the attacks leave more decks than one
                 yield from size.overload(wire, 60)
                 yield from attack.measure(wire, seconds=10, progress=progress)
-                yield from size.memory(wire, rates=attack.RATES)
                 yield from size.change(wire, count=size.PROFILES, progress=progress)
     finally:
         sipp.end_all()

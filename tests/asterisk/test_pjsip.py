@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from connector.asterisk import pjsip
@@ -188,3 +190,31 @@ def test_what_somebody_wrote_by_hand_is_read_too() -> None:
         ConfObject("?", "?", (("x", "1"),)),
         ConfObject("endpoint", "mine", (("context", "a"), ("?", "rubbish"))),
     ]
+
+
+def test_what_was_made_before_is_used_for_an_end_that_is_the_same_and_for_no_other() -> None:
+    """Text and version are those that are made anew, whatever was made before; what is gone is forgotten."""
+    before: pjsip.Made = {}
+    unfit = replace(PBX, name="pbad", realm="a\nb")
+    for ends in ([PBX], [PBX, replace(PBX, name="pother")], [replace(PBX, realm="new")], [unfit, PBX], []):
+        kept, anew = pjsip.wanted(ends, [CARRIER], LOCAL, before), pjsip.wanted(ends, [CARRIER], LOCAL)
+        assert (kept.text, kept.version, kept.problems) == (anew.text, anew.version, anew.problems)
+        assert before.keys() == {end for end in ends if end is not unfit}
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("", None),
+        ("[connector_version]\ntype = aor\nvoicemail_extension = 0123456789abcdef", "0123456789abcdef"),
+        ("x[connector_version]\ntype = aor\nvoicemail_extension = 0123456789abcdef\n", None),
+        ("[connector_version]\ntype = aor\nvoicemail_extension = 0123456789abcdef0\n", None),
+        (
+            "[connector_version]\n[connector_version]\ntype = aor\nvoicemail_extension = 0123456789abcdef\n",
+            "0123456789abcdef",
+        ),
+    ],
+)
+def test_a_file_says_its_version(text: str, version: str | None) -> None:
+    """It is that of a whole object at the beginning of a line."""
+    assert pjsip.loaded_version(text) == version
