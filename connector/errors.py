@@ -25,11 +25,30 @@ A refused call is no error: it is an answer (connector/core/refusals.py).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 
 
+@dataclass(frozen=True)
+class NextStep:
+    """What helps after an error (core/steps.py).
+
+    `words`: the text of a link. `page`: the path of a page of the Manager. `command`: a command of the command line.
+    """
+
+    words: str
+    page: str
+    command: str
+
+
 class ConnectorError(Exception):
-    """Base of them all; its text is shown to people as it is."""
+    """Base of all errors. Its text is shown to people, without a command or a link: those are in `step`, and each
+    surface shows its own.
+    """
+
+    def __init__(self, *args: object, step: NextStep | None = None) -> None:
+        super().__init__(*args)
+        self.step = step
 
 
 class BadInput(ConnectorError):

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from connector.billing import ledger
 from connector.core import plans as core
-from connector.core import times
+from connector.core import steps, times
 from connector.core.access import Scope
 from connector.core.formats import counted, shown
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
@@ -97,7 +97,7 @@ def buy(profile: str, channels: int, bundles: int, now: int, *, dry_run: bool = 
     with trying() if dry_run else writing():
         row = open_profile_row(profile)
         if _running(row) is not None:
-            raise BadInput(f"{row.name} has a subscription: 'connector channels change' changes it")
+            raise BadInput(f"{row.name} has a subscription already.", step=steps.change_channels(row.username))
         charged = begin(row, channels, bundles, now)
         return _subscription(row, charged=charged)
 
@@ -113,7 +113,7 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
         row = open_profile_row(profile)
         term = _running(row)
         if term is None:
-            raise BadInput(f"{row.name} has no subscription: 'connector channels buy' buys one")
+            raise BadInput(f"{row.name} has no subscription.", step=steps.buy_channels(row.username))
         company = Company.get_by_id(row.company_id)
         wanted = core.channels_sold(term.channels if channels is None else channels)
         wanted_bundles = core.bundles_sold(term.bundles if bundles is None else bundles, wanted)

@@ -12,7 +12,7 @@ from peewee import Tuple, fn
 
 from connector.billing import plans
 from connector.config import SipSettings
-from connector.core import connect, credentials, sip
+from connector.core import connect, credentials, sip, steps
 from connector.core.access import Scope
 from connector.core.callers import CallerPolicy
 from connector.core.money import checked_currency
@@ -410,7 +410,8 @@ def set_caller_id(
         prefixes = before.withhold if withhold is None else tuple(dict.fromkeys(withhold.replace(",", " ").split()))
         wanted = CallerPolicy(policy or before.policy, main, foreign or before.foreign, prefixes)
         if main is not None and main != before.number and not callers.own(row.company_id, main):
-            raise BadInput(f"{main} is no number of the company, nor verified for it ('connector numbers verify')")
+            said = f"{main} is not one of the company's numbers, and it is not verified."
+            raise BadInput(said, step=steps.verify_number())
         columns = "caller_policy = ?, caller_number = ?, caller_foreign = ?, withhold_prefixes = ?"
         values = (wanted.policy, wanted.number, wanted.foreign, " ".join(wanted.withhold))
         run(f"UPDATE profile SET {columns} WHERE id = ?", *values, row.id)

@@ -100,7 +100,8 @@ def main() -> None:
             raise BadInput("what was typed has characters that cannot be printed")
         app()
     except ConnectorError as error:
-        text = f"{error} {_NEXT_STEPS.get(type(error), '')}".strip()
+        step = f"Next step: {error.step.command}" if error.step else _NEXT_STEPS.get(type(error), "")
+        text = f"{error} {step}".strip()
         errors.print(Text.assemble(("error: ", "red"), plain(text)), soft_wrap=True)
         sys.exit(1)
     except PermissionError as error:

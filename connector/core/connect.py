@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from connector.core.sip import Options
 
-# What stands where the password was shown already, and is known to nobody now.
-LOST = "(shown when it was made; 'connector profile rotate' makes a new one)"
+# What stands in place of the password: it is stored as a digest only, so nobody can show it again.
+LOST = "(shown once, when it was made)"
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def amount(text: str, what: str = "the amount", *, zero: bool = False) -> int:
         given = text if len(text) <= 40 else text[:40] + "..."
         least = "0 or more" if zero else "above 0"
         raise BadInput(
-            f"Invalid amount {given!r} for {what}. Use a number {least}, at most 1000000000, with at most 6 decimals"
+            f"Invalid amount {given!r} for {what}. Use a number {least}, at most 1,000,000,000, with at most 6 decimals"
             " behind a point."
         )
     return micros

@@ -6,11 +6,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from connector.core.numbers import recorded
+
 # What Asterisk says of a contact that it asks by OPTIONS, or does not ask (res_pjsip/pjsip_options.c, 22.10).
 _CONTACT = {
     "Reachable": ("up", "it answers"),
     "Unreachable": ("down", "it does not answer"),
-    "NonQualified": ("up", "registered; it is not asked whether it is there"),
+    "NonQualified": ("up", "registered"),
 }
 _REGISTRATION = {
     "Registered": ("up", "registered"),
@@ -122,7 +124,7 @@ def states(
         name = contact.get("Endpoint", "")
         word, reason = _CONTACT.get(contact.get("Status", ""), ("unknown", "it was not asked yet"))
         if name not in found or _RANK.index(word) > _RANK.index(found[name].word):  # the best of its contacts
-            found[name] = State(word, reason)
+            found[name] = State(word, reason + _whence(contact))
     for registration in registrations:
         name = registration.get("Endpoint", "")
         word, reason = _REGISTRATION.get(registration.get("Status", ""), ("unknown", "Asterisk does not say"))
@@ -144,6 +146,14 @@ def states(
         if known.word != "down":
             found[name] = State(known.word, f"{known.reason}; the last call that failed: {meaning(status)}", status)
     return found
+
+
+def _whence(contact: Mapping[str, str]) -> str:
+    """Where a contact that registered is, and what it says that it is; "" for a contact of the configuration."""
+    address, agent = (recorded(contact.get(name, "")) for name in ("ViaAddr", "UserAgent"))
+    if not address:
+        return ""
+    return f", from {address} ({agent})" if agent else f", from {address}"
 
 
 def with_refused(states: Mapping[str, State], refused: Collection[str]) -> dict[str, State]:

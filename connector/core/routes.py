@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from connector.core import numbering
+from connector.core import numbering, steps
 from connector.core.hours import Hours
 from connector.errors import BadInput
 
@@ -201,13 +201,13 @@ def check(route: Route, book: Book, profile: str | None) -> None:
     """
     for rule in route.rules:
         if rule.hours and rule.hours not in book.hours:
-            raise BadInput(f"there are no hours {rule.hours!r}: 'connector hours set {rule.hours} ...' says them")
+            raise BadInput(f"The hours {rule.hours!r} do not exist.", step=steps.set_hours(rule.hours))
     for step in route.steps():
         word = step.words[0] if step.words else ""
         if step.kind == "department" and word not in book.departments:
-            raise BadInput(f"there is no department {word!r}")
+            raise BadInput(f"The department {word!r} does not exist.", step=steps.create_department())
         if step.kind == "voicemail" and word not in book.boxes:
-            raise BadInput(f"there is no mailbox {word!r}: 'connector voicemail create {word} ...' makes it")
+            raise BadInput(f"The mailbox {word!r} does not exist.", step=steps.create_mailbox(word))
         if step.kind == "account":
             if word not in book.accounts:
                 raise BadInput(f"there is no account {word!r}")

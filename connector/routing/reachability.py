@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from connector.core.access import Scope
 from connector.core.reach import Known, State
@@ -110,6 +110,31 @@ def latest() -> list[ReachView]:
     )
     with reading():
         return [ReachView(*row) for row in rows(sql)]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How an endpoint is on a node now, and since when it is up, or is not; `at` in ms."""
+
+    node: str
+    state: str
+    words: str
+    since: int
+
+
+def of_endpoint(endpoint: str) -> list[Seen]:
+    """How an endpoint is on each node."""
+    found: dict[str, Seen] = {}
+    begun: set[str] = set()  # nodes for which an older row has another state
+    for view in history(endpoint):
+        now = found.get(view.node)
+        if now is None:
+            found[view.node] = Seen(view.node, view.state, view.words, view.at)
+        elif view.node not in begun and view.state == now.state:
+            found[view.node] = replace(now, since=view.at)
+        else:
+            begun.add(view.node)
+    return sorted(found.values(), key=lambda seen: seen.node)
 
 
 def history(endpoint: str, limit: int = 100) -> list[ReachView]:

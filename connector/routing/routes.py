@@ -23,7 +23,7 @@ from connector.database.audit import audited
 from connector.database.models import Button, Company, Department, Hours, InboundAccount, Number, Profile
 from connector.database.named import company_row, number_row, open_profile_row, owner_and_profile
 from connector.database.store import lock, reading, rows, run, writing
-from connector.errors import BadInput, NotFound
+from connector.errors import BadInput, NextStep, NotFound
 
 
 @dataclass(frozen=True)
@@ -281,27 +281,28 @@ def no_worse(company: int) -> Iterator[None]:
     yield
     new = [problem for problem in _problems(company) if problem not in before]
     if new:
-        raise BadInput(new[0])
+        words, step = new[0]
+        raise BadInput(words, step=step)
 
 
-def _problems(company: int) -> list[str]:
-    """What does not hold in a company's routes, in words."""
+def _problems(company: int) -> list[tuple[str, NextStep | None]]:
+    """What does not hold in a company's routes, in words, and what helps."""
     found = book(company)
     places = [(f"account {name}", place) for name, place in found.accounts.items()]
     places += [(f"number {name}", place) for name, place in found.numbers.items() if place.route != core.PBX]
     problems = [_problem(f"department {name}", route, found, None) for name, route in found.departments.items()]
     problems += [_problem(what, place.route, found, place.profile) for what, place in places]
     circle = core.circle(found)
-    round_about = f"a call would go round and round: {' -> '.join(circle)}" if circle else ""
+    round_about = (f"a call would go round and round: {' -> '.join(circle)}", None) if circle else None
     return [problem for problem in (*problems, round_about) if problem]
 
 
-def _problem(what: str, route: Route, found: Book, profile: str | None) -> str:
+def _problem(what: str, route: Route, found: Book, profile: str | None) -> tuple[str, NextStep | None] | None:
     try:
         core.check(route, found, profile)
     except BadInput as error:
-        return f"the route of {what}: {error}"
-    return ""
+        return f"the route of {what}: {error}", error.step
+    return None
 
 
 def _may_forward(route: Route, rules: list[PrefixRule]) -> None:

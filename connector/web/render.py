@@ -93,6 +93,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters |= {"when": when, "talked": length, "money": _money, "price": _price, "dated": dated, "iso": iso}
+_templates.filters["counted"] = formats.counted
 
 
 def text(name: str, values: dict[str, Any]) -> str:

@@ -36,7 +36,8 @@ def watched(browser: Browser, bench: Bench, width: int = 1280) -> Iterator[Page]
     """A page of somebody who is a stranger yet; nothing is wrong in its console afterwards."""
     said: list[str] = []
     size: ViewportSize = {"width": width, "height": 720}
-    context = browser.new_context(base_url=f"http://{HOST}:{bench.instance.ports.web}", viewport=size)
+    address = f"http://{HOST}:{bench.instance.ports.web}"
+    context = browser.new_context(base_url=address, viewport=size, permissions=["clipboard-read", "clipboard-write"])
     context.set_default_timeout(30_000)
     found = context.new_page()
     found.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
@@ -92,7 +93,13 @@ def test_a_new_owner_does_everything(bench: Bench, page: Page) -> None:
     page.get_by_role("link", name="Set up a SIP profile").click()
     seen(page)
     fill(page, "Create", Name="Reception desk")
-    expect(page.get_by_text("Password", exact=True)).to_be_visible()
+    password = page.locator('code[data-copy="Password"]').inner_text()
+    page.get_by_role("button", name="Copy: Password").click()
+    expect(page.get_by_role("button", name="Copy: Password")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == password
+    page.get_by_text("Asterisk", exact=True).click()
+    expect(page.locator("pre")).to_contain_text(f"password = {password}")
+    seen(page)
     page.get_by_role("link", name="Continue").click()
     expect(page.get_by_role("heading", name="Reception desk inactive")).to_be_visible()
     profile = page.url.rpartition("/")[2]

@@ -24,8 +24,8 @@ assert set(ROLES) == set(Role.__args__)  # type: ignore[attr-defined]
 
 
 class NewUser(Shape):
-    """Somebody who may sign in. `profile`: the username of the one that a member sees. `house`: of no company, so of
-    all; only the house's own owners make such users.
+    """Somebody who may sign in. `profile`: the username of the one that a member sees. `house`: a user of the
+    platform, with access to every company; only its owners create such users.
     """
 
     email: Word
@@ -86,7 +86,7 @@ def list_users(ask: Ask, query: Paged) -> Page[UserView]:
 def create_user(ask: Ask, body: NewUser) -> UserView:
     """Let somebody in; a link for their first sign-in is made next."""
     if body.house and (ask.actor.scope.company is not None or body.company is not None):
-        raise BadInput("users of the house are made by the house's owners, and are of no company")
+        raise BadInput("Only the platform's owners create users of the platform, and these belong to no company.")
     check_grant(ask.actor, body.role, of_house=body.house)
     company = None if body.house else ask.company_named(body.company)
     made = users.create(body.email, body.name, body.role, ask.now, company, ask.mine("profile", body.profile))

@@ -208,7 +208,7 @@ def list_profiles(ask: Ask, query: ProfilesAsked) -> Page[ProfileView]:
 
 @api.post("/profiles", "profiles.write", of_company=True, status=201)
 def create_profile(ask: Ask, body: NewProfile) -> Secret:
-    """Create a profile whose PBX signs in to us. By its address: where there are several companies, only the house."""
+    """Create a profile whose PBX signs in to us. By its address: with several companies, only users of the platform."""
     if body.address is not None:
         may_claim_address(ask.actor)
     made = profiles.create_profile(

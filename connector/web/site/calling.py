@@ -22,7 +22,7 @@ _NONE = "Empty: no limit."
 class Limits(Form):
     """What it may spend and dial."""
 
-    price_per_minute: LimitOrNone = entry("Dearest minute", None, hint=_NONE)
+    price_per_minute: LimitOrNone = entry("Highest price per minute", None, hint=_NONE)
     call: LimitOrNone = entry("Most for one call", None, hint=_NONE)
     day: LimitOrNone = entry("Most in 24 hours", None, hint=_NONE)
     month: LimitOrNone = entry("Most in a calendar month", None, hint=_NONE)
@@ -199,9 +199,7 @@ class Country(Form):
     country: TextOrNone = entry(
         "Country", None, hint="Two letters, as in GB. Empty: only international numbers are dialled."
     )
-    emergency: str = entry(
-        "Emergency numbers", "", hint="As in 112, 999. Empty: those of the country (docs/emergency.md)."
-    )
+    emergency: str = entry("Emergency numbers", "", hint="As in 112, 999. Empty: those of the country.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from connector.errors import BadInput, NotFound
 from connector.routing import emergency
 from connector.web.endpoint import Ask
 from connector.web.render import length, when
+from connector.web.site import cures
 from connector.web.site.frame import Line, Shown, SitePages, following, tables_page
 
 pages = SitePages()
@@ -63,13 +64,15 @@ def cdr_page(ask: Ask) -> Shown:
         except NotFound as error:
             free = str(error)
     shown = {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free}
-    shown["again"] = _tested_again(ask, found)
+    username = next((username for username, name in profiles.names(ask.scope).items() if name == found.profile), "")
+    shown["again"] = _tested_again(username, found)
+    shown["refusal"] = refusals.BY_CODE.get(found.refusal or "")
+    shown["link"] = cures.link(ask, found.refusal or "", username)
     return Shown("cdr.html", shown)
 
 
-def _tested_again(ask: Ask, cdr: CdrView) -> str:
+def _tested_again(username: str, cdr: CdrView) -> str:
     """Where a call out that was refused is tested once more; "" for other calls."""
-    username = next((username for username, name in profiles.names(ask.scope).items() if name == cdr.profile), "")
     if cdr.refusal is None or cdr.direction != "out" or not username:
         return ""
     return f"/profiles/{username}/test?{urlencode({'number': cdr.dialled, 'caller': cdr.caller_id})}"
@@ -86,7 +89,8 @@ def test_page(ask: Ask) -> Shown:
             found = trials.why(number, profile.username, at or ask.now, caller)
         except BadInput as error:
             wrong = str(error)
-    return Shown("test.html", {"profile": profile, "found": found, "wrong": wrong})
+    links = {each.code: cures.link(ask, each.code, profile.username) for each in found.reasons} if found else {}
+    return Shown("test.html", {"profile": profile, "found": found, "wrong": wrong, "links": links})
 
 
 @pages.get("/emergency-calls", "calls.read")
@@ -117,6 +121,4 @@ def _lines(cdr: CdrView, zone: str) -> list[Line]:
         ("Talked", f"{length(cdr.duration_ms)} ({cdr.duration_ms} ms)"),
         ("Ending", cdr.ending),
     ]
-    if cdr.refusal is not None:
-        lines.append(("Refused", f"{cdr.refusal}: {refusals.BY_CODE[cdr.refusal].words}"))
     return [*lines, ("ID", cdr.id)]

@@ -72,12 +72,38 @@ def following(found: Page[Any], asked: Mapping[str, str] | None = None) -> str:
 
 
 @dataclass(frozen=True)
+class Block:
+    """Lines, or a text to be pasted, with a title."""
+
+    title: str
+    lines: tuple[Line, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """What a form did: where to go on, and what to say there. `lines`: to be read first, as a new password."""
+    """What a form did: where to go on, and what to say there. `lines`: to be read first, as a new password. `blocks`:
+    the same for other readers, folded away.
+    """
 
     to: str
     said: str
     lines: tuple[Line, ...] = ()
+    blocks: tuple[Block, ...] = ()
+
+    @classmethod
+    def of(cls, answer: Any) -> Outcome:
+        """An outcome that was kept as JSON, so that a form that comes twice is answered as before. Earlier
+        versions kept a list.
+        """
+        if isinstance(answer, list):
+            answer = dict(zip(("to", "said", "lines"), answer, strict=False))
+        blocks = tuple(Block(**{**each, "lines": _lines(each["lines"])}) for each in answer.get("blocks", ()))
+        return cls(answer["to"], answer["said"], _lines(answer["lines"]), blocks)
+
+
+def _lines(kept: Any) -> tuple[Line, ...]:
+    return tuple((str(name), str(value)) for name, value in kept)
 
 
 def entry(label: str, default: Any = ..., *, hint: str = "", kind: str = "text", choices: Any = (), **more: Any) -> Any:

@@ -34,9 +34,7 @@ pages = SitePages()
 ROWS = 50
 PROFILE = "/profiles/{profile}"
 TIMES_HINT = "As 'mon-fri 09:00-17:30', a line each."
-ROUTE_HINT = (
-    "Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101' (docs/routes.md)."
-)
+ROUTE_HINT = "Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101'."
 
 
 @pages.get("/numbers", "numbers.read")

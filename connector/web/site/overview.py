@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from connector.billing import calls, credit, history, plans, profiles
+from dataclasses import dataclass
+
+from connector.billing import calls, credit, history, plans, profiles, today
 from connector.billing.credit import Balance
 from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
+from connector.billing.today import Hour, Today
+from connector.core import refusals
 from connector.core.access import Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
-from connector.core.formats import shown
+from connector.core.formats import counted, shown
 from connector.core.paging import Turn
 from connector.core.trunks import trunk_of
 from connector.notices import notices
 from connector.routing import reachability
+from connector.web import charts
+from connector.web.charts import Bar
 from connector.web.endpoint import Ask
+from connector.web.render import when
+from connector.web.site import cures
 from connector.web.site.frame import Line, Shown, SitePages
 
 pages = SitePages()
@@ -22,6 +30,29 @@ MOST_PROFILES = 50
 MOST_RENEWALS = 10
 MOST_NOTICES = 5
 MOST_CALLS = 10
+# Longer than this, nobody plans by days.
+LONG_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step on the way to the first call. `link`: where it is done, "" for a visitor who may not do it."""
+
+    words: str
+    link: str
+    done: bool
+
+
+@dataclass(frozen=True)
+class RefusedLine:
+    """Calls that were refused for one reason: whose, how many, why, what to do about it, and the page that does."""
+
+    profile: str
+    code: str
+    calls: int
+    words: str
+    cure: str
+    link: Line | None
 
 
 @pages.get("/", None)
@@ -32,11 +63,19 @@ def overview(ask: Ask) -> Shown:
     renewals = plans.renewals(ask.scope, MOST_RENEWALS)
     balance = credit.balance(ask.company) if whole else None
     credits = credit.available(ask.scope)
+    day = today.of(ask.scope, ask.now)
     return Shown(
         "overview.html",
         {
             "balance": balance,
+            "lasts": _lasts(ask, balance, credits),
             "live": calls.now_of(ask.scope, ask.now),
+            "today": day,
+            "sees_money": "money.read" in ask.actor.permissions,
+            "chart": _chart(day, ask.zone),
+            "most": _most(day.most, ask.zone),
+            "refused": _refused(ask, day),
+            "steps": _steps(ask, found.items) if whole else [],
             "renewals": renewals,
             "alarms": _alarms(ask, balance, found.items, credits),
             "profiles": found.items,
@@ -46,6 +85,91 @@ def overview(ask: Ask) -> Shown:
             "cdrs": history.cdr_page(ask.scope, Turn(None, MOST_CALLS), Wanted()).items,
         },
     )
+
+
+def _lasts(ask: Ask, balance: Balance | None, credits: dict[str, int]) -> str:
+    """How long the balance and the credit of all profiles will last; "" if nothing is being spent."""
+    if balance is None:
+        return ""
+    days = today.lasts_days(ask.scope.company or 0, balance.available_micros + sum(credits.values()), ask.now)
+    if days is None:
+        return ""
+    if days == 0:
+        return "Not enough for one more day, credit of profiles included"
+    length = "more than a year" if days > LONG_DAYS else f"about {counted(days, 'day')}"
+    return f"Enough for {length}, credit of profiles included"
+
+
+def _chart(day: Today, zone: str) -> str:
+    """The channels in use, hour by hour, below the limit; "" if there was no call."""
+    bars = [
+        Bar(
+            when(hour.at, zone, "%H"),
+            [("out", hour.in_use)],
+            f"{when(hour.at, zone, '%H:%M')}: at most {hour.in_use} of {day.channels} channels in use",
+            day.channels,
+        )
+        for hour in day.hours
+    ]
+    return charts.bars("Channels in use today, by hour", bars) if day.most else ""
+
+
+def _most(hour: Hour | None, zone: str) -> str:
+    if hour is None:
+        return "No channel was in use today"
+    return f"At most {hour.in_use} today, from {when(hour.at, zone, '%H:%M')}"
+
+
+def _refused(ask: Ask, day: Today) -> list[RefusedLine]:
+    return [
+        RefusedLine(
+            each.profile,
+            each.code,
+            each.calls,
+            refusals.BY_CODE[each.code].words,
+            refusals.BY_CODE[each.code].cure,
+            cures.link(ask, each.code, each.username),
+        )
+        for each in day.refusals
+        if each.code in refusals.BY_CODE
+    ]
+
+
+def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
+    """What is left to do before the first call, and what is done; none after it."""
+    done = today.begun(ask.scope.company or 0, ask.now)
+    if done.called:
+        return []
+    first = next((each.username for each in shown_profiles), "")
+    profile = f"/profiles/{first}" if first else ""
+
+    def step(words: str, path: str, permission: str, *, is_done: bool) -> Step:
+        """A step; without its link for a visitor who may not take it."""
+        return Step(words, path if permission in ask.actor.permissions and not is_done else "", is_done)
+
+    of_profile = bool(profile)
+    steps = [
+        step("Load a rate sheet, so that calls have prices", "/money/decks/new", "rates.write", is_done=done.rates),
+        step("Add a trunk to a carrier, which places the calls", "/trunks/new", "trunks.write", is_done=done.trunk),
+        step("Create a SIP profile for your PBX", "/profiles/new", "profiles.write", is_done=done.profile),
+    ]
+    if plans.prices(ask.company).channel_micros:
+        steps.append(step("Add money to the balance", "/money/top-up", "money.bring", is_done=done.money))
+    steps.append(
+        step("Buy channels: one for each simultaneous call", of_profile * f"{profile}/channels", "money.move",
+             is_done=done.channels)
+    )  # fmt: skip
+    if plans.prices(ask.company).channel_micros:
+        credit_page = of_profile * f"{profile}/credit/add"
+        steps.append(step("Give the profile credit for calls", credit_page, "money.move", is_done=done.credit))
+    return [
+        *steps,
+        step("Connect the PBX", of_profile * f"{profile}/connection", "profiles.read", is_done=done.connected),
+        step("Get a number, and choose where it rings", of_profile * f"{profile}/numbers/buy", "money.move",
+             is_done=done.number),
+        step("Place a call; test first whether it would be carried", of_profile * f"{profile}/test", "calls.read",
+             is_done=False),
+    ]  # fmt: skip
 
 
 def _alarms(

@@ -72,7 +72,7 @@ class NewUser(Form):
     name: str = entry("Name", "")
     role: str = entry("Role", "viewer", choices=list(_ROLES.items()))
     profile: TextOrNone = entry("Profile that a member sees", None)
-    house: bool = entry("For every company (only the house may say so)", False, kind="check")
+    house: bool = entry("For every company (only the platform's owners can do this)", False, kind="check")
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
@@ -82,7 +82,7 @@ class NewUser(Form):
     def do(self, ask: Ask) -> Outcome:
         """Create, and make the link."""
         if self.house and ask.actor.scope.company is not None:
-            raise BadInput("users of the house are made by the house's owners")
+            raise BadInput("Only the platform's owners create users of the platform.")
         if not self.house and ask.company is None:
             raise BadInput("choose a company first, or let them in for every company")
         check_grant(ask.actor, self.role, of_house=self.house)
@@ -141,7 +141,7 @@ class MakeLink(Form):
     """For who lost the link or the password."""
 
     button: ClassVar[str] = "Make a link"
-    warning: ClassVar[str] = "Whoever has the link can sign in with it once, within a day."
+    warning: ClassVar[str] = "Anyone who has the link can sign in with it once, within a day."
 
     def do(self, ask: Ask) -> Outcome:
         """Make it."""

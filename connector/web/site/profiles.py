@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from connector.billing import calls, credit, exports, history, limits, numbers, plans, profiles, traffic
 from connector.billing.credit import Credit
 from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
+from connector.billing.profiles import Credentials
 from connector.billing.traffic import MixAdvice
 from connector.core import advice, connect, money, numbering
 from connector.core.access import Scope
@@ -16,10 +18,11 @@ from connector.core.formats import shown
 from connector.core.holds import lasts_ms
 from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.errors import BadInput
-from connector.routing import routes
+from connector.routing import reachability, routes
 from connector.web.endpoint import Ask, claims_addresses, may_claim_address
 from connector.web.render import when
 from connector.web.site.frame import (
+    Block,
     Form,
     Line,
     Money,
@@ -74,6 +77,7 @@ def profile_page(ask: Ask) -> Shown:
             "subscription": plans.show(found.username),
             "numbers": numbers.page_of(own, Turn(None, MOST_ROWS)).items,
             "accounts": routes.account_page(own, Turn(None, MOST_ROWS)).items,
+            "reach": reachability.of_endpoint(found.username),
             "cdrs": history.cdr_page(own, Turn(None, 10), Wanted()).items,
         },
     )
@@ -122,11 +126,18 @@ class NewProfile(Form):
         limits.begin(made.username, ask.place.usual_limits)
         if self.billing_address or self.contact:
             profiles.set_contact(made.username, self.billing_address, self.contact)
-        lines: tuple[Line, ...] = ()
-        if made.password:
-            server = f"{ask.place.sip.host}:{ask.place.sip.port}"
-            lines = (("Server", server), ("User name", made.username), ("Password", made.password))
-        return Outcome(f"/profiles/{made.username}", f"{self.name} is set up", lines)
+        return _with_password(ask, made, f"{self.name} is set up")
+
+
+def _with_password(ask: Ask, made: Credentials, said: str) -> Outcome:
+    """All connection data with the password, which is known only now; for a PBX without one, nothing to copy."""
+    to = f"/profiles/{made.username}"
+    if not made.password:
+        return Outcome(to, said)
+    found = profiles.connection(profiles.show_profile(made.username), ask.place.sip)
+    page = replace(found, password=made.password)
+    blocks = (Block("FreePBX", tuple(connect.freepbx(page))), Block("Asterisk", text=connect.asterisk(page)))
+    return Outcome(to, said, tuple(connect.table(page)), blocks)
 
 
 @pages.form(PROFILE + "/rename", "profiles.write", "Rename a profile", back=PROFILE)
@@ -223,8 +234,7 @@ class Rotate(Form):
     def do(self, ask: Ask) -> Outcome:
         """Make it."""
         made = profiles.rotate(ask.path["profile"], ask.now, self.hours * 3_600_000)
-        lines = (("User name", made.username), ("Password", made.password))
-        return Outcome(f"/profiles/{made.username}", "The new password", lines)
+        return _with_password(ask, made, "The new password")
 
 
 class _Subscribing(Form):

@@ -39,8 +39,8 @@ class LoadDeck(Form):
     file: str = entry(
         "File",
         kind="file",
-        hint=f"CSV with prefix, name and price_per_minute, at most {MOST_UPLOAD >> 20} MB. Longer ones are loaded by"
-        " 'connector rates load'. A rate with a later valid_from changes nothing until then. What changes is shown"
+        hint=f"CSV with prefix, name and price_per_minute, at most {MOST_UPLOAD >> 20} MB. The operator of the"
+        " platform loads larger ones. A rate with a later valid_from changes nothing until then. What changes is shown"
         " before anything is loaded.",
     )
 

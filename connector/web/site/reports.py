@@ -65,7 +65,7 @@ def _shown(ask: Ask, found: MonthReport, profile: str, wrong: str) -> Shown:
         if profile
         else "",
         "most": MOST_ROWS,
-        "dearest": max((each.price_micros for each in found.destinations), default=0),
+        "highest": max((each.price_micros for each in found.destinations), default=0),
         "words_of": {code: refusal.words for code, refusal in refusals.BY_CODE.items()},
         "tried": found.calls_out + found.calls_in + found.refused,
         "blocked": sum(day.blocked for day in found.days),

@@ -8,9 +8,10 @@ import functools
 import hashlib
 import json
 import logging
+import re
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import quote as quoted
 
@@ -22,7 +23,7 @@ from connector.billing.profiles import CompanyView
 from connector.core import formats
 from connector.core.access import Actor, Scope
 from connector.core.money import minor_digits
-from connector.errors import BadInput, ConnectorError, Forbidden, NotFound
+from connector.errors import BadInput, ConnectorError, Forbidden, NextStep, NotFound
 from connector.notices import acts
 from connector.notices.acts import Once, Thing
 from connector.people import sessions
@@ -189,15 +190,15 @@ class Site:
                 if not confirmed:
                     _check_seen(form, ask, was)
                 done = filled.do(ask)
-                return [done.to, done.said, [list(line) for line in done.lines]]
+                return asdict(done)
 
             done = await self._world.store(acts.do, whose[0], whose[1], whose[2], deed, visit.signed.doer, once)
         except (Forbidden, NotFound):
             raise
         except ConnectorError as error:
+            frame = {**frame, "step": _allowed_step(error, ask, self._pages)}
             return await self._again(page, form, ask, frame, whose, given, {}, str(error))
-        to, said, lines = done.answer
-        return self._done(Outcome(to, said, tuple((name, value) for name, value in lines)), frame)
+        return self._done(Outcome.of(done.answer), frame)
 
     async def _quoted(
         self, form: type[Form], whose: Whose, question: Callable[[], tuple[Quote | None, str]]
@@ -246,7 +247,7 @@ class Site:
         """The form as it was filled in, or, for None, as things are."""
         shown = form.initial(ask)
         given = shown if given is None else given
-        frame = {**frame, "key": _new_key() if page.once and not form.asks_back() else ""}
+        frame = {"step": None, **frame, "key": _new_key() if page.once and not form.asks_back() else ""}
         chosen = form.choices(ask)
         fields = []
         for name, info in form.model_fields.items():
@@ -309,7 +310,7 @@ class Site:
         return visit, session, given
 
     async def _choose(self, request: web.Request) -> web.StreamResponse:
-        """A user of the house looks at another company."""
+        """A user of the platform looks at another company."""
         visit, session, given = await self._chosen(request)
         wanted = next((view for view in visit.companies if str(view.id) == given.get("company")), None)
         if wanted is None:
@@ -380,6 +381,20 @@ def _short_enough(form: type[Form], given: dict[str, str]) -> dict[str, str]:
             if len(given[name].encode()) > MOST_UPLOAD:
                 raise Problem("too_large", f"a file has {MOST_UPLOAD >> 20} MB at most here")
     return given
+
+
+def _allowed_step(error: ConnectorError, ask: Ask, pages: Sequence[SitePage]) -> NextStep | None:
+    """The step of an error, if the visitor may open its page."""
+    return error.step if error.step and may_open(error.step.page, ask.actor.permissions, pages) else None
+
+
+def may_open(path: str, permissions: Collection[str], pages: Sequence[SitePage]) -> bool:
+    """Whether somebody with these permissions may open a page, by its path."""
+    return any(
+        page.permission is None or page.permission in permissions
+        for page in pages
+        if re.fullmatch("[^/]+".join(map(re.escape, re.split(r"\{[^}]*\}", page.path))), path)
+    )
 
 
 def _seen(shown: dict[str, Any]) -> str:

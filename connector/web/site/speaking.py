@@ -48,7 +48,7 @@ class Speaking(Form):
     dtmf: str = entry("Keys that are pressed", _USUAL.dtmf, choices=_same(DTMF))
     nat: bool = entry("Answer where packets come from (NAT)", default=False, kind="check")
     qualify_s: NumberOrNone = entry(
-        "Ask whether it is there, every so many seconds",
+        "Seconds between two checks whether it is reachable",
         None,
         kind="number",
         hint="0: never. Empty: as is usual; trunks are asked, PBXs that register are not.",

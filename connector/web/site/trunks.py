@@ -62,7 +62,7 @@ def trunks_page(ask: Ask) -> Shown:
             "title": "Trunks",
             "heads": ["Name", "Where", "State", "Place", "Reached", *([""] * may)],
             "rows": rows,
-            "empty": "No trunk yet, so no call goes out: whoever runs this installation adds one.",
+            "empty": "No trunk yet, so calls out are refused. The operator of the platform adds one.",
         },
         {"title": "PBXs", "heads": ["Profile", "Username", "Reached"], "rows": pbxs, "empty": "None was seen yet."},
     ]

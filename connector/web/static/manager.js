@@ -105,3 +105,33 @@ async function again(part) {
 }
 
 for (const part of document.querySelectorAll("[data-again]")) setTimeout(again, part.dataset.again * 1000, part);
+
+// What is to be pasted elsewhere has a button that copies it.
+function select(found) {
+  const range = document.createRange();
+  range.selectNodeContents(found);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}
+
+async function copy(found, button) {
+  try {
+    await navigator.clipboard.writeText(found.textContent);
+  } catch {
+    // Without https a browser has no clipboard for scripts: the old way, and if that fails the text is selected.
+    select(found);
+    if (!document.execCommand("copy")) return;
+  }
+  button.textContent = "Copied";
+  setTimeout(() => (button.textContent = "Copy"), 2000);
+}
+
+for (const found of document.querySelectorAll("[data-copy]")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  button.setAttribute("aria-label", `Copy: ${found.dataset.copy}`);
+  button.addEventListener("click", () => copy(found, button));
+  found.after(button);
+}

@@ -1,0 +1,38 @@
+"""What to do next, for the surface that says it: a page links to a page, the command line names a command.
+
+An error that has a cure carries one of these: `BadInput("...", step=steps.buy_channels(username))`.
+"""
+
+from __future__ import annotations
+
+from connector.errors import NextStep
+
+
+def buy_channels(username: str) -> NextStep:
+    """For a profile without a subscription."""
+    return NextStep("Buy channels", f"/profiles/{username}/channels", "connector channels buy")
+
+
+def change_channels(username: str) -> NextStep:
+    """For a profile that has a subscription."""
+    return NextStep("Change the channels", f"/profiles/{username}/channels/change", "connector channels change")
+
+
+def verify_number() -> NextStep:
+    """For a caller ID that is not one of the company's numbers."""
+    return NextStep("Verify a number", "/numbers/verified", "connector numbers verify")
+
+
+def set_hours(name: str) -> NextStep:
+    """For a route that names hours that do not exist."""
+    return NextStep("Set hours", "/hours/set", f"connector hours set {name} ...")
+
+
+def create_mailbox(name: str) -> NextStep:
+    """For a route that names a mailbox that does not exist."""
+    return NextStep("Add a mailbox", "/mailboxes/new", f"connector voicemail create {name} ...")
+
+
+def create_department() -> NextStep:
+    """For a route that names a department that does not exist."""
+    return NextStep("Set a department", "/departments/set", "connector department set")
