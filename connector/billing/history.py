@@ -11,13 +11,15 @@ from connector.billing import ledger
 from connector.billing.ledger import EntryView
 from connector.core import rating
 from connector.core.access import Scope
-from connector.core.paging import Key, Page, Turn, cursor, page
+from connector.core.paging import Key, Page, Turn, cursor, page, turn
 from connector.database.models import Cdr, Charge, Deck, Profile, Trunk
 from connector.database.store import fitting, reading, rows
-from connector.errors import NotFound
+from connector.errors import BadInput, NotFound
 
 # How many CDRs one question looks at, and one page.
 LOOKED_AT = 5_000
+# `whole` asks for so many rows at once, and so often at most.
+ROWS_AT_ONCE, MOST_LOOKS = 1_000, 40
 MOST_LOOKED_AT = 15_000
 
 
@@ -101,7 +103,11 @@ def cdrs(limit: int) -> list[CdrView]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which CDRs: None for all. `profile` by its username, `number` by how what was called, or who called, begins."""
+    """Which CDRs: None for all.
+
+    `profile`: its user name. `number`: the beginning of the called or the calling number; `caller`, `called`: of one of
+    them. `price_micros`: the least price. `since`, `until`: when it ended, in ms; `until` is not included.
+    """
 
     profile: str | None = None
     direction: str | None = None
@@ -110,6 +116,9 @@ class Wanted:
     number: str | None = None
     since: int | None = None
     until: int | None = None
+    caller: str | None = None
+    called: str | None = None
+    price_micros: int | None = None
 
 
 def cdr_page(scope: Scope, wanted: Turn, which: Wanted) -> Page[CdrView]:
@@ -133,6 +142,21 @@ def cdr_page(scope: Scope, wanted: Turn, which: Wanted) -> Page[CdrView]:
                 return page(found, wanted, lambda view: (view.ended_at, view.id))
             after = (floor, "")
         return Page(found, None if after is None else cursor(after))
+
+
+def whole(scope: Scope, which: Wanted, most: int) -> list[CdrView]:
+    """All CDRs that fit, newest first. BadInput if there are more than `most`, or too many calls to look through."""
+    found: list[CdrView] = []
+    after: str | None = None
+    for _ in range(MOST_LOOKS):
+        some = cdr_page(scope, turn(after, ROWS_AT_ONCE, "is"), which)
+        found += some.items
+        if len(found) > most:
+            raise BadInput(f"More than {most:,} calls fit. Choose a shorter time or more filters.")
+        if some.next is None:
+            return found
+        after = some.next
+    raise BadInput("There are too many calls to look through. Choose a shorter time.")
 
 
 def cdr(cdr_id: str) -> CdrView:
@@ -209,6 +233,12 @@ def _fitting(scope: Scope, profile: int | None, which: Wanted) -> Any:
     if which.number is not None:
         begins = [column.startswith(which.number) for column in (Cdr.called, Cdr.dialled, Cdr.caller_id)]
         found = found.where(begins[0] | begins[1] | begins[2])
+    if which.caller is not None:
+        found = found.where(Cdr.caller_id.startswith(which.caller))
+    if which.called is not None:
+        found = found.where(Cdr.called.startswith(which.called) | Cdr.dialled.startswith(which.called))
+    if which.price_micros is not None:
+        found = found.where(Cdr.price_micros >= which.price_micros)
     if which.since is not None:
         found = found.where(Cdr.ended_at >= which.since)
     if which.until is not None:

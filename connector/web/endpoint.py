@@ -110,7 +110,7 @@ class Ask:
 
     `path`: what stands in its braces. `scope`: whose things a list shows. `company`: the name of the one that it is
     about, if it is about one. `key`: for the entry of money that it makes. For pages: `query`, the company's
-    `zone`, and what a form has `read`.
+    `zone` and `currency`, and what a form has `read`.
     """
 
     actor: Actor
@@ -122,6 +122,7 @@ class Ask:
     key: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     zone: str = "UTC"
+    currency: str = ""
     read: Any = None
 
     def mine(self, kind: str, name: str | None) -> str | None:
@@ -156,6 +157,14 @@ class Download:
     """An answer that is a file, and what it is called there."""
 
     path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Written:
+    """An answer that is a text to be saved as a file of this name: CSV."""
+
+    text: str
     name: str
 
 

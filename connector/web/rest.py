@@ -22,7 +22,7 @@ from connector.notices import acts
 from connector.notices.acts import Done, Once
 from connector.web import problems
 from connector.web.bodies import read_all, read_json
-from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place
+from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place, Written
 from connector.web.guard import Guard, Signed
 from connector.web.problems import Problem
 
@@ -161,6 +161,13 @@ def file_answer(found: Download) -> web.FileResponse:
     """A sheet as an answer: to be saved, and not shown."""
     said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": "text/csv; charset=utf-8"}
     return web.FileResponse(found.path, headers=said)
+
+
+def written_answer(found: Written) -> web.Response:
+    """A text as an answer: to be saved, and not shown. With a byte order mark, by which Excel knows its encoding."""
+    said = {"Content-Disposition": f'attachment; filename="{found.name}"', "X-Content-Type-Options": "nosniff"}
+    body = found.text.encode("utf-8-sig", errors="replace")
+    return web.Response(body=body, headers={**said, "Content-Type": "text/csv; charset=utf-8"})
 
 
 @web.middleware

@@ -41,6 +41,9 @@ from lab.run import ASTERISK_HOME
 from lab.speed.figures import Figure, percentile
 
 TOGETHER = 32
+# Calls a second of the paced run: as far apart as on the wire, so that the processor does something else between them.
+PACED = 20.0
+_ANSWER_AFTER_S, _END_AFTER_S = 0.01, 0.3
 START_LIMIT_S = 60.0
 COMPANIES = 10
 _TALKED_MS = 1_000
@@ -68,9 +71,14 @@ def measure(folder: Path, seconds: float) -> Iterator[Figure]:
         yield _rate(
             "calls_sqlite", "SQLite, 32 at a time", done, 1_000, raw, "the rows of a call, written by themselves"
         )
-        cpu = sum(each.cpu_ms for each in done) / max(1, sum(each.calls for each in done))
+        cpu = _cpu_ms(done)
         what = "CPU per call, admitted, answered and ended: SQLite"
         yield Figure("cpu_store", what, cpu, "ms", floor=raw_cpu, floor_is="the rows alone", steady=True)
+        paced = _run_workers(place, [usernames], 0, seconds)
+        yield Figure(
+            "cpu_store_paced", f"{what}, {PACED:.0f} a second", _cpu_ms(paced), "ms", floor=cpu,
+            floor_is="32 at a time", limit="the same functions, in processor caches that were used for something else",
+        )  # fmt: skip
     with _file(folder) as (place, usernames):
         alone = _run_workers(place, [usernames], 1, seconds)
         yield _admit("admit_sqlite", "SQLite", alone, 1.5, 1000 / syncs)
@@ -81,19 +89,31 @@ def measure(folder: Path, seconds: float) -> Iterator[Figure]:
             alone = _run_workers(place, [usernames], 1, seconds)
             yield _admit("admit_postgresql", "PostgreSQL", alone, 3, 1000 / syncs)
         with _database(server, COMPANIES) as (place, usernames):
+            before = server.cpu_ms()
             done = _run_workers(place, [usernames, usernames], TOGETHER, seconds)
+            used = (server.cpu_ms() - before) / max(1, sum(each.calls for each in done))
             what = f"PostgreSQL, two nodes, {COMPANIES} companies"
-            yield _rate("calls_two_nodes", what, done, 900, raw, "the same by SQLite")
+            limit = (
+                f"{os.cpu_count()} processors: {_cpu_ms(done):.1f} ms in a node and {used:.1f} ms in PostgreSQL a call"
+            )
+            yield _rate("calls_two_nodes", what, done, 900, raw, "the same by SQLite", limit)
 
 
 # A server of the lab has little memory and no checks of a commit; this one has what Debian's has.
 _AS_INSTALLED = ("shared_buffers=128MB", "fsync=on", "synchronous_commit=on")
 
 
-def _rate(name: str, what: str, done: Sequence[Done], goal: float, raw: float, raw_is: str) -> Figure:
+def _cpu_ms(done: Sequence[Done]) -> float:
+    """The CPU time of the workers for each call, in ms."""
+    return sum(each.cpu_ms for each in done) / max(1, sum(each.calls for each in done))
+
+
+def _rate(
+    name: str, what: str, done: Sequence[Done], goal: float, raw: float, raw_is: str, limit: str = _DISK
+) -> Figure:
     value = sum(each.calls / each.took_s for each in done)
     what = f"calls a second, admitted, answered and ended: {what}"
-    return Figure(name, what, value, "/s", goal, at_most=False, floor=raw, floor_is=raw_is, limit=_DISK)
+    return Figure(name, what, value, "/s", goal, at_most=False, floor=raw, floor_is=raw_is, limit=limit)
 
 
 def _admit(name: str, what: str, done: Sequence[Done], goal: float, sync_ms: float) -> Figure:
@@ -216,7 +236,7 @@ def _work(
     begin: Barrier,
     found: Queue[Done],
 ) -> None:
-    """A worker process: `together` callers, each with one call after another."""
+    """A worker process: `together` callers, each with one call after another, or for 0 calls at the rate PACED."""
     store = stores.opened(place)
 
     async def work() -> Done:
@@ -225,8 +245,9 @@ def _work(
         await asyncio.to_thread(begin.wait, START_LIMIT_S)
         began, cpu = time.monotonic(), time.process_time()
         took: list[float] = []
-        callers = [_calls(writer, usernames[n % len(usernames)], node, began + seconds, took) for n in range(together)]
-        counts = await asyncio.gather(*callers)
+        until = began + seconds
+        callers = [_calls(writer, usernames[n % len(usernames)], node, until, took) for n in range(together)]
+        counts = await asyncio.gather(*callers or [_paced(writer, usernames[0], node, until, took)])
         lasted, used = time.monotonic() - began, time.process_time() - cpu
         await writer(store.close)
         writer.close()
@@ -243,7 +264,17 @@ async def _calls(writer: Writer, username: str, node: str, until: float, took: l
     return count
 
 
-async def _call(writer: Writer, username: str, node: str, took: list[float]) -> None:
+async def _paced(writer: Writer, username: str, node: str, until: float, took: list[float]) -> int:
+    """Calls at the rate PACED, whose answers and ends come as long after them as on the wire."""
+    tasks = []
+    while time.monotonic() < until:
+        tasks.append(asyncio.create_task(_call(writer, username, node, took, paced=True)))
+        await asyncio.sleep(1 / PACED)
+    await asyncio.gather(*tasks)
+    return len(tasks)
+
+
+async def _call(writer: Writer, username: str, node: str, took: list[float], *, paced: bool = False) -> None:
     """One call from admission to CDR."""
     now = SystemClock().now_ms()
     leg = uuid.uuid4().hex
@@ -255,9 +286,11 @@ async def _call(writer: Writer, username: str, node: str, took: list[float]) -> 
         raise LabError(f"the bench was refused: {admitted}")
     progress = Progress(leg)
     progress.leg_dialled("B")
+    await asyncio.sleep(_ANSWER_AFTER_S * paced)
     answered_at = SystemClock().now_ms()
     progress.leg_answered("B", answered_at)
     await insisted(writer, calls.answered, attempt.call_id, answered_at, "B")
+    await asyncio.sleep(_END_AFTER_S * paced)
     ended_at = answered_at + _TALKED_MS
     for each in ("B", leg):
         progress.leg_ended(each, ended_at, 16)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import csv
+import io
 import re
 import subprocess
 import sys
@@ -16,8 +18,9 @@ from aiohttp import ClientSession, CookieJar
 from limits import parse
 from yarl import URL
 
-from connector.billing import credit, ledger, limits, numbers, plans, profiles
+from connector.billing import calls, credit, ledger, limits, numbers, plans, profiles
 from connector.core.access import EVERYTHING, Scope, permissions_of
+from connector.core.calls import Attempt, Direction, Progress
 from connector.core.paging import Turn
 from connector.core.service_numbers import ServiceNumber
 from connector.database import audit
@@ -715,3 +718,50 @@ async def test_a_call_is_tested_on_a_page(client: Client, town: Town) -> None:
     assert "is no time like" in await get(client, f"{path}?number=1&at=noon")
     async with client.get(f"/profiles/{town.other['profile']}/test?number=1") as answer:
         assert answer.status == 404
+
+
+async def test_the_history_is_filtered_and_taken_away(client: Client, town: Town) -> None:
+    """Each filter by itself leaves the calls that fit, on the page and in the sheet, whose cells are no formulas."""
+    profile = town.things["profile"]
+    for name, caller, dialled in (("one", "=1+1", "+442079460001"), ("two", "+442079460100", "+449000000000")):
+        calls.admit(Attempt(name, Direction.OUT, f"leg-{name}", profile, dialled, caller, NOW, NOW), "node")
+    progress = Progress("leg-one")
+    progress.answered_at = NOW
+    progress.leg_ended("leg-one", NOW + 90_000, 16)
+    calls.ended("one", progress, NOW + 90_000)
+    await welcomed(client, "owner@example.com")
+    everything = ["one", "two", "refused"]  # newest first, of one instant by id
+    cases: list[tuple[str, list[str]]] = [
+        ("", everything),
+        (f"profile={profile}", everything),
+        ("refusal=destination_blocked", ["two", "refused"]),
+        ("caller=%2B4420", ["two"]),
+        ("called=%2B4490", ["two", "refused"]),
+        ("called=%2B4420", ["one"]),
+        ("number=%2B4420", ["one", "two"]),
+        ("price=0.01", ["one"]),
+        ("price=%C2%A31,000.00", []),
+        ("since=2026-11-18T11:07", ["one"]),
+        ("until=2026-11-18T11:06", ["two", "refused"]),
+        ("since=2026-11-18&until=2026-11-18", everything),
+        ("since=2026-11-19", []),
+    ]
+    for query, ids in cases:
+        text = await get(client, f"/history?{query}")
+        assert re.findall(r'href="/history/(\w+)">\d', text) == ids, query
+        answer = await client.get(f"/history/sheet?{query}")
+        rows = list(csv.DictReader(io.StringIO((await answer.read()).decode("utf-8-sig"))))
+        assert [row["id"] for row in rows] == ids, query
+    assert "On this page: 3 calls, 1:30 talked, £0." in await get(client, "/history")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="calls.csv"'
+    rows = list(
+        csv.DictReader(io.StringIO((await (await client.get("/history/sheet?price=0.01")).read()).decode("utf-8-sig")))
+    )
+    assert (rows[0]["from"], rows[0]["talked_s"], rows[0]["currency"]) == ("'=1+1", "90.000", "GBP")
+    for query in ("since=soon", "price=much", "price=%E2%82%AC5"):
+        assert 'class="notice bad"' in await get(client, f"/history?{query}")
+        assert (await client.get(f"/history/sheet?{query}")).status == 409
+    client.session.cookie_jar.clear()
+    await welcomed(client, "other@example.com")
+    assert "Acme" not in await get(client, "/history")
+    assert "+442079460001" not in await (await client.get(f"/history/sheet?profile={profile}")).text()

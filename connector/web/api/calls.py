@@ -28,7 +28,9 @@ class LiveAsked(Paged):
 
 
 class CdrsAsked(Paged):
-    """`since` and `until` are instants; `number` is the beginning of what was called or who called."""
+    """`since` and `until` are instants. `number` is the beginning of the called or the calling number, `caller` and
+    `called` of one of them. `price_micros` is the least price.
+    """
 
     profile: Word | None = None
     direction: Literal["in", "out"] | None = None
@@ -37,6 +39,9 @@ class CdrsAsked(Paged):
     number: Digits | None = None
     since: Instant | None = None
     until: Instant | None = None
+    caller: Digits | None = None
+    called: Digits | None = None
+    price_micros: Annotated[int, Field(ge=0, lt=2**53)] | None = None
 
 
 @api.get("/calls", "calls.read")
@@ -84,6 +89,9 @@ def list_cdrs(ask: Ask, query: CdrsAsked) -> Page[CdrView]:
         number=query.number,
         since=None if query.since is None else instant(query.since, "UTC"),
         until=None if query.until is None else instant(query.until, "UTC"),
+        caller=query.caller,
+        called=query.called,
+        price_micros=query.price_micros,
     )
     return history.cdr_page(ask.scope, turn(query.cursor, query.limit, "is"), wanted)
 

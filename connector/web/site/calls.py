@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from urllib.parse import urlencode
 
 from connector.billing import calls, history, profiles, trials
 from connector.billing.history import CdrView, Wanted
 from connector.billing.trials import MOST_SAID
-from connector.core import refusals
+from connector.core import formats, money, refusals
 from connector.core.paging import Page, turn
+from connector.core.sheets import neutral
 from connector.core.times import instant
 from connector.errors import BadInput, NotFound
 from connector.routing import emergency
-from connector.web.endpoint import Ask
+from connector.web.endpoint import Ask, Written
 from connector.web.render import length, when
 from connector.web.site import cures
 from connector.web.site.frame import Line, Shown, SitePages, following, tables_page
@@ -20,8 +23,17 @@ from connector.web.site.frame import Line, Shown, SitePages, following, tables_p
 pages = SitePages()
 
 ROWS = 50
-_FILTERS = ("profile", "direction", "ending", "refusal", "number", "since", "until")
-DAY_MS = 24 * 3_600_000
+# More calls are exported in the background (exports.py).
+MOST_IN_SHEET = 10_000
+# A list of so many profiles can still be chosen from.
+MOST_CHOICES = 200
+_FILTERS = (
+    "profile", "direction", "ending", "refusal", "number", "caller", "called", "price", "since", "until"
+)  # fmt: skip
+_HEAD = (
+    "ended", "profile", "direction", "from", "to", "talked_s", "ending", "refusal", "price", "currency", "id"
+)  # fmt: skip
+MINUTE_MS = 60_000
 
 
 @pages.get("/calls", "calls.read")
@@ -33,24 +45,81 @@ def live_page(ask: Ask) -> Shown:
 @pages.get("/history", "calls.read")
 def history_page(ask: Ask) -> Shown:
     """The calls that were, newest first."""
-    asked = {name: ask.query[name][:100] for name in _FILTERS if ask.query.get(name)}
+    asked = _asked(ask)
     wrong, found = "", Page[CdrView]([], None)
     try:
-        zone = ask.zone
-        until = instant(f"{asked['until']}T00:00", zone) + DAY_MS if "until" in asked else None
-        wanted = Wanted(
-            profile=asked.get("profile"),
-            direction=asked.get("direction"),
-            ending=asked.get("ending"),
-            refusal=asked.get("refusal"),
-            number=asked.get("number"),
-            since=instant(f"{asked['since']}T00:00", zone) if "since" in asked else None,
-            until=until,
-        )
-        found = history.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), wanted)
+        found = history.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), _wanted(ask, asked))
     except BadInput as error:
         wrong = str(error)
-    return Shown("history.html", {"page": found, "following": following(found, asked), "wrong": wrong})
+    names = profiles.names(ask.scope)
+    values = {
+        "page": found,
+        "following": following(found, asked),
+        "wrong": wrong,
+        "asked": {**asked, "since": _minute(asked, "since", "00:00"), "until": _minute(asked, "until", "23:59")},
+        "sheet": urlencode(asked),
+        "profiles": sorted(names.items(), key=lambda each: each[1]) if len(names) <= MOST_CHOICES else [],
+        "reasons": refusals.ALL,
+        "talked_ms": sum(each.duration_ms for each in found.items),
+        "price_micros": sum(each.price_micros or 0 for each in found.items),
+    }
+    return Shown("history.html", values)
+
+
+@pages.get("/history/sheet", "calls.read")
+def history_sheet(ask: Ask) -> Written:
+    """The calls of the same filters as a sheet: all of them, or none if they are too many."""
+    wanted = _wanted(ask, _asked(ask))
+    found = history.whole(ask.scope, wanted, MOST_IN_SHEET)
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(_HEAD)
+    for each in found:
+        price = "" if each.price_micros is None else money.decimal(each.price_micros)
+        row = (
+            when(each.ended_at, ask.zone, "%Y-%m-%d %H:%M:%S"),
+            each.profile or "",
+            each.direction,
+            each.caller_id or each.button,
+            each.called or each.dialled,
+            f"{each.duration_ms / 1000:.3f}",
+            each.ending,
+            each.refusal or "",
+            price,
+            ask.currency if price else "",
+            each.id,
+        )
+        writer.writerow([neutral(cell) for cell in row])
+    return Written(lines.getvalue(), "calls.csv")
+
+
+def _asked(ask: Ask) -> dict[str, str]:
+    """The filters of a request that say something."""
+    return {name: ask.query[name][:100] for name in _FILTERS if ask.query.get(name)}
+
+
+def _wanted(ask: Ask, asked: dict[str, str]) -> Wanted:
+    """Which calls. BadInput for a time or a price that cannot be read."""
+    since, until = (_minute(asked, name, usual) for name, usual in (("since", "00:00"), ("until", "23:59")))
+    price = asked.get("price")
+    return Wanted(
+        profile=asked.get("profile"),
+        direction=asked.get("direction"),
+        ending=asked.get("ending"),
+        refusal=asked.get("refusal"),
+        number=asked.get("number"),
+        since=instant(since, ask.zone) if since else None,
+        until=instant(until, ask.zone) + MINUTE_MS if until else None,
+        caller=asked.get("caller"),
+        called=asked.get("called"),
+        price_micros=money.amount(formats.typed(price, ask.currency), zero=True) if price else None,
+    )
+
+
+def _minute(asked: dict[str, str], name: str, usual: str) -> str:
+    """A time of a filter, to the minute; of a day alone its first or its last one. "" for none."""
+    found = asked.get(name, "")
+    return f"{found}T{usual}" if found and "T" not in found else found
 
 
 @pages.get("/history/{cdr}", "calls.read")

@@ -30,10 +30,10 @@ from connector.people import sessions
 from connector.people.sessions import SessionView
 from connector.web import problems, render
 from connector.web.bodies import read_form
-from connector.web.endpoint import Ask, Download
+from connector.web.endpoint import Ask, Download, Written
 from connector.web.guard import Signed
 from connector.web.problems import Problem
-from connector.web.rest import World, file_answer
+from connector.web.rest import World, file_answer, written_answer
 from connector.web.site import menu
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
@@ -120,13 +120,13 @@ class Site:
         ask = self._ask(page, request, visit)
         frame = {**self.frame(visit, request), "query": dict(request.query)}
 
-        def question() -> str | Download:
+        def question() -> str | Download | Written:
             """The page's text, or a file, in one transaction."""
             if page.form is not None:
                 return self._form_text(page, page.form, ask, frame, None, {}, "")
             assert page.function is not None
             shown = page.function(replace(ask, query=dict(request.query)))
-            if isinstance(shown, Download):
+            if isinstance(shown, Download | Written):
                 return shown
             return render.text(shown.template, {**frame, **shown.values})
 
@@ -134,6 +134,8 @@ class Site:
         found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
         if isinstance(found, Download):
             return file_answer(found)
+        if isinstance(found, Written):
+            return written_answer(found)
         answer = render.response(found)
         if frame["said"]:
             answer.del_cookie(_FLASH)
@@ -289,6 +291,7 @@ class Site:
             scope,
             company.name if company else None,
             zone=company.time_zone if company else "UTC",
+            currency=company.currency if company else "",
         )
 
     def _whose(self, page: SitePage, request: web.Request, visit: Visit) -> Whose:
