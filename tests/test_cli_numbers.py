@@ -132,7 +132,7 @@ voicemail messages 999                                    | no mailbox
 profile change office --country UK                        | is no country
 profile change office --country GB --emergency 1          | 2 to 6 digits
 profile caller-id office --policy any                     | one of none, fixed, pass
-profile caller-id office --number +447700900123           | nor verified
+profile caller-id office --number +447700900123           | it is not verified
 profile caller-id office --withhold-prefixes +44          | 2 to 4 digits
 profile service-numbers office --allow 1                  | 2 to 6 digits
 profile service-numbers office --allow 112                | an emergency number

@@ -19,6 +19,7 @@ from connector.core import reach
 from connector.core.reach import NOT_ASKED, NOT_REGISTERED, Invited, State
 from connector.errors import AsteriskError, StoreUnavailable
 from connector.routing import reachability
+from connector.routing.reachability import ReachView
 from connector.storage.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ LOOK_EVERY_S = 30.0
 AT_ONCE_S = 2.0
 # A call that failed is told for so long.
 TRIED_MS = 600_000
+# That a PBX is elsewhere is written once in so long.
+MOVED_MS = 600_000
 _MOST_BYTES = 1_000_000
 # So many refused INVITEs are looked at together: of a flood the first tell enough.
 MOST_REFUSED = 100
@@ -101,6 +104,7 @@ class Watch:
         self._known: dict[str, State] | None = None
         self._invites: list[Invited] = []
         self._refused: dict[str, int] = {}
+        self._written_at: dict[str, int] = {}
 
     def invite_refused(self, invited: Invited) -> None:
         """Asterisk refused an INVITE before the gate (sip_copies.py): its endpoint's history tells of it."""
@@ -163,18 +167,36 @@ class Watch:
         states = reach.with_refused(states, self._refused)
         if self._known is None:
             self._known = {
-                view.endpoint: State(view.state, view.words, view.sip_status)
+                view.endpoint: _as_written(view, states.get(view.endpoint))
                 for view in await self.store(reachability.latest)
                 if view.node == self.node
             }
         changed = {name: state for name, state in states.items() if self._known.get(name) != state}
-        if not changed:
+        moved = {name: state for name, state in states.items() if name not in changed and self._has_moved(name, state)}
+        if not changed and not moved:
             return
-        await self.store(reachability.note, self.node, changed, now)
+        await self.store(reachability.note, self.node, changed | moved, now)
+        for name in changed | moved:
+            self._written_at[name] = now
         for name, state in changed.items():
             say = log.warning if state.word == "down" else log.info
             say("%s is %s: %s", name, state.word, state.reason)
-        self._known = {**self._known, **changed}
+        self._known = {**self._known, **changed, **moved}
+
+    def _has_moved(self, name: str, state: State) -> bool:
+        """Whether a PBX is elsewhere, or another one, and that was not written a short while ago: some say something
+        else each time.
+        """
+        known = (self._known or {}).get(name)
+        settled = self.clock.now_ms() - self._written_at.get(name, 0) > MOVED_MS
+        return known is not None and bool(state.whence) and known.whence != state.whence and settled
+
+
+def _as_written(view: ReachView, state: State | None) -> State:
+    """The state that a row says: of one that is the same now, with all that is known of it."""
+    found = State(view.state, view.words, view.sip_status)
+    same = state is not None and State(state.word, state.words, state.sip_status) == found
+    return state if same and state is not None else found
 
 
 class LogTail:

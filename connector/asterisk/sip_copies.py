@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 # So many INVITEs are remembered, the last ones: answers other than 488 are not seen.
 MOST_INVITES = 1_000
 PAUSE_S = 0.05
-MOST_BYTES = 65_535
+# A longer INVITE is left out: none of a phone is, and a thousand of them are kept.
+MOST_BYTES = 8_192
+_ROOM = 1 << 20  # bytes that the kernel keeps between two readings, if it may
 _HEAD = struct.Struct("!4sH")
 _CHUNK = struct.Struct("!HHH")
 _SOURCE, _SOURCE_PORT, _PAYLOAD = 3, 7, 15
@@ -58,9 +60,9 @@ class Refusals:
 
     def heard(self, data: bytes) -> Invited | None:
         """A copy of a message; whose INVITE was refused, if it says so."""
-        if b"INVITE" not in data:  # nor is it an answer to one, by its CSeq: most copies are not looked at further
-            return None
-        if _REFUSED not in data:
+        if b"INVITE" not in data or len(data) > MOST_BYTES:
+            return None  # nor is it an answer to one, by its CSeq: most copies are not looked at further
+        if not (_REFUSED in data and _head(data).startswith(_REFUSED)):
             self._unread.append(data)
             return None
         while self._unread:
@@ -68,8 +70,7 @@ class Refusals:
         return self._read(data)
 
     def _read(self, data: bytes) -> Invited | None:
-        chunks = _chunks(data)
-        message = chunks.get(_PAYLOAD, b"")
+        chunks, message = _chunks(data), _head(data)
         if message.startswith(b"INVITE "):
             self._remember(message, chunks)
         elif _FINAL.match(message) and _value(_CSEQ, message).endswith(b"INVITE"):
@@ -114,6 +115,11 @@ def _chunks(data: bytes) -> dict[int, bytes]:
     return found
 
 
+def _head(data: bytes) -> bytes:
+    """The SIP message of a packet without its body."""
+    return _chunks(data).get(_PAYLOAD, b"").partition(b"\r\n\r\n")[0]
+
+
 def _value(header: re.Pattern[bytes], message: bytes) -> bytes:
     found = header.search(message)
     return found.group(1).strip() if found else b""
@@ -135,7 +141,7 @@ class Listener:
     """Reads the port that copies come to, and calls `tell` with each INVITE that was refused.
 
     The first copy wakes it, and PAUSE_S later it reads all that have come: so a call does not wake the process for each
-    of its INVITEs. What the kernel has no room for meanwhile is lost, from some 1,500 INVITEs a second on.
+    of its INVITEs. What the kernel has no room for meanwhile is lost.
     """
 
     def __init__(self, port: socket.socket, tell: Callable[[Invited], None]) -> None:
@@ -158,12 +164,17 @@ class Listener:
         self._later = self._loop.call_later(PAUSE_S, self._read)
 
     def _read(self) -> None:
-        with contextlib.suppress(OSError):  # BlockingIOError: all are read
+        try:
             for _ in range(MOST_INVITES):
-                invited = self._refusals.heard(self._port.recv(MOST_BYTES))
+                try:
+                    data = self._port.recv(MOST_BYTES + 1)
+                except OSError:  # BlockingIOError: all are read
+                    break
+                invited = self._refusals.heard(data)
                 if invited is not None:
                     self._tell(invited)
-        self._loop.add_reader(self._port, self._woken)
+        finally:
+            self._loop.add_reader(self._port, self._woken)
 
 
 # Classic BPF (linux/filter.h): instructions of code, jump if true, jump if false, and a constant.
@@ -228,12 +239,16 @@ async def listening(host: str, port: int, tell: Callable[[Invited], None]) -> No
 
 def _bound(host: str, port: int) -> socket.socket:
     """A UDP socket on a port. OSError."""
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    made = socket.socket(family, kind, protocol)
-    try:
-        made.setblocking(False)
-        made.bind(address)
-    except OSError:
-        made.close()
-        raise
-    return made
+    failed: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.setblocking(False)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _ROOM)
+            made.bind(address)
+        except OSError as error:
+            made.close()
+            failed = error
+        else:
+            return made
+    raise failed or OSError(f"{host} has no address")

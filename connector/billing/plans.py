@@ -272,7 +272,9 @@ def delete_profile(profile: str, now: int) -> Deleted:
             cast("Any", table).delete().where(cast("Any", table).profile == row).execute()
         run("UPDATE trunk SET state = 'archived', secret = NULL WHERE profile_id = ?", row.id)
         run("UPDATE profile SET digest = '', old_digest = NULL WHERE id = ?", row.id)
-        Profile.update(status="archived", channels=0, name=f"{row.name} (deleted {times.iso(now)}, {row.id})").where(
+        day = times.local_day(now, row.company.time_zone)
+        # The name is free for another profile.
+        Profile.update(status="archived", channels=0, name=f"{row.name} (deleted {day}, {row.id})").where(
             Profile.id == row.id
         ).execute()
         return Deleted(row.name, company.currency, left, numbers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from connector.core.numbers import recorded
 
@@ -48,11 +48,20 @@ _FAILED = re.compile(
 
 @dataclass(frozen=True)
 class State:
-    """`word` is up, down or unknown; `reason` says why. `sip_status`: the last SIP answer that is known, if any."""
+    """`word` is up, down or unknown; `reason` says why. `sip_status`: the last SIP answer that is known, if any.
+    `whence`: where a PBX is registered and what it calls itself, "" if it is not known; a change of it alone is no
+    change of the state.
+    """
 
     word: str
     reason: str
     sip_status: int | None = None
+    whence: str = field(default="", compare=False)
+
+    @property
+    def words(self) -> str:
+        """The reason, and where the PBX is."""
+        return f"{self.reason}, {self.whence}" if self.whence else self.reason
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ class Known:
         )
 
 
+_HOST_OF_URI = re.compile(r"sips?:(?:[^@]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s;:>@]+)")
 _RANK = ("down", "unknown", "up")
 NOT_REGISTERED = State("down", "its PBX is not registered")
 NOT_ASKED = State("unknown", "it is not asked whether it is there")
@@ -124,7 +134,7 @@ def states(
         name = contact.get("Endpoint", "")
         word, reason = _CONTACT.get(contact.get("Status", ""), ("unknown", "it was not asked yet"))
         if name not in found or _RANK.index(word) > _RANK.index(found[name].word):  # the best of its contacts
-            found[name] = State(word, reason + _whence(contact))
+            found[name] = State(word, reason, whence=_whence(contact))
     for registration in registrations:
         name = registration.get("Endpoint", "")
         word, reason = _REGISTRATION.get(registration.get("Status", ""), ("unknown", "Asterisk does not say"))
@@ -144,23 +154,29 @@ def states(
             continue  # it speaks of the number that was called
         known = found.get(name, NOT_ASKED)
         if known.word != "down":
-            found[name] = State(known.word, f"{known.reason}; the last call that failed: {meaning(status)}", status)
+            reason = f"{known.reason}; the last call that failed: {meaning(status)}"
+            found[name] = replace(known, reason=reason, sip_status=status)
     return found
 
 
 def _whence(contact: Mapping[str, str]) -> str:
-    """Where a contact that registered is, and what it says that it is; "" for a contact of the configuration."""
-    address, agent = (recorded(contact.get(name, "")) for name in ("ViaAddr", "UserAgent"))
-    if not address:
+    """Where a PBX is registered, and what it calls itself; "" for a contact of the configuration.
+
+    The address is the contact's, where Asterisk sends calls: of a PBX behind NAT (the default) the one that its packets
+    come from. Its Via would be what it says of itself (res_pjsip_registrar.c).
+    """
+    if not contact.get("ViaAddr"):
         return ""
-    return f", from {address} ({agent})" if agent else f", from {address}"
+    found = _HOST_OF_URI.match(contact.get("Uri", ""))
+    address, agent = recorded(found[1]) if found else "", recorded(contact.get("UserAgent", ""))
+    return " ".join(part for part in (f"at {address}" * bool(address), f"({agent})" * bool(agent)) if part)
 
 
 def with_refused(states: Mapping[str, State], refused: Collection[str]) -> dict[str, State]:
     """States that tell of calls that were refused before the gate: Asterisk found no codec in them for the endpoint."""
     words = "a call from it was refused: it offers none of the codecs that it may use (488)"
     return {
-        name: State(state.word, f"{state.reason}; {words}", state.sip_status) if name in refused else state
+        name: replace(state, reason=f"{state.reason}; {words}") if name in refused else state
         for name, state in states.items()
     }
 

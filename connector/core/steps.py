@@ -20,7 +20,7 @@ def change_channels(username: str) -> NextStep:
 
 def verify_number() -> NextStep:
     """For a caller ID that is not one of the company's numbers."""
-    return NextStep("Verify a number", "/numbers/verified", "connector numbers verify")
+    return NextStep("Verify a number", "/numbers/verified/new", "connector numbers verify")
 
 
 def set_hours(name: str) -> NextStep:

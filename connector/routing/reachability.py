@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from connector.core.access import Scope
 from connector.core.reach import Known, State
@@ -38,10 +38,16 @@ def note(node: str, changed: Mapping[str, State], at: int) -> None:
                 endpoint=endpoint,
                 state=state.word,
                 sip_status=state.sip_status,
-                words=state.reason,
+                words=state.words,
                 at=at,
             )
-        run("DELETE FROM reachability WHERE at < ?", at - KEPT_MS)
+        # The last row of an endpoint stays: it says how it is, however long it has been so.
+        run(
+            "DELETE FROM reachability WHERE at < ? AND EXISTS (SELECT 1 FROM reachability later WHERE"
+            " later.endpoint = reachability.endpoint AND later.node = reachability.node"
+            " AND later.at >= reachability.at AND later.id > reachability.id)",
+            at - KEPT_MS,
+        )
 
 
 def ends() -> dict[str, tuple[bool, bool]]:
@@ -124,17 +130,20 @@ class Seen:
 
 def of_endpoint(endpoint: str) -> list[Seen]:
     """How an endpoint is on each node."""
-    found: dict[str, Seen] = {}
-    begun: set[str] = set()  # nodes for which an older row has another state
-    for view in history(endpoint):
-        now = found.get(view.node)
-        if now is None:
-            found[view.node] = Seen(view.node, view.state, view.words, view.at)
-        elif view.node not in begun and view.state == now.state:
-            found[view.node] = replace(now, since=view.at)
-        else:
-            begun.add(view.node)
-    return sorted(found.values(), key=lambda seen: seen.node)
+    newest = (
+        "SELECT node, state, words FROM reachability WHERE id IN"
+        " (SELECT MAX(id) FROM reachability WHERE endpoint = ? GROUP BY node) ORDER BY node"
+    )
+    begun = (
+        "SELECT MIN(at) FROM reachability WHERE endpoint = ? AND node = ? AND state = ? AND id > COALESCE("
+        "(SELECT MAX(id) FROM reachability WHERE endpoint = ? AND node = ? AND state <> ?), 0)"
+    )
+    found = []
+    with reading():
+        for node, state, words in rows(newest, endpoint):
+            ((since,),) = rows(begun, *(endpoint, node, state) * 2)
+            found.append(Seen(node, state, words, int(since)))
+    return found
 
 
 def history(endpoint: str, limit: int = 100) -> list[ReachView]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.asterisk.sip_copies import MOST_INVITES, Refusals, drop_the_rest
+from connector.asterisk.sip_copies import MOST_BYTES, MOST_INVITES, Listener, Refusals, drop_the_rest
 from connector.core.reach import Invited, Known, State, with_refused
 
 INVITE = (
@@ -158,3 +159,41 @@ def test_a_state_tells_of_it_and_stays_what_it_is() -> None:
     assert (found["a"], found["b"].word) == (states["a"], "up")
     assert "none of the codecs" in found["b"].reason
     assert set(found) == {"a", "b"}
+
+
+@pytest.mark.parametrize("padding", ["X: SIP/2.0 488 \r\n", "X: " + "a" * 9_000 + "\r\n"])
+def test_copies_that_strangers_can_make_cost_little(padding: str) -> None:
+    """What only looks like a refusal, or is longer than an INVITE of a phone, has nothing read and is not kept long."""
+    refusals = Refusals()
+    for number in range(MOST_INVITES + 10):
+        assert refusals.heard(invite(f"call-{number}", signed=padding)) is None
+    assert len(refusals._invites) == 0
+    assert sum(map(len, refusals._unread)) <= MOST_INVITES * MOST_BYTES
+
+
+async def test_the_port_is_read_on_after_an_error() -> None:
+    """An error in what is told of one refusal is a defect, and the next refusal is told all the same."""
+    loop = asyncio.get_running_loop()
+    defects: list[object] = []
+    loop.set_exception_handler(lambda _, context: defects.append(context["exception"]))
+    told: asyncio.Queue[Invited] = asyncio.Queue()
+
+    def tell(invited: Invited) -> None:
+        """For the first call it fails."""
+        told.put_nowait(invited)
+        if invited.to == "first":
+            raise ValueError(invited)
+
+    port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    port.setblocking(False)
+    port.bind(("127.0.0.1", 0))
+    listener = Listener(port, tell)
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asterisk:
+            for name in ("first", "second"):
+                for message in (invite(name).replace(b"wholesale", name.encode()), answer(name)):
+                    asterisk.sendto(message, port.getsockname())
+                assert (await asyncio.wait_for(told.get(), 10)).to == name
+    finally:
+        listener.close()
+    assert [type(defect) for defect in defects] == [ValueError]

@@ -145,7 +145,7 @@ def test_a_mailbox_is_kept_while_a_route_needs_it(office: Credentials) -> None:
     with pytest.raises(BadInput, match="already"):
         mailboxes.create("101", "Again", "", NOW)
     routes.set_route("+442079460100", "voicemail 101")
-    with pytest.raises(BadInput, match="no mailbox '101'"):
+    with pytest.raises(BadInput, match="mailbox '101' does not exist"):
         mailboxes.remove("101")
     assert mailboxes.change("101", None, "").email == ""
     routes.set_route("+442079460100", "")

@@ -157,7 +157,7 @@ def test_a_number_is_bought_once_however_many_want_it(stock: None, store: Store)
 
 def test_a_verified_number_may_be_shown(office: Credentials) -> None:
     """By evidence, and until it is forgotten."""
-    with pytest.raises(BadInput, match="nor verified"):
+    with pytest.raises(BadInput, match="it is not verified"):
         profiles.set_caller_id("office", "fixed", "+442079460777")
     numbers.verify("+442079460777", "letter of 2026-11-02", NOW)
     assert profiles.set_caller_id("office", "fixed", "+442079460777").caller_id.number == "+442079460777"

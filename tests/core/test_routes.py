@@ -172,9 +172,9 @@ def test_what_is_no_route_is_named(line: str) -> None:
 
 
 MISSING = """
-lunch: busy; else: busy   | no hours 'lunch'
-department gone           | no department
-voicemail 999             | no mailbox
+lunch: busy; else: busy   | The hours 'lunch' do not exist
+department gone           | The department 'gone' does not exist
+voicemail 999             | The mailbox '999' does not exist
 account gone              | no account
 account abroad            | at another profile
 number +442079460200      | at another profile

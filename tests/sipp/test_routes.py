@@ -480,7 +480,7 @@ def test_voice_mail_takes_a_call_that_nobody_answers(desk: Desk, tmp_path: Path)
     assert "To: Front desk <desk@example.com>" in letter.replace('"', "")
     assert "filename=" in letter
     assert outcome.problems == []
-    with pytest.raises(BadInput, match="no mailbox '101'"):
+    with pytest.raises(BadInput, match="mailbox '101' does not exist"):
         bench.in_store(lambda: mailboxes.remove("101"))
     bench.in_store(lambda: routes.set_route(NUMBER, "pbx"))
     bench.in_store(lambda: mailboxes.remove("101"))

@@ -9,9 +9,10 @@ import re
 
 import pytest
 
-from connector.billing import profiles
+from connector.billing import calls, plans, profiles
 from connector.core import refusals
 from connector.core.access import PERMISSIONS
+from connector.core.calls import Attempt, Direction
 from connector.web.site import PAGES, cures
 from connector.web.site.serve import may_open
 from tests.conftest import NOW
@@ -66,8 +67,13 @@ def test_what_does_not_belong_on_a_page_is_found(said: str, kind: str) -> None:
 
 
 async def test_no_page_says_what_does_not_belong_there(client: Client, town: Town) -> None:
-    """All pages and forms, as a user of the platform and as an owner, with a company that has had calls."""
+    """All pages and forms, as a user of the platform and as an owner, with a company that has had calls, one of them of
+    a profile that was deleted.
+    """
     found = []
+    gone = profiles.create_profile("gone", 0, "asterisk", NOW, "Acme").username
+    calls.admit(Attempt("gone", Direction.OUT, "leg-gone", gone, "+442079460001", "101", NOW, NOW), "node")
+    plans.delete_profile(gone, NOW)
     for email in ("house@example.com", "owner@example.com"):
         client.session.cookie_jar.clear()
         await welcomed(client, email)
@@ -106,3 +112,4 @@ def test_every_refusal_has_its_page_or_is_said_to_have_none() -> None:
         path = cure.path.format(profile="p1")
         assert may_open(path, {cure.permission}, PAGES), code
         assert not may_open(path, PERMISSIONS.keys() - {cure.permission}, PAGES), code
+    assert not may_open("/profiles/new", {"profiles.read"}, PAGES), "it is not the page of a profile called new"

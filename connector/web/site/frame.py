@@ -93,13 +93,10 @@ class Outcome:
 
     @classmethod
     def of(cls, answer: Any) -> Outcome:
-        """An outcome that was kept as JSON, so that a form that comes twice is answered as before. Earlier
-        versions kept a list.
-        """
-        if isinstance(answer, list):
-            answer = dict(zip(("to", "said", "lines"), answer, strict=False))
-        blocks = tuple(Block(**{**each, "lines": _lines(each["lines"])}) for each in answer.get("blocks", ()))
-        return cls(answer["to"], answer["said"], _lines(answer["lines"]), blocks)
+        """An outcome that was kept as JSON, so that a form that comes twice is answered as before."""
+        to, said, lines, *blocks = answer
+        found = (Block(each["title"], _lines(each["lines"]), each["text"]) for some in blocks for each in some)
+        return cls(to, said, _lines(lines), tuple(found))
 
 
 def _lines(kept: Any) -> tuple[Line, ...]:

@@ -45,13 +45,16 @@ class Step:
 
 @dataclass(frozen=True)
 class RefusedLine:
-    """Calls that were refused for one reason: whose, how many, why, what to do about it, and the page that does."""
+    """Calls that were refused for one reason: whose, how many, why, what to do about it, where they are listed, and the
+    page that cures it.
+    """
 
     profile: str
     code: str
     calls: int
     words: str
     cure: str
+    listed: str
     link: Line | None
 
 
@@ -104,9 +107,9 @@ def _chart(day: Today, zone: str) -> str:
     """The channels in use, hour by hour, below the limit; "" if there was no call."""
     bars = [
         Bar(
-            when(hour.at, zone, "%H"),
+            when(hour.at, zone, "%H:%M"),
             [("out", hour.in_use)],
-            f"{when(hour.at, zone, '%H:%M')}: at most {hour.in_use} of {day.channels} channels in use",
+            f"{when(hour.at, zone, '%H:%M')}: at most {hour.in_use} of {counted(day.channels, 'channel')} in use",
             day.channels,
         )
         for hour in day.hours
@@ -128,6 +131,7 @@ def _refused(ask: Ask, day: Today) -> list[RefusedLine]:
             each.calls,
             refusals.BY_CODE[each.code].words,
             refusals.BY_CODE[each.code].cure,
+            f"/history?refusal={each.code}&since={day.month}-01" + f"&profile={each.username}" * bool(each.username),
             cures.link(ask, each.code, each.username),
         )
         for each in day.refusals
@@ -137,11 +141,13 @@ def _refused(ask: Ask, day: Today) -> list[RefusedLine]:
 
 def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
     """What is left to do before the first call, and what is done; none after it."""
-    done = today.begun(ask.scope.company or 0, ask.now)
+    company = ask.scope.company or 0
+    first = next((each.username for each in shown_profiles), "")
+    done = today.begun(company, first, ask.now)
     if done.called:
         return []
-    first = next((each.username for each in shown_profiles), "")
     profile = f"/profiles/{first}" if first else ""
+    costs_nothing = not plans.prices(ask.company).channel_micros and today.calls_are_free(company, ask.now)
 
     def step(words: str, path: str, permission: str, *, is_done: bool) -> Step:
         """A step; without its link for a visitor who may not take it."""
@@ -153,13 +159,13 @@ def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
         step("Add a trunk to a carrier, which places the calls", "/trunks/new", "trunks.write", is_done=done.trunk),
         step("Create a SIP profile for your PBX", "/profiles/new", "profiles.write", is_done=done.profile),
     ]
-    if plans.prices(ask.company).channel_micros:
+    if not costs_nothing:
         steps.append(step("Add money to the balance", "/money/top-up", "money.bring", is_done=done.money))
     steps.append(
         step("Buy channels: one for each simultaneous call", of_profile * f"{profile}/channels", "money.move",
              is_done=done.channels)
     )  # fmt: skip
-    if plans.prices(ask.company).channel_micros:
+    if not costs_nothing:
         credit_page = of_profile * f"{profile}/credit/add"
         steps.append(step("Give the profile credit for calls", credit_page, "money.move", is_done=done.credit))
     return [

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from connector.billing import calls, credit, exports, history, limits, numbers, plans, profiles, traffic
+from connector.billing import calls, credit, exports, history, limits, nodes, numbers, plans, profiles, traffic
 from connector.billing.credit import Credit
 from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
-from connector.billing.profiles import Credentials
+from connector.billing.profiles import Credentials, ProfileView
 from connector.billing.traffic import MixAdvice
 from connector.core import advice, connect, money, numbering
 from connector.core.access import Scope
@@ -19,6 +19,7 @@ from connector.core.holds import lasts_ms
 from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.errors import BadInput
 from connector.routing import reachability, routes
+from connector.routing.reachability import Seen
 from connector.web.endpoint import Ask, claims_addresses, may_claim_address
 from connector.web.render import when
 from connector.web.site.frame import (
@@ -77,10 +78,18 @@ def profile_page(ask: Ask) -> Shown:
             "subscription": plans.show(found.username),
             "numbers": numbers.page_of(own, Turn(None, MOST_ROWS)).items,
             "accounts": routes.account_page(own, Turn(None, MOST_ROWS)).items,
-            "reach": reachability.of_endpoint(found.username),
+            "reach": _reach(found, ask.now),
             "cdrs": history.cdr_page(own, Turn(None, 10), Wanted()).items,
         },
     )
+
+
+def _reach(profile: ProfileView, now: int) -> list[Seen]:
+    """Whether a PBX is reachable, on each node that is there. A suspended profile's is not looked after."""
+    if profile.role == "client" or profile.state == "suspended":
+        return []
+    away = {node.name for node in nodes.list_nodes(now) if not node.is_here}
+    return [each for each in reachability.of_endpoint(profile.username) if each.node not in away]
 
 
 @pages.get(PROFILE + "/connection", "profiles.read")

@@ -192,7 +192,8 @@ class Site:
                 if not confirmed:
                     _check_seen(form, ask, was)
                 done = filled.do(ask)
-                return asdict(done)
+                kept: list[Any] = [done.to, done.said, [list(line) for line in done.lines]]
+                return [*kept, [asdict(block) for block in done.blocks]] if done.blocks else kept
 
             done = await self._world.store(acts.do, whose[0], whose[1], whose[2], deed, visit.signed.doer, once)
         except (Forbidden, NotFound):
@@ -393,11 +394,12 @@ def _allowed_step(error: ConnectorError, ask: Ask, pages: Sequence[SitePage]) ->
 
 def may_open(path: str, permissions: Collection[str], pages: Sequence[SitePage]) -> bool:
     """Whether somebody with these permissions may open a page, by its path."""
-    return any(
-        page.permission is None or page.permission in permissions
-        for page in pages
+    fitting = [
+        page for page in pages
         if re.fullmatch("[^/]+".join(map(re.escape, re.split(r"\{[^}]*\}", page.path))), path)
-    )
+    ]  # fmt: skip
+    page = min(fitting, key=lambda page: page.path.count("{"), default=None)  # as it is routed: plain paths first
+    return page is not None and (page.permission is None or page.permission in permissions)
 
 
 def _seen(shown: dict[str, Any]) -> str:

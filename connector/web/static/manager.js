@@ -114,16 +114,28 @@ function select(found) {
   getSelection().addRange(range);
 }
 
+function say(button, word) {
+  const was = button.getAttribute("aria-label");
+  button.textContent = word;
+  button.setAttribute("aria-label", was.replace(/^\w+/, word));
+  setTimeout(() => {
+    button.textContent = "Copy";
+    button.setAttribute("aria-label", was.replace(/^\w+/, "Copy"));
+  }, 2000);
+}
+
 async function copy(found, button) {
   try {
     await navigator.clipboard.writeText(found.textContent);
   } catch {
     // Without https a browser has no clipboard for scripts: the old way, and if that fails the text is selected.
     select(found);
-    if (!document.execCommand("copy")) return;
+    if (!document.execCommand("copy")) {
+      say(button, "Selected");
+      return;
+    }
   }
-  button.textContent = "Copied";
-  setTimeout(() => (button.textContent = "Copy"), 2000);
+  say(button, "Copied");
 }
 
 for (const found of document.querySelectorAll("[data-copy]")) {
