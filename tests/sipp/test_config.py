@@ -92,7 +92,8 @@ def wanted_with(bench: Bench, *more: Inward | Outward) -> Wanted:
     """What the store says, and some ends that are in no store."""
     found = config.read(bench.instance.settings_path).sip
     local = Local(found.transports, found.host, found.rtp_timeout_s)
-    usual = bench.in_store(lambda: (profiles.inward(0), trunks.outward()))
+    now = SystemClock().now_ms()
+    usual = bench.in_store(lambda: (profiles.inward(now), trunks.outward()))
     inward = [*usual[0], *(end for end in more if isinstance(end, Inward))]
     return pjsip.wanted(inward, [*usual[1], *(end for end in more if isinstance(end, Outward))], local)
 
