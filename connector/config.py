@@ -273,6 +273,21 @@ class WebhookSettings(_Section):
     _check_allowed = field_validator("allowed")(_networks)
 
 
+class PaymentSettings(_Section):
+    """`instructions`: how companies pay, such as the bank account, in lines; shown on the page Add money with the
+    company's payment reference.
+    """
+
+    instructions: Annotated[str, Field(max_length=2_000)] = ""
+
+    @field_validator("instructions")
+    @classmethod
+    def _lines(cls, text: str) -> str:
+        if not text.replace("\n", "").isprintable():
+            raise PydanticCustomError("payments", "the instructions have printable characters and line breaks only")
+        return text.strip()
+
+
 class FastAgiSettings(ListenSettings):
     """The FastAGI server; only these addresses are answered, and only with the `secret` in the URL
     (`agi://127.0.0.1/balance?secret=...&profile=...`): others on this machine have the same address. Without a secret
@@ -315,6 +330,7 @@ class Settings(_Section):
     voicemail: VoicemailSettings = VoicemailSettings()
     mail: MailSettings | None = None
     webhooks: WebhookSettings = WebhookSettings()
+    payments: PaymentSettings = PaymentSettings()
     backups: BackupSettings = BackupSettings()
 
     @property

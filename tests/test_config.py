@@ -74,7 +74,8 @@ _SETTING = re.compile(r"^#(?=[a-z_]+ = |\[[a-z]+\]$)", re.MULTILINE)
 SHOWN = {
     "store.url", "store.password", "store.key", "sip.tcp_transport", "sip.tls_transport", "web.public_url",
     "web.proxies", "web.certificate", "web.private_key", "web.exports", "web.brand_name", "web.brand_logo",
-    "web.brand_color", "fastagi.secret", "gate.socket", "mail", "webhooks.allowed", "backups.folder",
+    "web.brand_color", "fastagi.secret", "gate.socket", "mail", "webhooks.allowed", "payments.instructions",
+    "backups.folder",
 }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import ledger
-from connector.core import times
+from connector.core import payments, times
 from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.ledger import company_account, moved, profile_account
@@ -47,14 +47,35 @@ class Credit:
 
 
 @audited("company.top-up")
-def top_up(micros: int, key: str, now: int, company: str | None = None) -> Balance:
-    """Money comes in from outside to the company's balance. The same `key` again changes nothing."""
+def top_up(
+    micros: int, key: str, now: int, company: str | None = None, *, reference: str = "", received_on: str = ""
+) -> Balance:
+    """Money comes in from outside to the company's balance. The same `key` again changes nothing.
+
+    `reference`: the payment reference that came with it; `received_on`: the day of the payment, 2026-11-30. Both are
+    kept in the words of the ledger's entry. BadInput for a reference that is not the company's, and for another day.
+    """
     with writing():
         row = company_row(company)
         payable(micros, row.currency)
+        about = "money from outside"
+        if reference:
+            if payments.company_of(reference) != row.id:
+                raise BadInput("The payment reference belongs to another company.")
+            about = f"payment {payments.spaced(payments.reference(row.id))}"
+        if received_on:
+            if times.checked_day(received_on) > times.local_day(now, row.time_zone):
+                raise BadInput(f"{received_on} is still to come.")
+            about += f", received on {received_on}"
         outside, balance = company_account(row.id, "outside"), company_account(row.id, "balance")
-        ledger.post(row.id, f"top-up:{key}", "top-up", now, moved(micros, outside, balance), "money from outside")
+        ledger.post(row.id, f"top-up:{key}", "top-up", now, moved(micros, outside, balance), about)
         return _balance(row)
+
+
+def payment_reference(company: str | None = None) -> str:
+    """The reference of a company's bank transfers: ISO 11649."""
+    with reading():
+        return payments.reference(company_row(company).id)
 
 
 def balance(company: str | None = None) -> Balance:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
 from connector.core import ledger as core
-from connector.core import rating, times
+from connector.core import rating, steps, times
 from connector.core.formats import shown
 from connector.core.paging import Page, Turn, page
 from connector.core.plans import BUNDLE_SECONDS
@@ -320,7 +320,8 @@ def _opened(company: int, lines: tuple[core.Posting, ...]) -> dict[str, int]:
     for line in lines:
         left = have[line.account] + line.amount
         if left < 0 and core.purpose(line.account) not in core.SOURCES:
-            raise InsufficientFunds(_too_little(company, line, have[line.account]))
+            step = steps.add_money() if line.account == core.company_account(company, "balance") else None
+            raise InsufficientFunds(_too_little(company, line, have[line.account]), step=step)
         if abs(left) > core.MOST_BALANCE:
             raise BadInput(f"{line.account} cannot hold so much: nothing was changed")
     return have

@@ -60,13 +60,16 @@ def company_show(company: Company = None, as_json: AsJson = False) -> None:
 def company_topup(
     sum_: Annotated[str, typer.Argument(metavar="AMOUNT")],
     company: Company = None,
+    reference: Annotated[str, typer.Option(help="The payment reference that came with it: RF...")] = "",
+    received_on: Annotated[str, typer.Option(metavar="DAY", help="The day of the payment: 2026-11-30.")] = "",
     key: Key = None,
     as_json: AsJson = False,
 ) -> None:
-    """Money comes in from outside."""
+    """Record a payment: money comes in from outside."""
     micros, word = amount(sum_), key_or_new(key)
     open_store()
-    output.print_one(as_dict(credit.top_up(micros, word, now(), company)), as_json)
+    made = credit.top_up(micros, word, now(), company, reference=reference, received_on=received_on)
+    output.print_one(as_dict(made), as_json)
 
 
 @company_app.command("prices")

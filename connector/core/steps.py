@@ -18,6 +18,11 @@ def change_channels(username: str) -> NextStep:
     return NextStep("Change the channels", f"/profiles/{username}/channels/change", "connector channels change")
 
 
+def add_money() -> NextStep:
+    """For a company whose balance is too low."""
+    return NextStep("Add money", "/money/add", "connector company topup")
+
+
 def verify_number() -> NextStep:
     """For a caller ID that is not one of the company's numbers."""
     return NextStep("Verify a number", "/numbers/verified/new", "connector numbers verify")

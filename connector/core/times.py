@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from calendar import monthrange
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -90,6 +90,17 @@ def checked_month(text: str) -> str:
     """A month as it was given; BadInput if it is none like `2026-11`."""
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text, re.ASCII):
         raise BadInput(f"{text[:40]!r} is no month like 2026-11")
+    return text
+
+
+def checked_day(text: str) -> str:
+    """A day as it was given; BadInput if it is none like `2026-11-30`."""
+    try:
+        if not re.fullmatch(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+            raise ValueError(text)
+        date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{text[:40]!r} is not a day like 2026-11-30") from None
     return text
 
 

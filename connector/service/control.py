@@ -99,7 +99,8 @@ async def _serve(settings: Settings) -> None:
         guard = Guard(settings.web, writer, pages, clock)
         usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
         apart = Apart(settings.store)
-        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart)
+        how_to_pay = settings.payments.instructions
+        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay)
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
         site = make_app(settings.web, gate, world, clock)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))

@@ -93,7 +93,8 @@ def _here(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 @dataclass(frozen=True)
 class Place:
     """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
-    of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own.
+    of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own; `payment`: how
+    companies pay, in lines, "" if the settings do not say.
     """
 
     sip: SipSettings
@@ -102,6 +103,7 @@ class Place:
     exports: Path = Path("exports")
     usual_limits: UsualLimits = field(default_factory=UsualLimits)
     apart: Callable[..., Any] = _here
+    payment: str = ""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,10 @@ from limits import parse
 from yarl import URL
 
 from connector.billing import calls, credit, ledger, limits, numbers, plans, profiles
+from connector.core import payments
 from connector.core.access import EVERYTHING, Scope, permissions_of
 from connector.core.calls import Attempt, Direction, Progress
+from connector.core.money import MICROS
 from connector.core.paging import Turn
 from connector.core.service_numbers import ServiceNumber
 from connector.database import audit
@@ -33,7 +35,7 @@ from connector.web.guard import Guard
 from connector.web.site import PAGES, sign_in
 from connector.web.site.frame import SitePage
 from tests.conftest import NOW, FixedClock
-from tests.web.browsing import PASSWORD, Client, confirmed, csrf, get, hidden, send, welcomed
+from tests.web.browsing import PASSWORD, Client, chosen, confirmed, csrf, get, hidden, send, welcomed
 from tests.web.conftest import Town
 
 HOUR_MS = 3_600_000
@@ -765,3 +767,34 @@ async def test_the_history_is_filtered_and_taken_away(client: Client, town: Town
     await welcomed(client, "other@example.com")
     assert "Acme" not in await get(client, "/history")
     assert "+442079460001" not in await (await client.get(f"/history/sheet?profile={profile}")).text()
+
+
+async def test_an_owner_is_told_how_to_pay_and_the_platform_records_it(client: Client, town: Town) -> None:
+    """The reference is on the owner's page, and where there is too little money; the platform's record takes it, and no
+    other company's; the statement has it.
+    """
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/")
+    assert 'href="/money/add">Add money</a>' in text
+    assert "/money/top-up" not in text
+    text = await get(client, "/money/add")
+    reference = payments.reference(1)
+    assert payments.spaced(reference) in text
+    assert "has not written here how to pay" in text
+    assert (await client.get("/money/top-up", allow_redirects=False)).status == 403
+    _, text = await send(client, f"/profiles/{town.things['profile']}/credit/add", amount="1,000,000.00")
+    assert '<a href="/money/add">Add money</a>' in text
+    client.session.cookie_jar.clear()
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    before = credit.balance("Acme").available_micros
+    for wrong in (payments.reference(2), "RF99C000001", "soon"):
+        status, text = await send(client, "/money/top-up", amount="50", reference=wrong)
+        assert (status, 'class="notice bad"' in text) == (422, True), wrong
+    assert credit.balance("Acme").available_micros == before
+    asked, _ = await confirmed(
+        client, "/money/top-up", amount="£50.00", reference=reference.lower(), received_on="2026-11-17"
+    )
+    assert "£50.00" in asked
+    assert credit.balance("Acme").available_micros == before + 50 * MICROS
+    assert f"payment {payments.spaced(reference)}, received on 2026-11-17" in await get(client, "/money")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -37,6 +38,23 @@ class NewPrices(Shape):
 
     channel_micros: MicrosOrNone | None = None
     bundle_micros: MicrosOrNone | None = None
+
+
+class Payment(Sum):
+    """A payment: its sum, the payment reference that came with it, and the day on which it was received. Both are kept
+    in the words of the ledger's entry. A reference has to be the company's.
+    """
+
+    reference: Annotated[str, Field(max_length=40, examples=["RF47C000012"])] = ""
+    received_on: Annotated[str, Field(max_length=10, examples=["2026-11-30"])] = ""
+
+
+@dataclass(frozen=True)
+class HowToPay:
+    """How a company pays: the reference of its bank transfers (ISO 11649), and what the platform says."""
+
+    reference: str
+    instructions: str
 
 
 class NewDeck(Shape):
@@ -78,9 +96,16 @@ def show_balance(ask: Ask) -> Balance:
 
 
 @api.post("/balance/top-up", "money.bring", of_company=True, once=True)
-def top_up(ask: Ask, body: Sum) -> Balance:
+def top_up(ask: Ask, body: Payment) -> Balance:
     """Record a payment that came in."""
-    return credit.top_up(body.amount_micros, ask.key, ask.now, ask.company)
+    given = {"reference": body.reference, "received_on": body.received_on}
+    return credit.top_up(body.amount_micros, ask.key, ask.now, ask.company, **given)
+
+
+@api.get("/payment-reference", "money.read", of_company=True)
+def payment_reference(ask: Ask) -> HowToPay:
+    """How the company pays: the reference of its bank transfers, and the instructions of the platform."""
+    return HowToPay(credit.payment_reference(ask.company), ask.place.payment)
 
 
 @api.get("/prices", "money.read", of_company=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from connector.billing import credit, decks, ledger, plans, profiles, reports
-from connector.core import money
+from connector.billing.credit import Balance
+from connector.core import money, payments, times
 from connector.core.formats import shown
 from connector.core.ledger import asset
 from connector.core.paging import turn
@@ -70,6 +71,7 @@ def money_page(ask: Ask) -> Shown:
     actions = allowed(
         ask,
         ("Record a payment", "/money/top-up", "money.bring"),
+        ("Add money", "/money/add", "money.read"),
         ("Set prices", "/money/prices", "money.bring"),
     )
     deck_actions = allowed(
@@ -124,29 +126,52 @@ def _gains(postings: dict[str, int], currency: str) -> str:
     )
 
 
+@pages.get("/money/add", "money.read", of_company=True)
+def add_money_page(ask: Ask) -> Shown:
+    """How the company pays."""
+    found = credit.payment_reference(ask.company)
+    values = {"balance": credit.balance(ask.company), "reference": found, "spaced": payments.spaced(found)}
+    return Shown("add-money.html", {**values, "instructions": ask.place.payment})
+
+
 @pages.form("/money/top-up", "money.bring", "Record a payment", of_company=True, once=True, back="/money")
 class TopUp(Form):
     """From outside to the company's balance."""
 
-    button: ClassVar[str] = "Note it"
+    button: ClassVar[str] = "Record"
     amount: Money = entry("Amount", hint="What the company paid, by bank or in cash.")
+    reference: str = entry(
+        "Payment reference", "", hint="As it came with the transfer, like RF47 C000 012. It has to be the company's."
+    )
+    received_on: str = entry("Received on", "", kind="date")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """Today."""
+        return {"received_on": times.local_day(ask.now, ask.zone)}
 
     def quote(self, ask: Ask) -> Quote | None:
         """The balance, before and after."""
         have = credit.balance(ask.company)
-        then = shown(have.available_micros + self.amount, have.currency)
+        after = shown(self._recorded(ask).available_micros, have.currency)
         lines = [
             ("Company", ask.company or ""),
             ("Amount", shown(self.amount, have.currency)),
-            ("Balance", f"{shown(have.available_micros, have.currency)}, then {then}"),
+            ("Payment reference", self.reference or "none"),
+            ("Received on", self.received_on or "not said"),
+            ("Balance", f"{shown(have.available_micros, have.currency)}, then {after}"),
             ("When", when(ask.now, ask.zone) + ", at once"),
         ]
         return Quote(lines)
 
     def do(self, ask: Ask) -> Outcome:
-        """Note it."""
-        made = credit.top_up(self.amount, ask.key, ask.now, ask.company)
+        """Record it."""
+        made = self._recorded(ask)
         return Outcome("/money", f"The balance is {shown(made.available_micros, made.currency)} now")
+
+    def _recorded(self, ask: Ask) -> Balance:
+        said = {"reference": self.reference, "received_on": self.received_on}
+        return credit.top_up(self.amount, ask.key or "tried", ask.now, ask.company, **said)
 
 
 @pages.form("/money/prices", "money.bring", "Set prices", of_company=True, back="/money")

@@ -160,7 +160,7 @@ def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
         step("Create a SIP profile for your PBX", "/profiles/new", "profiles.write", is_done=done.profile),
     ]
     if not costs_nothing:
-        steps.append(step("Add money to the balance", "/money/top-up", "money.bring", is_done=done.money))
+        steps.append(step("Add money to the balance", "/money/add", "money.read", is_done=done.money))
     steps.append(
         step("Buy channels: one for each simultaneous call", of_profile * f"{profile}/channels", "money.move",
              is_done=done.channels)
@@ -190,7 +190,7 @@ def _alarms(
         due = plans.due_before(ask.now + RENEWS_WITHIN_MS).get(ask.scope.company or 0, (0, 0))[0]
         if due > balance.available_micros:
             have, need = shown(balance.available_micros, balance.currency), shown(due, balance.currency)
-            found.append((f"The balance is {have}, and {need} are due within three days", "/money"))
+            found.append((f"The balance is {have}, and {need} are due within three days", "/money/add"))
         scope = Scope(ask.scope.company)
         for view in reachability.seen_by(scope):
             name = trunk_of(view.endpoint)
