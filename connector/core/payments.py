@@ -13,7 +13,7 @@ _OURS = re.compile(r"RF([0-9]{2})C([0-9]{6,12})")
 
 
 def reference(company: int) -> str:
-    """The reference of a company's payments, by its id: `RF47C000012`."""
+    """The reference of a company's payments, by its id: `RF56C000001`."""
     body = f"C{company:06d}"
     return f"RF{98 - _remainder(body + 'RF00'):02d}{body}"
 

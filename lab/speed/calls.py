@@ -14,6 +14,7 @@ import asyncio
 import base64
 import json
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -181,8 +182,8 @@ class Wire:
         return low
 
     def fresh_asterisk(self, *, connected: bool = True) -> None:
-        """Start Asterisk again: one that was overloaded keeps its threads and gigabytes of memory, and takes up to twice
-        the CPU time for a call. `connected`: wait for the connector too. Raises LabError.
+        """Start Asterisk again: one that was overloaded keeps its threads and gigabytes of memory, and takes up to
+        twice the CPU time for a call. `connected`: wait for the connector too. Raises LabError.
         """
         supervisor, instance = self.bench.supervisor, self.bench.instance
         supervisor.restart("asterisk")
@@ -190,9 +191,10 @@ class Wire:
 
         def is_ready() -> bool:
             """Whether calls are taken."""
-            return "booted" in instance.asterisk.told(etc, "core waitfullybooted") and (
-                not connected or supervisor.ready()
-            )
+            with suppress(subprocess.SubprocessError):  # it does not listen yet
+                booted = "booted" in instance.asterisk.told(etc, "core waitfullybooted")
+                return booted and (not connected or supervisor.ready())
+            return False
 
         if not process.waited(is_ready, 60):
             raise LabError("Asterisk is not ready within 60 s of its restart")

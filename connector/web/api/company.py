@@ -45,7 +45,7 @@ class Payment(Sum):
     in the words of the ledger's entry. A reference has to be the company's.
     """
 
-    reference: Annotated[str, Field(max_length=40, examples=["RF47C000012"])] = ""
+    reference: Annotated[str, Field(max_length=40, examples=["RF56C000001"])] = ""
     received_on: Annotated[str, Field(max_length=10, examples=["2026-11-30"])] = ""
 
 

@@ -141,7 +141,7 @@ class TopUp(Form):
     button: ClassVar[str] = "Record"
     amount: Money = entry("Amount", hint="What the company paid, by bank or in cash.")
     reference: str = entry(
-        "Payment reference", "", hint="As it came with the transfer, like RF47 C000 012. It has to be the company's."
+        "Payment reference", "", hint="As it came with the transfer, like RF56 C000 001. It has to be the company's."
     )
     received_on: str = entry("Received on", "", kind="date")
 
