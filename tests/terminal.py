@@ -64,11 +64,20 @@ class Terminal:
         """Type a key, as b"\\x03" for Ctrl-C."""
         os.write(self._mine, key)
 
-    def ended(self) -> int:
-        """Wait until it has ended; its exit status."""
-        end = time.monotonic() + LIMIT_S
+    def ended(self, again: bytes = b"") -> int:
+        """Wait until it has ended; its exit status. `again`: a key that is typed once more each second until then.
+
+        A person does so too: a Ctrl-C that comes in the moment before Python waits for input is seen by it only when
+        that input, or the next signal, comes (CPython checks for signals before the system call, not in it).
+        """
+        began = time.monotonic()
+        typed = 0
         while self._read():
-            assert time.monotonic() < end, f"it does not end: {self.said[self._seen :]!r}"
+            took = time.monotonic() - began
+            assert took < LIMIT_S, f"it does not end: {self.said[self._seen :]!r}"
+            if again and int(took) > typed:
+                typed = int(took)
+                self.press(again)
         return self._process.wait(LIMIT_S)
 
     def _read(self) -> bool:
