@@ -51,10 +51,7 @@ class Server:
 
     def cpu_ms(self) -> float:
         """The CPU time of it and of all its processes that have ended, such as those of closed connections, in ms."""
-        if self._process is None:
-            return 0.0
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) * 1000 / os.sysconf("SC_CLK_TCK")
+        return process.cpu_ms(self.pid, with_ended=True)
 
     def prepare(self) -> None:
         """Make its files. LabError if that cannot be."""

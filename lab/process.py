@@ -105,6 +105,15 @@ def stopped(*pids: int) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+def cpu_ms(pid: int, *, with_ended: bool = False) -> float:
+    """The CPU time of a process so far, in ms, or also of its children that have ended; 0 if it does not exist."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11 : 15 if with_ended else 13])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
 def waited(condition: Callable[[], bool], limit_s: float, every_s: float = 0.05, *, patience: float = PATIENCE) -> bool:
     """Wait until `condition` holds; whether it held. `limit_s` is for a machine that has nothing else to do: it is
     given up after `patience` times as long. 1 where the limit itself is what is claimed.

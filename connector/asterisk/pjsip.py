@@ -99,19 +99,17 @@ def wanted(inward: Sequence[Inward], outward: Sequence[Outward], local: Local, b
     `before`: what was made for the same `local`, which is used again for an end that is the same, and brought up to
     date: of thousands of PBXs one changes at a time.
     """
-    known = {} if before is None else dict(before)
-    if before is not None:
-        before.clear()
+    before = {} if before is None else before
+    known = dict(before)
+    before.clear()
     made: list[ConfObject] = []
     problems: list[str] = []
     ends: tuple[Inward | Outward, ...] = (*inward, *outward)
     for end in ends:
         try:
             if isinstance(end, Inward):
-                objects = known.get(end) or _inward(end, local)
-                if before is not None:
-                    before[end] = objects
-                made += objects
+                before[end] = known.get(end) or _inward(end, local)
+                made += before[end]
             else:
                 made += _outward(end, local)
             left_out = [codec for codec in end.options.codecs if codec not in _codecs(end.options, local)]

@@ -173,15 +173,15 @@ class Watch:
             }
         changed = {name: state for name, state in states.items() if self._known.get(name) != state}
         moved = {name: state for name, state in states.items() if name not in changed and self._has_moved(name, state)}
-        if not changed and not moved:
+        noted = changed | moved
+        if not noted:
             return
-        await self.store(reachability.note, self.node, changed | moved, now)
-        for name in changed | moved:
-            self._written_at[name] = now
+        await self.store(reachability.note, self.node, noted, now)
+        self._written_at |= dict.fromkeys(noted, now)
         for name, state in changed.items():
             say = log.warning if state.word == "down" else log.info
             say("%s is %s: %s", name, state.word, state.reason)
-        self._known = {**self._known, **changed, **moved}
+        self._known = self._known | noted
 
     def _has_moved(self, name: str, state: State) -> bool:
         """Whether a PBX is elsewhere, or another one, and that was not written a short while ago: some say something
@@ -195,8 +195,9 @@ class Watch:
 def _as_written(view: ReachView, state: State | None) -> State:
     """The state that a row says: of one that is the same now, with all that is known of it."""
     found = State(view.state, view.words, view.sip_status)
-    same = state is not None and State(state.word, state.words, state.sip_status) == found
-    return state if same and state is not None else found
+    if state is not None and State(state.word, state.words, state.sip_status) == found:
+        return state
+    return found
 
 
 class LogTail:

@@ -62,7 +62,7 @@ class Refusals:
         """A copy of a message; whose INVITE was refused, if it says so."""
         if b"INVITE" not in data or len(data) > MOST_BYTES:
             return None  # nor is it an answer to one, by its CSeq: most copies are not looked at further
-        if not (_REFUSED in data and _head(data).startswith(_REFUSED)):
+        if not (_REFUSED in data and _head(_chunks(data)).startswith(_REFUSED)):
             self._unread.append(data)
             return None
         while self._unread:
@@ -70,7 +70,8 @@ class Refusals:
         return self._read(data)
 
     def _read(self, data: bytes) -> Invited | None:
-        chunks, message = _chunks(data), _head(data)
+        chunks = _chunks(data)
+        message = _head(chunks)
         if message.startswith(b"INVITE "):
             self._remember(message, chunks)
         elif _FINAL.match(message) and _value(_CSEQ, message).endswith(b"INVITE"):
@@ -115,9 +116,9 @@ def _chunks(data: bytes) -> dict[int, bytes]:
     return found
 
 
-def _head(data: bytes) -> bytes:
+def _head(chunks: Mapping[int, bytes]) -> bytes:
     """The SIP message of a packet without its body."""
-    return _chunks(data).get(_PAYLOAD, b"").partition(b"\r\n\r\n")[0]
+    return chunks.get(_PAYLOAD, b"").partition(b"\r\n\r\n")[0]
 
 
 def _value(header: re.Pattern[bytes], message: bytes) -> bytes:

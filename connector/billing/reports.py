@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import ledger
+from connector.billing import ledger, usage
 from connector.billing.usage import HOUR_MS
 from connector.core import reports, times
 from connector.core.ledger import asset, company_account, profile_account, purpose
@@ -345,7 +345,7 @@ def _peaks(profile: int, begin: int, end: int, zone: str) -> dict[str, int]:
     for hour, peak, carried in rows(sql, profile, first, end):
         hours[hour] = [peak, carried]
     for (started,) in rows("SELECT started_at FROM call WHERE profile_id = ? AND dead_at IS NULL", profile):
-        for hour in range(max(first, (started // HOUR_MS + 1) * HOUR_MS), end - HOUR_MS, HOUR_MS):
+        for hour in usage.hours_begun(started, first, end - HOUR_MS):
             hours.setdefault(hour, [0, 0])[1] += 1
     found: dict[str, int] = {}
     for hour, (peak, carried) in hours.items():

@@ -120,9 +120,7 @@ def _hours(scope: Scope, begin: int, now: int) -> tuple[Hour, ...]:
     sql, values = fitting(up, *mine)
     more: Counter[tuple[int, int]] = Counter()
     for profile, started in rows(sql, *values):
-        more.update(
-            (profile, hour) for hour in range(max(first, (started // HOUR_MS + 1) * HOUR_MS), last + 1, HOUR_MS)
-        )
+        more.update((profile, hour) for hour in usage.hours_begun(started, first, last + 1))
     if more:
         busy = "h.profile_id IN (SELECT profile_id FROM call WHERE dead_at IS NULL)"
         sql, values = fitting(f"SELECT h.profile_id, h.hour_at, h.peak, h.carried {kept} AND {busy}", *mine)
@@ -155,7 +153,7 @@ def lasts_days(company: int, money_micros: int, now: int) -> int | None:
         of_company = "FROM call_day WHERE company_id = ? AND profile_id = 0"
         ((first,),) = rows(f"SELECT MIN(day) {of_company}", company)
         days = times.days_between(now - CALL_DAYS * DAY_MS, now - DAY_MS, zone)
-        days = [day for day in days if first and day >= first] or [today] * (first == today)
+        days = [today] if first == today else [day for day in days if first and day >= first]
         marks = ", ".join("?" * len(days))
         spent = 0
         if days:
@@ -185,7 +183,6 @@ def begun(company: int, profile: str, now: int) -> Begun:
         ids = rows("SELECT id FROM profile WHERE username = ? AND company_id = ?", profile, company)
         own = ids[0][0] if ids else 0
         top_up = f"SELECT 1 FROM entry WHERE company_id = ? AND kind = 'top-up' AND {_INDEXED}"
-        of_profile = "SELECT 1 FROM {0} WHERE profile_id = ?"
         return Begun(
             profile=bool(ids),
             rates=any_of("SELECT 1 FROM deck WHERE company_id = ? AND in_use_at <= ?", company, now),
@@ -194,8 +191,8 @@ def begun(company: int, profile: str, now: int) -> Begun:
             channels=any_of("SELECT 1 FROM profile WHERE id = ? AND channels > 0", own),
             credit=any_of("SELECT 1 FROM account WHERE name = ? AND balance > 0", profile_account(own, "credit")),
             connected=any_of("SELECT 1 FROM reachability WHERE endpoint = ? AND state = 'up'", profile),
-            number=any_of(f"{of_profile.format('number')} AND released_at IS NULL", own)
-            or any_of(of_profile.format("inbound_account"), own),
+            number=any_of("SELECT 1 FROM number WHERE profile_id = ? AND released_at IS NULL", own)
+            or any_of("SELECT 1 FROM inbound_account WHERE profile_id = ?", own),
             called=any_of(
                 "SELECT 1 FROM call_day WHERE company_id = ? AND profile_id = 0 AND duration_ms > 0", company
             ),

@@ -81,6 +81,11 @@ def taken(profile: int, in_use: int, at: int) -> None:
     add_later(_PEAK, (profile, at // HOUR_MS * HOUR_MS), (in_use,), max)
 
 
+def hours_begun(started_at: int, first: int, stop: int) -> range:
+    """The hours, from `first` on and before `stop`, at whose beginning a call was up that is still up."""
+    return range(max(first, (started_at // HOUR_MS + 1) * HOUR_MS), stop, HOUR_MS)
+
+
 def freed(profile: int, started_at: int, ended_at: int) -> None:
     """A call is over that had its channel from one instant to another."""
     first = started_at // HOUR_MS

@@ -24,7 +24,7 @@ def spaced(text: str) -> str:
 
 
 def company_of(text: str) -> int:
-    """The id of the company that a reference names, as somebody typed it. BadInput if it is no reference of ours."""
+    """The id of the company that a reference names, as it was typed. BadInput if it is not a payment reference."""
     typed = "".join(text.split()).upper()
     found = _OURS.fullmatch(typed) if typed.isascii() else None
     if found is None:

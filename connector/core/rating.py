@@ -67,17 +67,17 @@ def whole_blocks(seconds: int, rows: Increments) -> int:
     """The fewest whole billing blocks, in seconds, that are not shorter than `seconds`; 0 for 0."""
     if seconds <= 0:
         return 0
-    row = rows[-1]
-    if seconds <= row.start_s:
-        row = next(row for row in reversed(rows) if seconds > row.start_s)
+    for row in reversed(rows):  # no generator: each call passes here
+        if seconds > row.start_s:
+            break
     return row.start_s + -(-(seconds - row.start_s) // row.step_s) * row.step_s
 
 
 def blocks_within(seconds: int, rows: Increments) -> int:
     """The most whole billing blocks, in seconds, that are not longer than `seconds`; 0 if not even the first is."""
-    row = rows[-1]
-    if seconds < row.start_s:
-        row = next((row for row in reversed(rows) if seconds >= row.start_s), rows[0])
+    for row in reversed(rows):
+        if seconds >= row.start_s:
+            break
     return row.start_s + (max(0, seconds) - row.start_s) // row.step_s * row.step_s
 
 

@@ -120,7 +120,7 @@ def latest() -> list[ReachView]:
 
 @dataclass(frozen=True)
 class Seen:
-    """How an endpoint is on a node now, and since when it is up, or is not; `at` in ms."""
+    """How an endpoint is on a node now, and since when it is up, or is not, in ms."""
 
     node: str
     state: str

@@ -92,8 +92,8 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"when": when, "talked": length, "money": _money, "price": _price, "dated": dated, "iso": iso}
-_templates.filters["counted"] = formats.counted
+_templates.filters |= {"when": when, "talked": length, "money": _money, "price": _price, "dated": dated, "iso": iso,
+                       "counted": formats.counted}  # fmt: skip
 
 
 def text(name: str, values: dict[str, Any]) -> str:

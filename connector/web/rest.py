@@ -157,17 +157,13 @@ def _read_before(endpoint: Endpoint, ask: Ask, body: BaseModel) -> Any:
     return endpoint.before(own, body)
 
 
-def file_answer(found: Download) -> web.FileResponse:
+def file_answer(found: Download | Written) -> web.StreamResponse:
     """A sheet as an answer: to be saved, and not shown."""
     said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": "text/csv; charset=utf-8"}
-    return web.FileResponse(found.path, headers=said)
-
-
-def written_answer(found: Written) -> web.Response:
-    """A text as an answer: to be saved, and not shown. With a byte order mark, by which Excel knows its encoding."""
-    said = {"Content-Disposition": f'attachment; filename="{found.name}"', "X-Content-Type-Options": "nosniff"}
-    body = found.text.encode("utf-8-sig", errors="replace")
-    return web.Response(body=body, headers={**said, "Content-Type": "text/csv; charset=utf-8"})
+    if isinstance(found, Download):
+        return web.FileResponse(found.path, headers=said)
+    # With a byte order mark, by which Excel knows the encoding.
+    return web.Response(body=found.text.encode("utf-8-sig", errors="replace"), headers=said)
 
 
 @web.middleware

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import subprocess
 import threading
 import time
@@ -38,7 +37,6 @@ TALK_S = 0.3
 CALLER, CARRIER = "speed/caller.xml", "speed/carrier.xml"
 # The profile has 300 channels. SIPp delays further calls, and the rate that it reaches is measured.
 MOST_AT_ONCE = 290
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PASSWORD = "plain-dialplan"  # of a lab on loopback
 _PJSIP = """\
 [{name}]
@@ -207,19 +205,10 @@ class Wire:
     def _used(self) -> tuple[float, float]:
         """The CPU time of Asterisk and of both of the connector's processes so far, in ms."""
         supervisor = self.bench.supervisor
-        return cpu_ms(supervisor.pid("asterisk")), sum(cpu_ms(supervisor.pid(part)) for part in BOTH)
+        return process.cpu_ms(supervisor.pid("asterisk")), sum(process.cpu_ms(supervisor.pid(part)) for part in BOTH)
 
 
 _ENDPOINTS = {"beside": "bare", "bare": "bare", "empty": "empty"}
-
-
-def cpu_ms(pid: int) -> float:
-    """The CPU time of a process so far, in ms; 0 if it does not exist."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) * 1000 / _TICKS
 
 
 @contextmanager

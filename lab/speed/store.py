@@ -247,7 +247,9 @@ def _work(
         took: list[float] = []
         until = began + seconds
         callers = [_calls(writer, usernames[n % len(usernames)], node, until, took) for n in range(together)]
-        counts = await asyncio.gather(*callers or [_paced(writer, usernames[0], node, until, took)])
+        if not together:
+            callers = [_paced(writer, usernames[0], node, until, took)]
+        counts = await asyncio.gather(*callers)
         lasted, used = time.monotonic() - began, time.process_time() - cpu
         await writer(store.close)
         writer.close()
@@ -286,11 +288,13 @@ async def _call(writer: Writer, username: str, node: str, took: list[float], *, 
         raise LabError(f"the bench was refused: {admitted}")
     progress = Progress(leg)
     progress.leg_dialled("B")
-    await asyncio.sleep(_ANSWER_AFTER_S * paced)
+    if paced:
+        await asyncio.sleep(_ANSWER_AFTER_S)
     answered_at = SystemClock().now_ms()
     progress.leg_answered("B", answered_at)
     await insisted(writer, calls.answered, attempt.call_id, answered_at, "B")
-    await asyncio.sleep(_END_AFTER_S * paced)
+    if paced:
+        await asyncio.sleep(_END_AFTER_S)
     ended_at = answered_at + _TALKED_MS
     for each in ("B", leg):
         progress.leg_ended(each, ended_at, 16)

@@ -172,7 +172,7 @@ def test_copies_that_strangers_can_make_cost_little(padding: str) -> None:
 
 
 async def test_the_port_is_read_on_after_an_error() -> None:
-    """An error in what is told of one refusal is a defect, and the next refusal is told all the same."""
+    """An exception in the callback for one refusal is logged as a defect, and the next refusal is still reported."""
     loop = asyncio.get_running_loop()
     defects: list[object] = []
     loop.set_exception_handler(lambda _, context: defects.append(context["exception"]))

@@ -25,4 +25,4 @@ def test_where_a_pbx_is_registered(uri: str, via: str, agent: str, words: str) -
     contact = {"Endpoint": "pabc", "Status": "NonQualified", "Uri": uri, "ViaAddr": via, "UserAgent": agent}
     found = reach.states([contact], [], {}, (), {}, {})["pabc"]
     assert (found.word, found.words) == ("up", words)
-    assert found == reach.State("up", "registered"), "another place is no change of the state"
+    assert found == reach.State("up", "registered"), "another address does not change the state"

@@ -723,7 +723,7 @@ async def test_a_call_is_tested_on_a_page(client: Client, town: Town) -> None:
 
 
 async def test_the_history_is_filtered_and_taken_away(client: Client, town: Town) -> None:
-    """Each filter by itself leaves the calls that fit, on the page and in the sheet, whose cells are no formulas."""
+    """Each filter shows the calls that match, on the page and in the CSV file. No cell of the file is a formula."""
     profile = town.things["profile"]
     for name, caller, dialled in (("one", "=1+1", "+442079460001"), ("two", "+442079460100", "+449000000000")):
         calls.admit(Attempt(name, Direction.OUT, f"leg-{name}", profile, dialled, caller, NOW, NOW), "node")

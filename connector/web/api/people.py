@@ -24,8 +24,8 @@ assert set(ROLES) == set(Role.__args__)  # type: ignore[attr-defined]
 
 
 class NewUser(Shape):
-    """Somebody who may sign in. `profile`: the username of the one that a member sees. `house`: a user of the
-    platform, with access to every company; only its owners create such users.
+    """A new user. `profile`: the user name of the profile that a member sees. `house`: a user of the platform, with
+    access to every company; only its owners create such users.
     """
 
     email: Word

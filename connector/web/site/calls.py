@@ -11,6 +11,7 @@ from connector.billing.history import CdrView, Wanted
 from connector.billing.trials import MOST_SAID
 from connector.core import formats, money, refusals
 from connector.core.paging import Page, turn
+from connector.core.reports import MINUTE_MS
 from connector.core.sheets import neutral
 from connector.core.times import instant
 from connector.errors import BadInput, NotFound
@@ -33,7 +34,6 @@ _FILTERS = (
 _HEAD = (
     "ended", "profile", "direction", "from", "to", "talked_s", "ending", "refusal", "price", "currency", "id"
 )  # fmt: skip
-MINUTE_MS = 60_000
 
 
 @pages.get("/calls", "calls.read")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.core import refusals
+from connector.core import refusals, steps
+from connector.errors import NextStep
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Line
 
@@ -18,6 +19,10 @@ class Cure:
     permission: str
 
 
+def _step(step: NextStep, permission: str) -> Cure:
+    return Cure(step.words, step.page, permission)
+
+
 _LIMITS = Cure("Change the limits", "/profiles/{profile}/limits", "money.move")
 _STATE = Cure("Resume the profile", "/profiles/{profile}/state", "profiles.write")
 _TRUNKS = Cure("Trunks", "/trunks", "trunks.read")
@@ -25,7 +30,7 @@ _NUMBERS = Cure("Numbers", "/numbers", "numbers.read")
 CURES: dict[str, Cure] = {
     refusals.PROFILE_SUSPENDED.code: _STATE,
     refusals.PROFILE_DRAINING.code: _STATE,
-    refusals.PROFILE_NOT_ACTIVE.code: Cure("Buy channels", "/profiles/{profile}/channels", "money.move"),
+    refusals.PROFILE_NOT_ACTIVE.code: _step(steps.buy_channels("{profile}"), "money.move"),
     refusals.NUMBER_INVALID.code: Cure("Set the country", "/profiles/{profile}/country", "profiles.write"),
     refusals.NUMBER_UNKNOWN.code: _NUMBERS,
     refusals.NO_TRUNK.code: _TRUNKS,
@@ -39,7 +44,7 @@ CURES: dict[str, Cure] = {
     refusals.NUMBER_TOO_OFTEN.code: _LIMITS,
     refusals.SPEND_LIMIT.code: _LIMITS,
     refusals.BUTTON_FULL.code: Cure("Call buttons", "/buttons", "numbers.read"),
-    refusals.CHANNELS_FULL.code: Cure("Change the channels", "/profiles/{profile}/channels/change", "money.move"),
+    refusals.CHANNELS_FULL.code: _step(steps.change_channels("{profile}"), "money.move"),
     refusals.NO_CREDIT.code: Cure("Add credit", "/profiles/{profile}/credit/add", "money.move"),
 }
 # No page of the Manager cures these: the operator of the platform does.

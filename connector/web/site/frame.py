@@ -71,6 +71,11 @@ def following(found: Page[Any], asked: Mapping[str, str] | None = None) -> str:
     return urlencode({**(asked or {}), "cursor": found.next}) if found.next else ""
 
 
+def from_to(before: int, after: int, currency: str) -> str:
+    """A sum before and after what a form does, in micros."""
+    return f"{formats.shown(before, currency)}, then {formats.shown(after, currency)}"
+
+
 @dataclass(frozen=True)
 class Block:
     """Lines, or a text to be pasted, with a title."""

@@ -23,6 +23,7 @@ from connector.web.site.frame import (
     allowed,
     entry,
     following,
+    from_to,
     tables_page,
 )
 
@@ -129,9 +130,9 @@ def _gains(postings: dict[str, int], currency: str) -> str:
 @pages.get("/money/add", "money.read", of_company=True)
 def add_money_page(ask: Ask) -> Shown:
     """How the company pays."""
-    found = credit.payment_reference(ask.company)
-    values = {"balance": credit.balance(ask.company), "reference": found, "spaced": payments.spaced(found)}
-    return Shown("add-money.html", {**values, "instructions": ask.place.payment})
+    reference = payments.spaced(credit.payment_reference(ask.company))
+    values = {"balance": credit.balance(ask.company), "reference": reference, "instructions": ask.place.payment}
+    return Shown("add-money.html", values)
 
 
 @pages.form("/money/top-up", "money.bring", "Record a payment", of_company=True, once=True, back="/money")
@@ -153,25 +154,25 @@ class TopUp(Form):
     def quote(self, ask: Ask) -> Quote | None:
         """The balance, before and after."""
         have = credit.balance(ask.company)
-        after = shown(self._recorded(ask).available_micros, have.currency)
+        then = self._recorded(ask, f"quote:{ask.now}")
         lines = [
             ("Company", ask.company or ""),
             ("Amount", shown(self.amount, have.currency)),
             ("Payment reference", self.reference or "none"),
             ("Received on", self.received_on or "not said"),
-            ("Balance", f"{shown(have.available_micros, have.currency)}, then {after}"),
+            ("Balance", from_to(have.available_micros, then.available_micros, have.currency)),
             ("When", when(ask.now, ask.zone) + ", at once"),
         ]
         return Quote(lines)
 
     def do(self, ask: Ask) -> Outcome:
         """Record it."""
-        made = self._recorded(ask)
+        made = self._recorded(ask, ask.key)
         return Outcome("/money", f"The balance is {shown(made.available_micros, made.currency)} now")
 
-    def _recorded(self, ask: Ask) -> Balance:
+    def _recorded(self, ask: Ask, key: str) -> Balance:
         said = {"reference": self.reference, "received_on": self.received_on}
-        return credit.top_up(self.amount, ask.key or "tried", ask.now, ask.company, **said)
+        return credit.top_up(self.amount, key, ask.now, ask.company, **said)
 
 
 @pages.form("/money/prices", "money.bring", "Set prices", of_company=True, back="/money")

@@ -8,12 +8,13 @@ from connector.billing import calls, credit, history, plans, profiles, today
 from connector.billing.credit import Balance
 from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
-from connector.billing.today import Hour, Today
+from connector.billing.today import Hour, Refused, Today
 from connector.core import refusals
 from connector.core.access import Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
 from connector.core.formats import counted, shown
 from connector.core.paging import Turn
+from connector.core.refusals import Refusal
 from connector.core.trunks import trunk_of
 from connector.notices import notices
 from connector.routing import reachability
@@ -36,7 +37,7 @@ LONG_DAYS = 365
 
 @dataclass(frozen=True)
 class Step:
-    """A step on the way to the first call. `link`: where it is done, "" for a visitor who may not do it."""
+    """A step on the way to the first call. `link`: the page on which it is done, "" if it cannot be opened now."""
 
     words: str
     link: str
@@ -45,15 +46,10 @@ class Step:
 
 @dataclass(frozen=True)
 class RefusedLine:
-    """Calls that were refused for one reason: whose, how many, why, what to do about it, where they are listed, and the
-    page that cures it.
-    """
+    """Calls that were refused for one reason, where they are listed, and the page that cures it."""
 
-    profile: str
-    code: str
-    calls: int
-    words: str
-    cure: str
+    calls: Refused
+    why: Refusal
     listed: str
     link: Line | None
 
@@ -126,11 +122,8 @@ def _most(hour: Hour | None, zone: str) -> str:
 def _refused(ask: Ask, day: Today) -> list[RefusedLine]:
     return [
         RefusedLine(
-            each.profile,
-            each.code,
-            each.calls,
-            refusals.BY_CODE[each.code].words,
-            refusals.BY_CODE[each.code].cure,
+            each,
+            refusals.BY_CODE[each.code],
             f"/history?refusal={each.code}&since={day.month}-01" + f"&profile={each.username}" * bool(each.username),
             cures.link(ask, each.code, each.username),
         )
@@ -146,36 +139,27 @@ def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
     done = today.begun(company, first, ask.now)
     if done.called:
         return []
-    profile = f"/profiles/{first}" if first else ""
     costs_nothing = not plans.prices(ask.company).channel_micros and today.calls_are_free(company, ask.now)
 
-    def step(words: str, path: str, permission: str, *, is_done: bool) -> Step:
-        """A step; without its link for a visitor who may not take it."""
-        return Step(words, path if permission in ask.actor.permissions and not is_done else "", is_done)
+    def step(words: str, path: str, permission: str, is_done: bool) -> Step:
+        """A step; without its link if it is done, if the visitor has no permission, or before there is a profile."""
+        linked = not is_done and permission in ask.actor.permissions and (first or "{profile}" not in path)
+        return Step(words, path.format(profile=f"/profiles/{first}") if linked else "", is_done)
 
-    of_profile = bool(profile)
+    money = step("Add money to the balance", "/money/add", "money.read", done.money)
+    credit_step = step("Give the profile credit for calls", "{profile}/credit/add", "money.move", done.credit)
     steps = [
-        step("Load a rate sheet, so that calls have prices", "/money/decks/new", "rates.write", is_done=done.rates),
-        step("Add a trunk to a carrier, which places the calls", "/trunks/new", "trunks.write", is_done=done.trunk),
-        step("Create a SIP profile for your PBX", "/profiles/new", "profiles.write", is_done=done.profile),
+        step("Load a rate sheet, so that calls have prices", "/money/decks/new", "rates.write", done.rates),
+        step("Add a trunk to a carrier, which places the calls", "/trunks/new", "trunks.write", done.trunk),
+        step("Create a SIP profile for your PBX", "/profiles/new", "profiles.write", done.profile),
+        money,
+        step("Buy channels: one for each simultaneous call", "{profile}/channels", "money.move", done.channels),
+        credit_step,
+        step("Connect the PBX", "{profile}/connection", "profiles.read", done.connected),
+        step("Get a number, and choose where it rings", "{profile}/numbers/buy", "money.move", done.number),
+        step("Place a call; test first whether it would be carried", "{profile}/test", "calls.read", done.called),
     ]
-    if not costs_nothing:
-        steps.append(step("Add money to the balance", "/money/add", "money.read", is_done=done.money))
-    steps.append(
-        step("Buy channels: one for each simultaneous call", of_profile * f"{profile}/channels", "money.move",
-             is_done=done.channels)
-    )  # fmt: skip
-    if not costs_nothing:
-        credit_page = of_profile * f"{profile}/credit/add"
-        steps.append(step("Give the profile credit for calls", credit_page, "money.move", is_done=done.credit))
-    return [
-        *steps,
-        step("Connect the PBX", of_profile * f"{profile}/connection", "profiles.read", is_done=done.connected),
-        step("Get a number, and choose where it rings", of_profile * f"{profile}/numbers/buy", "money.move",
-             is_done=done.number),
-        step("Place a call; test first whether it would be carried", of_profile * f"{profile}/test", "calls.read",
-             is_done=False),
-    ]  # fmt: skip
+    return [each for each in steps if not (costs_nothing and each in (money, credit_step))]
 
 
 def _alarms(

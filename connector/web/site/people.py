@@ -141,7 +141,7 @@ class MakeLink(Form):
     """For who lost the link or the password."""
 
     button: ClassVar[str] = "Make a link"
-    warning: ClassVar[str] = "Anyone who has the link can sign in with it once, within a day."
+    warning: ClassVar[str] = "The link signs in anyone who opens it. It works once, for one day."
 
     def do(self, ask: Ask) -> Outcome:
         """Make it."""

@@ -36,6 +36,7 @@ from connector.web.site.frame import (
     TextOrNone,
     entry,
     following,
+    from_to,
     tables_page,
 )
 from connector.web.site.speaking import PbxSpeaking
@@ -398,14 +399,10 @@ def _moved(ask: Ask, amount: int, move: Callable[[str, int, str, int], Credit]) 
         [
             ("Amount", shown(amount, have.currency)),
             ("Moves", when(ask.now, ask.zone) + ", at once"),
-            ("Credit of the profile", _from_to(have.available_micros, after.available_micros, have.currency)),
-            ("Balance of the company", _from_to(balance.available_micros, rest.available_micros, have.currency)),
+            ("Credit of the profile", from_to(have.available_micros, after.available_micros, have.currency)),
+            ("Balance of the company", from_to(balance.available_micros, rest.available_micros, have.currency)),
         ]
     )
-
-
-def _from_to(before: int, after: int, currency: str) -> str:
-    return f"{shown(before, currency)}, then {shown(after, currency)}"
 
 
 @pages.form(PROFILE + "/recharge", "money.move", "Auto-recharge settings", once=True, back=PROFILE)

@@ -33,7 +33,7 @@ from connector.web.bodies import read_form
 from connector.web.endpoint import Ask, Download, Written
 from connector.web.guard import Signed
 from connector.web.problems import Problem
-from connector.web.rest import World, file_answer, written_answer
+from connector.web.rest import World, file_answer
 from connector.web.site import menu
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
@@ -132,10 +132,8 @@ class Site:
 
         whose = self._whose(page, request, visit)
         found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
-        if isinstance(found, Download):
+        if isinstance(found, Download | Written):
             return file_answer(found)
-        if isinstance(found, Written):
-            return written_answer(found)
         answer = render.response(found)
         if frame["said"]:
             answer.del_cookie(_FLASH)

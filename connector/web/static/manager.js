@@ -114,36 +114,30 @@ function select(found) {
   getSelection().addRange(range);
 }
 
-function say(button, word) {
-  const was = button.getAttribute("aria-label");
+function label(button, word) {
   button.textContent = word;
-  button.setAttribute("aria-label", was.replace(/^\w+/, word));
-  setTimeout(() => {
-    button.textContent = "Copy";
-    button.setAttribute("aria-label", was.replace(/^\w+/, "Copy"));
-  }, 2000);
+  button.setAttribute("aria-label", `${word}: ${button.dataset.of}`);
 }
 
 async function copy(found, button) {
+  let word = "Copied";
   try {
     await navigator.clipboard.writeText(found.textContent);
   } catch {
     // Without https a browser has no clipboard for scripts: the old way, and if that fails the text is selected.
     select(found);
-    if (!document.execCommand("copy")) {
-      say(button, "Selected");
-      return;
-    }
+    if (!document.execCommand("copy")) word = "Selected";
   }
-  say(button, "Copied");
+  label(button, word);
+  setTimeout(label, 2000, button, "Copy");
 }
 
 for (const found of document.querySelectorAll("[data-copy]")) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
-  button.textContent = "Copy";
-  button.setAttribute("aria-label", `Copy: ${found.dataset.copy}`);
+  button.dataset.of = found.dataset.copy;
+  label(button, "Copy");
   button.addEventListener("click", () => copy(found, button));
   found.after(button);
 }
