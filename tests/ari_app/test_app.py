@@ -277,6 +277,23 @@ async def test_asterisks_timers_are_what_is_held(
     paying.cancel()
 
 
+async def test_a_caller_is_warned_as_early_as_the_settings_say(
+    app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
+) -> None:
+    """Thirty seconds before the money ends, though it is asked for more only ten seconds before without a warning."""
+    app.warning_ms = 30_000
+    clock.now = ANSWERED
+    await talking(app, office)
+    await until(lambda: timers.set == {"A": 60_000})
+    paying = asyncio.create_task(app.keep_paid())
+    clock.now = ANSWERED + 31_000
+    await until(lambda: calls.live()[0].held_s == 120)
+    leave_nothing()
+    clock.now = ANSWERED + 91_000
+    await until(lambda: any(operation == "snoopChannel" for operation, _ in asterisk.asked))
+    paying.cancel()
+
+
 async def test_an_answer_that_nobody_saw_gives_no_time_away(
     app: ConnectorApp, asterisk: PlayedAsterisk, timers: PlayedTimers, clock: FixedClock, office: Credentials
 ) -> None:

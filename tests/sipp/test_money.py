@@ -138,11 +138,13 @@ def test_a_tone_warns_of_the_end(small_slices: Bench) -> None:
     outcome = bench.begin("warning tone")
     run = caller(bench, who).start()
     bench.until(outcome, "a tone is whispered", lambda: any("Snoop/" in leg["name"] for leg in bench.legs()), 9)
+    warned_at = now()
     assert run.wait(20).successful == 1
     (cdr,) = bench.end(outcome)
     assert outcome.problems == []
     assert (cdr.ending, cdr.price_micros) == ("cut_off", 7 * SECOND)
     assert 7_000 <= cdr.duration_ms < 8_000
+    assert cdr.ended_at - warned_at > 1_000  # a second later the tone would have had no time to be heard
 
 
 def drain(username: str, leave_s: int) -> None:
