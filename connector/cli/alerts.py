@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.output import AsJson, Company, as_dict, now, open_store, print_list, print_one, scope_of
+from connector.cli.opening import open_store, scope_of
+from connector.cli.output import AsJson, Company, as_dict, now, print_list, print_one
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.times import iso
 from connector.notices import notices, webhooks

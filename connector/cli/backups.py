@@ -10,7 +10,8 @@ import typer
 from connector.asterisk.dropin.install import runs_as
 from connector.billing import restored
 from connector.cli.accounts import acting_as
-from connector.cli.output import AsJson, as_dict, console, now, open_store, print_json, print_many, print_one, settings
+from connector.cli.opening import open_store, settings
+from connector.cli.output import AsJson, as_dict, console, now, print_json, print_many, print_one
 from connector.core.money import decimal
 from connector.core.times import iso
 from connector.service.running import alone

@@ -7,17 +7,8 @@ from typing import Annotated
 
 import typer
 
-from connector.cli.output import (
-    AsJson,
-    Company,
-    as_dict,
-    now,
-    open_store,
-    print_list,
-    print_one,
-    scope_of,
-    settings,
-)
+from connector.cli.opening import open_store, scope_of, settings
+from connector.cli.output import AsJson, Company, as_dict, now, print_list, print_one
 from connector.core import buttons as core
 from connector.core.paging import every
 from connector.routing import buttons

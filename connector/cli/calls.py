@@ -10,18 +10,8 @@ from rich.table import Table
 from connector.billing import calls, history, profiles, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Wanted
-from connector.cli.output import (
-    AsJson,
-    as_dict,
-    console,
-    now,
-    open_store,
-    plain,
-    print_json,
-    print_list,
-    print_many,
-    print_one,
-)
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, as_dict, console, now, plain, print_json, print_list, print_many, print_one
 from connector.cli.sip_options import hang_up_all
 from connector.core.access import EVERYTHING
 from connector.core.calls import Direction, Ending

@@ -16,7 +16,8 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator, Plan
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.reaching import TrunkStates
-from connector.cli.output import AsJson, as_dict, console, errors, open_store, plain, print_json, print_many, settings
+from connector.cli.opening import open_store, settings
+from connector.cli.output import AsJson, as_dict, console, errors, plain, print_json, print_many
 from connector.clock import SystemClock
 from connector.core.times import iso
 from connector.errors import BadInput

@@ -10,7 +10,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from connector.billing import exports
-from connector.cli.output import AsJson, Company, errors, open_store, print_one
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, errors, print_one
 from connector.cli.reports import Month
 from connector.errors import BadInput
 from connector.service.exporting import write

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from connector.billing import credit, ledger, plans, profiles
 from connector.cli import output
-from connector.cli.output import AsJson, Company, Key, as_dict, console, key_or_new, now, open_store, plain
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, Key, as_dict, console, key_or_new, now, plain
 from connector.core.money import amount
 from connector.core.times import iso
 from connector.errors import BadInput

@@ -14,7 +14,7 @@ import typer
 
 from connector import config
 from connector.asterisk.dropin.install import runs_as
-from connector.cli import output
+from connector.cli import opening
 from connector.cli.accounts import acting_as, as_ourselves
 from connector.cli.dropin import DryRun
 from connector.cli.output import AsJson, as_dict, console, errors, now, plain, print_json, print_one, read_file
@@ -42,7 +42,7 @@ def move_to(
     The copy is proven: every balance adds up, and the chains of the ledger end as they did. The old store is kept. A
     database must be new, and its user must be allowed to create tables. A dry run may be made while the connector runs.
     """
-    ours, file = output.settings(), output.settings_file()
+    ours, file = opening.settings(), opening.settings_file()
     old = ours.store
     lines = _lines(target, password_file, key or old.key_path)
     was = file.read_text()

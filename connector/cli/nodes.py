@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from connector.billing import nodes
-from connector.cli.output import AsJson, console, now, open_store, print_list, print_one, settings
+from connector.cli.opening import open_store, settings
+from connector.cli.output import AsJson, console, now, print_list, print_one
 from connector.core.money import decimal
 from connector.core.times import iso
 from connector.service.running import alone

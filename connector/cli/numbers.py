@@ -10,18 +10,8 @@ import typer
 
 from connector.billing import numbers
 from connector.cli import output
-from connector.cli.output import (
-    AsJson,
-    Company,
-    as_dict,
-    console,
-    now,
-    open_store,
-    plain,
-    print_list,
-    print_one,
-    read_file,
-)
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, as_dict, console, now, plain, print_list, print_one, read_file
 from connector.core import numbering
 from connector.core.formats import shown
 from connector.core.numbers import normalise

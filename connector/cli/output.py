@@ -1,11 +1,8 @@
-"""What the commands print: tables for people, JSON for programs; and where they find settings and store."""
+"""What the commands print: tables for people, JSON for programs; and the options that many of them have."""
 
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import re
 import sys
 import uuid
 from collections.abc import Callable, Sequence
@@ -19,18 +16,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from connector import config
-from connector.billing import profiles
 from connector.clock import SystemClock
 from connector.core import times
-from connector.core.access import EVERYTHING, Scope
 from connector.core.formats import shown
 from connector.core.sheets import decoded
-from connector.database import audit
-from connector.database.audit import Doer
-from connector.database.store import Store
 from connector.errors import BadInput
-from connector.storage import stores
 
 V = TypeVar("V")
 
@@ -51,17 +41,13 @@ MOST_KEY = 100
 LEAST_WIDTH = 3
 # What people copy stands on a line of its own, whole, however narrow the terminal.
 ALONE = ("secret", "password", "link", "url", "html")
+# What --config names. It is here, for `main` to set without loading the store.
 settings_path: list[Path | None] = [None]
 
 
 def now() -> int:
     """The time of the command, in milliseconds."""
     return SystemClock().now_ms()
-
-
-def scope_of(company: str | None) -> Scope:
-    """What is seen of one company, by its name, or of all. NotFound."""
-    return Scope(profiles.company_id(company)) if company else EVERYTHING
 
 
 def key_or_new(key: str | None) -> str:
@@ -71,41 +57,6 @@ def key_or_new(key: str | None) -> str:
     if not 1 <= len(key) <= MOST_KEY or not key.isprintable():
         raise BadInput(f"a key has 1 to {MOST_KEY} printable characters")
     return key
-
-
-def settings() -> config.Settings:
-    """The settings that the command was told to use, or the usual ones."""
-    return config.read(settings_file())
-
-
-def settings_file() -> Path:
-    """The settings file of `--config`, or the usual one."""
-    return settings_path[0] or config.default_path()
-
-
-def open_store() -> Store:
-    """Open the store, if it is there and of this program's version."""
-    found = settings()
-    opened = stores.opened(found.store)
-    opened.check()
-    audit.act_as(doer())
-    return opened
-
-
-def doer() -> Doer:
-    """Who does what this command does, for the audit."""
-    return Doer(f"{_login()} (command line)", now())
-
-
-def _login() -> str:
-    """Who typed it, as the system knows them: whoever they became by sudo, it says who they were."""
-    known = os.environ.get("SUDO_USER") or ""
-    if re.fullmatch(r"[A-Za-z0-9._-]{1,40}", known):
-        return known
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
 
 
 def read_file(file: Path, most_bytes: int) -> str:

@@ -6,18 +6,9 @@ from typing import Annotated
 
 import typer
 
-from connector.cli import output
-from connector.cli.output import (
-    AsJson,
-    Company,
-    as_dict,
-    now,
-    open_store,
-    print_json,
-    print_list,
-    print_many,
-    print_one,
-)
+from connector.cli import opening
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, as_dict, now, print_json, print_list, print_many, print_one
 from connector.core.access import EVERYTHING, PERMISSIONS, ROLES
 from connector.core.paging import MOST_ROWS, Turn, every
 from connector.core.times import iso
@@ -180,7 +171,7 @@ def audit_list(
 ) -> None:
     """Who did what, by the command line, the web pages and the REST API."""
     open_store()
-    found = audit.page_of(output.scope_of(company), Turn(None, limit), actor, action).items
+    found = audit.page_of(opening.scope_of(company), Turn(None, limit), actor, action).items
     print_list(
         found,
         as_json,
@@ -193,7 +184,7 @@ def audit_list(
 
 
 def _print_link(user: int, as_json: bool) -> None:
-    found = output.settings().web
+    found = opening.settings().web
     secret = users.link(user, now())
     view = users.show(user)
     print_one({**as_dict(view), "link": f"{found.url}/welcome?link={secret}"}, as_json)

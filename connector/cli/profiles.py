@@ -10,7 +10,8 @@ import typer
 
 from connector.billing import calls, limits, plans, profiles
 from connector.cli import sip_options
-from connector.cli.output import AsJson, as_dict, now, open_store, print_json, print_list, print_one, settings
+from connector.cli.opening import open_store, settings
+from connector.cli.output import AsJson, as_dict, now, print_json, print_list, print_one
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core import connect, numbering
 from connector.core.admission import UsualLimits

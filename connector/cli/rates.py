@@ -9,18 +9,8 @@ from typing import Annotated
 import typer
 
 from connector.billing import decks, trials
-from connector.cli.output import (
-    AsJson,
-    Company,
-    as_dict,
-    console,
-    now,
-    open_store,
-    print_list,
-    print_many,
-    print_one,
-    read_file,
-)
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, as_dict, console, now, print_list, print_many, print_one, read_file
 from connector.core.times import iso
 from connector.errors import BadInput
 

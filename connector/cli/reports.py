@@ -9,7 +9,8 @@ import typer
 
 from connector.billing import reports
 from connector.billing.reports import MonthReport, Statement
-from connector.cli.output import AsJson, Company, as_dict, console, now, open_store, print_json, print_many, print_one
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, as_dict, console, now, print_json, print_many, print_one
 from connector.core.formats import shown
 
 app = typer.Typer(no_args_is_help=True, help="What happened in a month.")

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from connector.billing import trials
+from connector.cli.opening import open_store
 from connector.cli.output import (
     AsJson,
     Company,
     as_dict,
     console,
     now,
-    open_store,
     plain,
     print_json,
     print_list,

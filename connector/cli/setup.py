@@ -21,7 +21,7 @@ from connector.asterisk import accounts
 from connector.asterisk.dropin import install as dropin
 from connector.asterisk.dropin.install import runs_as
 from connector.billing import profiles, trials
-from connector.cli import output, sip_options
+from connector.cli import opening, output, sip_options
 from connector.cli.accounts import acting_as
 from connector.cli.dropin import UNITS, USER, DryRun, connector_user, own_address
 from connector.cli.output import AsJson, console, errors, now, plain, print_json, read_file
@@ -305,7 +305,7 @@ def _store_of(place: Place, *, make: bool = True) -> Iterator[Settings | None]:
     if not make and not place.settings.exists():
         yield None
         return
-    ours = output.settings()
+    ours = opening.settings()
     with acting_as(runs_as(ours)):
         if not make and ours.store.path is not None and not ours.store.path.exists():
             yield None
@@ -316,7 +316,7 @@ def _store_of(place: Place, *, make: bool = True) -> Iterator[Settings | None]:
                 opened.migrate()
                 vault.first_key()
             opened.check()
-            audit.act_as(output.doer())
+            audit.act_as(opening.doer())
             yield ours
         finally:
             opened.close()

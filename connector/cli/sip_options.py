@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.asterisk.ari_http import Asterisk
 from connector.billing import calls
-from connector.cli.output import AsJson, as_dict, console, open_store, print_one, settings
+from connector.cli.opening import open_store, settings
+from connector.cli.output import AsJson, as_dict, console, print_one
 from connector.core.sip import (
     CALLED_IN,
     CALLER_ID,
@@ -135,6 +135,8 @@ def sign_in(username: str, password_file: Path | None, realm: str | None) -> Sig
 
 def hang_up_all(mine: list[calls.LiveCall]) -> None:
     """End those of these calls that are on this node, and say how many."""
+    from connector.asterisk.ari_http import Asterisk  # aiohttp takes longer to load than a list of profiles to print
+
     found = settings()
     here = [call for call in mine if call.node == found.node]
 

@@ -9,7 +9,8 @@ import typer
 
 from connector.billing import plans, traffic
 from connector.cli import output
-from connector.cli.output import AsJson, as_dict, console, now, open_store, print_one
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, as_dict, console, now, print_one
 from connector.core import advice
 from connector.core.formats import shown
 from connector.core.mix import Mix

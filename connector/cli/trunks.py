@@ -9,17 +9,8 @@ import typer
 
 from connector.billing import calls, profiles
 from connector.cli import sip_options
-from connector.cli.output import (
-    AsJson,
-    Company,
-    as_dict,
-    now,
-    open_store,
-    print_json,
-    print_list,
-    print_many,
-    print_one,
-)
+from connector.cli.opening import open_store
+from connector.cli.output import AsJson, Company, as_dict, now, print_json, print_list, print_many, print_one
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core.sip import FAILOVER, Options
 from connector.core.times import iso

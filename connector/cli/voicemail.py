@@ -8,19 +8,8 @@ from typing import Annotated
 import typer
 
 from connector.asterisk import voicemail
-from connector.cli.output import (
-    AsJson,
-    Company,
-    as_dict,
-    console,
-    now,
-    open_store,
-    plain,
-    print_json,
-    print_many,
-    print_one,
-    settings,
-)
+from connector.cli.opening import open_store, settings
+from connector.cli.output import AsJson, Company, as_dict, console, now, plain, print_json, print_many, print_one
 from connector.core.times import iso
 from connector.errors import BadInput
 from connector.routing import mailboxes

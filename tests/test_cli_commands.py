@@ -1,0 +1,65 @@
+"""Where the commands are: each in its place, and no command loads what it does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+import typer
+
+from connector import cli
+from connector.cli.commands import PLACES, loaded
+
+ALL = {name: place for places in PLACES.values() for name, place in places.items()}
+
+
+def test_every_command_has_its_place() -> None:
+    """What is in a module of the command line can be typed: no group and no command is left out of the table."""
+    for module in iter_modules(cli.__path__):
+        for attribute, app in vars(import_module(f"connector.cli.{module.name}")).items():
+            if not isinstance(app, typer.Typer):
+                continue
+            placed = {name for name, place in ALL.items() if (place.module, place.app) == (module.name, attribute)}
+            assert placed, f"{module.name}.{attribute}"
+            if ALL[next(iter(placed))].alone:
+                assert placed == set(typer.main.get_group(app).commands)
+            else:
+                assert len(placed) == 1
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_help_of_a_command(name: str) -> None:
+    """Each can be loaded, has its own name, and says what it is for in one sentence of `--help` at least."""
+    command = loaded(name)
+    assert command.name == name
+    assert ALL[name].words.endswith(".")
+    assert command.help
+
+
+def modules_of(code: str) -> set[str]:
+    """Which modules a new process has when it has run this."""
+    said = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules, file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(said.stderr.split())
+
+
+def test_to_list_profiles_loads_no_web_server() -> None:
+    """A command starts fast: no web server, no HTTP client is loaded to list profiles."""
+    there = modules_of("from connector.cli.commands import loaded\nloaded('profile')")
+    assert "connector.billing.profiles" in there
+    assert not there & {"aiohttp", "jinja2", "uvloop", "connector.web", "connector.service.doctor"}
+
+
+def test_help_and_version_load_no_store() -> None:
+    """`connector --help` shows every command and loads none of them."""
+    asked = "import sys\nsys.argv = ['connector', '--help']\nfrom connector.cli import app"
+    there = modules_of(f"{asked}\ntry: app()\nexcept SystemExit: pass")
+    assert "connector.cli.commands" in there
+    assert not there & {"peewee", "aiohttp", "connector.config", "connector.database"}
