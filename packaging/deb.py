@@ -7,6 +7,7 @@ forky). Built again from the same commit on the same Debian it is the same, byte
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -100,6 +101,12 @@ d /etc/{name} :0750 :root :{name} -
 """
 _SYSUSERS = 'u {name} - "Connector for Asterisk" /var/lib/{name}\n'
 
+_COMPLETIONS = {
+    "bash": "bash-completion/completions/connector",
+    "zsh": "zsh/vendor-completions/_connector",
+    "fish": "fish/vendor_completions.d/connector.fish",
+}
+
 
 def version() -> str:
     """The version, which stands in connector/__init__.py and nowhere else."""
@@ -171,7 +178,7 @@ def _is_there(site: Path, line: str) -> bool:
 
 
 def _files(root: Path) -> None:
-    """The command, the units, the folders, the licence."""
+    """The command, its manual page and what shells complete, the units, the folders, the licence."""
     _write(root / "usr/bin/connector", f"#!{HOME}/bin/python -P\nfrom connector.cli import main\n\nmain()\n", 0o755)
     python = root / HOME.relative_to("/") / "bin/python"
     words = {
@@ -191,7 +198,15 @@ def _files(root: Path) -> None:
         _write(root / UNITS.relative_to("/") / name, text)
     _write(root / f"usr/lib/tmpfiles.d/{NAME}.conf", _TMPFILES.format(name=NAME))
     _write(root / f"usr/lib/sysusers.d/{NAME}.conf", _SYSUSERS.format(name=NAME))
-    documents = root / f"usr/share/doc/{NAME}"
+    share = root / "usr/share"
+    page = _run(str(python), "-B", "-P", "-c", "from connector.cli import manual; print(manual.page())")
+    manual = share / "man/man1/connector.1.gz"
+    _write(manual, "")
+    manual.write_bytes(gzip.compress(f"{page}\n".encode(), mtime=0))
+    for shell, place in _COMPLETIONS.items():
+        env = {**os.environ, "_CONNECTOR_COMPLETE": f"source_{shell}"}
+        _write(share / place, _run(str(python), "-B", "-P", str(root / "usr/bin/connector"), env=env) + "\n")
+    documents = share / f"doc/{NAME}"
     _write(documents / "copyright", (PROJECT / "LICENSE").read_text())
     _write(documents / "connector.toml", (PROJECT / "connector/sample-settings.toml").read_text())
     for path in (PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))):

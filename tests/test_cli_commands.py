@@ -11,7 +11,9 @@ import pytest
 import typer
 
 from connector import cli
+from connector.cli import manual
 from connector.cli.commands import PLACES, loaded
+from tests.commands import Command
 
 ALL = {name: place for places in PLACES.values() for name, place in places.items()}
 
@@ -63,3 +65,50 @@ def test_help_and_version_load_no_store() -> None:
     there = modules_of(f"{asked}\ntry: app()\nexcept SystemExit: pass")
     assert "connector.cli.commands" in there
     assert not there & {"peewee", "aiohttp", "connector.config", "connector.database"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("connector prof", ["profile"]),
+        ("connector profile show ", ["office", "warehouse"]),
+        ("connector credit add wa", ["warehouse"]),
+        ("connector cdr list --profile o", ["office"]),
+        ("connector profile suspend x", []),
+        ("connector trunk show ", ["carrier"]),
+        ("connector profile create o", []),
+    ],
+)
+def test_the_shell_completes_names(
+    connector: Command, monkeypatch: pytest.MonkeyPatch, typed: str, offered: list[str]
+) -> None:
+    """Commands, profiles and trunks of the store, also after --config; for a new profile's name nothing is offered."""
+    connector("profile", "create", "warehouse")  # beside "office" and the trunk of the store
+    words = [typed.split(" ")[0], "--config", str(connector.settings), *typed.split(" ")[1:]]
+    monkeypatch.setenv("_CONNECTOR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", " ".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    assert connector().split() == offered
+
+
+def test_without_a_store_nothing_is_offered(
+    connector: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Completion prints no error: there is no place for one in a line that is being typed."""
+    monkeypatch.setenv("_CONNECTOR_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "connector --config /nowhere/connector.toml profile show ")
+    monkeypatch.setenv("COMP_CWORD", "5")
+    assert connector().strip() == ""
+    assert capsys.readouterr().err == ""
+
+
+def test_the_manual_page_has_every_command() -> None:
+    """Each command with the words of its help, as roff that nothing in them can break."""
+    page = manual.page()
+    for name, place in ALL.items():
+        command = loaded(name)
+        for inner in getattr(command, "commands", {"": command}):
+            assert f".SS connector {name} {inner}".strip().replace("-", "\\-") in page, (name, inner, place)
+    assert "\\-\\-channels <int>" in page
+    requests = {line.split()[0] for line in page.splitlines() if line.startswith((".", "'"))}
+    assert requests == {".TH", ".SH", ".SS", ".TP", ".PP", ".B"}

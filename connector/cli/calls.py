@@ -10,6 +10,7 @@ from rich.table import Table
 from connector.billing import calls, history, profiles, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Wanted
+from connector.cli.completing import profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, as_dict, console, now, plain, print_json, print_list, print_many, print_one
 from connector.cli.sip_options import hang_up_all
@@ -45,7 +46,7 @@ def emergency_calls(
 @app.command()
 def why(
     number: Annotated[str, typer.Argument(help="What a phone would dial.")],
-    profile: Annotated[str, typer.Option(help="Whose call it would be.")],
+    profile: Annotated[str, typer.Option(autocompletion=profile_names, help="Whose call it would be.")],
     at: Annotated[str | None, typer.Option(help="When: 2026-12-25T10:00, by the company's clock. Else now.")] = None,
     caller: Annotated[str, typer.Option(help="The number that the PBX would say. Else the profile's own.")] = "",
     as_json: AsJson = False,
@@ -102,7 +103,7 @@ def hang_up(call_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
 @cdr_app.command("list")
 def cdr_list(
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many, the newest first.")] = 50,
-    profile: Annotated[str | None, typer.Option(help="Of this profile.")] = None,
+    profile: Annotated[str | None, typer.Option(autocompletion=profile_names, help="Of this profile.")] = None,
     direction: Annotated[str | None, typer.Option(help="in or out.")] = None,
     ending: Annotated[str | None, typer.Option(help=f"{', '.join(Ending)}.")] = None,
     refusal: Annotated[str | None, typer.Option(help="Refused for this reason: its code.")] = None,

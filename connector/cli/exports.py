@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from connector.billing import exports
+from connector.cli.completing import profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, errors, print_one
 from connector.cli.reports import Month
@@ -27,7 +28,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; it must not be there yet.")],
     month: Month = None,
     everything: Annotated[bool, typer.Option("--all", help="All there ever was, and no month.")] = False,
-    profile: Annotated[str | None, typer.Option(help="Of one profile only.")] = None,
+    profile: Annotated[str | None, typer.Option(autocompletion=profile_names, help="Of one profile only.")] = None,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from connector.billing import credit, ledger, plans, profiles
 from connector.cli import output
+from connector.cli.completing import Profile
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, Key, as_dict, console, key_or_new, now, plain
 from connector.core.money import amount
@@ -88,7 +89,7 @@ def company_prices(
 
 
 @credit_app.command("show")
-def credit_show(profile: str, as_json: AsJson = False) -> None:
+def credit_show(profile: Profile, as_json: AsJson = False) -> None:
     """What a profile has."""
     open_store()
     output.print_one(as_dict(credit.credit(profile, now())), as_json)
@@ -96,7 +97,7 @@ def credit_show(profile: str, as_json: AsJson = False) -> None:
 
 @credit_app.command("add", context_settings=output.NUMBERS)
 def credit_add(
-    profile: str, sum_: Annotated[str, typer.Argument(metavar="AMOUNT")], key: Key = None, as_json: AsJson = False
+    profile: Profile, sum_: Annotated[str, typer.Argument(metavar="AMOUNT")], key: Key = None, as_json: AsJson = False
 ) -> None:
     """Move money from the company's balance to a profile's credit."""
     micros, word = amount(sum_), key_or_new(key)
@@ -106,7 +107,7 @@ def credit_add(
 
 @credit_app.command("take-back", context_settings=output.NUMBERS)
 def credit_take_back(
-    profile: str, sum_: Annotated[str, typer.Argument(metavar="AMOUNT")], key: Key = None, as_json: AsJson = False
+    profile: Profile, sum_: Annotated[str, typer.Argument(metavar="AMOUNT")], key: Key = None, as_json: AsJson = False
 ) -> None:
     """Move free credit back to the company's balance; what calls hold stays."""
     micros, word = amount(sum_), key_or_new(key)
@@ -116,7 +117,7 @@ def credit_take_back(
 
 @credit_app.command("auto-recharge")
 def credit_auto_recharge(
-    profile: str,
+    profile: Profile,
     amount_: Annotated[str | None, typer.Option("--amount", help="How much comes, each time.")] = None,
     threshold: Annotated[str | None, typer.Option(help="It comes when the free credit falls below this.")] = None,
     monthly_limit: Annotated[str | None, typer.Option(help="Never more than this in a calendar month.")] = None,

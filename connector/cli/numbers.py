@@ -10,6 +10,7 @@ import typer
 
 from connector.billing import numbers
 from connector.cli import output
+from connector.cli.completing import Profile, profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, console, now, plain, print_list, print_one, read_file
 from connector.core import numbering
@@ -23,7 +24,9 @@ app = typer.Typer(no_args_is_help=True, help="Numbers: the forms they are dialle
 MOST_BYTES = 20_000_000
 Country = Annotated[str | None, typer.Option(help="Two letters, like GB.")]
 Area = Annotated[str | None, typer.Option(help="The area code, without its 0.")]
-Profile = Annotated[str | None, typer.Option(help="The profile that it is attached to.")]
+AttachedTo = Annotated[
+    str | None, typer.Option("--profile", autocompletion=profile_names, help="The profile that it is attached to.")
+]
 
 
 @app.command("normalise", context_settings=output.NUMBERS)
@@ -74,7 +77,7 @@ def numbers_buy(
     period: Annotated[int, typer.Option(help="Paid for 1, 3 or 12 terms of 30 days at once.")] = 1,
     country: Country = None,
     area: Area = None,
-    profile: Profile = None,
+    profile: AttachedTo = None,
     company: Company = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be charged, and until when.")] = False,
     as_json: AsJson = False,
@@ -90,14 +93,14 @@ def numbers_buy(
 
 
 @app.command("add", context_settings=output.NUMBERS)
-def numbers_add(number: str, profile: Profile = None, company: Company = None, as_json: AsJson = False) -> None:
+def numbers_add(number: str, profile: AttachedTo = None, company: Company = None, as_json: AsJson = False) -> None:
     """A number that the company has by itself: ported, or of a client's provider. It costs nothing here."""
     open_store()
     print_one(as_dict(numbers.add(number, profile, now(), company)), as_json)
 
 
 @app.command("attach", context_settings=output.NUMBERS)
-def numbers_attach(number: str, profile: str, as_json: AsJson = False) -> None:
+def numbers_attach(number: str, profile: Profile, as_json: AsJson = False) -> None:
     """Have its calls go to a profile, from wherever it was."""
     open_store()
     print_one(as_dict(numbers.attach(number, profile)), as_json)

@@ -10,6 +10,7 @@ import typer
 
 from connector.billing import calls, limits, plans, profiles
 from connector.cli import sip_options
+from connector.cli.completing import Profile, profile_names
 from connector.cli.opening import open_store, settings
 from connector.cli.output import AsJson, as_dict, now, print_json, print_list, print_one
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
@@ -50,7 +51,7 @@ def profile_list(as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def profile_show(name: str, as_json: AsJson = False) -> None:
+def profile_show(name: Profile, as_json: AsJson = False) -> None:
     """One profile, by its name or username."""
     open_store()
     print_one(as_dict(profiles.show_profile(name)), as_json)
@@ -115,7 +116,7 @@ def profile_create(
 
 @app.command("rotate")
 def profile_rotate(
-    name: str,
+    name: Profile,
     overlap_hours: Annotated[int, typer.Option(help="How long the old password is good too.")] = 24,
     as_json: AsJson = False,
 ) -> None:
@@ -125,7 +126,7 @@ def profile_rotate(
 
 
 @app.command("rename")
-def profile_rename(name: str, new_name: str, as_json: AsJson = False) -> None:
+def profile_rename(name: Profile, new_name: str, as_json: AsJson = False) -> None:
     """Call it something else; its user name and its password stay."""
     open_store()
     print_one(as_dict(profiles.rename(name, new_name)), as_json)
@@ -134,7 +135,7 @@ def profile_rename(name: str, new_name: str, as_json: AsJson = False) -> None:
 @app.command("change")
 @with_sip_options
 def profile_change(
-    name: str,
+    name: Profile,
     said: dict[str, Any],
     address: Annotated[str | None, typer.Option(help="Where its PBX calls from.")] = None,
     port: Annotated[int | None, typer.Option(help="And its UDP port.")] = None,
@@ -167,7 +168,7 @@ def profile_change(
 
 @app.command("caller-id")
 def profile_caller_id(
-    name: str,
+    name: Profile,
     policy: Annotated[str | None, typer.Option(help="none; fixed: always the number; pass: what the PBX says.")] = None,
     number: Annotated[str | None, typer.Option(help="The main number; '' for the first that it has.")] = None,
     foreign: Annotated[str | None, typer.Option(help="Others' numbers: replace, or refuse the call.")] = None,
@@ -185,7 +186,7 @@ def profile_caller_id(
 
 @app.command("connect")
 def profile_connect(
-    name: str,
+    name: Profile,
     form: Annotated[str, typer.Option("--for", help="asterisk, freepbx or generic.")] = "generic",
     as_json: AsJson = False,
 ) -> None:
@@ -206,11 +207,13 @@ def profile_connect(
     print_one(dict(connect.freepbx(page) if form == "freepbx" else connect.table(page)), as_json)
 
 
-add_state_commands(app, profiles.set_state, "No new calls, but for emergencies; calls that are up go on.")
+add_state_commands(
+    app, profiles.set_state, "No new calls, but for emergencies; calls that are up go on.", profile_names
+)
 
 
 @app.command("hang-up")
-def profile_hang_up(name: str) -> None:
+def profile_hang_up(name: Profile) -> None:
     """End every call of the profile, on this node."""
     open_store()
     wanted = profiles.show_profile(name).username
@@ -219,7 +222,7 @@ def profile_hang_up(name: str) -> None:
 
 @app.command("delete")
 def profile_delete(
-    name: str,
+    name: Profile,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -236,7 +239,7 @@ def profile_delete(
 
 @app.command("limits")
 def profile_limits(
-    name: str,
+    name: Profile,
     price_per_minute: Annotated[str | None, typer.Option(help="Highest price per minute; 'none' for no limit.")] = None,
     per_call: Annotated[str | None, typer.Option(help="Most for one call.")] = None,
     per_day: Annotated[str | None, typer.Option(help="Most in any 24 hours.")] = None,
@@ -272,7 +275,7 @@ def profile_limits(
 
 @app.command("service-numbers")
 def profile_service_numbers(
-    name: str,
+    name: Profile,
     allow: Annotated[str | None, typer.Option(help="A short number that it may call, like 101.")] = None,
     title: Annotated[str, typer.Option(help="What is called there, like Police.")] = "",
     fee: Annotated[str, typer.Option(help="Price of a call that is answered.")] = "0",

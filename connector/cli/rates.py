@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.billing import decks, trials
+from connector.cli.completing import profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, console, now, print_list, print_many, print_one, read_file
 from connector.core.times import iso
@@ -89,7 +90,10 @@ def rates_list(company: Company = None, as_json: AsJson = False) -> None:
 def rates_price(
     number: str,
     ms: Annotated[int, typer.Option(help="How long the call would talk, in milliseconds.")],
-    profile: Annotated[str | None, typer.Option(help="Whose call it would be: its bundles and limits count.")] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(autocompletion=profile_names, help="Whose call it would be: its bundles and limits count."),
+    ] = None,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from connector.billing import reports
 from connector.billing.reports import MonthReport, Statement
+from connector.cli.completing import profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, console, now, print_json, print_many, print_one
 from connector.core.formats import shown
@@ -30,7 +31,9 @@ def months(company: Company = None, as_json: AsJson = False) -> None:
 @app.command("calls")
 def month_of_calls(
     month: Month = None,
-    profile: Annotated[str | None, typer.Option(help="Of one profile only, with its channels by day.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(autocompletion=profile_names, help="Of one profile only, with its channels by day.")
+    ] = None,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from connector.billing import trials
+from connector.cli.completing import Profile, profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import (
     AsJson,
@@ -69,7 +70,7 @@ def route_test(called: str, at: At = None, as_json: AsJson = False) -> None:
 @account_app.command("create")
 def account_create(
     name: str,
-    profile: Annotated[str | None, typer.Option(help="Where it is attached.")] = None,
+    profile: Annotated[str | None, typer.Option(autocompletion=profile_names, help="Where it is attached.")] = None,
     extension: Annotated[str | None, typer.Option(help="The phone of the PBX that it rings.")] = None,
     forward: Annotated[
         str | None, typer.Option(help="Then, if unanswered: 'voicemail 101', 'account sales', 'extension 102'.")
@@ -87,7 +88,7 @@ def account_create(
 @account_app.command("attach")
 def account_attach(
     name: str,
-    profile: str,
+    profile: Profile,
     move: Annotated[bool, typer.Option("--move", help="Even if it is attached to another.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -97,14 +97,18 @@ def _value(name: str, value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip())
 
 
-def add_state_commands(app: typer.Typer, set_state: Callable[[str, str], Any], suspended: str) -> None:
-    """`suspend`, `drain` and `resume`, for whatever can be closed; `suspended`: what the first means, in words."""
+def add_state_commands(
+    app: typer.Typer, set_state: Callable[[str, str], Any], suspended: str, names: Callable[..., list[str]]
+) -> None:
+    """`suspend`, `drain` and `resume`, for what can be closed. `suspended`: what the first means, in words; `names`:
+    what the shell offers.
+    """
 
     def add(command: str, state: str, words: str) -> None:
         """One of them."""
 
         @app.command(command, help=words)
-        def said(name: str, as_json: AsJson = False) -> None:
+        def said(name: str = typer.Argument(autocompletion=names), as_json: AsJson = False) -> None:
             """Set it, and show what it is now."""
             open_store()
             print_one(as_dict(set_state(name, state)), as_json)

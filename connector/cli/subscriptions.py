@@ -9,6 +9,7 @@ import typer
 
 from connector.billing import plans, traffic
 from connector.cli import output
+from connector.cli.completing import Profile, profile_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, as_dict, console, now, print_one
 from connector.core import advice
@@ -26,7 +27,7 @@ Bundles = Annotated[int | None, typer.Option(help="US minute bundles with them."
 
 
 @channels_app.command("buy", context_settings=output.NUMBERS)
-def channels_buy(profile: str, channels: int, bundles: Bundles = None, as_json: AsJson = False) -> None:
+def channels_buy(profile: Profile, channels: int, bundles: Bundles = None, as_json: AsJson = False) -> None:
     """Buy channels for 30 days from now; they renew by themselves. The company's balance pays."""
     open_store()
     print_one(as_dict(plans.buy(profile, channels, bundles or 0, now())), as_json)
@@ -34,7 +35,7 @@ def channels_buy(profile: str, channels: int, bundles: Bundles = None, as_json: 
 
 @channels_app.command("change", context_settings=output.NUMBERS)
 def channels_change(
-    profile: str, channels: int, bundles: Bundles = None, dry_run: DryRun = False, as_json: AsJson = False
+    profile: Profile, channels: int, bundles: Bundles = None, dry_run: DryRun = False, as_json: AsJson = False
 ) -> None:
     """End the term, get its unused share back, and begin a new one with so many channels; once a day."""
     open_store()
@@ -43,7 +44,7 @@ def channels_change(
 
 @channels_app.command("cancel")
 def channels_cancel(
-    profile: str,
+    profile: Profile,
     yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -56,7 +57,7 @@ def channels_cancel(
 
 
 @channels_app.command("show")
-def channels_show(profile: str, as_json: AsJson = False) -> None:
+def channels_show(profile: Profile, as_json: AsJson = False) -> None:
     """What a profile has bought, and when it renews."""
     open_store()
     print_one(as_dict(plans.show(profile)), as_json)
@@ -67,7 +68,9 @@ def channels_advise(
     employees: Annotated[int | None, typer.Option(help="By a table, for an ordinary office.")] = None,
     erlangs: Annotated[str | None, typer.Option(help="By Erlang B: the traffic in the busiest hour.")] = None,
     blocking: Annotated[str, typer.Option(help="The share of calls that may find no channel.")] = "0.01",
-    profile: Annotated[str | None, typer.Option(help="By the calls that a profile has had.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(autocompletion=profile_names, help="By the calls that a profile has had.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """How many channels are needed."""
@@ -85,7 +88,7 @@ def channels_advise(
 
 
 @channels_app.command("mix")
-def channels_mix(profile: str, as_json: AsJson = False) -> None:
+def channels_mix(profile: Profile, as_json: AsJson = False) -> None:
     """The cheapest mix of channels and bundles for the calls that a profile made in the last 30 days."""
     open_store()
     found = traffic.cheapest(profile, advice.USUAL_BLOCKING, now())
@@ -109,7 +112,7 @@ def _sums(mix: Mix) -> tuple[int, int, int]:
 
 
 @bundles_app.command("buy", context_settings=output.NUMBERS)
-def bundles_buy(profile: str, bundles: int, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+def bundles_buy(profile: Profile, bundles: int, dry_run: DryRun = False, as_json: AsJson = False) -> None:
     """Have so many bundles from now on: a new term begins, with the same channels; once a day."""
     open_store()
     print_one(as_dict(plans.change(profile, None, bundles, now(), dry_run=dry_run)), as_json)
@@ -119,7 +122,7 @@ bundles_app.command("change", help="The same: have so many bundles from now on, 
 
 
 @bundles_app.command("show")
-def bundles_show(profile: str, as_json: AsJson = False) -> None:
+def bundles_show(profile: Profile, as_json: AsJson = False) -> None:
     """How many bundles a profile has, and the seconds that are left of them."""
     channels_show(profile, as_json)
 

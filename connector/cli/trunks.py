@@ -9,6 +9,7 @@ import typer
 
 from connector.billing import calls, profiles
 from connector.cli import sip_options
+from connector.cli.completing import Trunk, trunk_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, now, print_json, print_list, print_many, print_one
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
@@ -109,7 +110,7 @@ def _status() -> Iterator[dict[str, Any]]:
             }
 
 
-def _endpoint(name: str) -> str:
+def _endpoint(name: Trunk) -> str:
     try:
         return endpoint_of(trunks.show_trunk(name).name)
     except NotFound:
@@ -142,7 +143,7 @@ def trunk_list(as_json: AsJson = False) -> None:
 
 
 @app.command("show")
-def trunk_show(name: str, as_json: AsJson = False) -> None:
+def trunk_show(name: Trunk, as_json: AsJson = False) -> None:
     """One trunk; a client profile's by the profile's name."""
     open_store()
     print_one(as_dict(trunks.show_trunk(name)), as_json)
@@ -187,7 +188,7 @@ def trunk_create(
 @app.command("change")
 @with_sip_options
 def trunk_change(
-    name: str,
+    name: Trunk,
     said: dict[str, Any],
     address: Address = None,
     port: Port = None,
@@ -219,7 +220,9 @@ def trunk_change(
 
 
 @app.command("remove")
-def trunk_remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False) -> None:
+def trunk_remove(
+    name: Trunk, yes: Annotated[bool, typer.Option("--yes", help="Do it without asking.")] = False
+) -> None:
     """Take a carrier out for good; its calls stay in the records. Calls that are up go on."""
     open_store()
     if not yes:
@@ -227,11 +230,13 @@ def trunk_remove(name: str, yes: Annotated[bool, typer.Option("--yes", help="Do 
     trunks.remove(name)
 
 
-add_state_commands(app, trunks.set_state, "No new calls, and Asterisk does not know it; calls that are up go on.")
+add_state_commands(
+    app, trunks.set_state, "No new calls, and Asterisk does not know it; calls that are up go on.", trunk_names
+)
 
 
 @app.command("hang-up")
-def trunk_hang_up(name: str) -> None:
+def trunk_hang_up(name: Trunk) -> None:
     """End every call by way of it, on this node."""
     open_store()
     wanted = trunks.show_trunk(name).name

@@ -65,6 +65,7 @@ def test_it_is_installed_beside_debians_asterisk(machine: Machine, packages: lis
     stat = machine.do("stat -c '%U:%G %a' /var/lib/asterisk-connector /etc/asterisk-connector").split("\n")
     assert stat[:2] == ["asterisk-connector:asterisk-connector 750", "root:asterisk-connector 750"]
     assert __version__ in machine.do("cd /tmp && connector --version")
+    assert "profile create" in machine.do("gunzip -c /usr/share/man/man1/connector.1.gz")
     assert machine.do("find /etc/systemd/system /etc/init.d -name 'asterisk-connector*' || true") == ""
     assert machine.do("dpkg --verify asterisk-connector") == ""
 
@@ -79,6 +80,9 @@ def test_it_serves_and_doctor_finds_nothing_wrong(machine: Machine, secrets: dic
     assert machine.do("ls /etc/systemd/system | grep -c asterisk-connector || true").strip() == "0"
     assert START in made["next"]
     assert not any("serve" in line or "systemctl" in line for line in made["next"])
+    begun = "COMP_WORDS=(connector profile show ''); COMP_CWORD=3; _connector_completion connector"
+    completions = "/usr/share/bash-completion/completions/connector"
+    assert machine.do(f'bash -c ". {completions}; {begun}; echo \\${{COMPREPLY[*]}}"').strip() == "office"
     assert machine.do("find /var/lib/asterisk-connector -user root").strip() == ""
     machine.do("service asterisk start")
     machine.do(START)
