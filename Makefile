@@ -1,5 +1,8 @@
 # Everything a person or a machine starts here. `make run` and `make test` set up what they need.
 
+# Without bytecode each process that is started would compile what it imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
 PORT_BASE ?= 15060
 SECONDS ?= 600
 PY := .venv/bin/python

@@ -16,6 +16,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -66,7 +67,8 @@ Instant = Annotated[str, Field(max_length=40, examples=["2026-12-25T10:00:00Z"])
 class Shape(BaseModel):
     """Base of what is sent: what is not documented is refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Validators are made when they are needed first: so the process begins faster.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Nothing(Shape):
@@ -187,8 +189,13 @@ class Endpoint:
     after: Callable[[Any, Any], Awaitable[None]] | None
     body: type[BaseModel] | None
     query: type[BaseModel]
-    answer: TypeAdapter[Any] | None
+    answers: Any
     downloads: bool
+
+    @cached_property
+    def answer(self) -> TypeAdapter[Any] | None:
+        """What makes JSON of what the function gave; None if it gives nothing, or a file."""
+        return None if self.downloads or self.answers is type(None) else TypeAdapter(self.answers)
 
     @property
     def name(self) -> str:
@@ -262,7 +269,7 @@ class Endpoints:
             """The function as it was; from now on it can be asked for."""
             hints = get_type_hints(function, include_extras=True)
             of_company = more.pop("of_company", False)
-            answer = hints.pop("return")
+            answers = hints.pop("return")
             self.all.append(
                 Endpoint(
                     method=method,
@@ -278,8 +285,8 @@ class Endpoints:
                     after=more.pop("after", None),
                     body=hints.get("body"),
                     query=hints.get("query") or (OfCompany if of_company else Nothing),
-                    answer=None if answer in (type(None), Download) else TypeAdapter(answer),
-                    downloads=answer is Download,
+                    answers=answers,
+                    downloads=answers is Download,
                 )
             )
             assert not more, more

@@ -124,7 +124,7 @@ def allowed(ask: Ask, *actions: tuple[str, str, str]) -> list[Line]:
 class Form(BaseModel):
     """A form. Its fields are texts, as browsers send them."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
