@@ -276,9 +276,14 @@ class WebhookSettings(_Section):
 class PaymentSettings(_Section):
     """`instructions`: how companies pay, such as the bank account, in lines; shown on the page Add money with the
     company's payment reference.
+
+    `hook_secret`: what a payment gateway signs its posts with (docs/payments.md); without it there is no address to
+    post to. `provider`: what the gateway is called in the ledger.
     """
 
     instructions: Annotated[str, Field(max_length=2_000)] = ""
+    hook_secret: Annotated[Secret, Field(min_length=24, max_length=200)] | None = None
+    provider: Name = "gateway"
 
     @field_validator("instructions")
     @classmethod

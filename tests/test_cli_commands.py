@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from importlib import import_module
@@ -84,7 +85,7 @@ def test_the_shell_completes_names(
 ) -> None:
     """Commands, profiles and trunks of the store, also after --config; for a new profile's name nothing is offered."""
     connector("profile", "create", "warehouse")  # beside "office" and the trunk of the store
-    words = [typed.split(" ")[0], "--config", str(connector.settings), *typed.split(" ")[1:]]
+    words = [typed.split(" ")[0], "--config", shlex.quote(str(connector.settings)), *typed.split(" ")[1:]]
     monkeypatch.setenv("_CONNECTOR_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", " ".join(words))
     monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))

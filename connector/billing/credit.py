@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import ledger
-from connector.core import payments, times
+from connector.billing import ledger, payments
+from connector.core import times
 from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.ledger import company_account, moved, profile_account
-from connector.core.money import payable
+from connector.core.payments import reference as reference_of
 from connector.database import reference
 from connector.database.audit import audited
 from connector.database.models import Company, Recharge
@@ -57,25 +57,14 @@ def top_up(
     """
     with writing():
         row = company_row(company)
-        payable(micros, row.currency)
-        about = "money from outside"
-        if reference:
-            if payments.company_of(reference) != row.id:
-                raise BadInput("The payment reference belongs to another company.")
-            about = f"payment {payments.spaced(payments.reference(row.id))}"
-        if received_on:
-            if times.checked_day(received_on) > times.local_day(now, row.time_zone):
-                raise BadInput(f"{received_on} is still to come.")
-            about += f", received on {received_on}"
-        outside, balance = company_account(row.id, "outside"), company_account(row.id, "balance")
-        ledger.post(row.id, f"top-up:{key}", "top-up", now, moved(micros, outside, balance), about)
+        payments.record(row, micros, key, now, reference, received_on)
         return _balance(row)
 
 
 def payment_reference(company: str | None = None) -> str:
     """The reference of a company's bank transfers: ISO 11649."""
     with reading():
-        return payments.reference(company_row(company).id)
+        return reference_of(company_row(company).id)
 
 
 def balance(company: str | None = None) -> Balance:
@@ -102,7 +91,8 @@ def take_back(profile: str, micros: int, key: str, now: int) -> Credit:
         row = open_profile_row(profile)
         source, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
         about = f"credit taken back from {row.name}"
-        ledger.post(row.company_id, f"take-back:{key}", "take-back", now, moved(micros, source, target), about)
+        if ledger.post(row.company_id, f"take-back:{key}", "take-back", now, moved(micros, source, target), about):
+            payments.collect(row.company_id, f"take-back:{key}", now)
         return _credit(row, now)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from connector.billing import ledger
+from connector.billing import ledger, payments
 from connector.core import plans as core
 from connector.core import steps, times
 from connector.core.access import Scope
@@ -265,6 +265,7 @@ def delete_profile(profile: str, now: int) -> Deleted:
         left = ledger.balances([credit])[credit]
         about = f"{row.name} was deleted"
         ledger.post(row.company_id, f"profile:{row.id}:delete", "delete", now, moved(left, credit, target), about)
+        payments.collect(row.company_id, f"profile:{row.id}:delete", now)
         numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
         for called in ("number", "inbound_account"):
             run(f"UPDATE {called} SET profile_id = NULL WHERE profile_id = ?", row.id)

@@ -161,9 +161,9 @@ class CreditLine:
 class Statement:
     """A company's money over a month: what there was, what came, what went, what there is; in micros.
 
-    `opening` + `topped_up` + `refunds` - `channels` - `numbers` - `calls` = `closing`: the ledger's own figures, held
-    money included. `calls` are those of CDRs; were they not what the ledger charged, it would not add up. `ended`: the
-    month is over. `head`: the hash of the ledger's last entry in it.
+    `opening` + `topped_up` + `refunds` - `taken_back` - `channels` - `numbers` - `calls` = `closing`: the ledger's own
+    figures, held money included. `calls` are those of CDRs; were they not what the ledger charged, it would not add
+    up. `ended`: the month is over. `head`: the hash of the ledger's last entry in it.
     """
 
     company: str
@@ -176,6 +176,7 @@ class Statement:
     opening_micros: int
     topped_up_micros: int
     refunds_micros: int
+    taken_back_micros: int
     channels_micros: int
     numbers_micros: int
     calls_micros: int
@@ -192,7 +193,7 @@ class Statement:
     @property
     def off_micros(self) -> int:
         """By how much it does not add up; 0 if it does."""
-        came = self.opening_micros + self.topped_up_micros + self.refunds_micros
+        came = self.opening_micros + self.topped_up_micros + self.refunds_micros - self.taken_back_micros
         return came - self.channels_micros - self.numbers_micros - self.calls_micros - self.closing_micros
 
 
@@ -247,6 +248,7 @@ def statement(company: str | None, which: str | None, now: int) -> Statement:
             _total(opening),
             came.get("top-up", 0),
             came.get("refund", 0),
+            went.get("reversal", 0),
             went.get("subscription", 0),
             went.get("number fee", 0),
             sum(price for _, price in calls),

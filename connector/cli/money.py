@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import credit, ledger, plans, profiles
+from connector.billing import credit, ledger, payments, plans, profiles
 from connector.cli import output
 from connector.cli.completing import Profile
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, Key, as_dict, console, key_or_new, now, plain
+from connector.core.formats import shown
 from connector.core.money import amount
+from connector.core.paging import every
 from connector.core.times import iso
 from connector.errors import BadInput
 from connector.notices import notices
@@ -72,6 +74,48 @@ def company_topup(
     open_store()
     made = credit.top_up(micros, word, now(), company, reference=reference, received_on=received_on)
     output.print_one(as_dict(made), as_json)
+
+
+@company_app.command("payments")
+def company_payments(company: Company = None, as_json: AsJson = False) -> None:
+    """The payments of a company, newest first: those on their way too."""
+    open_store()
+    output.print_list(
+        every(lambda wanted: payments.page_of(company, wanted), "i"),
+        as_json,
+        "Payments",
+        ("ID", "Noted", "Amount", "State", "Taken back", "By", "Number there"),
+        lambda each: (
+            str(each.id),
+            iso(each.noted_at) or "",
+            shown(each.amount_micros, each.currency),
+            each.state,
+            _taken_back(each),
+            each.provider,
+            each.number,
+        ),
+        "No payment yet: 'connector company topup AMOUNT' records one.",
+        may_shrink=("Number there",),
+    )
+
+
+def _taken_back(each: payments.PaymentView) -> str:
+    done, owed = (shown(micros, each.currency) for micros in (each.taken_back_micros, each.owed_micros))
+    return f"{done}, {owed} owed" if each.owed_micros else done if each.taken_back_micros else ""
+
+
+@company_app.command("reverse", context_settings=output.NUMBERS)
+def company_reverse(
+    payment: Annotated[int, typer.Argument(metavar="ID", help="Which, by 'connector company payments'.")],
+    why: Annotated[str, typer.Option(help="Why it is taken back.")],
+    sum_: Annotated[str | None, typer.Argument(metavar="AMOUNT", help="A part of it; else all that is left.")] = None,
+    key: Key = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take back a payment. What the balance does not have is owed, and is taken from the next money that comes in."""
+    micros, word = None if sum_ is None else amount(sum_), key_or_new(key)
+    open_store()
+    output.print_one(as_dict(payments.reverse(payment, micros, why, word, now())), as_json)
 
 
 @company_app.command("prices")

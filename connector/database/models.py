@@ -465,6 +465,50 @@ class Posting(Table):
         indexes = ((("entry", "account"), True),)
 
 
+class Payment(Table):
+    """A payment of a company, by its provider and the number that it has there; `recorded`: by a person, who said so.
+
+    Of what was received, `taken_back_micros` left the balance again, and `owed_micros` leaves it when money comes in.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    provider = TextField()
+    number = TextField()
+    state = TextField(constraints=[Check("state IN ('announced', 'received', 'failed')")])
+    amount_micros = BigIntegerField(constraints=[Check("amount_micros > 0")])
+    taken_back_micros = BigIntegerField(constraints=[SQL("DEFAULT 0"), Check("taken_back_micros >= 0")])
+    owed_micros = BigIntegerField(constraints=[SQL("DEFAULT 0"), Check("owed_micros >= 0")])
+    reference = TextField(constraints=[SQL("DEFAULT ''")])
+    received_on = TextField(constraints=[SQL("DEFAULT ''")])
+    why = TextField(constraints=[SQL("DEFAULT ''")])
+    noted_at = BigIntegerField()
+    changed_at = BigIntegerField()
+
+    class Meta:
+        constraints = (Check("taken_back_micros + owed_micros <= amount_micros"),)
+        indexes = (
+            (("provider", "number"), True),
+            SQL("CREATE INDEX payment_owed ON payment (company_id) WHERE owed_micros > 0"),
+        )
+
+
+class PaymentEvent(Table):
+    """What a provider or a person said of a payment, by the event's own number: told again, it changes nothing."""
+
+    id = AutoField()
+    payment = ForeignKeyField(Payment)
+    event = TextField()
+    kind = TextField()
+    amount_micros = BigIntegerField()
+    at = BigIntegerField()
+    why = TextField(constraints=[SQL("DEFAULT ''")])
+
+    class Meta:
+        indexes = ((("payment", "event"), True),)
+
+
 class Closing(Table):
     """A month of a company's ledger, closed: its last entry, and every balance then. Nothing is entered before it."""
 
@@ -837,7 +881,8 @@ class Delivery(Table):
 
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
-    PriceList, Account, Entry, Posting, Closing, Deck, Limits, PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
+    PriceList, Account, Entry, Posting, Payment, PaymentEvent, Closing, Deck, Limits,
+    PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
     Charge,
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,
     EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,

@@ -102,7 +102,7 @@ async def _serve(settings: Settings) -> None:
         how_to_pay = settings.payments.instructions
         place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay)
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
-        site = make_app(settings.web, gate, world, clock)
+        site = make_app(settings.web, gate, world, clock, settings.payments)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
         await listening(listener.start(), "the web server")
         terms, calls_for_help = Terms(writer, clock), EmergencyCalls(settings, writer, clock)

@@ -13,8 +13,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import functools
-import hashlib
-import hmac
 import ipaddress
 import json
 import logging
@@ -33,6 +31,7 @@ from yarl import URL
 from connector.billing import alerts
 from connector.clock import Clock
 from connector.config import MailSettings
+from connector.core import signatures
 from connector.core.alerts import KINDS
 from connector.core.times import iso
 from connector.database import vault
@@ -190,7 +189,7 @@ class Sender:
             "Connector-Delivery": str(due.id),
         }
         try:
-            headers["Connector-Signature"] = signature(vault.unseal(due.sealed), body, self._clock.now_ms())
+            headers["Connector-Signature"] = signatures.made(vault.unseal(due.sealed), body, self._clock.now_ms())
             async with session.post(URL(due.url), data=body, headers=headers, allow_redirects=False) as answer:
                 if not 200 <= answer.status < 300:
                     raise NotSent(f"it answered {answer.status}")
@@ -227,13 +226,6 @@ async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
         except Exception:  # calls go on without it
             log.exception("notices wait: a defect of the connector")
         await asyncio.sleep(EVERY_S)
-
-
-def signature(secret: str, body: bytes, now: int) -> str:
-    """What a post is signed with: its time in seconds, and the HMAC-SHA256 of both in hexadecimal."""
-    at = str(now // 1000)
-    made = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={made}"
 
 
 def letter(due: Due, sender: str, url: str) -> EmailMessage:

@@ -49,6 +49,7 @@ _KINDS = {
     "export": "export",
     "webhook": "webhook",
     "button": "call button",
+    "payment": "payment",
 }
 
 

@@ -23,10 +23,12 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.billing import calls, credit, decks, history, ledger, limits, plans, profiles
+from connector.billing import calls, credit, decks, history, ledger, limits, payments, plans, profiles
+from connector.billing.payments import Told
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.money import MICROS
+from connector.core.paging import Turn
 from connector.core.plans import DAY_MS
 from connector.database.postgresql import SharedStore
 from connector.database.sqlite import FileStore
@@ -114,6 +116,24 @@ class Company(RuleBasedStateMachine):
         coins = max(10_000, micros // 10_000 * 10_000)  # money comes in whole pence
         self.tried(credit.top_up, coins, key, self.now)
 
+    @rule(
+        kind=st.sampled_from(["announced", "received", "failed", "taken back"]),
+        number=st.integers(1, 3),
+        event=st.sampled_from("uvwxyz"),
+        units=st.integers(1, 60),
+    )
+    def gateway(self, kind: str, number: int, event: str, units: int) -> None:
+        """A gateway tells of a payment, in any order, twice."""
+        told, micros = Told("gateway", event, f"pay_{number}"), units * MICROS
+        for _ in range(2):
+            if kind in ("announced", "received"):
+                tell = payments.announced if kind == "announced" else payments.received
+                self.tried(tell, told, credit.payment_reference(), micros, "GBP", self.now)
+            elif kind == "failed":
+                self.tried(payments.failed, told, "no", self.now)
+            else:
+                self.tried(payments.taken_back, told, micros, "refund", self.now)
+
     @rule(name=profile_names, micros=sums, key=st.sampled_from("abcdef"), back=st.booleans())
     def allocate(self, name: str, micros: int, key: str, back: bool) -> None:
         """Credit is given and taken back."""
@@ -157,6 +177,10 @@ class Company(RuleBasedStateMachine):
     def adds_up(self) -> None:
         """Every balance is its postings', nothing is negative, what is held is what the live calls hold."""
         assert ledger.verify().problems == []
+        seen = payments.page_of(None, Turn(limit=100)).items
+        came = sum(each.amount_micros - each.taken_back_micros for each in seen if each.state == "received")
+        assert ledger.accounts()["company:1:outside"] == -came
+        assert payments.owed(None) == sum(each.owed_micros for each in seen)
 
     def teardown(self) -> None:
         """Every call ends: nothing is held any more, and each call offered has one CDR."""

@@ -234,6 +234,8 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "payment_event",
+    "payment",
     "reference_version",
     "service_number",
     "button",

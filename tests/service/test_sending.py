@@ -20,6 +20,7 @@ from aiosmtpd.handlers import Message as MessageHandler
 from connector.billing import alerts, calls, credit, plans, profiles
 from connector.billing.profiles import Credentials
 from connector.config import MailSettings
+from connector.core import signatures
 from connector.core.access import EVERYTHING
 from connector.core.alerts import KINDS, MOST_TRIES, again_in_ms
 from connector.core.calls import Attempt, Direction
@@ -32,7 +33,7 @@ from connector.errors import BadInput
 from connector.notices import notices, webhooks
 from connector.people import users
 from connector.routing import reachability
-from connector.service.sending import Sender, letter, signature
+from connector.service.sending import Sender, letter
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer
 from tests.commands import Command
@@ -195,7 +196,7 @@ async def test_a_post_is_signed_and_tried_until_it_arrives(
     headers, body = hook.got[-1]
     at = headers["Connector-Signature"].partition(",")[0].removeprefix("t=")
     good = hmac.new(made.secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    assert headers["Connector-Signature"] == f"t={at},v1={good}" == signature(made.secret, body, clock.now)
+    assert headers["Connector-Signature"] == f"t={at},v1={good}" == signatures.made(made.secret, body, clock.now)
     assert json.loads(body)["text"] == '<b>"It\'s" down</b>'
     assert json.loads(body)["at"] == "2026-11-18T11:06:40.000Z"
 

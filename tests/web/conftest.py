@@ -13,13 +13,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
-from connector.billing import calls, credit, exports, numbers, profiles
+from connector.billing import calls, credit, exports, numbers, payments, profiles
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
-from connector.config import SipSettings, WebSettings
+from connector.config import PaymentSettings, SipSettings, WebSettings
 from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
+from connector.core.paging import Turn
 from connector.database.sqlite import FileStore
 from connector.errors import AriUnavailable
 from connector.notices import webhooks
@@ -129,6 +130,9 @@ def town(office: Credentials) -> Town:
     other["button"] = str(buttons.create("sitio", "ventas", 2, NOW, "Other").id)
     things["webhook"] = str(webhooks.create("https://example.com/notices", NOW, "Acme").webhook.id)
     other["webhook"] = str(webhooks.create("https://example.com/others", NOW, "Other").webhook.id)
+    for company, mine in (("Acme", things), ("Other", other)):
+        credit.top_up(MICROS, f"payment of {company}", NOW, company)
+        mine["payment"] = str(payments.page_of(company, Turn()).items[0].id)
     return Town(made, things, {**other, "account": "ventas", "trunk": "far"})
 
 
@@ -151,8 +155,14 @@ class Server(TestServer):
 
 
 @pytest.fixture
+def paid() -> PaymentSettings:
+    """No payment gateway is known."""
+    return PaymentSettings()
+
+
+@pytest.fixture
 def make_client(
-    store: FileStore, town: Town, clock: FixedClock, tmp_path: Path
+    store: FileStore, town: Town, clock: FixedClock, tmp_path: Path, paid: PaymentSettings
 ) -> Iterator[Callable[[], TestClient[Any, Any]]]:
     """What makes a client of the application."""
     writer, readers, files = Writer(), Readers(), Readers(1)
@@ -183,7 +193,7 @@ def make_client(
         guard = Guard(SETTINGS, writer, readers, clock)
         place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder)
         world = World(writer, readers, files, guard, place, hang_up, sound, press)
-        return TestClient(Server(make_app(SETTINGS, town.gate, world, clock)))
+        return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid)))
 
     yield made
     calls.ended_unseen(calls.live()[0], None, NOW) if calls.live() else None

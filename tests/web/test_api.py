@@ -54,6 +54,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_button": {"name": "new", "account": "sales"},
     "change_button": {"most": 3},
     "create_webhook": {"url": "https://example.com/notices"},
+    "reverse_payment": {"why": "recorded twice"},
     "ask_export": {"kind": "calls"},
     "ask_profile_export": {"kind": "calls"},
 }
@@ -86,6 +87,12 @@ async def test_nobody_gets_anything_without_a_token(client: Client, town: Town) 
     for endpoint, token in itertools.product(ENDPOINTS, (None, "conn_wrong", "")):
         status, said = await ask(client, endpoint, token, town.things)
         assert (status, said["code"]) == (401, "not_signed_in"), endpoint.name
+
+
+async def test_without_a_gateway_nothing_can_be_posted(client: Client, town: Town) -> None:
+    """There is no address for its events where the settings have no secret of it."""
+    async with client.post("/api/v1/hooks/payments", data=b"{}") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
 
 
 async def test_a_role_gets_what_it_may_and_no_more(client: Client, town: Town) -> None:

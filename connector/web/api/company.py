@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import credit, decks, plans, profiles, trials
+from connector.billing import credit, decks, payments, plans, profiles, trials
 from connector.billing.credit import Balance
 from connector.billing.decks import DeckView, ReadDeck
+from connector.billing.payments import PaymentView
 from connector.billing.plans import Prices
 from connector.billing.profiles import CompanyView
 from connector.billing.trials import PriceView
@@ -18,7 +19,7 @@ from connector.errors import BadInput
 from connector.notices import notices
 from connector.notices.notices import NoticeView
 from connector.web.api.money import Sum
-from connector.web.endpoint import Ask, Endpoints, MicrosOrNone, OfCompany, Paged, Shape, Word
+from connector.web.endpoint import Ask, Endpoints, Micros, MicrosOrNone, OfCompany, Paged, Shape, Word
 
 api = Endpoints("Company")
 
@@ -47,6 +48,13 @@ class Payment(Sum):
 
     reference: Annotated[str, Field(max_length=40, examples=["RF56C000001"])] = ""
     received_on: Annotated[str, Field(max_length=10, examples=["2026-11-30"])] = ""
+
+
+class Reversal(Shape):
+    """A payment that is taken back: all that is left of it, or a part; and why."""
+
+    amount_micros: Micros | None = None
+    why: Word
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,20 @@ def top_up(ask: Ask, body: Payment) -> Balance:
     """Record a payment that came in."""
     given = {"reference": body.reference, "received_on": body.received_on}
     return credit.top_up(body.amount_micros, ask.key, ask.now, ask.company, **given)
+
+
+@api.get("/payments", "money.read", of_company=True)
+def list_payments(ask: Ask, query: Paged) -> Page[PaymentView]:
+    """The company's payments, newest first: those on their way too."""
+    return payments.page_of(ask.company, turn(query.cursor, query.limit, "i"))
+
+
+@api.post("/payments/{payment}/reverse", "money.bring", once=True)
+def reverse_payment(ask: Ask, body: Reversal) -> PaymentView:
+    """Take back a payment, or a part of it. What the balance does not have is owed, and is taken from the next money
+    that comes in.
+    """
+    return payments.reverse(ask.number("payment"), body.amount_micros, body.why, ask.key, ask.now)
 
 
 @api.get("/payment-reference", "money.read", of_company=True)

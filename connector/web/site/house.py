@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import credit, decks, ledger, plans, profiles, reports
+from connector.billing import credit, decks, ledger, payments, plans, profiles, reports
 from connector.billing.credit import Balance
-from connector.core import money, payments, times
+from connector.billing.payments import PaymentView
+from connector.core import money, times
+from connector.core import payments as references
 from connector.core.formats import shown
 from connector.core.ledger import asset
-from connector.core.paging import turn
+from connector.core.paging import Turn, turn
 from connector.web.endpoint import Ask
 from connector.web.render import dated, when
 from connector.web.site.frame import (
@@ -34,6 +36,7 @@ MOST_LINES = 15
 # What the ledger calls a movement, and what people do.
 _KINDS = {
     "top-up": "Payment",
+    "reversal": "Payment taken back",
     "subscription": "Channels",
     "number fee": "Number",
     "refund": "Refund",
@@ -84,6 +87,7 @@ def money_page(ask: Ask) -> Shown:
         "money.html",
         {
             "balance": credit.balance(ask.company),
+            "owed_micros": payments.owed(ask.company),
             "price": plans.prices(ask.company),
             "month": month,
             "lines": month.movements[-MOST_LINES:][::-1] if month else [],
@@ -130,9 +134,58 @@ def _gains(postings: dict[str, int], currency: str) -> str:
 @pages.get("/money/add", "money.read", of_company=True)
 def add_money_page(ask: Ask) -> Shown:
     """How the company pays."""
-    reference = payments.spaced(credit.payment_reference(ask.company))
-    values = {"balance": credit.balance(ask.company), "reference": reference, "instructions": ask.place.payment}
+    reference = references.spaced(credit.payment_reference(ask.company))
+    values = {
+        "balance": credit.balance(ask.company),
+        "reference": reference,
+        "instructions": ask.place.payment,
+        "payments": payments.page_of(ask.company, Turn(limit=MOST_LINES)).items,
+        "owed_micros": payments.owed(ask.company),
+    }
     return Shown("add-money.html", values)
+
+
+@pages.form("/money/payments/{payment}/reverse", "money.bring", "Take back a payment", once=True, back="/money/add")
+class TakeBack(Form):
+    """A payment that was recorded wrongly, or that the payer has back."""
+
+    button: ClassVar[str] = "Take back"
+    danger: ClassVar[bool] = True
+    amount: Money = entry("Amount", hint="A part of what is left of the payment, or all of it.")
+    why: str = entry("Reason", hint="It stands on the company's statement.")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """All that is left of it."""
+        found = payments.show(ask.number("payment"))
+        left = found.amount_micros - found.taken_back_micros - found.owed_micros
+        return {"amount": money.decimal(left, money.minor_digits(found.currency))}
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What leaves the balance now, and what is owed."""
+        before = payments.show(ask.number("payment"))
+        then = self._taken(ask, f"quote:{ask.now}")
+        at_once = then.taken_back_micros - before.taken_back_micros
+        later = then.owed_micros - before.owed_micros
+        lines = [
+            ("Company", before.company),
+            ("Payment", f"{shown(before.amount_micros, before.currency)}, {when(before.noted_at, ask.zone)}"),
+            ("Leaves the balance", shown(at_once, before.currency) + ", at once"),
+            (
+                "Owed",
+                shown(later, before.currency) + ", taken from the next money that comes in" if later else "nothing",
+            ),
+            ("Reason", self.why),
+        ]
+        return Quote(lines)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Take it back."""
+        made = self._taken(ask, ask.key)
+        return Outcome("/money/add", f"{shown(self.amount, made.currency)} of the payment is taken back")
+
+    def _taken(self, ask: Ask, key: str) -> PaymentView:
+        return payments.reverse(ask.number("payment"), self.amount, self.why, key, ask.now)
 
 
 @pages.form("/money/top-up", "money.bring", "Record a payment", of_company=True, once=True, back="/money")

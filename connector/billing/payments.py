@@ -1,0 +1,310 @@
+"""Payments from outside: announced, received, failed, taken back. Their money is in the ledger, once for each.
+
+A provider tells events, each with a number of its own, in any order and as often as it likes; a person records a
+payment and takes it back. What a payer takes back leaves the balance at once, as far as it is there. The rest is owed:
+it leaves with the next money that comes in (docs/decisions/0043). No call is ever charged for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from connector.billing import ledger
+from connector.core import payments as core
+from connector.core import times
+from connector.core.ledger import company_account, moved
+from connector.core.money import payable
+from connector.core.paging import Page, Turn, page
+from connector.database.audit import audited, note
+from connector.database.models import Company, Payment, PaymentEvent
+from connector.database.named import company_row
+from connector.database.store import insert, lock, reading, rows, run, writing
+from connector.errors import BadInput, KeyReused, NotFound
+
+# The provider of what people record.
+RECORDED = "recorded"
+MOST_WHY = 200
+
+
+@dataclass(frozen=True)
+class PaymentView:
+    """A payment. `state`: announced (on its way), received, or failed; sums in micros of `currency`.
+
+    `taken_back_micros` of it left the balance again, `owed_micros` is still to leave it. `reference` and `received_on`
+    are "" where they were not told.
+    """
+
+    id: int
+    company: str
+    currency: str
+    provider: str
+    number: str
+    state: str
+    amount_micros: int
+    taken_back_micros: int
+    owed_micros: int
+    reference: str
+    received_on: str
+    why: str
+    noted_at: int
+    changed_at: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a provider says of a payment: `event` is the event's number there, `number` the payment's."""
+
+    provider: str
+    event: str
+    number: str
+
+
+def record(company: Any, micros: int, key: str, now: int, reference: str = "", received_on: str = "") -> None:
+    """A person says that a payment came, in the caller's transaction. The same `key` again changes nothing. BadInput
+    for another company's reference, and for a day to come.
+    """
+    about = "money from outside"
+    if reference:
+        reference = _own_reference(company, reference)
+        about = f"payment {core.spaced(reference)}"
+    if received_on:
+        if times.checked_day(received_on) > times.local_day(now, company.time_zone):
+            raise BadInput(f"{received_on} is still to come.")
+        about += f", received on {received_on}"
+    payable(micros, company.currency)
+    if _bring(company.id, f"top-up:{key}", micros, about, now):
+        number = _made(company.id, RECORDED, key, "received", micros, now, reference, received_on)
+        _told(number, key, "received", micros, now, "")
+
+
+def announced(told: Told, reference: str, micros: int, currency: str, now: int) -> PaymentView:
+    """A payment is on its way; nothing is credited. BadInput for a reference or currency that is not the company's."""
+    with writing():
+        found = _noted(told, reference, micros, currency, now)
+        if not _again(found, told.event, "announced", micros):
+            _told(found.id, told.event, "announced", micros, now, "")
+            note("payment.announced", told.number)
+        return _view(found)
+
+
+def received(told: Told, reference: str, micros: int, currency: str, now: int, received_on: str = "") -> PaymentView:
+    """The money is there: it is credited, once for each payment, whatever was announced. KeyReused if the payment was
+    received already with another sum.
+    """
+    with writing():
+        found = _noted(told, reference, micros, currency, now)
+        if found.state == "received" and found.amount_micros != micros:
+            raise KeyReused(f"The payment {told.number} was received already, with another sum.")
+        if _again(found, told.event, "received", micros) or found.state == "received":
+            return _view(found)
+        sql = "UPDATE payment SET state = 'received', amount_micros = ?, received_on = ?, changed_at = ? WHERE id = ?"
+        run(sql, micros, received_on, now, found.id)
+        _told(found.id, told.event, "received", micros, now, "")
+        note("payment.received", told.number)
+        about = f"payment {told.number} by {told.provider}" + (f", received on {received_on}" if received_on else "")
+        _bring(found.company_id, f"payment:{told.provider}:{told.number}", micros, about, now)
+        return _view(_row(found.id))
+
+
+def failed(told: Told, why: str, now: int) -> PaymentView:
+    """An announced payment does not come. BadInput if it came already: then it is taken back instead. NotFound."""
+    with writing():
+        found = _needed(told)
+        if _again(found, told.event, "failed", 0):
+            return _view(found)
+        if found.state == "received":
+            raise BadInput(f"The payment {told.number} was received already: it can be taken back.")
+        if found.state == "announced":
+            sql = "UPDATE payment SET state = 'failed', why = ?, changed_at = ? WHERE id = ?"
+            run(sql, _words(why), now, found.id)
+            _told(found.id, told.event, "failed", 0, now, _words(why))
+            note("payment.failed", told.number)
+        return _view(_row(found.id))
+
+
+def taken_back(told: Told, micros: int | None, why: str, now: int, currency: str = "") -> PaymentView:
+    """The payer has money back, all that is left of the payment or a part: a refund, or a chargeback. NotFound if the
+    payment was not received yet: the provider tells it again. BadInput for a sum in another currency.
+    """
+    with writing():
+        found = _needed(told)
+        if currency and currency != found.company.currency:
+            raise BadInput(f"The payment {told.number} is in {found.company.currency}, and not in {currency}.")
+        _take_back(found, told.event, micros, why, now)
+        return _view(_row(found.id))
+
+
+@audited("payment.reverse")
+def reverse(payment: int, micros: int | None, why: str, key: str, now: int) -> PaymentView:
+    """A person takes back what was recorded, or a part of it. The same `key` again changes nothing. NotFound."""
+    with writing():
+        lock("id = (SELECT company_id FROM payment WHERE id = ?)", payment)
+        found = Payment.get_or_none(Payment.id == payment)
+        if found is None:
+            raise NotFound(f"There is no payment {payment}.")
+        if not why.strip():
+            raise BadInput("Write why the payment is taken back.")
+        _take_back(found, key, micros, why, now)
+        return _view(_row(payment))
+
+
+def show(payment: int) -> PaymentView:
+    """One payment. NotFound."""
+    with reading():
+        found = Payment.get_or_none(Payment.id == payment)
+        if found is None:
+            raise NotFound(f"There is no payment {payment}.")
+        return _view(found)
+
+
+def page_of(company: str | None, wanted: Turn) -> Page[PaymentView]:
+    """A company's payments, newest first."""
+    with reading():
+        owner = company_row(company)
+        found = Payment.select().where(Payment.company == owner).order_by(Payment.id.desc())
+        if wanted.after is not None:
+            found = found.where(Payment.id < wanted.after[0])
+        return page([_view(row) for row in found.limit(wanted.limit + 1)], wanted, lambda view: (view.id,))
+
+
+def owed(company: str | None) -> int:
+    """What a company owes for payments that were taken back, in micros."""
+    with reading():
+        sql = "SELECT SUM(owed_micros) FROM payment WHERE company_id = ? AND owed_micros > 0"
+        return int(rows(sql, company_row(company).id)[0][0] or 0)
+
+
+def collect(company: int, cause: str, now: int) -> None:
+    """What is owed leaves the balance, as far as it is there, in the caller's transaction, which has brought money.
+
+    `cause`: the key of the entry that brought it; each brings it once.
+    """
+    for row in Payment.select().where((Payment.company == company) & (Payment.owed_micros > 0)).order_by(Payment.id):
+        part = _out(company, f"owed:{row.id}:{cause}", row.owed_micros, f"owed for payment {row.number}", now)
+        sql = "UPDATE payment SET taken_back_micros = taken_back_micros + ?, owed_micros = owed_micros - ? WHERE id = ?"
+        run(sql, part, part, row.id)
+
+
+def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> None:
+    left = row.amount_micros - row.taken_back_micros - row.owed_micros
+    if _again(row, event, "taken back", micros):
+        return
+    if row.state != "received":
+        raise NotFound(f"The payment {row.number} was not received yet.")
+    wanted = left if micros is None else micros
+    if not 0 < wanted <= left:
+        raise BadInput("More would be taken back of the payment than is left of it.")
+    _told(row.id, event, "taken back", wanted, now, _words(why))
+    about = f"payment {row.number} taken back: {_words(why)}"
+    part = _out(row.company_id, f"reversal:{row.id}:{event}", wanted, about, now)
+    sql = (
+        "UPDATE payment SET taken_back_micros = taken_back_micros + ?, owed_micros = owed_micros + ?, why = ?,"
+        " changed_at = ? WHERE id = ?"
+    )
+    run(sql, part, wanted - part, _words(why), now, row.id)
+    note("payment.taken-back", row.number)
+
+
+def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:
+    """Whether an event of a payment was told before. KeyReused if it said something else then."""
+    before = PaymentEvent.get_or_none((PaymentEvent.payment == row) & (PaymentEvent.event == event))
+    if before is not None and (before.kind != kind or micros not in (None, before.amount_micros)):
+        raise KeyReused(f"The event {event} of the payment {row.number} said something else before.")
+    return before is not None
+
+
+def _bring(company: int, key: str, micros: int, about: str, now: int) -> bool:
+    """Credit the balance; whether it was not credited before."""
+    outside, balance = company_account(company, "outside"), company_account(company, "balance")
+    if ledger.post(company, key, "top-up", now, moved(micros, outside, balance), about) is None:
+        return False
+    collect(company, key, now)
+    return True
+
+
+def _out(company: int, key: str, micros: int, about: str, now: int) -> int:
+    """Take money out of the balance, as far as it is there; how much."""
+    outside, balance = company_account(company, "outside"), company_account(company, "balance")
+    part = min(micros, ledger.balances([balance])[balance])
+    ledger.post(company, key, "reversal", now, moved(part, balance, outside), about)
+    return part
+
+
+def _needed(told: Told) -> Any:
+    """A provider's payment; its company is locked. NotFound."""
+    lock("id = (SELECT company_id FROM payment WHERE provider = ? AND number = ?)", told.provider, told.number)
+    found = Payment.get_or_none((Payment.provider == told.provider) & (Payment.number == told.number))
+    if found is None:
+        raise NotFound(f"The payment {told.number} was not told of yet.")
+    return found
+
+
+def _row(number: int) -> Any:
+    return Payment.get_by_id(number)
+
+
+def _made(
+    company: int, provider: str, number: str, state: str, micros: int, now: int, reference: str, received_on: str
+) -> int:
+    insert(
+        Payment, company_id=company, provider=provider, number=number, state=state, amount_micros=micros,
+        reference=reference, received_on=received_on, noted_at=now, changed_at=now,
+    )  # fmt: skip
+    ((made,),) = rows("SELECT id FROM payment WHERE provider = ? AND number = ?", provider, number)
+    return int(made)
+
+
+def _told(payment: int, event: str, kind: str, micros: int, now: int, why: str) -> None:
+    insert(PaymentEvent, payment_id=payment, event=event, kind=kind, amount_micros=micros, at=now, why=why)
+
+
+def _noted(told: Told, reference: str, micros: int, currency: str, now: int) -> Any:
+    """A provider's payment to the company that a reference names, which is locked; noted as announced if it is new.
+    BadInput if the reference names no company or not the payment's, or the company has another currency.
+    """
+    number = core.company_of(reference)
+    lock("id = ?", number)
+    company = Company.get_or_none(Company.id == number)
+    if company is None:
+        raise BadInput("The payment reference names no company.")
+    if company.currency != currency:
+        raise BadInput(f"The payment is in {currency}, and {company.name} pays in {company.currency}.")
+    payable(micros, currency)
+    found = Payment.get_or_none((Payment.provider == told.provider) & (Payment.number == told.number))
+    if found is None:
+        plain = core.reference(number)
+        found = _row(_made(number, told.provider, told.number, "announced", micros, now, plain, ""))
+    if found.company_id != number:
+        raise BadInput(f"The payment {told.number} is another company's.")
+    return found
+
+
+def _own_reference(company: Any, reference: str) -> str:
+    if core.company_of(reference) != company.id:
+        raise BadInput("The payment reference belongs to another company.")
+    return core.reference(company.id)
+
+
+def _words(why: str) -> str:
+    """A reason as it is kept: one line, no control characters."""
+    return "".join(char if char.isprintable() else " " for char in why).strip()[:MOST_WHY]
+
+
+def _view(row: Any) -> PaymentView:
+    return PaymentView(
+        row.id,
+        row.company.name,
+        row.company.currency,
+        row.provider,
+        row.number,
+        row.state,
+        row.amount_micros,
+        row.taken_back_micros,
+        row.owed_micros,
+        core.spaced(row.reference),
+        row.received_on,
+        row.why,
+        row.noted_at,
+        row.changed_at,
+    )
