@@ -278,12 +278,11 @@ class PaymentSettings(_Section):
     company's payment reference.
 
     `hook_secret`: what a payment gateway signs its posts with (docs/payments.md); without it there is no address to
-    post to. `provider`: what the gateway is called in the ledger.
+    post to.
     """
 
     instructions: Annotated[str, Field(max_length=2_000)] = ""
     hook_secret: Annotated[Secret, Field(min_length=24, max_length=200)] | None = None
-    provider: Name = "gateway"
 
     @field_validator("instructions")
     @classmethod
@@ -319,6 +318,16 @@ class BackupSettings(_Section):
     oldest_h: Annotated[int, Field(ge=1, le=10_000)] = 26
 
 
+class StripeSettings(_Section):
+    """Payments by card at Stripe. `secret_key`: of its API; a restricted key that may write Checkout Sessions is
+    enough. `webhook_secret`: what Stripe signs its events with.
+    """
+
+    secret_key: Secret
+    webhook_secret: Secret
+    api: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "https://api.stripe.com"
+
+
 class Settings(_Section):
     """All of connector.toml. `node` is Asterisk's systemname."""
 
@@ -336,6 +345,7 @@ class Settings(_Section):
     mail: MailSettings | None = None
     webhooks: WebhookSettings = WebhookSettings()
     payments: PaymentSettings = PaymentSettings()
+    stripe: StripeSettings | None = None
     backups: BackupSettings = BackupSettings()
 
     @property

@@ -38,14 +38,15 @@ _BESIDE = {
         "tests/sipp/test_money.py",
         "tests/sipp/test_moving.py",
         "tests/sipp/test_routes.py",
-        "tests/sipp/test_trunks.py",
         "tests/web",
     ),
     "12660": (
+        "tests/lab/test_soak.py",
         "tests/sipp/test_baresip.py",
         "tests/sipp/test_chaos.py",
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_torture.py",
+        "tests/sipp/test_trunks.py",
         "tests/test_cli.py",
     ),
 }

@@ -205,7 +205,9 @@ def _files(root: Path) -> None:
     manual.write_bytes(gzip.compress(f"{page}\n".encode(), mtime=0))
     for shell, place in _COMPLETIONS.items():
         env = {**os.environ, "_CONNECTOR_COMPLETE": f"source_{shell}"}
-        _write(share / place, _run(str(python), "-B", "-P", str(root / "usr/bin/connector"), env=env) + "\n")
+        script = _run(str(python), "-B", "-P", str(root / "usr/bin/connector"), env=env)
+        # zsh runs the file when something is completed for the first time.
+        _write(share / place, f'{script}\n_connector_completion "$@"\n' if shell == "zsh" else f"{script}\n")
     documents = share / f"doc/{NAME}"
     _write(documents / "copyright", (PROJECT / "LICENSE").read_text())
     _write(documents / "connector.toml", (PROJECT / "connector/sample-settings.toml").read_text())

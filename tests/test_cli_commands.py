@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -78,6 +79,8 @@ def test_help_and_version_load_no_store() -> None:
         ("connector profile suspend x", []),
         ("connector trunk show ", ["carrier"]),
         ("connector profile create o", []),
+        ("connector profile show $", []),
+        ("connector profile show head", []),
     ],
 )
 def test_the_shell_completes_names(
@@ -85,11 +88,20 @@ def test_the_shell_completes_names(
 ) -> None:
     """Commands, profiles and trunks of the store, also after --config; for a new profile's name nothing is offered."""
     connector("profile", "create", "warehouse")  # beside "office" and the trunk of the store
+    for hostile in (r"\$(touch /tmp/x)", "$(touch /tmp/x)", "head office", "`id`", "a;b", "*", "-x"):
+        connector("profile", "create", "--", hostile)
     words = [typed.split(" ")[0], "--config", shlex.quote(str(connector.settings)), *typed.split(" ")[1:]]
     monkeypatch.setenv("_CONNECTOR_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", " ".join(words))
     monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
-    assert connector().split() == offered
+    said = connector().split()
+    assert [each for each in said if not re.fullmatch("p[a-z0-9]{10}", each)] == offered
+    assert not set("$`;* \\") & set("".join(said))
+
+
+def test_a_command_that_was_typed_wrongly_is_guessed(connector: Command) -> None:
+    """As typer does where it has the commands at hand."""
+    assert "Did you mean 'profile'?" in connector("profil", status=2)
 
 
 def test_without_a_store_nothing_is_offered(

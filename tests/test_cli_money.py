@@ -147,3 +147,20 @@ def test_a_tampered_ledger_fails_the_command(connector: Command, store: FileStor
     report = connector.json("ledger", "verify", status=1)
     assert report["ok"] is False
     assert any("the hash is not theirs" in problem for problem in report["problems"])
+
+
+def test_a_payment_is_listed_and_taken_back(connector: Command) -> None:
+    """By its number, with a reason, once by its key; a part is a part, and more than is left is refused."""
+    connector("company", "topup", "40", "--key", "typed twice")
+    (made, *_) = connector.json("company", "payments")
+    assert (made["provider"], made["number"], made["amount_micros"]) == ("recorded", "typed twice", 40_000_000)
+    number = str(made["id"])
+    assert "Missing option" in connector("company", "reverse", number, status=2)
+    assert "Write why" in connector("company", "reverse", number, "--why", " ", status=1)
+    for _ in range(2):
+        said = connector.json("company", "reverse", number, "15", "--why", "too much", "--key", "K")
+        assert (said["taken_back_micros"], said["owed_micros"], said["why"]) == (15_000_000, 0, "too much")
+    assert "More would be taken back" in connector("company", "reverse", number, "26", "--why", "x", status=1)
+    connector("company", "reverse", number, "--why", "typed twice")
+    assert "£40.00" in connector("company", "payments")
+    assert "There is no payment 999" in connector("company", "reverse", "999", "--why", "x", status=1)

@@ -42,6 +42,10 @@ from connector.database.store import (
 from connector.errors import BadInput, InsufficientFunds, KeyReused
 
 MOST_PROBLEMS = 50
+_PAYMENTS = (
+    "SELECT company.id, COALESCE(SUM(payment.amount_micros - payment.taken_back_micros), 0) FROM company"
+    " LEFT JOIN payment ON payment.company_id = company.id AND payment.state = 'received' GROUP BY company.id"
+)
 
 
 @dataclass(frozen=True)
@@ -240,6 +244,7 @@ def verify() -> Report:
         _verify_holds(sums, report)
         _verify_charges(report)
         _verify_terms(report)
+        _verify_payments(sums, report)
         _verify_decks(report)
         _verify_guards(report)
         _verify_sums(report)
@@ -517,6 +522,14 @@ def _verify_balances(sums: dict[str, int], report: Report) -> int:
     for name in sums.keys() - {row[0] for row in found}:
         report.wrong(f"{name}: there are postings, and no account")
     return len(found)
+
+
+def _verify_payments(sums: dict[str, int], report: Report) -> None:
+    """What came from outside is exactly what payments brought, less what was taken back of them."""
+    for company, came in rows(_PAYMENTS):
+        outside = -sums.get(core.company_account(company, "outside"), 0)
+        if int(came) != outside:
+            report.wrong(f"company {company}: payments brought {came}, and {outside} came from outside")
 
 
 def _verify_holds(sums: dict[str, int], report: Report) -> None:

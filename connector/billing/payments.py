@@ -13,18 +13,26 @@ from typing import Any
 from connector.billing import ledger
 from connector.core import payments as core
 from connector.core import times
+from connector.core.formats import shown
 from connector.core.ledger import company_account, moved
 from connector.core.money import payable
 from connector.core.paging import Page, Turn, page
-from connector.database.audit import audited, note
+from connector.database.audit import audited, note_of
 from connector.database.models import Company, Payment, PaymentEvent
 from connector.database.named import company_row
 from connector.database.store import insert, lock, reading, rows, run, writing
 from connector.errors import BadInput, KeyReused, NotFound
+from connector.notices import notices
 
-# The provider of what people record.
-RECORDED = "recorded"
+# Who tells of payments: people who record them, the gateway that posts to us, and Stripe.
+RECORDED, GATEWAY, STRIPE = "recorded", "gateway", "stripe"
 MOST_WHY = 200
+_WITHOUT_ROW = (
+    "SELECT entry.company_id, entry.key, posting.amount, entry.at FROM entry"
+    " JOIN posting ON posting.entry_id = entry.id WHERE entry.kind = 'top-up' AND SUBSTR(entry.key, 1, 7) = 'top-up:'"
+    " AND posting.amount > 0 AND NOT EXISTS (SELECT 1 FROM payment"
+    " WHERE provider = 'recorded' AND number = SUBSTR(entry.key, 8)) ORDER BY entry.id"
+)
 
 
 @dataclass(frozen=True)
@@ -74,8 +82,7 @@ def record(company: Any, micros: int, key: str, now: int, reference: str = "", r
         about += f", received on {received_on}"
     payable(micros, company.currency)
     if _bring(company.id, f"top-up:{key}", micros, about, now):
-        number = _made(company.id, RECORDED, key, "received", micros, now, reference, received_on)
-        _told(number, key, "received", micros, now, "")
+        _made(company.id, RECORDED, key, "received", micros, now, reference, received_on)
 
 
 def announced(told: Told, reference: str, micros: int, currency: str, now: int) -> PaymentView:
@@ -84,8 +91,9 @@ def announced(told: Told, reference: str, micros: int, currency: str, now: int) 
         found = _noted(told, reference, micros, currency, now)
         if not _again(found, told.event, "announced", micros):
             _told(found.id, told.event, "announced", micros, now, "")
-            note("payment.announced", told.number)
-        return _view(found)
+            run("UPDATE payment SET state = 'announced', why = '' WHERE id = ? AND state = 'failed'", found.id)
+            note_of(found.company_id, "payment.announced", told.number)
+        return _view(_row(found.id))
 
 
 def received(told: Told, reference: str, micros: int, currency: str, now: int, received_on: str = "") -> PaymentView:
@@ -98,28 +106,31 @@ def received(told: Told, reference: str, micros: int, currency: str, now: int, r
             raise KeyReused(f"The payment {told.number} was received already, with another sum.")
         if _again(found, told.event, "received", micros) or found.state == "received":
             return _view(found)
-        sql = "UPDATE payment SET state = 'received', amount_micros = ?, received_on = ?, changed_at = ? WHERE id = ?"
+        sql = (
+            "UPDATE payment SET state = 'received', amount_micros = ?, received_on = ?, why = '', changed_at = ?"
+            " WHERE id = ?"
+        )
         run(sql, micros, received_on, now, found.id)
         _told(found.id, told.event, "received", micros, now, "")
-        note("payment.received", told.number)
+        note_of(found.company_id, "payment.received", told.number)
         about = f"payment {told.number} by {told.provider}" + (f", received on {received_on}" if received_on else "")
         _bring(found.company_id, f"payment:{told.provider}:{told.number}", micros, about, now)
         return _view(_row(found.id))
 
 
-def failed(told: Told, why: str, now: int) -> PaymentView:
-    """An announced payment does not come. BadInput if it came already: then it is taken back instead. NotFound."""
+def failed(told: Told, why: str, now: int) -> PaymentView | None:
+    """An announced payment does not come. None if it was not announced; one that came after all stays received: a try
+    that failed before may be told after it.
+    """
     with writing():
-        found = _needed(told)
-        if _again(found, told.event, "failed", 0):
-            return _view(found)
-        if found.state == "received":
-            raise BadInput(f"The payment {told.number} was received already: it can be taken back.")
-        if found.state == "announced":
+        found = _locked(told)
+        if found is None:
+            return None
+        if not _again(found, told.event, "failed", 0) and found.state == "announced":
             sql = "UPDATE payment SET state = 'failed', why = ?, changed_at = ? WHERE id = ?"
             run(sql, _words(why), now, found.id)
             _told(found.id, told.event, "failed", 0, now, _words(why))
-            note("payment.failed", told.number)
+            note_of(found.company_id, "payment.failed", told.number)
         return _view(_row(found.id))
 
 
@@ -129,21 +140,57 @@ def taken_back(told: Told, micros: int | None, why: str, now: int, currency: str
     """
     with writing():
         found = _needed(told)
-        if currency and currency != found.company.currency:
-            raise BadInput(f"The payment {told.number} is in {found.company.currency}, and not in {currency}.")
-        _take_back(found, told.event, micros, why, now)
+        _same_currency(found, currency)
+        if _take_back(found, told.event, micros, why, now):
+            note_of(found.company_id, "payment.taken-back", told.number)
+            sum_ = shown(micros or found.amount_micros, found.company.currency)
+            text = f"{sum_} of a payment was taken back: {_words(why)}"
+            key = f"payment_taken_back:{found.id}:{told.event}"
+            notices.tell(found.company_id, None, "payment_taken_back", key, text, now)
+        return _view(_row(found.id))
+
+
+def reinstated(told: Told, micros: int | None, why: str, now: int, currency: str = "") -> PaymentView:
+    """What was taken back comes again, all of it or a part: a dispute was won. What is owed of it is owed no more, the
+    rest is credited. NotFound, BadInput as `taken_back`.
+    """
+    with writing():
+        found = _needed(told)
+        _same_currency(found, currency)
+        if not _again(found, told.event, "reinstated", micros):
+            out = found.taken_back_micros + found.owed_micros
+            wanted = out if micros is None else micros
+            if not 0 < wanted <= out:
+                raise BadInput("More would be reinstated of the payment than was taken back.")
+            payable(wanted, found.company.currency)
+            _told(found.id, told.event, "reinstated", wanted, now, _words(why))
+            part = wanted - min(wanted, found.owed_micros)
+            sql = (
+                "UPDATE payment SET taken_back_micros = taken_back_micros - ?, owed_micros = owed_micros - ?, why = ?,"
+                " changed_at = ? WHERE id = ?"
+            )
+            run(sql, part, wanted - part, _words(why), now, found.id)
+            note_of(found.company_id, "payment.reinstated", told.number)
+            about = f"{_called(found)} reinstated: {_words(why)}"
+            _bring(found.company_id, f"reinstated:{found.id}:{told.event}", part, about, now)
         return _view(_row(found.id))
 
 
 @audited("payment.reverse")
 def reverse(payment: int, micros: int | None, why: str, key: str, now: int) -> PaymentView:
-    """A person takes back what was recorded, or a part of it. The same `key` again changes nothing. NotFound."""
+    """A person takes back what was recorded, or a part of it. The same `key` again changes nothing. NotFound; BadInput
+    for what a provider told: it tells itself what is taken back.
+    """
     with writing():
         lock("id = (SELECT company_id FROM payment WHERE id = ?)", payment)
         found = Payment.get_or_none(Payment.id == payment)
         if found is None:
             raise NotFound(f"There is no payment {payment}.")
-        if not why.strip():
+        if found.provider != RECORDED:
+            raise BadInput(
+                f"The payment came by {found.provider}. Refund it there: what it tells is written down here."
+            )
+        if not _words(why):
             raise BadInput("Write why the payment is taken back.")
         _take_back(found, key, micros, why, now)
         return _view(_row(payment))
@@ -162,7 +209,8 @@ def page_of(company: str | None, wanted: Turn) -> Page[PaymentView]:
     """A company's payments, newest first."""
     with reading():
         owner = company_row(company)
-        found = Payment.select().where(Payment.company == owner).order_by(Payment.id.desc())
+        mine = Payment.select(Payment, Company).join(Company).where(Payment.company == owner)
+        found = mine.order_by(Payment.id.desc())
         if wanted.after is not None:
             found = found.where(Payment.id < wanted.after[0])
         return page([_view(row) for row in found.limit(wanted.limit + 1)], wanted, lambda view: (view.id,))
@@ -180,38 +228,77 @@ def collect(company: int, cause: str, now: int) -> None:
 
     `cause`: the key of the entry that brought it; each brings it once.
     """
-    for row in Payment.select().where((Payment.company == company) & (Payment.owed_micros > 0)).order_by(Payment.id):
-        part = _out(company, f"owed:{row.id}:{cause}", row.owed_micros, f"owed for payment {row.number}", now)
+    owing = Payment.select().where((Payment.company == company) & (Payment.owed_micros > 0)).order_by(Payment.id)
+    for row in list(owing):
+        part = _out(company, f"owed:{row.id}:{cause}", row.owed_micros, f"owed for {_called(row)}", now)
         sql = "UPDATE payment SET taken_back_micros = taken_back_micros + ?, owed_micros = owed_micros - ? WHERE id = ?"
         run(sql, part, part, row.id)
 
 
-def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> None:
+def owing(now: int) -> list[int]:
+    """The companies that owe something and have a balance: by refunds of terms, or by what calls did not use."""
+    with reading():
+        sql = (
+            "SELECT DISTINCT payment.company_id FROM payment JOIN account ON account.company_id = payment.company_id"
+            " WHERE payment.owed_micros > 0 AND account.purpose = 'balance' AND account.balance > 0"
+        )
+        return [company for (company,) in rows(sql)]
+
+
+def collect_from(company: int, now: int) -> None:
+    """What a company owes leaves its balance now, as far as it is there."""
+    with writing():
+        lock("id = ?", company)
+        collect(company, f"at:{now}", now)
+
+
+def adopt() -> int:
+    """Make rows of payments that a program of before recorded, beside one of this version on another node; how many."""
+    with writing():
+        lock("1 = 1")
+        missing = rows(_WITHOUT_ROW)
+        for company, key, micros, at in missing:
+            _made(company, RECORDED, key.removeprefix("top-up:"), "received", micros, at, "", "")
+        return len(missing)
+
+
+def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> bool:
+    """Take back, as far as the balance has it; False if the event was told before."""
     left = row.amount_micros - row.taken_back_micros - row.owed_micros
     if _again(row, event, "taken back", micros):
-        return
+        return False
     if row.state != "received":
         raise NotFound(f"The payment {row.number} was not received yet.")
     wanted = left if micros is None else micros
     if not 0 < wanted <= left:
         raise BadInput("More would be taken back of the payment than is left of it.")
+    payable(wanted, row.company.currency)
     _told(row.id, event, "taken back", wanted, now, _words(why))
-    about = f"payment {row.number} taken back: {_words(why)}"
+    about = f"{_called(row)} taken back: {_words(why)}"
     part = _out(row.company_id, f"reversal:{row.id}:{event}", wanted, about, now)
     sql = (
         "UPDATE payment SET taken_back_micros = taken_back_micros + ?, owed_micros = owed_micros + ?, why = ?,"
         " changed_at = ? WHERE id = ?"
     )
     run(sql, part, wanted - part, _words(why), now, row.id)
-    note("payment.taken-back", row.number)
+    return True
+
+
+def _called(row: Any) -> str:
+    """What a payment is called in the ledger: the key by which somebody recorded it says nothing to people."""
+    return f"payment {row.id}" if row.provider == RECORDED else f"payment {row.number}"
 
 
 def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:
     """Whether an event of a payment was told before. KeyReused if it said something else then."""
-    before = PaymentEvent.get_or_none((PaymentEvent.payment == row) & (PaymentEvent.event == event))
-    if before is not None and (before.kind != kind or micros not in (None, before.amount_micros)):
-        raise KeyReused(f"The event {event} of the payment {row.number} said something else before.")
-    return before is not None
+    sql = (
+        "SELECT e.payment_id, e.kind, e.amount_micros FROM payment_event e JOIN payment p ON p.id = e.payment_id"
+        " WHERE e.event = ? AND p.provider = ?"
+    )
+    told = rows(sql, event, row.provider)
+    if any((payment, before) != (row.id, kind) or micros not in (None, sum_) for payment, before, sum_ in told):
+        raise KeyReused(f"The event {event} said something else before.")
+    return bool(told)
 
 
 def _bring(company: int, key: str, micros: int, about: str, now: int) -> bool:
@@ -231,13 +318,27 @@ def _out(company: int, key: str, micros: int, about: str, now: int) -> int:
     return part
 
 
+def _locked(told: Told) -> Any:
+    """A provider's payment, whose company is locked; None if it was not told of."""
+    of_provider = (Payment.provider == told.provider) & (Payment.number == told.number)
+    found = Payment.get_or_none(of_provider)
+    if found is None:
+        return None
+    lock("id = ?", found.company_id)
+    return Payment.get(of_provider)  # as it is under the lock
+
+
 def _needed(told: Told) -> Any:
-    """A provider's payment; its company is locked. NotFound."""
-    lock("id = (SELECT company_id FROM payment WHERE provider = ? AND number = ?)", told.provider, told.number)
-    found = Payment.get_or_none((Payment.provider == told.provider) & (Payment.number == told.number))
+    """A provider's payment, whose company is locked. NotFound."""
+    found = _locked(told)
     if found is None:
         raise NotFound(f"The payment {told.number} was not told of yet.")
     return found
+
+
+def _same_currency(row: Any, currency: str) -> None:
+    if currency and currency != row.company.currency:
+        raise BadInput(f"The payment {row.number} is in {row.company.currency}, and not in {currency}.")
 
 
 def _row(number: int) -> Any:

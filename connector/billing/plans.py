@@ -124,6 +124,7 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
         _close(term, now)
         # In grace the days since its end were not paid: the new term begins there (rule 3: no drift).
         charged = begin(row, wanted, wanted_bundles, now, start=min(now, term.ends_at))
+        payments.collect(row.company_id, f"term:{term.id}:refund", now)  # what the new term left of it
         return _subscription(row, refund=refund, charged=charged)
 
 

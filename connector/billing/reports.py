@@ -20,6 +20,18 @@ from connector.database.store import fitting, reading, rows
 # Kinds of entries by which money comes or goes, and those that move it between a company and its profiles.
 PURCHASES = ("subscription", "number fee", "refund")
 ALLOCATIONS = ("add", "recharge", "take-back", "delete")
+# What the ledger calls a movement, and what people do.
+IN_WORDS = {
+    "top-up": "Payment",
+    "reversal": "Payment taken back",
+    "subscription": "Channels",
+    "number fee": "Number",
+    "refund": "Refund",
+    "add": "Credit for a profile",
+    "recharge": "Auto-recharge of a profile",
+    "take-back": "Credit taken back",
+    "delete": "Profile deleted",
+}
 MOST_MOVEMENTS = 1_000
 _OURS = ("balance", "held", "credit", "credit_held")
 _NOT_OF_CALLS = (

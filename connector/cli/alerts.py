@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from connector.cli.opening import open_store, scope_of
-from connector.cli.output import AsJson, Company, as_dict, now, print_list, print_one
+from connector.cli.output import AsJson, Company, Id, as_dict, now, print_list, print_one
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.times import iso
 from connector.notices import notices, webhooks
@@ -59,14 +59,14 @@ def webhook_list(company: Company = None, as_json: AsJson = False) -> None:
 
 
 @webhook_app.command("test")
-def webhook_test(webhook: int, as_json: AsJson = False) -> None:
+def webhook_test(webhook: Id, as_json: AsJson = False) -> None:
     """Post a notice there that says that it is a test."""
     open_store()
     print_one(as_dict(webhooks.test(webhook, now())), as_json)
 
 
 @webhook_app.command("remove")
-def webhook_remove(webhook: int, as_json: AsJson = False) -> None:
+def webhook_remove(webhook: Id, as_json: AsJson = False) -> None:
     """Post nothing more there."""
     open_store()
     print_one(as_dict(webhooks.remove(webhook)), as_json)

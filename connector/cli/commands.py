@@ -100,18 +100,18 @@ class Commands(TyperGroup):
 
     _listing = False
 
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        for name, (heading, place) in _BY_NAME.items():  # also what a name that was typed wrongly is compared with
+            self.commands[name] = TyperCommand(name, help=place.words, rich_help_panel=heading)
+
     def list_commands(self, ctx: Any) -> list[str]:
         """Their names, in the order of `--help`."""
         return list(_BY_NAME)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command by its name; None if there is none."""
-        if cmd_name not in _BY_NAME:
-            return None
-        if not self._listing:
-            return loaded(cmd_name)
-        heading, place = _BY_NAME[cmd_name]
-        return TyperCommand(cmd_name, help=place.words, rich_help_panel=heading)
+        return self.commands[cmd_name] if self._listing else loaded(cmd_name) if cmd_name in _BY_NAME else None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of all."""

@@ -106,7 +106,7 @@ def _taken_back(each: payments.PaymentView) -> str:
 
 @company_app.command("reverse", context_settings=output.NUMBERS)
 def company_reverse(
-    payment: Annotated[int, typer.Argument(metavar="ID", help="Which, by 'connector company payments'.")],
+    payment: Annotated[int, typer.Argument(metavar="ID", min=1, max=output.MOST_ID, help="Of 'company payments'.")],
     why: Annotated[str, typer.Option(help="Why it is taken back.")],
     sum_: Annotated[str | None, typer.Argument(metavar="AMOUNT", help="A part of it; else all that is left.")] = None,
     key: Key = None,

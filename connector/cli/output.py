@@ -38,6 +38,8 @@ Key = Annotated[
 # An amount or a number that begins with "-" is a wrong amount, not an option.
 NUMBERS = {"ignore_unknown_options": True}
 MOST_KEY = 100
+MOST_ID = 2**31 - 1
+Id = Annotated[int, typer.Argument(metavar="ID", min=1, max=MOST_ID)]
 LEAST_WIDTH = 3
 # What people copy stands on a line of its own, whole, however narrow the terminal.
 ALONE = ("secret", "password", "link", "url", "html")

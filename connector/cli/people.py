@@ -8,7 +8,7 @@ import typer
 
 from connector.cli import opening
 from connector.cli.opening import open_store
-from connector.cli.output import AsJson, Company, as_dict, now, print_json, print_list, print_many, print_one
+from connector.cli.output import AsJson, Company, Id, as_dict, now, print_json, print_list, print_many, print_one
 from connector.core.access import EVERYTHING, PERMISSIONS, ROLES
 from connector.core.paging import MOST_ROWS, Turn, every
 from connector.core.times import iso
@@ -146,7 +146,7 @@ def token_list(as_json: AsJson = False) -> None:
 
 
 @token_app.command("revoke")
-def token_revoke(email: str, token: int, as_json: AsJson = False) -> None:
+def token_revoke(email: str, token: Id, as_json: AsJson = False) -> None:
     """It is good no longer."""
     open_store()
     print_one(as_dict(tokens.revoke(token, users.by_email(email).id, now())), as_json)

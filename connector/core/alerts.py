@@ -10,6 +10,7 @@ KINDS = {
     "credit_low": ("A profile's credit is used up, or soon will be", _MONEY),
     "recharged": ("A profile was recharged", _MONEY),
     "recharge_failed": ("A profile was not recharged", _MONEY),
+    "payment_taken_back": ("A payment was taken back", _MONEY),
     "grace": ("A subscription was not renewed, and goes on for three days", _MONEY),
     "ended": ("A subscription ended, for it could not be paid", _MONEY),
     "trunk_down": ("A trunk cannot be reached", _CALLS),

@@ -1,4 +1,5 @@
-"""The reference of a bank transfer, by which it is matched to a company: ISO 11649, `RF` and two check digits.
+"""What providers say of payments; and the reference by which a payment is matched to a company: ISO 11649, `RF` and two
+check digits.
 
 The digits are those of ISO 7064 (mod 97-10). Banks check them, so a typing error never names another company. Pure.
 """
@@ -6,10 +7,30 @@ The digits are those of ISO 7064 (mod 97-10). Banks check them, so a typing erro
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from connector.errors import BadInput
 
 _OURS = re.compile(r"RF([0-9]{2})C([0-9]{6,12})")
+
+
+@dataclass(frozen=True)
+class Happened:
+    """What an event of a provider says of a payment. `kind`: announced, received, failed, refunded, charged_back or
+    reinstated.
+
+    `event` is its number, `number` the payment's. `micros` and `currency` are those of the event: None for all that can
+    be, and "", where it does not say them. `reference` is the company's, `received_on` a day; "" where it does not.
+    """
+
+    kind: str
+    event: str
+    number: str
+    micros: int | None = None
+    currency: str = ""
+    reference: str = ""
+    received_on: str = ""
+    why: str = ""
 
 
 def reference(company: int) -> str:

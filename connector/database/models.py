@@ -506,7 +506,7 @@ class PaymentEvent(Table):
     why = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
-        indexes = ((("payment", "event"), True),)
+        indexes = ((("payment", "event"), True), (("event",), False))
 
 
 class Closing(Table):

@@ -19,7 +19,7 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.reaching import TrunkStates, Watch
-from connector.billing import decks, ledger, nodes, plans
+from connector.billing import decks, ledger, nodes, payments, plans
 from connector.billing.calls import LiveCall
 from connector.clock import Clock, SystemClock
 from connector.config import Settings
@@ -30,6 +30,7 @@ from connector.notices import acts
 from connector.routing import emergency, mailboxes
 from connector.service import notify
 from connector.service.applying import keep_applied
+from connector.service.card_payments import CardPayments
 from connector.service.exporting import Exporter
 from connector.service.gate_status import Gate
 from connector.service.running import Work, alone, every, listening, own, run_until_stopped
@@ -92,6 +93,8 @@ async def _serve(settings: Settings) -> None:
         # A name of its own: only the gate may write as the node.
         writer = Writer(lambda: store.write_as(f"{settings.node} control"))
         await own(writer)
+        if adopted := await writer(payments.adopt):
+            log.info("%d payments were recorded by a program of before", adopted)
         asterisk, ami, gate = Asterisk(settings.ari), AmiLink(settings.ami), Gate(settings.gate_socket, settings.node)
         pages, files, reader, boxes = Readers(), Readers(1), Readers(1), Readers(1)
         configurator = Configurator(settings.sip, asterisk, clock, TrunkStates(ami, asterisk), settings.node)
@@ -100,9 +103,10 @@ async def _serve(settings: Settings) -> None:
         usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
         apart = Apart(settings.store)
         how_to_pay = settings.payments.instructions
-        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay)
+        card = CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None
+        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card)
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
-        site = make_app(settings.web, gate, world, clock, settings.payments)
+        site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
         await listening(listener.start(), "the web server")
         terms, calls_for_help = Terms(writer, clock), EmergencyCalls(settings, writer, clock)
@@ -187,6 +191,8 @@ class Terms:
             done += await self._store(plans.renew, term, self._clock.now_ms())
         if done:
             log.info("renewals: %d terms were due", done)
+        for company in await self._store(payments.owing, self._clock.now_ms()):
+            await self._store(payments.collect_from, company, self._clock.now_ms())
         now = self._clock.now_ms()
         if now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = now

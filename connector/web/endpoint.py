@@ -97,7 +97,8 @@ def _here(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 class Place:
     """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
     of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own; `payment`: how
-    companies pay, in lines, "" if the settings do not say.
+    companies pay, in lines, "" if the settings do not say; `card`: begins a payment by card and gives its page, from
+    reference, micros, currency, company and key; None if there are none.
     """
 
     sip: SipSettings
@@ -107,6 +108,7 @@ class Place:
     usual_limits: UsualLimits = field(default_factory=UsualLimits)
     apart: Callable[..., Any] = _here
     payment: str = ""
+    card: Callable[[str, int, str, str, str], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""What a payment gateway posts: that a payment is on its way, arrived, failed, or was taken back (docs/payments.md).
+"""What payment providers post: that a payment is on its way, arrived, failed, or was taken back (docs/payments.md).
 
-The signature alone says that it is the gateway (core/signatures.py). An answer of 2xx means: it is written down. On any
-other the gateway posts it again; what cannot become right by that says so in its problem.
+The signature alone says that it is the provider (core/signatures.py; Stripe signs the same way). An answer of 2xx
+means: it is written down, or is about nothing of ours. On any other the provider posts it again.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -13,10 +15,12 @@ from limits import parse
 from pydantic import Field, SecretStr, ValidationError
 
 from connector.billing import payments
-from connector.billing.payments import PaymentView, Told
+from connector.billing.payments import GATEWAY, STRIPE, PaymentView, Told
 from connector.clock import Clock
-from connector.core import signatures, times
+from connector.config import PaymentSettings, StripeSettings
+from connector.core import signatures, stripe, times
 from connector.core.money import amount
+from connector.core.payments import Happened
 from connector.database.audit import Doer, acting
 from connector.web.bodies import read_all, read_json
 from connector.web.endpoint import Shape, Word
@@ -24,11 +28,8 @@ from connector.web.guard import Guard
 from connector.web.problems import Problem
 from connector.web.rest import PREFIX, World
 
-PATH = f"{PREFIX}/hooks/payments"
-HEADER = "Connector-Signature"
 MOST_BODY = 64 * 1024
 _BAD_SIGNATURES = parse("600/minute")
-
 _Id = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -49,58 +50,107 @@ class Event(Shape):
     """What happened to a payment: `id` is the event's own, and is the same whenever it is posted again."""
 
     id: _Id
-    type: Literal["payment.announced", "payment.received", "payment.failed", "payment.refunded", "payment.charged_back"]
+    type: Literal[
+        "payment.announced",
+        "payment.received",
+        "payment.failed",
+        "payment.refunded",
+        "payment.charged_back",
+        "payment.reinstated",
+    ]
     payment: OfPayment
 
 
-class PaymentHook:
-    """The address that a gateway posts to; there is none without a secret in the settings."""
+class Hook:
+    """An address that a provider posts to. `read`: what a body says of a payment; None if nothing of ours."""
 
-    def __init__(self, world: World, clock: Clock, secret: SecretStr | None, provider: str) -> None:
+    def __init__(
+        self,
+        world: World,
+        clock: Clock,
+        provider: str,
+        header: str,
+        secret: SecretStr,
+        read: Callable[[bytes], Happened | None],
+    ) -> None:
         self._world = world
         self._clock = clock
-        self._secret = secret
         self._provider = provider
+        self._header = header
+        self._secret = secret
+        self._read = read
 
-    def add_to(self, router: web.UrlDispatcher) -> None:
-        """Have it answered."""
-        if self._secret is not None:
-            router.add_post(PATH, self._told)
-
-    async def _told(self, request: web.Request) -> web.Response:
-        assert self._secret is not None
+    async def told(self, request: web.Request) -> web.Response:
+        """An event came."""
         guard: Guard = self._world.guard
         raw = await read_all(request, MOST_BODY)
         now = self._clock.now_ms()
-        signature = request.headers.get(HEADER, "")
+        signature = request.headers.get(self._header, "")
         if not signatures.is_good(signature, self._secret.get_secret_value(), raw, now):
             guard.slow_down(_BAD_SIGNATURES, "bad signature", guard.network(request))
-            raise Problem("not_signed_in", f"The header {HEADER} is missing, more than five minutes old, or wrong.")
-        try:
-            event = Event.model_validate_json(read_json(raw), strict=True)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            field = ".".join(map(str, first["loc"]))
-            raise Problem("invalid", f"{field}: {first['msg']}") from None
-        doer = Doer(f"payment gateway {self._provider}", now, address=guard.address(request))
-        found = await self._world.store(_done, self._provider, event, doer, now)
-        return web.json_response(times.timed(_shown(found)))
+            raise Problem("not_signed_in", f"The header {self._header} is missing, too old, or wrong.")
+        happened = self._read(read_json(raw))
+        if happened is None:
+            return web.json_response({"payment": None})
+        doer = Doer(f"payment provider {self._provider}", now, address=guard.address(request))
+        found = await self._world.store(_done, self._provider, happened, doer, now)
+        return web.json_response(_shown(found) if found else {"payment": None})
 
 
-def _done(provider: str, event: Event, doer: Doer, now: int) -> PaymentView:
-    """Write down what happened. BadInput, NotFound."""
-    told, payment = Told(provider, event.id, event.payment.id), event.payment
+def add_to(
+    router: web.UrlDispatcher, world: World, clock: Clock, paid: PaymentSettings, by_card: StripeSettings | None
+) -> None:
+    """Have those providers answered that the settings know."""
+    if paid.hook_secret is not None:
+        own = Hook(world, clock, GATEWAY, "Connector-Signature", paid.hook_secret, _own)
+        router.add_post(f"{PREFIX}/hooks/payments", own.told)
+    if by_card is not None:
+        other = Hook(world, clock, STRIPE, "Stripe-Signature", by_card.webhook_secret, _stripes)
+        router.add_post(f"{PREFIX}/hooks/stripe", other.told)
+
+
+def _own(raw: bytes) -> Happened:
+    """An event as we document it. Problem invalid; BadInput."""
+    try:
+        event = Event.model_validate_json(raw, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        raise Problem("invalid", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    found = event.payment
+    kind = event.type.removeprefix("payment.")
+    needed = kind in ("announced", "received")
+    return Happened(
+        kind,
+        event.id,
+        found.id,
+        amount(found.amount) if found.amount or needed else None,
+        found.currency,
+        found.reference,
+        times.checked_day(found.received_on) if found.received_on else "",
+        found.why,
+    )
+
+
+def _stripes(raw: bytes) -> Happened | None:
+    """An event of Stripe's. Problem invalid."""
+    event = json.loads(raw)
+    if not isinstance(event, dict):
+        raise Problem("invalid", "The body is not an object.")
+    return stripe.happened(event)
+
+
+def _done(provider: str, happened: Happened, doer: Doer, now: int) -> PaymentView | None:
+    """Write down what happened; None if there is nothing to write down. BadInput, NotFound."""
+    told, micros, currency = Told(provider, happened.event, happened.number), happened.micros, happened.currency
     with acting(doer):
-        if event.type == "payment.announced":
-            return payments.announced(told, payment.reference, amount(payment.amount), payment.currency, now)
-        if event.type == "payment.received":
-            on = times.checked_day(payment.received_on) if payment.received_on else ""
-            return payments.received(told, payment.reference, amount(payment.amount), payment.currency, now, on)
-        if event.type == "payment.failed":
-            return payments.failed(told, payment.why, now)
-        why = payment.why or ("refund" if event.type == "payment.refunded" else "chargeback")
-        part = amount(payment.amount) if payment.amount else None
-        return payments.taken_back(told, part, why, now, payment.currency)
+        if happened.kind == "announced":
+            return payments.announced(told, happened.reference, micros or 0, currency, now)
+        if happened.kind == "received":
+            return payments.received(told, happened.reference, micros or 0, currency, now, happened.received_on)
+        if happened.kind == "failed":
+            return payments.failed(told, happened.why, now)
+        change = payments.reinstated if happened.kind == "reinstated" else payments.taken_back
+        return change(told, micros, happened.why or happened.kind.replace("_", " "), now, currency)
 
 
 def _shown(found: PaymentView) -> dict[str, Any]:

@@ -12,16 +12,15 @@ from aiohttp import web
 
 from connector.billing import nodes
 from connector.clock import Clock
-from connector.config import PaymentSettings, WebSettings
+from connector.config import PaymentSettings, StripeSettings, WebSettings
 from connector.errors import ConnectorError
 from connector.people import sessions
-from connector.web import brand, openapi, problems, render
+from connector.web import brand, hooks, openapi, problems, render
 from connector.web.api import ENDPOINTS
 from connector.web.bodies import MOST_FORM, check_encoding, check_text
 from connector.web.brand import Brand
 from connector.web.connections import CONNECTIONS, Connections, most_connections, raise_descriptor_limit
 from connector.web.guard import STALE, Guard
-from connector.web.hooks import PaymentHook
 from connector.web.live import Live
 from connector.web.passwords import Passwords
 from connector.web.problems import PROBLEMS, Problem
@@ -55,10 +54,14 @@ class Gate(Protocol):
 
 
 def make_app(
-    settings: WebSettings, gate: Gate, world: World, clock: Clock, paid: PaymentSettings | None = None
+    settings: WebSettings,
+    gate: Gate,
+    world: World,
+    clock: Clock,
+    paid: PaymentSettings | None = None,
+    stripe: StripeSettings | None = None,
 ) -> web.Application:
-    """The web application. `gate` is asked for every health check; `paid`: how payments are told, if not by people."""
-    paid = paid or PaymentSettings()
+    """The web application. `gate` is asked for every health check; `paid`, `stripe`: who tells of payments."""
     connections = Connections(settings.proxies, most_connections(raise_descriptor_limit()))
     guarded = functools.partial(_guarded, world, clock, connections, brand.of(settings))
     app = web.Application(
@@ -95,7 +98,7 @@ def make_app(
     app.router.add_get("/brand/logo", _logo)
     app[DOCUMENT] = openapi.document(ENDPOINTS)
     app[URL] = settings.url
-    PaymentHook(world, clock, paid.hook_secret, paid.provider).add_to(app.router)
+    hooks.add_to(app.router, world, clock, paid or PaymentSettings(), stripe)
     Rest(world, ENDPOINTS).add_to(app.router)
     return app
 

@@ -8,10 +8,13 @@ from connector.billing import credit, ledger, payments, plans, profiles, reports
 from connector.billing.payments import PaymentView, Told
 from connector.billing.profiles import Credentials
 from connector.core import payments as references
+from connector.core.access import EVERYTHING
 from connector.core.money import MICROS
 from connector.core.paging import Turn
-from connector.database.store import Store
+from connector.core.plans import DAY_MS
+from connector.database.store import Store, run, writing
 from connector.errors import BadInput, KeyReused, NotFound
+from connector.notices import notices
 from tests.conftest import NOW
 from tests.databases import at_once
 
@@ -85,14 +88,19 @@ def test_a_gateway_announces_and_receives(company: str) -> None:
 
 
 def test_a_payment_that_failed_can_still_arrive(company: str) -> None:
-    """And one that arrived cannot fail any more: it can be taken back."""
+    """And one that arrived cannot fail any more: a try that failed before may be told after it."""
     payments.announced(told("evt_0"), credit.payment_reference(), 20 * MICROS, "GBP", NOW)
-    assert payments.failed(told("evt_4"), "the bank said no", NOW).state == "failed"
+    seen = payments.failed(told("evt_4"), "the bank said no", NOW)
+    assert (seen and seen.state, seen and seen.why) == ("failed", "the bank said no")
+    announced = payments.announced(told("evt_5"), credit.payment_reference(), 20 * MICROS, "GBP", NOW)
+    assert (announced.state, announced.why) == ("announced", "")
+    payments.failed(told("evt_6"), "again", NOW)
     before = free()
     arrived(20 * MICROS)
     assert free() == before + 20 * MICROS
-    with pytest.raises(BadInput, match="taken back"):
-        payments.failed(told("evt_9"), "", NOW)
+    seen = payments.failed(told("evt_9"), "a try before", NOW)
+    assert (seen and seen.state, seen and seen.why, free()) == ("received", "", before + 20 * MICROS)
+    assert payments.failed(told("evt_9", "pay_9"), "", NOW) is None
 
 
 def test_what_is_taken_back_leaves_the_balance(company: str) -> None:
@@ -139,14 +147,31 @@ def test_what_is_spent_already_is_owed(office: Credentials) -> None:
     assert reports.statement(None, None, NOW).off_micros == 0
 
 
+def test_a_dispute_that_was_won_brings_the_money_again(office: Credentials) -> None:
+    """What is owed of it is owed no more, the rest is credited; once by its event, and never more than was taken."""
+    arrived(20 * MICROS)
+    credit.add("office", free() - 5 * MICROS, "all", NOW)
+    payments.taken_back(told("evt_2"), None, "chargeback", NOW)
+    for _ in range(2):
+        seen = payments.reinstated(told("evt_3"), 16 * MICROS, "won", NOW)
+        assert (seen.taken_back_micros, seen.owed_micros, free()) == (4 * MICROS, 0, MICROS)
+    with pytest.raises(BadInput, match="More would be reinstated"):
+        payments.reinstated(told("evt_4"), 5 * MICROS, "won", NOW)
+    assert payments.reinstated(told("evt_4"), None, "won", NOW).taken_back_micros == 0
+    assert (free(), reports.statement(None, None, NOW).off_micros) == (5 * MICROS, 0)
+
+
 def test_a_person_takes_back_what_was_recorded(company: str) -> None:
     """With a reason, once by its key."""
     before = free()
     credit.top_up(50 * MICROS, "typed twice", NOW)
     (made, *_) = payments.page_of(None, Turn()).items
     assert (made.provider, made.number) == ("recorded", "typed twice")
-    with pytest.raises(BadInput, match="Write why"):
-        payments.reverse(made.id, None, " ", "k", NOW)
+    for empty in (" ", "\u200b", "\n"):
+        with pytest.raises(BadInput, match="Write why"):
+            payments.reverse(made.id, None, empty, "k", NOW)
+    with pytest.raises(BadInput, match="GBP"):
+        payments.reverse(made.id, 1, "a part of a penny", "k", NOW)
     for _ in range(2):
         payments.reverse(made.id, None, "recorded twice", "k", NOW)
     assert free() == before
@@ -202,3 +227,61 @@ def test_two_that_are_told_at_once_credit_once(company: str, store: Store) -> No
     assert free() == before + 20 * MICROS
     assert len([each for each in payments.page_of(None, Turn()).items if each.number == "pay_1"]) == 1
     assert ledger.verify().problems == []
+
+
+def test_what_a_gateway_told_is_taken_back_by_the_gateway(company: str) -> None:
+    """Or the same refund would leave the balance twice. The ledger calls what was recorded by its number here."""
+    made, before = arrived(20 * MICROS), free()
+    with pytest.raises(BadInput, match="Refund it there"):
+        payments.reverse(made.id, None, "a mistake", "k", NOW)
+    assert free() == before
+    credit.top_up(MICROS, "request:0123456789abcdef", NOW)
+    (recorded, *_) = payments.page_of(None, Turn()).items
+    payments.reverse(recorded.id, None, "typed twice", "k", NOW)
+    abouts = [line.about for line in reports.statement(None, None, NOW).movements]
+    assert f"payment {recorded.id} taken back: typed twice" in abouts
+    assert not any("request:" in about for about in abouts)
+
+
+def test_an_event_is_of_one_payment(company: str) -> None:
+    """Under the number of an event that was told, no other payment is credited."""
+    arrived(20 * MICROS)
+    before = free()
+    with pytest.raises(KeyReused):
+        arrived(20 * MICROS, "evt_1", "pay_2")
+    assert free() == before
+
+
+def test_what_a_change_of_channels_gives_back_pays_what_is_owed(office: Credentials) -> None:
+    """Money that comes to the balance by a refund of a term does not stay there beside a debt."""
+    arrived(200 * MICROS)
+    plans.change("office", 20, 0, NOW)
+    credit.add("office", free(), "all", NOW)
+    payments.taken_back(told("evt_2"), None, "chargeback", NOW)
+    owed = payments.owed(None)
+    plans.change("office", 2, 0, NOW + DAY_MS)
+    assert 0 < payments.owed(None) < owed
+    assert free() == 0
+    assert payments.owing(NOW) == []
+    assert reports.statement(None, None, NOW + DAY_MS).off_micros == 0
+
+
+def test_payments_that_an_older_program_recorded_get_their_rows(company: str, store: Store) -> None:
+    """Beside a node of this version one of the version before may run: what that records is found, and only once."""
+    credit.top_up(5 * MICROS, "by the old one", NOW)
+    with writing():
+        run("DELETE FROM payment WHERE number = 'by the old one'")
+    assert any("payments" in problem for problem in ledger.verify().problems)
+    assert [payments.adopt(), payments.adopt()] == [1, 0]
+    (made, *_) = payments.page_of(None, Turn()).items
+    assert (made.number, made.amount_micros, made.state) == ("by the old one", 5 * MICROS, "received")
+    assert ledger.verify().problems == []
+
+
+def test_people_hear_of_a_chargeback(company: str) -> None:
+    """Once, however often it is told."""
+    arrived(20 * MICROS)
+    for _ in range(2):
+        payments.taken_back(told("evt_2"), 5 * MICROS, "dispute: fraudulent", NOW)
+    told_of = [each.text for each in notices.page_of(EVERYTHING, Turn()).items if each.kind == "payment_taken_back"]
+    assert told_of == ["£5.00 of a payment was taken back: dispute: fraudulent"]

@@ -117,7 +117,7 @@ class Company(RuleBasedStateMachine):
         self.tried(credit.top_up, coins, key, self.now)
 
     @rule(
-        kind=st.sampled_from(["announced", "received", "failed", "taken back"]),
+        kind=st.sampled_from(["announced", "received", "failed", "taken back", "reinstated"]),
         number=st.integers(1, 3),
         event=st.sampled_from("uvwxyz"),
         units=st.integers(1, 60),
@@ -132,7 +132,8 @@ class Company(RuleBasedStateMachine):
             elif kind == "failed":
                 self.tried(payments.failed, told, "no", self.now)
             else:
-                self.tried(payments.taken_back, told, micros, "refund", self.now)
+                change = payments.taken_back if kind == "taken back" else payments.reinstated
+                self.tried(change, told, micros, "refund", self.now)
 
     @rule(name=profile_names, micros=sums, key=st.sampled_from("abcdef"), back=st.booleans())
     def allocate(self, name: str, micros: int, key: str, back: bool) -> None:

@@ -61,7 +61,7 @@ def test_baresip_calls_holds_transfers_and_is_called(bench: Bench, tmp_path: Pat
         bench.until(outcome, "Asterisk has joined its legs", lambda: bench.talking() == 1, 5)
         phone.command("transfer", uri("answered_us"))
         phone.heard("CALL_CLOSED")
-        bench.until(outcome, "both calls go on", lambda: bench.live() == 2, 5)
+        bench.until(outcome, "both calls go on", lambda: bench.live() == bench.answered() == 2, 5)
         for leg in bench.legs():
             bench.hang_up(leg["id"])
         bench.until(outcome, "their CDRs", lambda: len(bench.new_cdrs()) == 3, 5)

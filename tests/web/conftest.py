@@ -16,7 +16,7 @@ from aiohttp.web import BaseRunner
 from connector.billing import calls, credit, exports, numbers, payments, profiles
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
-from connector.config import PaymentSettings, SipSettings, WebSettings
+from connector.config import PaymentSettings, SipSettings, StripeSettings, WebSettings
 from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
@@ -161,8 +161,26 @@ def paid() -> PaymentSettings:
 
 
 @pytest.fixture
+def by_card() -> StripeSettings | None:
+    """No payments by card."""
+    return None
+
+
+@pytest.fixture
+def card() -> Callable[[str, int, str, str, str], str] | None:
+    """What begins a payment by card: nothing."""
+    return None
+
+
+@pytest.fixture
 def make_client(
-    store: FileStore, town: Town, clock: FixedClock, tmp_path: Path, paid: PaymentSettings
+    store: FileStore,
+    town: Town,
+    clock: FixedClock,
+    tmp_path: Path,
+    paid: PaymentSettings,
+    by_card: StripeSettings | None,
+    card: Callable[[str, int, str, str, str], str] | None,
 ) -> Iterator[Callable[[], TestClient[Any, Any]]]:
     """What makes a client of the application."""
     writer, readers, files = Writer(), Readers(), Readers(1)
@@ -191,9 +209,9 @@ def make_client(
     def made() -> TestClient[Any, Any]:
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
-        place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder)
+        place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder, card=card)
         world = World(writer, readers, files, guard, place, hang_up, sound, press)
-        return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid)))
+        return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card)))
 
     yield made
     calls.ended_unseen(calls.live()[0], None, NOW) if calls.live() else None

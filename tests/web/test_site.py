@@ -19,6 +19,8 @@ from limits import parse
 from yarl import URL
 
 from connector.billing import calls, credit, ledger, limits, numbers, plans, profiles
+from connector.billing import payments as incoming
+from connector.billing.payments import Told
 from connector.core import payments
 from connector.core.access import EVERYTHING, Scope, permissions_of
 from connector.core.calls import Attempt, Direction, Progress
@@ -798,3 +800,37 @@ async def test_an_owner_is_told_how_to_pay_and_the_platform_records_it(client: C
     assert "£50.00" in asked
     assert credit.balance("Acme").available_micros == before + 50 * MICROS
     assert f"payment {payments.spaced(reference)}, received on 2026-11-17" in await get(client, "/money")
+
+
+async def test_a_payment_is_taken_back_where_it_is_shown(client: Client, town: Town) -> None:
+    """An owner sees what is on its way and what came, and takes nothing back; the platform does, in parts. What the
+    balance does not have is owed, and both pages say so.
+    """
+    told = Told("bank", "evt_1", "pay_1")
+    incoming.announced(told, payments.reference(1), 20 * MICROS, "GBP", NOW)
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/money/add")
+    assert "On its way" in text
+    assert "Take back" not in text
+    path = f"/money/payments/{town.things['payment']}/reverse"
+    await get(client, path, 403)
+    client.session.cookie_jar.clear()
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    before = credit.balance("Acme").available_micros
+    status, text = await send(client, path, amount="5", why="too much")
+    assert (status, "More would be taken back" in text) == (422, True)
+    assert (await send(client, path, amount="0.40", why=" "))[0] == 422
+    asked, _ = await confirmed(client, path, amount="0.40", why="recorded twice")
+    assert "£0.40, at once" in asked
+    assert credit.balance("Acme").available_micros == before - 400_000
+    assert "£0.40 taken back" in await get(client, "/money/add")
+    assert "Payment taken back" in await get(client, "/money")
+    credit.add(town.things["profile"], before - 500_000, "all", NOW)
+    asked, _ = await confirmed(client, path, amount="0.60", why="the rest")
+    assert "£0.10, at once" in asked
+    assert "£0.50, taken from the next money that comes in" in asked
+    for page in ("/money", "/money/add"):
+        assert "£0.50 is owed for payments that were taken back" in await get(client, page)
+    assert "Payments taken back" in await get(client, "/statement")
+    await get(client, "/money/payments/999/reverse", 404)

@@ -48,7 +48,7 @@ class PaymentEvent(Table):
     why = TextField(constraints=[SQL("DEFAULT ''")])
 
     class Meta:
-        indexes = ((("payment", "event"), True),)
+        indexes = ((("payment", "event"), True), (("event",), False))
 
 
 NEW = [Payment, PaymentEvent]

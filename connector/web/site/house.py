@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, ClassVar
 
 from connector.billing import credit, decks, ledger, payments, plans, profiles, reports
@@ -11,7 +12,8 @@ from connector.core import money, times
 from connector.core import payments as references
 from connector.core.formats import shown
 from connector.core.ledger import asset
-from connector.core.paging import Turn, turn
+from connector.core.paging import turn
+from connector.errors import BadInput
 from connector.web.endpoint import Ask
 from connector.web.render import dated, when
 from connector.web.site.frame import (
@@ -33,18 +35,6 @@ pages = SitePages()
 
 ROWS = 50
 MOST_LINES = 15
-# What the ledger calls a movement, and what people do.
-_KINDS = {
-    "top-up": "Payment",
-    "reversal": "Payment taken back",
-    "subscription": "Channels",
-    "number fee": "Number",
-    "refund": "Refund",
-    "add": "Credit for a profile",
-    "recharge": "Auto-recharge of a profile",
-    "take-back": "Credit taken back",
-    "delete": "Profile deleted",
-}
 
 
 @pages.get("/companies", "company.read", needs_company=False)
@@ -91,7 +81,7 @@ def money_page(ask: Ask) -> Shown:
             "price": plans.prices(ask.company),
             "month": month,
             "lines": month.movements[-MOST_LINES:][::-1] if month else [],
-            "kinds": _KINDS,
+            "kinds": reports.IN_WORDS,
             "decks": decks.list_decks(ask.company)[:5],
             "actions": actions,
             "deck_actions": deck_actions,
@@ -134,15 +124,40 @@ def _gains(postings: dict[str, int], currency: str) -> str:
 @pages.get("/money/add", "money.read", of_company=True)
 def add_money_page(ask: Ask) -> Shown:
     """How the company pays."""
+    found = payments.page_of(ask.company, turn(ask.query.get("cursor"), MOST_LINES, "i"))
     reference = references.spaced(credit.payment_reference(ask.company))
     values = {
         "balance": credit.balance(ask.company),
         "reference": reference,
         "instructions": ask.place.payment,
-        "payments": payments.page_of(ask.company, Turn(limit=MOST_LINES)).items,
+        "payments": found.items,
+        "following": following(found),
         "owed_micros": payments.owed(ask.company),
+        "by_card": ask.place.card is not None and "money.move" in ask.actor.permissions,
+        "paid": "paid" in ask.query,
     }
     return Shown("add-money.html", values)
+
+
+@pages.form("/money/card", "money.move", "Pay by card", of_company=True, back="/money/add")
+class PayByCard(Form):
+    """The sum; the card itself is given to Stripe, on its own page."""
+
+    button: ClassVar[str] = "Go on"
+    amount: Money = entry("Amount", hint="It is added to the company's balance.")
+
+    def read(self, ask: Ask) -> str:
+        """The page at Stripe, which is asked for it."""
+        if ask.place.card is None:
+            raise BadInput("Payments by card are not set up here. Pay as the page Add money says.")
+        currency = credit.balance(ask.company).currency
+        money.payable(self.amount, currency)
+        reference = credit.payment_reference(ask.company)
+        return ask.place.card(reference, self.amount, currency, ask.company or "", uuid.uuid4().hex)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Lead there. Nothing is credited before Stripe says that it was paid."""
+        return Outcome(ask.read, f"Pay {shown(self.amount, ask.currency)} at Stripe")
 
 
 @pages.form("/money/payments/{payment}/reverse", "money.bring", "Take back a payment", once=True, back="/money/add")
@@ -169,7 +184,9 @@ class TakeBack(Form):
         later = then.owed_micros - before.owed_micros
         lines = [
             ("Company", before.company),
-            ("Payment", f"{shown(before.amount_micros, before.currency)}, {when(before.noted_at, ask.zone)}"),
+            ("Payment", f"{before.id}, of {when(before.noted_at, ask.zone)}"),
+            ("Its amount", shown(before.amount_micros, before.currency)),
+            ("Payment reference", before.reference or "none"),
             ("Leaves the balance", shown(at_once, before.currency) + ", at once"),
             (
                 "Owed",

@@ -42,7 +42,8 @@ def statement_page(ask: Ask) -> Shown:
     month, wrong = _asked(ask)
     found = reports.statement(ask.company, month, ask.now)
     values = {"statement": found, "months": reports.months(ask.company, ask.now), "wrong": wrong}
-    return Shown("statement.html", values | {"purchases": reports.PURCHASES, "allocations": reports.ALLOCATIONS})
+    kinds = {"purchases": reports.PURCHASES, "allocations": reports.ALLOCATIONS, "words": reports.IN_WORDS}
+    return Shown("statement.html", values | kinds)
 
 
 def _asked(ask: Ask) -> tuple[str | None, str]:

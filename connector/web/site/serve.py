@@ -213,6 +213,8 @@ class Site:
     def _done(self, outcome: Outcome, frame: dict[str, Any]) -> web.StreamResponse:
         if outcome.lines:
             return render.rendered("done.html", **frame, outcome=outcome)
+        if not outcome.to.startswith("/"):  # a form may lead nowhere else (Content-Security-Policy), a link may
+            return render.rendered("elsewhere.html", **frame, outcome=outcome)
         answer = web.Response(status=303, headers={"Location": outcome.to})
         text = base64.urlsafe_b64encode(outcome.said.encode()).decode()
         answer.set_cookie(_FLASH, text, max_age=30, httponly=True, samesite="Strict", secure=self._world.guard.secure)
