@@ -26,28 +26,29 @@ _STEPS = (
 )
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
-    "13660": (
-        "tests/sipp/test_config.py",
-        "tests/sipp/test_dropin.py",
-        "tests/sipp/test_endings.py",
+    "11660": (
+        "tests/lab",
+        "tests/service",
         "tests/sipp/test_fastagi.py",
         "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
-        "tests/sipp/test_hostile.py",
-        "tests/sipp/test_manager.py",
-        "tests/sipp/test_money.py",
         "tests/sipp/test_moving.py",
-        "tests/sipp/test_routes.py",
-        "tests/web",
+        "tests/test_cli.py",
     ),
     "12660": (
-        "tests/lab/test_soak.py",
-        "tests/sipp/test_baresip.py",
         "tests/sipp/test_chaos.py",
+        "tests/sipp/test_config.py",
+        "tests/sipp/test_dropin.py",
+        "tests/sipp/test_manager.py",
+        "tests/sipp/test_money.py",
+        "tests/sipp/test_routes.py",
+    ),
+    "13660": (
+        "tests/sipp/test_baresip.py",
         "tests/sipp/test_foreign_phones.py",
+        "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
         "tests/sipp/test_trunks.py",
-        "tests/test_cli.py",
     ),
 }
 # What needs an Asterisk, besides those.

@@ -34,6 +34,15 @@ _OUR_ACTIONS = (
 )
 
 
+class _Manager(Manager):  # type: ignore[misc]  # panoramisk has no types
+    """panoramisk's, which takes the end of the event loop while it connects for a defect, and logs a Traceback."""
+
+    def connection_made(self, connecting: asyncio.Future[Any]) -> None:
+        """It is connected, or could not be: then it tries again. Cancelled, it does not."""
+        if not connecting.cancelled():
+            super().connection_made(connecting)
+
+
 class AmiLink:
     """One connection to the manager interface, kept open by `run`."""
 
@@ -64,7 +73,7 @@ class AmiLink:
     async def run(self) -> None:
         """Keep the connection until cancelled."""
         logging.getLogger("panoramisk").setLevel(logging.CRITICAL)  # it writes whole actions; we say what matters
-        self._manager = Manager(
+        self._manager = _Manager(
             host=self.settings.host,
             port=self.settings.port,
             username=self.settings.user,

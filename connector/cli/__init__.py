@@ -36,7 +36,7 @@ def main() -> None:
                 stream.reconfigure(errors="replace")
         if any(not word.isprintable() for word in sys.argv):  # bytes that are no UTF-8 among them
             raise BadInput("what was typed has characters that cannot be printed")
-        app()
+        app(prog_name="connector")
     except ConnectorError as error:
         step = f"Next step: {error.step.command}" if error.step else _NEXT_STEPS.get(type(error), "")
         text = f"{error} {step}".strip()
