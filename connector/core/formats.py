@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_UP, Decimal
-from functools import cache
+from functools import cache, lru_cache
 
 from babel import Locale
 from babel.numbers import format_currency, get_currency_symbol
@@ -25,11 +25,13 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}" + ("" if count == 1 else "s")
 
 
+@lru_cache(maxsize=4096)  # a page of a thousand profiles shows the same few sums five thousand times
 def shown(micros: int, currency: str) -> str:
     """A sum, exactly: `£1,877.44`, `£0.0132`."""
     return _written(Decimal(micros) / MICROS, currency)
 
 
+@lru_cache(maxsize=4096)
 def rounded(micros: int, currency: str) -> str:
     """A sum to the currency's smallest coin: `£4,999.99`. One of less than a unit is exact."""
     if -MICROS < micros < MICROS:
