@@ -285,3 +285,6 @@ def test_people_hear_of_a_chargeback(company: str) -> None:
         payments.taken_back(told("evt_2"), 5 * MICROS, "dispute: fraudulent", NOW)
     told_of = [each.text for each in notices.page_of(EVERYTHING, Turn()).items if each.kind == "payment_taken_back"]
     assert told_of == ["£5.00 of a payment was taken back: dispute: fraudulent"]
+    payments.taken_back(told("evt_3"), None, "chargeback", NOW)
+    told_of = [each.text for each in notices.page_of(EVERYTHING, Turn()).items if each.kind == "payment_taken_back"]
+    assert told_of[0] == "£15.00 of a payment was taken back: chargeback"

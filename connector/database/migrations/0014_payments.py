@@ -57,7 +57,9 @@ _RECORDED = (
     "INSERT INTO payment (company_id, provider, number, state, amount_micros, noted_at, changed_at)"
     " SELECT entry.company_id, 'recorded', SUBSTR(entry.key, 8), 'received', posting.amount, entry.at, entry.at"
     " FROM entry JOIN posting ON posting.entry_id = entry.id WHERE entry.kind = 'top-up'"
-    " AND posting.account_id = 'company:' || entry.company_id || ':balance' AND posting.amount > 0 ORDER BY entry.id"
+    " AND entry.kind NOT IN ('hold', 'settle')"  # by the index of the few entries that are not of calls
+    " AND posting.account_id = 'company:' || entry.company_id || ':balance' AND posting.amount > 0"
+    " ORDER BY entry.company_id, entry.at"
 )
 
 
