@@ -76,8 +76,7 @@ def run(arguments: list[str]) -> bool:
         if subprocess.run([sys.executable, *words], cwd=PROJECT, check=False).returncode != 0:
             print(f"{name} failed", flush=True)
             return False
-    _said("types").unlink(missing_ok=True)
-    types = process.start([sys.executable, *_TYPES], _said("types"))
+    types = _begun("types", [sys.executable, *_TYPES])
     try:
         print("-- tests", flush=True)
         went_well = _pytest(arguments) == 0 if arguments else _all_tests()
@@ -125,7 +124,7 @@ def _all_tests() -> bool:
 def _together(here: list[str], beside: dict[str, list[str]]) -> bool:
     """Run a pytest with `here`, shown as it goes, and one for each of `beside`, by its ports, shown at the end."""
     with _scratch() as scratch:
-        running = {ports: _begun(ports, [*words, *scratch(ports)]) for ports, words in beside.items()}
+        running = {ports: _begun_tests(ports, [*words, *scratch(ports)]) for ports, words in beside.items()}
         try:
             went_well = _pytest(["-m", "not alone", *here, *scratch("here")]) == 0
             for each in running.values():
@@ -161,14 +160,18 @@ def _scratch() -> Iterator[Callable[[str], list[str]]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begun(ports: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
-    _said(ports).unlink(missing_ok=True)
+def _begun_tests(ports: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
     command = [*_PYTEST, "-p", "no:cacheprovider", "-m", "not alone", *words]
-    return process.start(command, _said(ports), env={"CONNECTOR_TEST_PORTS": ports})
+    return _begun(ports, command, {"CONNECTOR_TEST_PORTS": ports})
 
 
-def _said(ports: str) -> Path:
-    return VAR / f"beside-{ports}.log"
+def _begun(name: str, command: Sequence[str], env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+    _said(name).unlink(missing_ok=True)
+    return process.start(command, _said(name), env=env)
+
+
+def _said(name: str) -> Path:
+    return VAR / f"beside-{name}.log"
 
 
 def _pytest(arguments: list[str]) -> int:

@@ -153,7 +153,7 @@ class ConnectorApp:
             await asyncio.sleep(PAY_EVERY_S)
             self._look_at_the_clock()
             now = self.clock.now_ms()
-            # Only asking tells that there is no more money: so it is asked before the caller is to be warned.
+            # The store says only when it is asked that no money is left, so it is asked before the warning is due.
             ahead_ms = max(min(PAY_AHEAD_MS, self.slicing.slice_s * 1000 // 3), self.warning_ms)
             for call in [call for call in self.ongoing if call.pays_next(now, ahead_ms)]:
                 call.paying = True  # each on its own: one that waits for AMI does not keep the others waiting

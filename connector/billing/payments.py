@@ -59,6 +59,11 @@ class PaymentView:
     noted_at: int
     changed_at: int
 
+    @property
+    def left_micros(self) -> int:
+        """What of it was not taken back, and is not owed."""
+        return self.amount_micros - self.taken_back_micros - self.owed_micros
+
 
 @dataclass(frozen=True)
 class Told:
@@ -83,7 +88,7 @@ def record(company: Any, micros: int, key: str, now: int, reference: str = "", r
         about += f", received on {received_on}"
     payable(micros, company.currency)
     if _bring(company.id, f"top-up:{key}", micros, about, now):
-        _made(company.id, RECORDED, key, "received", micros, now, reference, received_on)
+        _make(company.id, RECORDED, key, "received", micros, now, reference, received_on)
 
 
 def announced(told: Told, reference: str, micros: int, currency: str, now: int) -> PaymentView:
@@ -160,17 +165,10 @@ def reinstated(told: Told, micros: int | None, why: str, now: int, currency: str
         _same_currency(found, currency)
         if not _again(found, told.event, "reinstated", micros):
             out = found.taken_back_micros + found.owed_micros
-            wanted = out if micros is None else micros
-            if not 0 < wanted <= out:
-                raise BadInput("More would be reinstated of the payment than was taken back.")
-            payable(wanted, found.company.currency)
+            wanted = _part(found, micros, out, "More would be reinstated of the payment than was taken back.")
             _told(found.id, told.event, "reinstated", wanted, now, _words(why))
             part = wanted - min(wanted, found.owed_micros)
-            sql = (
-                "UPDATE payment SET taken_back_micros = taken_back_micros - ?, owed_micros = owed_micros - ?, why = ?,"
-                " changed_at = ? WHERE id = ?"
-            )
-            run(sql, part, wanted - part, _words(why), now, found.id)
+            _add(found.id, -part, part - wanted, _words(why), now)
             note_of(found.company_id, "payment.reinstated", told.number)
             about = f"{_called(found)} reinstated: {_words(why)}"
             _bring(found.company_id, f"reinstated:{found.id}:{told.event}", part, about, now)
@@ -184,9 +182,7 @@ def reverse(payment: int, micros: int | None, why: str, key: str, now: int) -> P
     """
     with writing():
         lock("id = (SELECT company_id FROM payment WHERE id = ?)", payment)
-        found = Payment.get_or_none(Payment.id == payment)
-        if found is None:
-            raise NotFound(f"There is no payment {payment}.")
+        found = _row(payment)
         if found.provider != RECORDED:
             raise BadInput(
                 f"The payment came by {found.provider}. Refund it there: what it tells is written down here."
@@ -200,10 +196,7 @@ def reverse(payment: int, micros: int | None, why: str, key: str, now: int) -> P
 def show(payment: int) -> PaymentView:
     """One payment. NotFound."""
     with reading():
-        found = Payment.get_or_none(Payment.id == payment)
-        if found is None:
-            raise NotFound(f"There is no payment {payment}.")
-        return _view(found)
+        return _view(_row(payment))
 
 
 def page_of(company: str | None, wanted: Turn) -> Page[PaymentView]:
@@ -236,7 +229,7 @@ def collect(company: int, cause: str, now: int) -> None:
         run(sql, part, part, row.id)
 
 
-def owing(now: int) -> list[int]:
+def owing() -> list[int]:
     """The companies that owe something and have a balance: by refunds of terms, or by what calls did not use."""
     with reading():
         sql = (
@@ -262,30 +255,44 @@ def adopt() -> int:
         lock("1 = 1")
         missing = rows(_WITHOUT_ROW)
         for company, key, micros, at in missing:
-            _made(company, RECORDED, key.removeprefix("top-up:"), "received", micros, at, "", "")
+            _make(company, RECORDED, key.removeprefix("top-up:"), "received", micros, at, "", "")
         return len(missing)
 
 
 def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> int:
-    """Take back, what the balance has of it at once; how much is taken and owed, 0 if the event was told before."""
-    left = row.amount_micros - row.taken_back_micros - row.owed_micros
+    """Take a payment back: at once what the balance has of it, the rest is owed. Returns both together, in micros; 0
+    for an event that was told before.
+    """
     if _again(row, event, "taken back", micros):
         return 0
     if row.state != "received":
         raise NotFound(f"The payment {row.number} was not received yet.")
-    wanted = left if micros is None else micros
-    if not 0 < wanted <= left:
-        raise BadInput("More would be taken back of the payment than is left of it.")
-    payable(wanted, row.company.currency)
+    left = _view(row).left_micros
+    wanted = _part(row, micros, left, "More would be taken back of the payment than is left of it.")
     _told(row.id, event, "taken back", wanted, now, _words(why))
     about = f"{_called(row)} taken back: {_words(why)}"
     part = _out(row.company_id, f"reversal:{row.id}:{event}", wanted, about, now)
+    _add(row.id, part, wanted - part, _words(why), now)
+    return wanted
+
+
+def _part(row: Any, micros: int | None, most: int, refusal: str) -> int:
+    """A part of a payment that is taken back or reinstated, `most` if none is named. BadInput, with the words of
+    `refusal`, if that is more; also for a part of a coin.
+    """
+    wanted = most if micros is None else micros
+    if not 0 < wanted <= most:
+        raise BadInput(refusal)
+    return payable(wanted, row.company.currency)
+
+
+def _add(payment: int, taken_back: int, owed: int, why: str, now: int) -> None:
+    """More of a payment is taken back or owed, in micros; less, if negative."""
     sql = (
         "UPDATE payment SET taken_back_micros = taken_back_micros + ?, owed_micros = owed_micros + ?, why = ?,"
         " changed_at = ? WHERE id = ?"
     )
-    run(sql, part, wanted - part, _words(why), now, row.id)
-    return int(wanted)
+    run(sql, taken_back, owed, why, now, payment)
 
 
 def _called(row: Any) -> str:
@@ -294,7 +301,7 @@ def _called(row: Any) -> str:
 
 
 def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:
-    """Whether an event of a payment was told before. KeyReused if it said something else then."""
+    """Whether an event of a payment was told before. KeyReused if it did not say the same."""
     sql = (
         "SELECT e.payment_id, e.kind, e.amount_micros FROM payment_event e JOIN payment p ON p.id = e.payment_id"
         " WHERE e.event = ? AND p.provider = ?"
@@ -324,12 +331,16 @@ def _out(company: int, key: str, micros: int, about: str, now: int) -> int:
 
 def _locked(told: Told) -> Any:
     """A provider's payment, whose company is locked; None if it was not told of."""
-    of_provider = (Payment.provider == told.provider) & (Payment.number == told.number)
-    found = Payment.get_or_none(of_provider)
+    found = _found(told)
     if found is None:
         return None
     lock("id = ?", found.company_id)
-    return Payment.get(of_provider)  # as it is under the lock
+    return _found(told)  # as it is under the lock
+
+
+def _found(told: Told) -> Any:
+    """A provider's payment; None if it was not told of."""
+    return Payment.get_or_none((Payment.provider == told.provider) & (Payment.number == told.number))
 
 
 def _needed(told: Told) -> Any:
@@ -345,19 +356,21 @@ def _same_currency(row: Any, currency: str) -> None:
         raise BadInput(f"The payment {row.number} is in {row.company.currency}, and not in {currency}.")
 
 
-def _row(number: int) -> Any:
-    return Payment.get_by_id(number)
+def _row(payment: int) -> Any:
+    """A payment by its number here. NotFound."""
+    found = Payment.get_or_none(Payment.id == payment)
+    if found is None:
+        raise NotFound(f"There is no payment {payment}.")
+    return found
 
 
-def _made(
+def _make(
     company: int, provider: str, number: str, state: str, micros: int, now: int, reference: str, received_on: str
-) -> int:
+) -> None:
     insert(
         Payment, company_id=company, provider=provider, number=number, state=state, amount_micros=micros,
         reference=reference, received_on=received_on, noted_at=now, changed_at=now,
     )  # fmt: skip
-    ((made,),) = rows("SELECT id FROM payment WHERE provider = ? AND number = ?", provider, number)
-    return int(made)
 
 
 def _told(payment: int, event: str, kind: str, micros: int, now: int, why: str) -> None:
@@ -376,10 +389,10 @@ def _noted(told: Told, reference: str, micros: int, currency: str, now: int) -> 
     if company.currency != currency:
         raise BadInput(f"The payment is in {currency}, and {company.name} pays in {company.currency}.")
     payable(micros, currency)
-    found = Payment.get_or_none((Payment.provider == told.provider) & (Payment.number == told.number))
+    found = _found(told)
     if found is None:
-        plain = core.reference(number)
-        found = _row(_made(number, told.provider, told.number, "announced", micros, now, plain, ""))
+        _make(number, told.provider, told.number, "announced", micros, now, core.reference(number), "")
+        found = _found(told)
     if found.company_id != number:
         raise BadInput(f"The payment {told.number} is another company's.")
     return found

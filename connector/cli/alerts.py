@@ -13,7 +13,7 @@ from connector.core.times import iso
 from connector.notices import notices, webhooks
 
 notices_app = typer.Typer()
-webhook_app = typer.Typer(no_args_is_help=True, help="Where notices are posted to.")
+webhook_app = typer.Typer(no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="How many, newest first.")]
 

@@ -14,7 +14,7 @@ from connector.core.paging import every
 from connector.routing import buttons
 from connector.routing.buttons import USUAL_MOST, ButtonView
 
-app = typer.Typer(no_args_is_help=True, help="Call buttons: a visitor's browser calls an account, for free.")
+app = typer.Typer(no_args_is_help=True)
 
 Most = Annotated[int, typer.Option(help="So many visitors call by it at once.")]
 

@@ -23,7 +23,7 @@ from connector.errors import BadInput, NotFound
 from connector.routing import emergency
 
 app = typer.Typer()
-cdr_app = typer.Typer(no_args_is_help=True, help="What became of each call.")
+cdr_app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("emergency")

@@ -69,10 +69,10 @@ PLACES: dict[str, dict[str, Place]] = {
         "timemachine": _alone("subscriptions", "What would be charged, day by day, if nothing were changed."),
     },
     "People and notices": {
-        "user": Place("people", "user_app", "Who may sign in to the web pages and the REST API."),
+        "user": Place("people", "user_app", "Users of the web pages and the REST API."),
         "token": Place("people", "token_app", "API tokens, for programs."),
         "audit": Place("people", "audit_app", "Who did what."),
-        "notices": _alone("alerts", "What the people of a company were told.", "notices_app"),
+        "notices": _alone("alerts", "The notices to the people of a company.", "notices_app"),
         "webhook": Place("alerts", "webhook_app", "Where notices are posted to."),
     },
     "The store": {
@@ -111,7 +111,9 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command by its name; None if there is none."""
-        return self.commands[cmd_name] if self._listing else loaded(cmd_name) if cmd_name in _BY_NAME else None
+        if self._listing:
+            return self.commands[cmd_name]
+        return loaded(cmd_name) if cmd_name in _BY_NAME else None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help of all."""

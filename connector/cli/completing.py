@@ -20,7 +20,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 
 
 def _beginning(ctx: typer.Context, incomplete: str, names: Callable[[], list[str]]) -> list[str]:
-    """Those that begin so; none if there is no store, or not for this login: a shell has no place for an error."""
+    """Those that begin so. None if the store cannot be opened: in a line that is typed, no error can be shown."""
     settings_path[0] = ctx.find_root().params.get("settings")
     try:
         open_store()

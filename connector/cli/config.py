@@ -24,7 +24,7 @@ from connector.errors import BadInput
 from connector.storage import stores
 
 T = TypeVar("T")
-app = typer.Typer(no_args_is_help=True, help="Asterisk's pjsip config: plan, apply, roll back.")
+app = typer.Typer(no_args_is_help=True)
 _SIGNS = {"add": ("+", "green"), "change": ("~", "yellow"), "remove": ("-", "red"), "load": ("!", "yellow")}
 Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 

@@ -19,9 +19,9 @@ from connector.core.times import iso
 from connector.errors import BadInput
 from connector.notices import notices
 
-company_app = typer.Typer(no_args_is_help=True, help="Companies, their balances and prices.")
-credit_app = typer.Typer(no_args_is_help=True, help="The credit of profiles.")
-ledger_app = typer.Typer(no_args_is_help=True, help="The books.")
+company_app = typer.Typer(no_args_is_help=True)
+credit_app = typer.Typer(no_args_is_help=True)
+ledger_app = typer.Typer(no_args_is_help=True)
 
 
 @company_app.command("create")

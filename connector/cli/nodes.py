@@ -13,7 +13,7 @@ from connector.core.money import decimal
 from connector.core.times import iso
 from connector.service.running import alone
 
-app = typer.Typer(no_args_is_help=True, help="The nodes that share the store: each an Asterisk with its connector.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

@@ -19,7 +19,7 @@ from connector.core.numbers import normalise
 from connector.core.times import iso
 from connector.errors import BadInput
 
-app = typer.Typer(no_args_is_help=True, help="Numbers: the forms they are dialled in, and those you have.")
+app = typer.Typer(no_args_is_help=True)
 
 MOST_BYTES = 20_000_000
 Country = Annotated[str | None, typer.Option(help="Two letters, like GB.")]

@@ -16,9 +16,9 @@ from connector.database import audit
 from connector.errors import BadInput
 from connector.people import tokens, users
 
-user_app = typer.Typer(no_args_is_help=True, help="Who may sign in to the web pages and the REST API.")
-token_app = typer.Typer(no_args_is_help=True, help="API tokens, for programs.")
-audit_app = typer.Typer(no_args_is_help=True, help="Who did what.")
+user_app = typer.Typer(no_args_is_help=True)
+token_app = typer.Typer(no_args_is_help=True)
+audit_app = typer.Typer(no_args_is_help=True)
 
 Role = Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")]
 Member = Annotated[str | None, typer.Option(help="The profile that a member sees.")]

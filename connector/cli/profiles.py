@@ -24,7 +24,7 @@ from connector.database.store import writing
 from connector.errors import BadInput
 from connector.routing import service_numbers
 
-app = typer.Typer(no_args_is_help=True, help="SIP profiles.")
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")

@@ -15,7 +15,7 @@ from connector.cli.output import AsJson, Company, as_dict, console, now, print_l
 from connector.core.times import iso
 from connector.errors import BadInput
 
-app = typer.Typer(no_args_is_help=True, help="Rate decks, and what a call costs.")
+app = typer.Typer(no_args_is_help=True)
 
 MOST_BYTES = 200_000_000
 MOST_SHOWN = 50

@@ -14,7 +14,7 @@ from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, console, now, print_json, print_many, print_one
 from connector.core.formats import shown
 
-app = typer.Typer(no_args_is_help=True, help="What happened in a month.")
+app = typer.Typer(no_args_is_help=True)
 
 Month = Annotated[str | None, typer.Option(help="As in 2026-11, in the company's time zone; else the one that runs.")]
 _TOTALS = ("calls_out", "calls_in", "refused", "duration_ms", "bundle_s", "price_micros", "worth_micros")

@@ -26,10 +26,10 @@ from connector.cli.output import (
 )
 from connector.routing import routes
 
-route_app = typer.Typer(no_args_is_help=True, help="Where calls to a number or account ring.")
-account_app = typer.Typer(no_args_is_help=True, help="Accounts: names that are called, as sip:support@host.")
-department_app = typer.Typer(no_args_is_help=True, help="Departments: routes that have a name.")
-hours_app = typer.Typer(no_args_is_help=True, help="Hours: times that have a name, for routes.")
+route_app = typer.Typer(no_args_is_help=True)
+account_app = typer.Typer(no_args_is_help=True)
+department_app = typer.Typer(no_args_is_help=True)
+hours_app = typer.Typer(no_args_is_help=True)
 
 MOST_BYTES = 100_000
 At = Annotated[str | None, typer.Option(help="When: 2026-12-25T10:00, by the company's clock. Now, if not said.")]

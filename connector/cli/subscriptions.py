@@ -19,8 +19,8 @@ from connector.errors import BadInput
 from connector.storage import timemachine
 
 app = typer.Typer()
-channels_app = typer.Typer(no_args_is_help=True, help="Channel subscriptions.")
-bundles_app = typer.Typer(no_args_is_help=True, help="US minute bundles: 5,000 minutes each a term.")
+channels_app = typer.Typer(no_args_is_help=True)
+bundles_app = typer.Typer(no_args_is_help=True)
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be charged and given back.")]
 Bundles = Annotated[int | None, typer.Option(help="US minute bundles with them.")]

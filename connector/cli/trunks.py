@@ -21,7 +21,7 @@ from connector.routing import reachability, trunks
 from connector.routing.trunks import SignIn
 
 status_app = typer.Typer()
-app = typer.Typer(no_args_is_help=True, help="Trunks: the ways to carriers and providers.")
+app = typer.Typer(no_args_is_help=True)
 Address = Annotated[str | None, typer.Option(help="The host name or IPv4 address over there.")]
 Port = Annotated[int | None, typer.Option(help="Its port.")]
 Username = Annotated[str | None, typer.Option(help="Register there by this name; else our address is known there.")]

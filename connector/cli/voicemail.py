@@ -14,7 +14,7 @@ from connector.core.times import iso
 from connector.errors import BadInput
 from connector.routing import mailboxes
 
-app = typer.Typer(no_args_is_help=True, help="Voice mail: mailboxes, greetings, messages.")
+app = typer.Typer(no_args_is_help=True)
 
 Name = Annotated[str | None, typer.Option(help="Whose it is: it stands in the e-mails.")]
 Email = Annotated[str | None, typer.Option(help="Where messages are sent to; '' for nowhere.")]

@@ -191,7 +191,7 @@ class Terms:
             done += await self._store(plans.renew, term, self._clock.now_ms())
         if done:
             log.info("renewals: %d terms were due", done)
-        for company in await self._store(payments.owing, self._clock.now_ms()):
+        for company in await self._store(payments.owing):
             await self._store(payments.collect_from, company, self._clock.now_ms())
         now = self._clock.now_ms()
         if now - self._forgot_at > FORGET_EVERY_MS:

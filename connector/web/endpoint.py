@@ -192,13 +192,13 @@ class Endpoint:
     after: Callable[[Any, Any], Awaitable[None]] | None
     body: type[BaseModel] | None
     query: type[BaseModel]
-    answers: Any
+    returns: Any
     downloads: bool
 
     @cached_property
     def answer(self) -> TypeAdapter[Any] | None:
         """What makes JSON of what the function gave; None if it gives nothing, or a file."""
-        return None if self.downloads or self.answers is type(None) else TypeAdapter(self.answers)
+        return None if self.downloads or self.returns is type(None) else TypeAdapter(self.returns)
 
     @property
     def name(self) -> str:
@@ -272,7 +272,7 @@ class Endpoints:
             """The function as it was; from now on it can be asked for."""
             hints = get_type_hints(function, include_extras=True)
             of_company = more.pop("of_company", False)
-            answers = hints.pop("return")
+            returns = hints.pop("return")
             self.all.append(
                 Endpoint(
                     method=method,
@@ -288,8 +288,8 @@ class Endpoints:
                     after=more.pop("after", None),
                     body=hints.get("body"),
                     query=hints.get("query") or (OfCompany if of_company else Nothing),
-                    answers=answers,
-                    downloads=answers is Download,
+                    returns=returns,
+                    downloads=returns is Download,
                 )
             )
             assert not more, more

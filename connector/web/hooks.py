@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from limits import parse
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr
 
 from connector.billing import payments
 from connector.billing.payments import GATEWAY, STRIPE, PaymentView, Told
@@ -26,7 +26,7 @@ from connector.web.bodies import read_all, read_json
 from connector.web.endpoint import Shape, Word
 from connector.web.guard import Guard
 from connector.web.problems import Problem
-from connector.web.rest import PREFIX, World
+from connector.web.rest import PREFIX, World, checked_body
 
 MOST_BODY = 64 * 1024
 _BAD_SIGNATURES = parse("600/minute")
@@ -111,11 +111,7 @@ def add_to(
 
 def _own(raw: bytes) -> Happened:
     """An event as we document it. Problem invalid; BadInput."""
-    try:
-        event = Event.model_validate_json(raw, strict=True)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        raise Problem("invalid", f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    event = checked_body(Event, raw)
     found = event.payment
     kind = event.type.removeprefix("payment.")
     needed = kind in ("announced", "received")

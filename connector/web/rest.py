@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
@@ -29,6 +29,8 @@ from connector.web.problems import Problem
 PREFIX = "/api/v1"
 MOST_KEY = 100
 KEY = "Idempotency-Key"
+
+B = TypeVar("B", bound=BaseModel)
 
 
 class Sound(Protocol):
@@ -89,7 +91,7 @@ class Rest:
         arguments: dict[str, Any] = {}
         if endpoint.body is not None:
             plain = read_json(raw) if len(raw) <= MOST_BODY else await self._world.files(read_json, raw)
-            arguments["body"] = _checked_body(endpoint.body, plain)
+            arguments["body"] = checked_body(endpoint.body, plain)
         if endpoint.before is not None:
             ask = self._ask(endpoint, request, signed, query)
             arguments["read"] = await self._world.files(_read_before, endpoint, ask, arguments["body"])
@@ -201,11 +203,12 @@ def _checked_query(endpoint: Endpoint, request: web.Request) -> BaseModel:
     return _checked(lambda: endpoint.query.model_validate_strings(dict(request.query)))
 
 
-def _checked_body(shape: type[BaseModel], raw: bytes) -> BaseModel:
+def checked_body(shape: type[B], raw: bytes) -> B:
+    """A body of JSON in its shape. Problem malformed, or invalid with every field that is wrong."""
     return _checked(lambda: shape.model_validate_json(raw, strict=True))
 
 
-def _checked(validate: Callable[[], BaseModel]) -> BaseModel:
+def _checked(validate: Callable[[], B]) -> B:
     try:
         return validate()
     except ValidationError as error:

@@ -24,7 +24,7 @@ def test_to_stop_while_it_connects_is_no_defect(
         """Asterisk's host answers nothing."""
         tried.append(words)
         begun.set()
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     async def stopped() -> None:
         """The link runs, and the program ends."""

@@ -35,13 +35,11 @@ class Fake:
     asked: list[tuple[dict[str, str], dict[str, str]]] = field(default_factory=list)
     status: int = 200
     answer: Any = field(default_factory=lambda: {"id": "cs_1", "url": "https://checkout.stripe.com/c/pay/cs_1"})
-    waits_s: float = 0
 
     async def sessions(self, request: web.Request) -> web.Response:
         """A new Checkout Session."""
         given = await request.post()
         self.asked.append((dict(request.headers), {name: str(value) for name, value in given.items()}))
-        await asyncio.sleep(self.waits_s)
         text = self.answer if isinstance(self.answer, str) else json.dumps(self.answer)
         return web.Response(status=self.status, text=text, content_type="application/json")
 

@@ -173,8 +173,7 @@ class TakeBack(Form):
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """All that is left of it."""
         found = payments.show(ask.number("payment"))
-        left = found.amount_micros - found.taken_back_micros - found.owed_micros
-        return {"amount": money.decimal(left, money.minor_digits(found.currency))}
+        return {"amount": money.decimal(found.left_micros, money.minor_digits(found.currency))}
 
     def quote(self, ask: Ask) -> Quote | None:
         """What leaves the balance now, and what is owed."""
