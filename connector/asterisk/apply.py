@@ -219,12 +219,8 @@ class Configurator:
             return step
 
     def history(self) -> list[Step]:
-        """What was done, oldest first. A line that was cut off is left out."""
-        found = []
-        for line in _read(self._versions / "history.jsonl").splitlines():
-            with contextlib.suppress(ValueError, TypeError):
-                found.append(Step(**json.loads(line)))
-        return found
+        """What was done, oldest first."""
+        return history(self._folder)
 
     async def _put(
         self, action: str, text: str, objects: Sequence[ConfObject], before: str, by: str, found: Sequence[Change]
@@ -372,6 +368,15 @@ async def _waited(condition: Callable[[], Awaitable[bool]], limit_s: float, ever
             return False
         await asyncio.sleep(every_s)
     return True
+
+
+def history(generated: Path) -> list[Step]:
+    """What was done with the config in a folder, oldest first. A line that was cut off is left out."""
+    found = []
+    for line in _read(generated / "versions" / "history.jsonl").splitlines():
+        with contextlib.suppress(ValueError, TypeError):
+            found.append(Step(**json.loads(line)))
+    return found
 
 
 def _read(path: Path) -> str:

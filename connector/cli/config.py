@@ -76,7 +76,7 @@ def config_rollback(yes: Yes = False, as_json: AsJson = False) -> None:
 @app.command("history")
 def config_history(as_json: AsJson = False) -> None:
     """What was done, the newest first."""
-    found = Configurator(settings().sip, Asterisk(settings().ari), SystemClock()).history()[::-1]
+    found = apply.history(settings().sip.generated)[::-1]
     if as_json:
         print_json([as_dict(step) for step in found])
         return

@@ -21,19 +21,22 @@ from cryptography import x509
 
 from connector import __version__
 from connector.ari_app import journal
-from connector.asterisk import accounts, conf_files, dialplan_files, pjsip, voicemail
+from connector.asterisk import accounts, apply, conf_files, dialplan_files, pjsip, voicemail
 from connector.asterisk.ami import AmiLink
+from connector.asterisk.apply import Configurator, Plan
+from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.dropin import install
 from connector.billing import profiles
+from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
 from connector.core.sip import Inward, Outward, convertible
 from connector.core.times import from_asterisk
 from connector.database import sqlite
-from connector.errors import AmiUnavailable, GateUnavailable, SecretsLocked, StoreUnavailable
+from connector.errors import AmiUnavailable, AsteriskError, GateUnavailable, SecretsLocked, StoreUnavailable
 from connector.routing import buttons, mailboxes, trunks
-from connector.service import gate_status
+from connector.service import applying, gate_status
 from connector.storage import stores
 
 T = TypeVar("T")
@@ -61,6 +64,8 @@ CLOCK_LIMIT_MS = 1000
 # 300 calls took about 3,000 descriptors of Asterisk (measured on 22.10).
 LEAST_FILES = 4_000
 EXPIRES_SOON_DAYS = 14
+# A change is applied so long after the last one before it, and Asterisk takes a second to load it.
+APPLIED_LIMIT_S = applying.SETTLE_S + 3
 EMERGENCY_CONTEXT = "from-connector-emergency"
 
 
@@ -88,7 +93,7 @@ async def examine(settings: Settings) -> list[Check]:
         Check("settings", "ok", f"node {settings.node}"),
         _store(settings),
         _secrets(settings),
-        _config(settings),
+        await _config(settings),
         *_files(settings),
         *_descriptors(settings),
         *_certificate(settings),
@@ -157,12 +162,45 @@ def _secrets(settings: Settings) -> Check:
     return Check("secrets", "ok", f"{settings.store.key_path} opens them")
 
 
-def _config(settings: Settings) -> Check:
+async def _config(settings: Settings) -> Check:
+    """Whether Asterisk has what the store says. A change of the last seconds is waited for."""
     if (settings.sip.generated / "held").exists():
         return Check("config", "warning", "it was rolled back: changes wait", "'connector config plan', then 'apply'")
-    if not settings.sip.auto_apply:
-        return Check("config", "ok", "changes wait for 'connector config apply', as it is set")
-    return Check("config", "ok", "changes are applied by the connector")
+    try:
+        steps = apply.history(settings.sip.generated)
+        if steps and steps[-1].outcome != "done":
+            found = f"version {steps[-1].version} is not in effect: {steps[-1].outcome}"
+            return Check("config", "wrong", found, "change what it names; 'connector config plan' shows it")
+        plan = await _settled_plan(settings)
+    except OSError as error:
+        return Check("config", "warning", f"{error.filename} cannot be read: {error.strerror}", "run doctor as root")
+    except (StoreUnavailable, SecretsLocked, AsteriskError):
+        return Check("config", "warning", "not known: the store or Asterisk cannot be asked", "see the other checks")
+    if plan.problems:
+        return Check("config", "warning", f"left out: {'; '.join(plan.problems)}", "'connector config plan' shows it")
+    if plan.changes and settings.sip.auto_apply:
+        found, advice = f"{len(plan.changes)} changes are not in effect", "'connector config plan', then 'apply'"
+        return Check("config", "wrong", found, advice)
+    if plan.changes:
+        return Check("config", "ok", f"{len(plan.changes)} changes wait for 'connector config apply', as it is set")
+    return Check("config", "ok", f"Asterisk has what the store says, version {plan.version}")
+
+
+async def _settled_plan(settings: Settings) -> Plan:
+    """What Asterisk lacks of what the store says, after control had time to apply it. Errors as `Configurator.plan`."""
+    opened = stores.opened(settings.store)
+    asterisk = Asterisk(settings.ari)
+    try:
+        made = Configurator(settings.sip, asterisk, SystemClock(), node=settings.node)
+        plan = await made.plan(made.wanted())
+        until = time.monotonic() + (APPLIED_LIMIT_S if settings.sip.auto_apply else 0)
+        while plan.changes and time.monotonic() < until:
+            await asyncio.sleep(applying.EVERY_S)
+            plan = await made.plan(made.wanted())
+        return plan
+    finally:
+        await asterisk.close()
+        opened.close()
 
 
 def _files(settings: Settings) -> list[Check]:

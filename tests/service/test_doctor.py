@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 import asyncio
 import errno
+import json
 import re
 import shutil
 import ssl
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,7 @@ import pytest
 
 from connector import config
 from connector.asterisk import certificate
+from connector.asterisk.apply import Step
 from connector.config import Settings
 from connector.service import doctor, gate_status
 from connector.service.gate_status import GateStatus
@@ -81,6 +84,19 @@ async def test_a_gate_of_another_version_is_told(settings: Settings) -> None:
         )
     finally:
         server.close()
+
+
+async def test_config_that_asterisk_did_not_take_is_told(settings: Settings) -> None:
+    """With the reason, until something newer is in effect; and that it is not known, where Asterisk cannot be asked."""
+    versions = settings.sip.generated / "versions"
+    versions.mkdir()
+    refused = Step(1, "apply", "0123", None, "connector", 3, "the trunk a was well before it and is not now")
+    (versions / "history.jsonl").write_text(json.dumps(asdict(refused)) + "\n")
+    told = await doctor._config(settings)
+    assert (told.state, "the trunk a was well before it" in told.found) == ("wrong", True)
+    with (versions / "history.jsonl").open("a") as file:
+        file.write(json.dumps(asdict(replace(refused, outcome="done"))) + "\n")
+    assert (await doctor._config(settings)).state == "warning"
 
 
 async def test_the_ports_of_sip_by_tcp_and_tls_are_looked_at(settings: Settings) -> None:

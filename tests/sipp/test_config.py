@@ -205,8 +205,17 @@ def test_an_edit_by_hand_is_shown_and_left_alone(bench: Bench) -> None:
     (change,) = plan.changes
     assert (change.action, change.type, change.of, change.by_hand) == ("change", "aor", username, True)
     assert [(field.option, field.now, field.then) for field in change.fields] == [("max_contacts", "7", "1")]
+    assert _doctor(bench) == "wrong"
     asked(bench, lambda made: made.apply(made.wanted(), "test"))
     assert path.read_text() == text
+    assert _doctor(bench) == "ok"
+
+
+def _doctor(bench: Bench) -> str:
+    """The state of doctor's check of the config."""
+    command = [sys.executable, "-m", "connector", "--config", str(bench.instance.settings_path), "doctor", "--json"]
+    checks = json.loads(subprocess.run(command, capture_output=True, check=False, timeout=60).stdout)
+    return str(next(check["state"] for check in checks if check["code"] == "config"))
 
 
 def test_a_rollback_holds_until_somebody_applies(bench: Bench) -> None:
