@@ -11,7 +11,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
@@ -26,7 +26,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from connector.errors import SettingsError
+from connector.core import invoices, times
+from connector.errors import BadInput, SettingsError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,30}$")]
@@ -328,6 +329,41 @@ class StripeSettings(_Section):
     api: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "https://api.stripe.com"
 
 
+class InvoiceSettings(_Section):
+    """Invoices and credit notes. `seller_*`: who sells, as it stands on them. `vat_rate`: percent. `tax_point`: a
+    document for each payment, or for what was used in each month; it stays as it was with the first document.
+    `series`: what their numbers begin with. `first_day`: of what was before it there are none.
+    """
+
+    seller_name: Annotated[str, Field(min_length=1, max_length=100)]
+    seller_street: Annotated[str, Field(min_length=1, max_length=100)]
+    seller_extra: Annotated[str, Field(max_length=100)] = ""
+    seller_postcode: Annotated[str, Field(max_length=20)] = ""
+    seller_city: Annotated[str, Field(min_length=1, max_length=100)]
+    seller_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    seller_vat_number: Annotated[str, Field(min_length=4, max_length=30)]
+    vat_rate: str
+    tax_point: Literal["payment", "use"] = "payment"
+    series: Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9/-]*$")] = "INV-"
+    first_day: str
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        try:
+            times.checked_day(self.first_day)
+            self.terms()
+        except BadInput as error:
+            raise PydanticCustomError("invoices", "{why}", {"why": str(error)}) from None
+        return self
+
+    def terms(self) -> invoices.Terms:
+        """The same, as invoices are issued by it."""
+        names = ("name", "street", "extra", "postcode", "city", "country", "vat_number")
+        seller = invoices.checked_party({name: str(getattr(self, f"seller_{name}")) for name in names})
+        rate = invoices.checked_tax("standard", invoices.rate_of(self.vat_rate), "", seller).rate
+        return invoices.Terms(seller, rate, self.tax_point, self.series, self.first_day)
+
+
 class Settings(_Section):
     """All of connector.toml. `node` is Asterisk's systemname."""
 
@@ -346,6 +382,7 @@ class Settings(_Section):
     webhooks: WebhookSettings = WebhookSettings()
     payments: PaymentSettings = PaymentSettings()
     stripe: StripeSettings | None = None
+    invoices: InvoiceSettings | None = None
     backups: BackupSettings = BackupSettings()
 
     @property

@@ -31,7 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": {"core", *RECORDS},
     "service": {"core", *RECORDS, "asterisk", "ari_app", "agi", "web", "storage"},
     "cli": {"core", *RECORDS, "asterisk", "service", "storage"},
-    "config": set(),
+    "config": {"core"},
     "clock": set(),
     "errors": set(),
     "__main__": {"cli"},

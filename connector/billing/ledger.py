@@ -48,6 +48,19 @@ _PAYMENTS = (
 )
 
 
+_SERIES = (
+    "SELECT invoice_series.series, invoice_series.last, MIN(invoice.number), MAX(invoice.number), COUNT(invoice.id)"
+    " FROM invoice_series LEFT JOIN invoice ON invoice.series = invoice_series.series"
+    " GROUP BY invoice_series.series, invoice_series.last"
+)
+_INVOICED = (
+    "SELECT invoice.series || invoice.number, invoice.gross_micros, posting.amount FROM invoice"
+    " JOIN entry ON entry.id = invoice.entry_id JOIN posting ON posting.entry_id = entry.id"
+    " AND posting.account_id = 'company:' || entry.company_id || ':balance'"
+    " WHERE ABS(posting.amount) <> invoice.gross_micros"
+)
+
+
 @dataclass(frozen=True)
 class EntryView:
     """One entry and its postings: account name -> what it gained, in micros or seconds."""
@@ -245,6 +258,7 @@ def verify() -> Report:
         _verify_charges(report)
         _verify_terms(report)
         _verify_payments(sums, report)
+        _verify_invoices(report)
         _verify_decks(report)
         _verify_guards(report)
         _verify_sums(report)
@@ -530,6 +544,15 @@ def _verify_payments(sums: dict[str, int], report: Report) -> None:
         outside = -sums.get(core.company_account(company, "outside"), 0)
         if int(came) != outside:
             report.wrong(f"company {company}: payments brought {came}, and {outside} came from outside")
+
+
+def _verify_invoices(report: Report) -> None:
+    """Each series of invoices has no gap, and each document of an entry has that entry's sum."""
+    for series, last, first, highest, count in rows(_SERIES):
+        if count and (first, highest, last) != (1, count, count):
+            report.wrong(f"invoices {series}: {count} from {first} to {highest}, and the last number given is {last}")
+    for number, gross, amount in rows(_INVOICED):
+        report.wrong(f"invoice {number}: it is of {gross}, and its entry of {amount}")
 
 
 def _verify_holds(sums: dict[str, int], report: Report) -> None:

@@ -51,6 +51,7 @@ def mark(now: int) -> None:
     end = books_end_at()
     with writing():
         run("DELETE FROM restored")
+        run("UPDATE invoice_series SET closed = 1")
         insert(Restored, id=1, books_end_at=end, restored_at=now)
 
 

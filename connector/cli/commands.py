@@ -59,6 +59,7 @@ PLACES: dict[str, dict[str, Place]] = {
     },
     "Money": {
         "company": Place("money", "company_app", "Companies, their balances and prices."),
+        "invoice": Place("invoices", "app", "Invoices and credit notes, and how companies are taxed."),
         "credit": Place("money", "credit_app", "The credit of profiles."),
         "channels": Place("subscriptions", "channels_app", "Channel subscriptions."),
         "bundles": Place("subscriptions", "bundles_app", "US minute bundles: 5,000 minutes each a term."),

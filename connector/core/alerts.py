@@ -11,6 +11,7 @@ KINDS = {
     "recharged": ("A profile was recharged", _MONEY),
     "recharge_failed": ("A profile was not recharged", _MONEY),
     "payment_taken_back": ("A payment was taken back", _MONEY),
+    "invoices_wait": ("Invoices wait for the company's address", _MONEY),
     "grace": ("A subscription was not renewed, and goes on for three days", _MONEY),
     "ended": ("A subscription ended, for it could not be paid", _MONEY),
     "trunk_down": ("A trunk cannot be reached", _CALLS),

@@ -509,6 +509,61 @@ class PaymentEvent(Table):
         indexes = ((("payment", "event"), True), (("event",), False))
 
 
+class Buyer(Table):
+    """Whom a company's invoices are written to: a party of core/invoices.py as JSON, "" if it is not known yet.
+    `tax_rate` in hundredths of a percent; null: the installation's.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company, unique=True)
+    company_id: int
+    party = TextField(constraints=[SQL("DEFAULT ''")])
+    tax_kind = TextField(constraints=[SQL("DEFAULT 'standard'")])
+    tax_rate = IntegerField(null=True)
+    tax_reason = TextField(constraints=[SQL("DEFAULT ''")])
+
+
+class InvoiceSeries(Table):
+    """A series of invoice numbers, and the last one that was given. `closed`: 1 if later ones may have been given too,
+    of which this store does not know, for it was restored from a backup.
+    """
+
+    series = TextField(primary_key=True)
+    last = IntegerField()
+    closed = IntegerField(constraints=[SQL("DEFAULT 0")])
+
+
+class Invoice(Table):
+    """An invoice or credit note, as it was issued: `document` is that of core/invoices.py as JSON. Triggers refuse to
+    change or delete it.
+
+    With the tax point `payment` it is of the ledger's `entry`; with `use` it is of all that was charged up to the end
+    of `month`, in whole coins, and `left_micros` go to the next one.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    series = TextField()
+    number = IntegerField(constraints=[Check("number > 0")])
+    kind = TextField(constraints=[Check("kind IN ('invoice', 'prepayment', 'credit note')")])
+    tax_point = TextField(constraints=[Check("tax_point IN ('payment', 'use')")])
+    issued_at = BigIntegerField()
+    entry = ForeignKeyField(Entry, null=True, unique=True)
+    entry_id: int | None
+    month = TextField(null=True)
+    corrects = ForeignKeyField("self", null=True)
+    net_micros = BigIntegerField()
+    tax_micros = BigIntegerField()
+    gross_micros = BigIntegerField(constraints=[Check("gross_micros > 0")])
+    left_micros = BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    document = TextField()
+
+    class Meta:
+        constraints = (Check("gross_micros = net_micros + tax_micros"),)
+        indexes = ((("series", "number"), True), (("company", "month"), True))
+
+
 class Closing(Table):
     """A month of a company's ledger, closed: its last entry, and every balance then. Nothing is entered before it."""
 
@@ -881,7 +936,7 @@ class Delivery(Table):
 
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
-    PriceList, Account, Entry, Posting, Payment, PaymentEvent, Closing, Deck, Limits,
+    PriceList, Account, Entry, Posting, Payment, PaymentEvent, Buyer, InvoiceSeries, Invoice, Closing, Deck, Limits,
     PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
     Charge,
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,

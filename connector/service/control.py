@@ -12,6 +12,7 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from connector.ari_app.journal import CelFile
 from connector.asterisk import sip_copies, voicemail
@@ -19,16 +20,17 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.reaching import TrunkStates, Watch
-from connector.billing import decks, ledger, nodes, payments, plans
+from connector.billing import decks, invoices, ledger, nodes, payments, plans
 from connector.billing.calls import LiveCall
 from connector.clock import Clock, SystemClock
 from connector.config import Settings
+from connector.core import invoices as core
 from connector.core.admission import UsualLimits
 from connector.database.store import Store, StoreDoor, clock_off_ms
 from connector.errors import SettingsError, StoreUnavailable
 from connector.notices import acts
 from connector.routing import emergency, mailboxes
-from connector.service import notify
+from connector.service import invoice_pdf, notify
 from connector.service.applying import keep_applied
 from connector.service.card_payments import CardPayments
 from connector.service.exporting import Exporter
@@ -53,6 +55,7 @@ TERMS_EVERY_S = 2.0
 MAILBOXES_EVERY_S = 2.0
 EMERGENCY_EVERY_S = 2.0
 BOOKS_EVERY_S = 1.0
+INVOICES_EVERY_S = 5.0
 FORGET_EVERY_MS = 3_600_000
 KEYS_KEPT_MS = 30 * 24 * 3_600_000
 EMERGENCY_AGAIN_MS = 60_000
@@ -104,7 +107,10 @@ async def _serve(settings: Settings) -> None:
         apart = Apart(settings.store)
         how_to_pay = settings.payments.instructions
         card = CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None
-        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card)
+        paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "") if settings.invoices else None
+        place = Place(
+            settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card, paper
+        )
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
         site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
@@ -122,6 +128,9 @@ async def _serve(settings: Settings) -> None:
             "send": Sender(settings.mail, settings.webhooks.allowed, writer, pages, clock, settings.web.url).run,
             "reach": watch.run,
         }
+        if settings.invoices:
+            issuing = Invoices(settings.invoices.terms(), writer, clock)
+            work["invoices"] = lambda: every(INVOICES_EVERY_S, issuing.issue, "invoices wait")
         if settings.sip.copies_port:
             here = (settings.sip.copies_host, settings.sip.copies_port)
             work["copies"] = lambda: sip_copies.listening(*here, watch.invite_refused)
@@ -197,6 +206,20 @@ class Terms:
         if now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = now
             await self._store(acts.forget, now - KEYS_KEPT_MS)
+
+
+class Invoices:
+    """Payments, or months, of which there is no invoice yet get theirs."""
+
+    def __init__(self, terms: core.Terms, store: StoreDoor, clock: Clock) -> None:
+        self._terms = terms
+        self._store = store
+        self._clock = clock
+
+    async def issue(self) -> None:
+        """Issue what is due."""
+        for number in await self._store(invoices.issue_due, self._terms, self._clock.now_ms()):
+            log.info("issued: %s", number)
 
 
 class Mailboxes:

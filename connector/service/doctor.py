@@ -26,7 +26,7 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator, Plan
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.dropin import install
-from connector.billing import profiles
+from connector.billing import invoices, profiles
 from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.access import EVERYTHING
@@ -109,6 +109,7 @@ async def examine(settings: Settings) -> list[Check]:
         _sip(settings),
         _journal(settings),
         *_voicemail(settings),
+        *_invoices(settings),
         *_emergency(settings),
     ]
 
@@ -443,6 +444,18 @@ def _node(settings: Settings, info: dict[str, dict[str, str]]) -> Check:
             "node", "wrong", f"Asterisk's systemname is {name!r}, ours {settings.node!r}", "make them the same"
         )
     return Check("node", "ok", name)
+
+
+def _invoices(settings: Settings) -> list[Check]:
+    """Whether invoices can be issued; nothing is said where none are."""
+    if settings.invoices is None:
+        return []
+    terms = settings.invoices.terms()
+    for wrong in _in_store(settings, lambda: [invoices.problem(terms)]):
+        if wrong:
+            return [Check("invoices", "wrong", wrong, "change [invoices] in the settings, and restart the connector")]
+        return [Check("invoices", "ok", f"of the series {terms.series!r}")]
+    return []
 
 
 def _voicemail(settings: Settings) -> list[Check]:

@@ -22,11 +22,12 @@ from typing import Annotated, Any, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
-from connector.billing import decks, exports, profiles
+from connector.billing import decks, exports, invoices, profiles
 from connector.billing.decks import ReadDeck
 from connector.config import SipSettings
 from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
 from connector.core.admission import UsualLimits
+from connector.core.invoices import Document
 from connector.core.paging import MOST_ROWS, USUAL_ROWS
 from connector.core.times import timed
 from connector.database import named
@@ -50,6 +51,7 @@ _KINDS = {
     "webhook": "webhook",
     "button": "call button",
     "payment": "payment",
+    "invoice": "invoice",
 }
 
 
@@ -98,7 +100,8 @@ class Place:
     """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
     of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own; `payment`: how
     companies pay, in lines, "" if the settings do not say; `card`: begins a payment by card and gives its page, from
-    reference, micros, currency, company and key; None if there are none.
+    reference, micros, currency, company and key; None if there are none; `paper` draws an invoice as PDF, None where
+    none are issued.
     """
 
     sip: SipSettings
@@ -109,6 +112,7 @@ class Place:
     apart: Callable[..., Any] = _here
     payment: str = ""
     card: Callable[[str, int, str, str, str], str] | None = None
+    paper: Callable[[Document], bytes] | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,18 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Paper:
+    """An answer that is a PDF, and what its file is called."""
+
+    content: bytes
+    name: str
+
+
+# The answers that are files, and their kinds.
+FILES = {Download: "text/csv", Paper: "application/pdf"}
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """One thing that can be asked for."""
 
@@ -193,7 +209,7 @@ class Endpoint:
     body: type[BaseModel] | None
     query: type[BaseModel]
     returns: Any
-    downloads: bool
+    downloads: str
 
     @cached_property
     def answer(self) -> TypeAdapter[Any] | None:
@@ -289,7 +305,7 @@ class Endpoints:
                     body=hints.get("body"),
                     query=hints.get("query") or (OfCompany if of_company else Nothing),
                     returns=returns,
-                    downloads=returns is Download,
+                    downloads=FILES.get(returns, ""),
                 )
             )
             assert not more, more
@@ -314,6 +330,14 @@ def sheet_of(ask: Ask) -> Download:
     if found.state != "done" or not path.is_file():
         raise NotFound(f"the sheet {found.id} is not there: it is {found.state}")
     return Download(path, found.name)
+
+
+def paper_of(ask: Ask) -> Paper:
+    """The invoice that a request names, as PDF. NotFound; BadInput where invoices are not set up."""
+    made = invoices.document(ask.number("invoice"))
+    if ask.place.paper is None:
+        raise BadInput("Invoices are not set up here any more. Ask the operator of the platform.")
+    return Paper(ask.place.paper(made), f"{made.number.replace('/', '-')}.pdf")
 
 
 def claims_addresses(actor: Actor) -> bool:

@@ -154,7 +154,7 @@ def _answers(endpoint: Endpoint, shapes: _Shapes) -> dict[str, Any]:
     if endpoint.answer is not None:
         good["content"] = {"application/json": {"schema": shapes.answer(endpoint)}}
     if endpoint.downloads:
-        good["content"] = {"text/csv": {"schema": {"type": "string"}}}
+        good["content"] = {endpoint.downloads: {"schema": {"type": "string"}}}
     found = {str(204 if not good.get("content") else endpoint.status): good}
     wrong = {*_ALWAYS, 404}
     if endpoint.body is not None:

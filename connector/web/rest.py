@@ -22,7 +22,7 @@ from connector.notices import acts
 from connector.notices.acts import Done, Once
 from connector.web import problems
 from connector.web.bodies import read_all, read_json
-from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Place, Written
+from connector.web.endpoint import MOST_BODY, Ask, Download, Endpoint, OfCompany, Paper, Place, Written
 from connector.web.guard import Guard, Signed
 from connector.web.problems import Problem
 
@@ -98,7 +98,7 @@ class Rest:
         done, given = await self._done(endpoint, request, signed, query, arguments, raw)
         if endpoint.after is not None:
             await endpoint.after(self._world, given)
-        if isinstance(given, Download):
+        if isinstance(given, Download | Paper):
             return file_answer(given)
         headers = {"Idempotency-Replayed": "true"} if done.again else {}
         if endpoint.answer is None:
@@ -159,9 +159,12 @@ def _read_before(endpoint: Endpoint, ask: Ask, body: BaseModel) -> Any:
     return endpoint.before(own, body)
 
 
-def file_answer(found: Download | Written) -> web.StreamResponse:
-    """A sheet as an answer: to be saved, and not shown."""
-    said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": "text/csv; charset=utf-8"}
+def file_answer(found: Download | Written | Paper) -> web.StreamResponse:
+    """A sheet or an invoice as an answer: to be saved, and not shown."""
+    kind = "application/pdf" if isinstance(found, Paper) else "text/csv; charset=utf-8"
+    said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": kind}
+    if isinstance(found, Paper):
+        return web.Response(body=found.content, headers=said)
     if isinstance(found, Download):
         return web.FileResponse(found.path, headers=said)
     # With a byte order mark, by which Excel knows the encoding.

@@ -6,6 +6,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,19 +24,35 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from connector.billing import calls, credit, decks, history, ledger, limits, payments, plans, profiles
+from connector.billing import (
+    calls,
+    credit,
+    decks,
+    history,
+    invoices,
+    ledger,
+    limits,
+    payments,
+    plans,
+    profiles,
+    reports,
+)
 from connector.billing.payments import Told
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
+from connector.core.invoices import TAX_POINTS
 from connector.core.money import MICROS
 from connector.core.paging import Turn
 from connector.core.plans import DAY_MS
+from connector.database.models import Invoice
 from connector.database.postgresql import SharedStore
 from connector.database.sqlite import FileStore
 from connector.database.store import Store
 from connector.errors import BadInput, NotFound
 from connector.routing import trunks
+from tests.billing.test_invoices import TERMS
 from tests.conftest import DECK, NOW
+from tests.core.test_invoices import BUYER
 from tests.databases import Databases
 
 NUMBERS = ("+442079460001", "+447700900123", "+12125550100", "+331234567890", "+551112345678", "+449012345678")
@@ -57,12 +74,14 @@ class Company(RuleBasedStateMachine):
         self.ended: dict[str, int | None] = {}
         self.offered = 0
 
-    @initialize(money=st.integers(30, 4_000))
-    def begin(self, money: int) -> None:
-        """Money, rates, two profiles."""
+    @initialize(money=st.integers(30, 4_000), tax_point=st.sampled_from(TAX_POINTS))
+    def begin(self, money: int, tax_point: str) -> None:
+        """Money, rates, two profiles; and how it is invoiced."""
+        self.terms = replace(TERMS, tax_point=tax_point)
         profiles.create_company("Acme", "GBP", "Europe/London", NOW)
         trunks.create_trunk("carrier", "127.0.0.1", 5070, NOW)
         decks.load(DECK, "rates", NOW)
+        invoices.set_buyer("Acme", asdict(BUYER))
         credit.top_up(money * MICROS, "first", NOW)
         for name, channels in (("office", 3), ("warehouse", 1)):
             self.usernames[name] = profiles.create_profile(name, channels, "asterisk", NOW).username
@@ -174,6 +193,21 @@ class Company(RuleBasedStateMachine):
         plans.renew_due(self.now)
         ledger.close_months(self.now)
 
+    @rule()
+    def invoice(self) -> None:
+        """What is due is invoiced: as much as came from outside, or as was charged, less than a coin apart."""
+        invoices.issue_due(self.terms, self.now)
+        found = [*Invoice.select().order_by(Invoice.id)]
+        invoiced = sum(-each.gross_micros if each.kind == "credit note" else each.gross_micros for each in found)
+        if self.terms.tax_point == "payment":
+            assert invoiced == -ledger.accounts()["company:1:outside"]
+        elif found:
+            months = [month for month in reports.months(None, self.now) if month <= found[-1].month]
+            charged = [reports.statement(None, month, self.now) for month in months]
+            assert invoiced + found[-1].left_micros == sum(
+                each.calls_micros + each.channels_micros + each.numbers_micros - each.refunds_micros for each in charged
+            )
+
     @invariant()
     def adds_up(self) -> None:
         """Every balance is its postings', nothing is negative, what is held is what the live calls hold."""
@@ -192,6 +226,8 @@ class Company(RuleBasedStateMachine):
         held = {name: balance for name, balance in ledger.accounts().items() if name.endswith("held")}
         assert not any(held.values()), held
         assert len(history.cdrs(100_000)) == self.offered
+        self.wait(31 * DAY_MS)
+        self.invoice()
         self.adds_up()
         self.store.close()
         self.fresh.__exit__(None, None, None)

@@ -234,6 +234,9 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "invoice",
+    "invoice_series",
+    "buyer",
     "payment_event",
     "payment",
     "reference_version",

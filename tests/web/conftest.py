@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
-from connector.billing import calls, credit, exports, numbers, payments, profiles
+from connector.billing import calls, credit, exports, invoices, numbers, payments, profiles
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
 from connector.config import PaymentSettings, SipSettings, StripeSettings, WebSettings
-from connector.core.access import PERMISSIONS
+from connector.core.access import EVERYTHING, PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
 from connector.core.paging import Turn
@@ -26,13 +26,16 @@ from connector.errors import AriUnavailable
 from connector.notices import webhooks
 from connector.people import tokens, users
 from connector.routing import buttons, mailboxes, routes, trunks
+from connector.service import invoice_pdf
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer
 from connector.web.endpoint import Place
 from connector.web.guard import Guard
 from connector.web.rest import World
 from connector.web.server import make_app
+from tests.billing.test_invoices import TERMS
 from tests.conftest import NOW, FixedClock
+from tests.core.test_invoices import BUYER
 
 SETTINGS = WebSettings(token="let-me-in", requests_per_minute=1_000_000)  # type: ignore[arg-type]
 
@@ -132,8 +135,17 @@ def town(office: Credentials) -> Town:
     other["webhook"] = str(webhooks.create("https://example.com/others", NOW, "Other").webhook.id)
     for company, mine in (("Acme", things), ("Other", other)):
         credit.top_up(MICROS, f"payment of {company}", NOW, company)
+        mine["invoice"] = _invoice(company)
         mine["payment"] = str(payments.page_of(company, Turn()).items[0].id)
     return Town(made, things, {**other, "account": "ventas", "trunk": "far"})
+
+
+def _invoice(company: str) -> str:
+    """The invoice of a company's last payment."""
+    invoices.set_buyer(company, asdict(replace(BUYER, name=f"{company} Ltd")))
+    invoices.issue_due(TERMS, NOW)
+    found = invoices.page_of(EVERYTHING, Turn()).items
+    return str(next(each.id for each in found if each.company == company))
 
 
 def _exported(profile: str) -> int:
@@ -209,7 +221,8 @@ def make_client(
     def made() -> TestClient[Any, Any]:
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
-        place = Place(SipSettings(generated=tmp_path, tls_transport="connector-tls"), "node", exports=folder, card=card)
+        sip = SipSettings(generated=tmp_path, tls_transport="connector-tls")
+        place = Place(sip, "node", exports=folder, card=card, paper=invoice_pdf.drawn)
         world = World(writer, readers, files, guard, place, hang_up, sound, press)
         return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card)))
 

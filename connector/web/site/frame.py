@@ -24,7 +24,7 @@ from connector.core import formats, money
 from connector.core.access import PERMISSIONS
 from connector.core.paging import Page
 from connector.errors import BadInput
-from connector.web.endpoint import Ask, Download, Written, thing_of
+from connector.web.endpoint import Ask, Download, Paper, Written, thing_of
 
 # What a browser may send as a file: a deck of 150,000 rates, say. Longer ones come by the command line or the API.
 MOST_UPLOAD = 8 * 1024 * 1024
@@ -194,7 +194,7 @@ class SitePage:
     path: str
     permission: str | None
     of_company: bool
-    function: Callable[..., Shown | Download | Written] | None
+    function: Callable[..., Shown | Download | Written | Paper] | None
     form: type[Form] | None = None
     title: str = ""
     once: bool = False

@@ -46,6 +46,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         "Money",
         (
             _Entry("/money", "Billing", "company.read"),
+            _Entry("/invoices", "Invoices", "money.read"),
             _Entry("/reports", "Reports", "company.read", more=("/statement", "/exports")),
             _Entry("/alerts", "Alerts", "company.read"),
         ),

@@ -30,7 +30,7 @@ from connector.people import sessions
 from connector.people.sessions import SessionView
 from connector.web import problems, render
 from connector.web.bodies import read_form
-from connector.web.endpoint import Ask, Download, Written
+from connector.web.endpoint import Ask, Download, Paper, Written
 from connector.web.guard import Signed
 from connector.web.problems import Problem
 from connector.web.rest import World, file_answer
@@ -120,19 +120,19 @@ class Site:
         ask = self._ask(page, request, visit)
         frame = {**self.frame(visit, request), "query": dict(request.query)}
 
-        def question() -> str | Download | Written:
+        def question() -> str | Download | Written | Paper:
             """The page's text, or a file, in one transaction."""
             if page.form is not None:
                 return self._form_text(page, page.form, ask, frame, None, {}, "")
             assert page.function is not None
             shown = page.function(replace(ask, query=dict(request.query)))
-            if isinstance(shown, Download | Written):
+            if isinstance(shown, Download | Written | Paper):
                 return shown
             return render.text(shown.template, {**frame, **shown.values})
 
         whose = self._whose(page, request, visit)
         found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
-        if isinstance(found, Download | Written):
+        if isinstance(found, Download | Written | Paper):
             return file_answer(found)
         answer = render.response(found)
         if frame["said"]:

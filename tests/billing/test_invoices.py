@@ -1,0 +1,271 @@
+"""Invoices and credit notes: each payment's or month's once, without a gap, and with the ledger's sums."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, replace
+
+import peewee
+import pytest
+
+from connector.billing import calls, credit, invoices, ledger, payments, plans, profiles, reports, restored
+from connector.billing.invoices import InvoiceView
+from connector.billing.payments import Told
+from connector.billing.profiles import Credentials
+from connector.core.access import EVERYTHING
+from connector.core.calls import Admitted, Attempt, Direction, Progress
+from connector.core.invoices import Party, Terms
+from connector.core.money import MICROS
+from connector.core.paging import Turn
+from connector.core.plans import DAY_MS
+from connector.database.models import Invoice
+from connector.database.store import Store, rows, run, writing
+from connector.errors import BadInput, NotFound, StoreBusy, StoreUnavailable
+from connector.notices import notices
+from tests.billing.conftest import ON_POSTGRESQL
+from tests.conftest import NOW
+from tests.core.test_invoices import BUYER, SELLER
+from tests.databases import at_once
+
+TERMS = Terms(SELLER, 2000, "payment", "INV-", "2026-11-01")
+BY_USE = replace(TERMS, tax_point="use")
+
+
+def addressed(company: str = "Acme", party: Party = BUYER) -> None:
+    """Write to whom a company's invoices are written."""
+    invoices.set_buyer(company, asdict(party))
+
+
+def issued(company: str | None = None) -> list[InvoiceView]:
+    """What was issued, the oldest first."""
+    found = invoices.page_of(EVERYTHING, Turn(None, 200)).items[::-1]
+    return [each for each in found if company in (None, each.company)]
+
+
+def test_a_payment_has_one_invoice(company: str) -> None:
+    """However often it is looked for; with its day, its reference, and what of it is tax."""
+    addressed()
+    reference = credit.payment_reference()
+    credit.top_up(120 * MICROS, "second", NOW, reference=reference, received_on="2026-11-16")
+    assert invoices.issue_due(TERMS, NOW) == ["INV-000001", "INV-000002"]
+    assert invoices.issue_due(TERMS, NOW + DAY_MS) == []
+    second = invoices.document(invoices.by_number("INV-000002"))
+    assert (second.kind, second.net_micros, second.tax_micros) == ("prepayment", 100 * MICROS, 20 * MICROS)
+    assert (second.issued_on, second.supplied_until) == ("2026-11-18", "2026-11-16")
+    assert (second.seller, second.buyer) == (SELLER, BUYER)
+    assert reference[:4] in second.about
+    assert ledger.verify().problems == []
+
+
+def test_what_is_taken_back_has_a_credit_note_that_names_its_invoice(company: str) -> None:
+    """Of the parts that left the balance: what is owed has one when it leaves. What comes again has an invoice. All of
+    them together are what came from outside.
+    """
+    addressed()
+    told = Told("gateway", "evt_1", "pay_1")
+    payments.received(told, credit.payment_reference(), 50 * MICROS, "GBP", NOW)
+    invoices.issue_due(TERMS, NOW)
+    profiles.create_profile("spender", 0, "asterisk", NOW, company="Acme")
+    credit.add("spender", credit.balance().available_micros - 10 * MICROS, "all", NOW)
+    payments.taken_back(replace(told, event="evt_2"), None, "chargeback", NOW)
+    assert payments.owed(None) == 40 * MICROS
+    invoices.issue_due(TERMS, NOW)
+    credit.top_up(100 * MICROS, "third", NOW)
+    payments.reinstated(replace(told, event="evt_3"), 5 * MICROS, "won", NOW)
+    invoices.issue_due(TERMS, NOW)
+    made = [(each.number, each.kind, each.gross_micros // MICROS, each.corrects) for each in issued()]
+    assert made == [
+        ("INV-000001", "prepayment", 10_000, ""),
+        ("INV-000002", "prepayment", 50, ""),
+        ("INV-000003", "credit note", 10, "INV-000002"),
+        ("INV-000004", "prepayment", 100, ""),
+        ("INV-000005", "credit note", 40, "INV-000002"),
+        ("INV-000006", "prepayment", 5, ""),
+    ]
+    outside = sum(-each.gross_micros if each.corrects else each.gross_micros for each in issued())
+    assert outside == 10_105 * MICROS
+    assert ledger.verify().problems == []
+
+
+def test_a_credit_note_is_taxed_as_its_invoice(company: str) -> None:
+    """Whatever the company's address and tax are by then."""
+    addressed()
+    credit.top_up(12 * MICROS, "second", NOW)
+    invoices.issue_due(TERMS, NOW)
+    invoices.set_tax("Acme", "reverse_charge", None)
+    addressed(party=replace(BUYER, name="Acme AG"))
+    payment = payments.page_of(None, Turn()).items[0]
+    payments.reverse(payment.id, None, "twice", "key", NOW)
+    credit.top_up(12 * MICROS, "third", NOW)
+    invoices.issue_due(TERMS, NOW)
+    note, new = (invoices.document(invoices.by_number(number)) for number in ("INV-000003", "INV-000004"))
+    assert (note.buyer.name, note.tax.rate, note.net_micros) == (BUYER.name, 2000, 10 * MICROS)
+    assert (new.buyer.name, new.tax.kind, new.net_micros) == ("Acme AG", "reverse_charge", 12 * MICROS)
+
+
+def test_without_an_address_invoices_wait_and_money_does_not(company: str) -> None:
+    """The company is told once; another company's are issued meanwhile; they come as soon as it is written."""
+    profiles.create_company("Other", "EUR", "Europe/Paris", NOW)
+    addressed("Other")
+    credit.top_up(7 * MICROS, "theirs", NOW, "Other")
+    for _ in range(2):
+        invoices.issue_due(TERMS, NOW)
+    assert [each.company for each in issued()] == ["Other"]
+    told = [each.text for each in notices.page_of(EVERYTHING, Turn()).items if each.kind == "invoices_wait"]
+    assert len(told) == 1
+    addressed("Acme")
+    assert invoices.issue_due(TERMS, NOW) == ["INV-000002"]
+
+
+def test_of_what_was_before_the_first_day_there_are_none(company: str) -> None:
+    """Neither of a payment, nor of what is taken back of it later; and nobody is asked for an address."""
+    terms = replace(TERMS, first_day="2026-11-19")
+    assert invoices.issue_due(terms, NOW) == []
+    assert [each for each in notices.page_of(EVERYTHING, Turn()).items if each.kind == "invoices_wait"] == []
+    addressed()
+    payments.reverse(payments.page_of(None, Turn()).items[0].id, MICROS, "a part", "key", NOW + DAY_MS)
+    assert invoices.issue_due(terms, NOW + DAY_MS) == []
+    credit.top_up(MICROS, "second", NOW + DAY_MS, "Acme")
+    assert invoices.issue_due(terms, NOW + DAY_MS) == ["INV-000001"]
+
+
+def test_a_month_of_use_has_one_invoice(office: Credentials) -> None:
+    """Of channels, numbers and calls less refunds, as its statement says; of a month that is closed, and of the money
+    that came nothing.
+    """
+    addressed()
+    plans.change("office", 5, 0, NOW)
+    after = NOW + 20 * DAY_MS
+    assert invoices.issue_due(BY_USE, after) == []  # not closed yet
+    ledger.close_months(after)
+    assert invoices.issue_due(BY_USE, after) == ["INV-000001"]
+    assert invoices.issue_due(BY_USE, after) == []
+    made = invoices.document(invoices.by_number("INV-000001"))
+    month = reports.statement(None, "2026-11", after)
+    charged = month.channels_micros + month.numbers_micros + month.calls_micros - month.refunds_micros
+    assert made.gross_micros == charged > 0
+    assert (made.kind, made.supplied_from, made.supplied_until) == ("invoice", "2026-11-01", "2026-11-30")
+
+
+def test_parts_of_coins_go_to_the_next_invoice(office: Credentials) -> None:
+    """Two months with a call of £0.0184 each, beside whole pounds and pence: one penny of the first, then two of what
+    is left of it and the second.
+    """
+    addressed()
+    for month in (0, 30):
+        at = NOW + month * DAY_MS
+        attempt = Attempt(f"call-{month}", Direction.OUT, "A", office.username, "+442079460001", "1", at, at)
+        assert isinstance(calls.admit(attempt, "node"), Admitted)
+        progress = Progress("A")
+        progress.answered_at = at
+        progress.leg_ended("A", at + 47_000, 16)
+        calls.ended(f"call-{month}", progress, at + 47_000)
+    for days in (20, 50):
+        ledger.close_months(NOW + days * DAY_MS)
+        invoices.issue_due(BY_USE, NOW + days * DAY_MS)
+    months = [reports.statement(None, month, NOW + 50 * DAY_MS) for month in ("2026-11", "2026-12")]
+    assert [each.calls_micros for each in months] == [18_400, 18_400]
+    whole = [each.channels_micros + each.numbers_micros - each.refunds_micros for each in months]
+    assert [each.gross_micros for each in issued()] == [whole[0] + 10_000, whole[1] + 20_000]
+
+
+def test_more_refunds_than_charges_are_a_credit_note(office: Credentials) -> None:
+    """It corrects the last invoice. A month without either has none, and the next invoice begins with it."""
+    addressed()
+    plans.change("office", 10, 0, NOW)
+    ledger.close_months(NOW + 14 * DAY_MS)
+    invoices.issue_due(BY_USE, NOW + 14 * DAY_MS)
+    plans.change("office", 1, 0, NOW + 14 * DAY_MS)
+    ledger.close_months(NOW + 50 * DAY_MS)
+    assert invoices.issue_due(BY_USE, NOW + 50 * DAY_MS) == ["INV-000002"]
+    invoice, note = issued()
+    december = reports.statement(None, "2026-12", NOW + 50 * DAY_MS)
+    charged = december.channels_micros + december.numbers_micros + december.calls_micros - december.refunds_micros
+    assert (note.kind, note.corrects, note.gross_micros) == ("credit note", invoice.number, -charged)
+    assert (note.supplied_from, note.supplied_until) == ("2026-12-01", "2026-12-31")
+
+
+def test_the_tax_point_stays(company: str) -> None:
+    """What was taxed when it was paid is not taxed again when it is used."""
+    addressed()
+    invoices.issue_due(TERMS, NOW)
+    with pytest.raises(BadInput, match="tax_point stays"):
+        invoices.issue_due(BY_USE, NOW)
+
+
+def test_after_a_restore_numbers_are_of_another_series(company: str) -> None:
+    """Some may have been given since the backup: the old series ends. The new one begins when somebody has looked."""
+    addressed()
+    invoices.issue_due(TERMS, NOW)
+    credit.top_up(MICROS, "second", NOW)
+    restored.mark(NOW)
+    with pytest.raises(BadInput, match=r"another invoices\.series"):
+        invoices.issue_due(TERMS, NOW)
+    again = replace(TERMS, series="B-")
+    with pytest.raises(BadInput, match="reconcile"):
+        invoices.issue_due(again, NOW)
+    restored.done(NOW)
+    assert invoices.issue_due(again, NOW) == ["B-000001"]
+    with pytest.raises(BadInput, match="another"):
+        invoices.issue_due(TERMS, NOW)
+
+
+def test_an_invoice_is_never_changed(company: str) -> None:
+    """The store refuses it, by whatever program."""
+    addressed()
+    invoices.issue_due(TERMS, NOW)
+    for sql in ("UPDATE invoice SET gross_micros = 1, net_micros = 1, tax_micros = 0", "DELETE FROM invoice"):
+        with pytest.raises((StoreUnavailable, peewee.PeeweeException)), writing():
+            run(sql)
+    assert len(issued()) == 1
+
+
+def test_a_gap_is_found(company: str) -> None:
+    """`ledger verify` tells it."""
+    addressed()
+    invoices.issue_due(TERMS, NOW)
+    with writing():
+        run("UPDATE invoice_series SET last = 3")
+    assert any("invoices INV-" in problem for problem in ledger.verify().problems)
+    with writing():
+        run("UPDATE invoice_series SET last = 1")
+
+
+def test_a_buyer_taxed_by_reverse_charge_keeps_a_vat_number(company: str) -> None:
+    """It is not taken off the address, and the tax is not set without one."""
+    addressed(party=replace(BUYER, vat_number=""))
+    with pytest.raises(BadInput, match="VAT number"):
+        invoices.set_tax("Acme", "reverse_charge", None)
+    addressed()
+    invoices.set_tax("Acme", "reverse_charge", None)
+    with pytest.raises(BadInput, match="VAT number"):
+        addressed(party=replace(BUYER, vat_number=""))
+    assert invoices.buyer("Acme").party == BUYER
+
+
+def test_what_is_not_there(company: str) -> None:
+    """Neither by its number nor by its id."""
+    for number in ("INV-000009", "INV-1", "", "INV-99999999999999999999"):
+        with pytest.raises(NotFound):
+            invoices.by_number(number)
+    with pytest.raises(NotFound):
+        invoices.document(9)
+
+
+@ON_POSTGRESQL
+def test_nodes_that_issue_at_once_leave_no_gap(company: str, store: Store) -> None:
+    """Two nodes look at the same time: each payment has one invoice, and the numbers follow each other."""
+    addressed()
+    for each in range(6):
+        credit.top_up(MICROS, f"payment {each}", NOW)
+
+    def issues() -> None:
+        with suppress(StoreBusy):  # it is tried again
+            invoices.issue_due(TERMS, NOW)
+        store.close()
+
+    at_once(issues, 3)
+    invoices.issue_due(TERMS, NOW)
+    numbers = [row[0] for row in rows("SELECT number FROM invoice ORDER BY id")]
+    assert numbers == list(range(1, 8))
+    assert Invoice.select().count() == 7
