@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import cache, lru_cache
 
 from babel import Locale
+from babel.dates import format_date
 from babel.numbers import format_currency, get_currency_symbol
 
 from connector.core.money import MICROS, minor_digits
 from connector.errors import BadInput
 
 LOCALE = "en_GB"
+# Not countries, though CLDR has names for them: unions, the United Nations, tests, what is unknown.
+_NO_COUNTRY = frozenset("EU EZ QO UN XA XB ZZ".split())
 # Three digits a group, between them a comma, a space or an apostrophe, always the same one; a point before decimals.
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}([,' \u00a0\u202f\u2019])[0-9]{3}(?:\1[0-9]{3})*(?:\.[0-9]*)?")
 # A comma before decimals, or one that may be that: 1,5 and 1,250.
@@ -38,6 +42,18 @@ def rounded(micros: int, currency: str) -> str:
         return shown(micros, currency)
     coin = Decimal(1).scaleb(-minor_digits(currency))
     return _written((Decimal(micros) / MICROS).quantize(coin, ROUND_HALF_UP), currency)
+
+
+def day(text: str) -> str:
+    """A day, `2026-11-30`, as people write it: `30 November 2026`."""
+    return format_date(date.fromisoformat(text), "d MMMM yyyy", locale=LOCALE)
+
+
+@cache
+def countries() -> dict[str, str]:
+    """The countries of ISO 3166 by their two letters, with their names."""
+    named = Locale.parse(LOCALE).territories
+    return {code: name for code, name in named.items() if len(code) == 2 and code.isalpha() and code not in _NO_COUNTRY}
 
 
 def sign(currency: str) -> str:

@@ -189,7 +189,9 @@ def checked_party(said: Mapping[str, str]) -> Party:
     found = {name: _line(name, text) for name, text in said.items()}
     found["country"] = found.get("country", "").upper()
     country = found["country"]
-    if country and (len(country) != 2 or not country.isascii() or not country.isalpha()):
+    from connector.core.formats import countries  # here: every command loads the settings, few this
+
+    if country and country not in countries():
         raise BadInput("The country is two letters of ISO 3166, as in DE.")
     made = Party(**found)
     if lacking(made):

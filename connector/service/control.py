@@ -12,6 +12,7 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from functools import partial
 
 from connector.ari_app.journal import CelFile
@@ -107,10 +108,11 @@ async def _serve(settings: Settings) -> None:
         apart = Apart(settings.store)
         how_to_pay = settings.payments.instructions
         card = CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None
-        paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "") if settings.invoices else None
-        place = Place(
-            settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card, paper
-        )
+        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card)
+        if settings.invoices:
+            terms_of_tax = settings.invoices.terms()
+            paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "")
+            place = replace(place, paper=paper, tax_rate=terms_of_tax.rate, tax_point=terms_of_tax.tax_point)
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
         site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from babel import Locale
-from babel.dates import format_date
-
 from connector.core import invoices
-from connector.core.formats import shown
+from connector.core.formats import countries, day, shown
 from connector.core.invoices import Document, Party
 
 _PAGE = Path(__file__).parent / "invoice.typ"
@@ -68,13 +63,13 @@ def _page(said: str) -> bytes:
 def _shown(made: Document, color: str) -> dict[str, Any]:
     """What the page says."""
     supplied = (
-        [("Received on", _day(made.supplied_from))]
+        [("Received on", day(made.supplied_from))]
         if made.kind == "prepayment"
-        else [("From", _day(made.supplied_from)), ("Until", _day(made.supplied_until))]
+        else [("From", day(made.supplied_from)), ("Until", day(made.supplied_until))]
         if made.supplied_from != made.supplied_until
-        else [("Date", _day(made.supplied_from))]
+        else [("Date", day(made.supplied_from))]
     )
-    corrects = [("Corrects", f"{made.corrects[0]} of {_day(made.corrects[1])}")] if made.corrects else []
+    corrects = [("Corrects", f"{made.corrects[0]} of {day(made.corrects[1])}")] if made.corrects else []
     tax = f"VAT {invoices.rate_shown(made.tax.rate)} %" if made.tax.kind == "standard" else "VAT"
     notes = [made.tax.reason, made.about]
     notes.append("The sum is paid back, or credited, in full." if made.corrects else "The sum was paid in full before.")
@@ -89,7 +84,7 @@ def _shown(made: Document, color: str) -> dict[str, Any]:
         "seller": {"name": made.seller.name, "lines": _address(made.seller)},
         "buyer": {"name": made.buyer.name, "lines": _address(made.buyer)},
         "words": {"to": "To", "what": "What", "net": f"Without VAT, {made.currency}"},
-        "facts": [("Number", made.number), ("Date of issue", _day(made.issued_on)), *supplied, *corrects],
+        "facts": [("Number", made.number), ("Date of issue", day(made.issued_on)), *supplied, *corrects],
         "lines": [(line.name, shown(line.micros, made.currency)) for line in made.lines],
         "sums": [("Without VAT", shown(made.net_micros, made.currency)), (tax, shown(made.tax_micros, made.currency))],
         "total": ("Total", shown(made.gross_micros, made.currency)),
@@ -100,13 +95,4 @@ def _shown(made: Document, color: str) -> dict[str, Any]:
 def _address(party: Party) -> list[str]:
     city = f"{party.postcode} {party.city}".strip()
     vat_number = f"VAT number {party.vat_number}" if party.vat_number else ""
-    return [party.street, party.extra, city, _countries().get(party.country, party.country), vat_number]
-
-
-@lru_cache
-def _countries() -> dict[str, str]:
-    return dict(Locale("en").territories)
-
-
-def _day(day: str) -> str:
-    return format_date(date.fromisoformat(day), "d MMMM yyyy", locale="en")
+    return [party.street, party.extra, city, countries().get(party.country, party.country), vat_number]

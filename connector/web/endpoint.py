@@ -101,7 +101,7 @@ class Place:
     of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own; `payment`: how
     companies pay, in lines, "" if the settings do not say; `card`: begins a payment by card and gives its page, from
     reference, micros, currency, company and key; None if there are none; `paper` draws an invoice as PDF, None where
-    none are issued.
+    none are issued; `tax_rate` (hundredths of a percent) and `tax_point` are those of invoices.
     """
 
     sip: SipSettings
@@ -113,6 +113,8 @@ class Place:
     payment: str = ""
     card: Callable[[str, int, str, str, str], str] | None = None
     paper: Callable[[Document], bytes] | None = None
+    tax_rate: int = 0
+    tax_point: str = ""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters |= {"when": when, "talked": length, "money": _money, "price": _price, "dated": dated, "iso": iso,
-                       "counted": formats.counted}  # fmt: skip
+                       "day": formats.day,                       "counted": formats.counted}  # fmt: skip
 
 
 def text(name: str, values: dict[str, Any]) -> str:

@@ -42,7 +42,7 @@ def hidden(text: str) -> dict[str, str]:
 async def get(client: Client, path: str, status: int = 200) -> str:
     """A page's text; redirects are not followed."""
     answer = await client.get(path, allow_redirects=False)
-    text = await answer.text()
+    text = (await answer.read()).decode(errors="replace")  # a page, or a file
     assert answer.status == status, (path, answer.status, text[:2000])
     return str(answer.headers.get("Location", "")) if status == 303 else text
 

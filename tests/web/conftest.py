@@ -222,7 +222,9 @@ def make_client(
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
         sip = SipSettings(generated=tmp_path, tls_transport="connector-tls")
-        place = Place(sip, "node", exports=folder, card=card, paper=invoice_pdf.drawn)
+        place = Place(
+            sip, "node", exports=folder, card=card, paper=invoice_pdf.drawn, tax_rate=2000, tax_point="payment"
+        )
         world = World(writer, readers, files, guard, place, hang_up, sound, press)
         return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card)))
 

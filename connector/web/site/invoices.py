@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, ClassVar
+from typing import Any
 
 from connector.billing import invoices
 from connector.core import invoices as core
-from connector.core.formats import shown
+from connector.core.formats import countries
 from connector.core.paging import turn
 from connector.web.endpoint import Ask, Paper, paper_of
-from connector.web.site.frame import Form, Outcome, Shown, SitePages, allowed, entry, following, tables_page
+from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, allowed, entry, following
 
 pages = SitePages()
 
@@ -21,42 +21,28 @@ TAX_WORDS = {
     "exempt": "Exempt",
     "outside": "Outside the European Union",
 }
+SHORT_WORDS = {"reverse_charge": "Reverse charge", "exempt": "Exempt", "outside": "Not subject to VAT"}
 
 
 @pages.get("/invoices", "money.read", of_company=True)
 def invoices_page(ask: Ask) -> Shown:
-    """What was issued, newest first."""
+    """What was issued, newest first; to whom, and how the company is taxed."""
     found = invoices.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "i"))
     buyer = invoices.buyer(ask.company)
-    rows = [
-        [
-            [(each.number, f"/invoices/{each.id}/file")],
-            each.issued_on,
-            core.TITLES[each.kind] + (f", corrects {each.corrects}" if each.corrects else ""),
-            _days(each.supplied_from, each.supplied_until),
-            shown(each.net_micros, each.currency),
-            shown(each.tax_micros, each.currency),
-            ("-" if each.kind == "credit note" else "") + shown(each.gross_micros, each.currency),
-        ]
-        for each in found.items
-    ]
-    table = {
-        "title": "",
-        "heads": ["Number", "Issued on", "What", "For", "Without VAT", "VAT", "Total"],
-        "rows": rows,
-        "empty": "No invoice has been issued yet.",
+    values = {
+        "page": found,
+        "following": following(found),
+        "buyer": buyer,
+        "address": _lines(buyer.party) if buyer.party else [],
+        "tax": _taxed(buyer, ask.place.tax_rate),
+        "titles": core.TITLES,
+        "issues": ask.place.paper is not None,
+        "by_payment": ask.place.tax_point == "payment",
+        "actions": allowed(
+            ask, ("Invoice address", "/invoices/address", "money.move"), ("Tax", "/invoices/tax", "money.bring")
+        ),
     }
-    intro = ["Each is a PDF which accounting programs can read too (Factur-X, EN 16931)."]
-    if ask.place.paper is None:
-        intro = ["The operator of the platform issues no invoices here."]
-    elif buyer.party is None:
-        intro.append("Write your company's invoice address first: without it no invoice can be issued.")
-    else:
-        intro.append(f"They are written to {', '.join(_lines(buyer.party))}. {_taxed(buyer)}.")
-    actions = allowed(
-        ask, ("Invoice address", "/invoices/address", "money.move"), ("Tax", "/invoices/tax", "money.bring")
-    )
-    return tables_page("Invoices", [table], intro=intro, actions=actions, following=following(found))
+    return Shown("invoices.html", values)
 
 
 @pages.get("/invoices/{invoice}/file", "money.read")
@@ -74,7 +60,7 @@ class InvoiceAddress(Form):
     extra: str = entry("Second line", "")
     postcode: str = entry("Postcode", "")
     city: str = entry("City")
-    country: str = entry("Country", hint="Two letters, as in DE.", max_length=2)
+    country: str = entry("Country", kind="choice")
     vat_number: str = entry("VAT number", "", hint="With its country's letters, as in DE136695976.")
 
     @classmethod
@@ -82,6 +68,11 @@ class InvoiceAddress(Form):
         """What was written before; the company's name at first."""
         found = invoices.buyer(ask.company)
         return asdict(found.party) if found.party is not None else {"name": found.company}
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """All countries, by their names."""
+        return {"country": [("", "Choose one"), *sorted(countries().items(), key=lambda each: each[1])]}
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
@@ -101,7 +92,6 @@ class Tax(Form):
     kind: str = entry("Tax", choices=tuple(TAX_WORDS.items()))
     rate: str = entry("Rate in percent", "", hint="Of the standard tax. Empty: the platform's.")
     reason: str = entry("Reason", "", hint="Why no tax is due, with the article of the law. It stands on the invoice.")
-    warning: ClassVar[str] = ""
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -117,15 +107,14 @@ class Tax(Form):
         return Outcome("/invoices", "The company is taxed so from now on")
 
 
-def _days(first: str, last: str) -> str:
-    return first if first == last else f"{first} to {last}"
-
-
 def _lines(party: core.Party) -> list[str]:
     city = f"{party.postcode} {party.city}".strip()
-    return [each for each in (party.name, party.street, party.extra, city, party.country, party.vat_number) if each]
+    vat_number = f"VAT number {party.vat_number}" if party.vat_number else ""
+    lines = (party.name, party.street, party.extra, city, countries().get(party.country, party.country), vat_number)
+    return [each for each in lines if each]
 
 
-def _taxed(buyer: invoices.BuyerView) -> str:
-    rate = f", {core.rate_shown(buyer.rate)} %" if buyer.rate is not None else ""
-    return f"{TAX_WORDS[buyer.tax_kind]}{rate}" + (f": {buyer.reason}" if buyer.reason else "")
+def _taxed(buyer: invoices.BuyerView, usual: int) -> str:
+    if buyer.tax_kind != "standard":
+        return SHORT_WORDS[buyer.tax_kind]
+    return f"{core.rate_shown(usual if buyer.rate is None else buyer.rate)} %"
