@@ -27,7 +27,10 @@ _TYPES = ["-m", "mypy"]  # half a minute on a clean clone: beside the tests
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
     "11660": (
-        "tests/lab",
+        "tests/lab/test_figures.py",
+        "tests/lab/test_release.py",
+        "tests/lab/test_run.py",
+        "tests/lab/test_soak.py",
         "tests/service",
         "tests/sipp/test_fastagi.py",
         "tests/sipp/test_foreign_pbx.py",
@@ -39,7 +42,6 @@ _BESIDE = {
         "tests/sipp/test_chaos.py",
         "tests/sipp/test_config.py",
         "tests/sipp/test_dropin.py",
-        "tests/sipp/test_manager.py",
         "tests/sipp/test_money.py",
         "tests/sipp/test_routes.py",
     ),
@@ -48,7 +50,15 @@ _BESIDE = {
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
+    ),
+    "14660": (
+        "tests/sipp/test_buttons.py",
+        "tests/sipp/test_endings.py",
+        "tests/sipp/test_manager.py",
+        "tests/sipp/test_speed.py",
+        "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_trunks.py",
+        "tests/web",
     ),
 }
 # What needs an Asterisk, besides those.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from lab import sipp
 from lab.speed import attack, calls, size
 from tests.conftest import free_base
@@ -15,7 +13,6 @@ def said(what: str) -> None:
     """Nobody reads the progress."""
 
 
-@pytest.mark.alone
 def test_what_the_quick_bench_leaves_out_can_be_measured(tmp_path: Path) -> None:
     """Overload, attacks, memory, a change among profiles and a report give all their figures, and each a value."""
     try:
