@@ -58,6 +58,7 @@ check: .venv/ready  ## style and types only
 lock:  ## pin every requirement again, with hashes and without addresses
 	uv pip compile -q --extra dev $(PINNED) pyproject.toml -o requirements.lock
 	uv pip compile -q --extra build -c requirements.lock $(PINNED) pyproject.toml -o requirements-service.lock
+	uv pip compile -q $(PINNED) requirements-api-client.in -o requirements-api-client.lock
 
 release: .venv/ready  ## sdist, wheel and Debian package from the last commit, with checksums in dist/, and its tag
 	@$(PY) -m lab release

@@ -37,7 +37,7 @@ fi
 
 rm -rf .venv
 packages=$(grep -c '^[a-zA-Z0-9]' requirements.lock)
-say "installing $packages Python packages into .venv (about 150 MB, half a minute on a fast line)"
+say "installing $packages Python packages into .venv (about 250 MB, half a minute on a fast line)"
 python3 -m venv .venv || fail "cannot make .venv in $(pwd)"
 log=.venv/setup.log
 .venv/bin/python -m pip install --disable-pip-version-check --no-compile --require-hashes --progress-bar off \

@@ -50,6 +50,7 @@ _BESIDE = {
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
+        "tests/sipp/test_api_client.py",
     ),
     "14660": (
         "tests/sipp/test_buttons.py",

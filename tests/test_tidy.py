@@ -175,6 +175,7 @@ def test_no_address_of_a_registry_and_no_path_of_a_machine() -> None:
             not re.search(r"--(extra-)?index-url|--find-links", text) or name == "Makefile" or name.startswith("tests/")
         ), name
         assert str(PROJECT) + "/" not in text, name
-    lock = (PROJECT / "requirements.lock").read_text()
-    assert "://" not in lock
-    assert lock.count("--hash=sha256:") > 100
+    for name in ("requirements.lock", "requirements-service.lock", "requirements-api-client.lock"):
+        lock = (PROJECT / name).read_text()
+        assert "://" not in lock
+        assert lock.count("--hash=sha256:") > 100

@@ -189,8 +189,8 @@ class Paper:
     name: str
 
 
-# The answers that are files, and their kinds.
-FILES = {Download: "text/csv", Paper: "application/pdf"}
+# The answers that are files, and their kinds: programs that write clients know these, and not application/pdf.
+FILES = {Download: "text/csv; charset=utf-8", Paper: "application/octet-stream"}
 
 
 @dataclass(frozen=True)

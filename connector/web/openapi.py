@@ -82,8 +82,12 @@ class _Shapes:
                 wanted.append((f"{endpoint.name} takes", "validation", TypeAdapter(endpoint.body)))
             wanted.append((f"{endpoint.name} asks", "validation", TypeAdapter(endpoint.query)))
         found, named = TypeAdapter.json_schemas(wanted, ref_template=_REF)
-        self._found: dict[str, Any] = {key: shape for (key, _), shape in found.items()}
-        self.definitions: dict[str, Any] = {name: _shown(shape) for name, shape in named.get("$defs", {}).items()}
+        names = _names(named.get("$defs", {}))
+        self._found: dict[str, Any] = {key: _renamed(shape, names) for (key, _), shape in found.items()}
+        self.definitions: dict[str, Any] = {
+            names[name]: {**_shown(_renamed(shape, names)), "title": names[name]}
+            for name, shape in named.get("$defs", {}).items()
+        }
 
     def answer(self, endpoint: Endpoint) -> Any:
         """What it answers."""
@@ -99,6 +103,30 @@ class _Shapes:
         if "$ref" in shape:
             shape = self.definitions[shape["$ref"].rpartition("/")[2]]
         return dict(shape)
+
+
+def _names(definitions: dict[str, Any]) -> dict[str, str]:
+    """What each schema is called in the document, by pydantic's name of it: a word of its own, for programs that write
+    clients make a class of each.
+    """
+    made = {}
+    for name, shape in definitions.items():
+        of = re.fullmatch(r"Page_(\w+?)(?:View)?_", name)
+        made[name] = f"{of[1]}Page" if of else shape.get("title", name)
+    assert len(set(made.values())) == len(made), "two schemas have the same name: rename one of the classes"
+    return made
+
+
+def _renamed(shape: Any, names: dict[str, str]) -> Any:
+    """A schema whose references are by those names."""
+    if isinstance(shape, list):
+        return [_renamed(each, names) for each in shape]
+    if not isinstance(shape, dict):
+        return shape
+    made = {key: _renamed(value, names) for key, value in shape.items()}
+    if isinstance(made.get("$ref"), str):
+        made["$ref"] = _REF.format(model=names[made["$ref"].rpartition("/")[2]])
+    return made
 
 
 def _operation(endpoint: Endpoint, shapes: _Shapes) -> dict[str, Any]:
@@ -154,7 +182,9 @@ def _answers(endpoint: Endpoint, shapes: _Shapes) -> dict[str, Any]:
     if endpoint.answer is not None:
         good["content"] = {"application/json": {"schema": shapes.answer(endpoint)}}
     if endpoint.downloads:
-        good["content"] = {endpoint.downloads: {"schema": {"type": "string"}}}
+        kind = endpoint.downloads.partition(";")[0]
+        shape = {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
+        good["content"] = {kind: {"schema": shape}}
     found = {str(204 if not good.get("content") else endpoint.status): good}
     wrong = {*_ALWAYS, 404}
     if endpoint.body is not None:

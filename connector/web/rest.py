@@ -99,7 +99,7 @@ class Rest:
         if endpoint.after is not None:
             await endpoint.after(self._world, given)
         if isinstance(given, Download | Paper):
-            return file_answer(given)
+            return file_answer(given, endpoint.downloads)
         headers = {"Idempotency-Replayed": "true"} if done.again else {}
         if endpoint.answer is None:
             return web.Response(status=204, headers=headers)
@@ -159,9 +159,8 @@ def _read_before(endpoint: Endpoint, ask: Ask, body: BaseModel) -> Any:
     return endpoint.before(own, body)
 
 
-def file_answer(found: Download | Written | Paper) -> web.StreamResponse:
+def file_answer(found: Download | Written | Paper, kind: str) -> web.StreamResponse:
     """A sheet or an invoice as an answer: to be saved, and not shown."""
-    kind = "application/pdf" if isinstance(found, Paper) else "text/csv; charset=utf-8"
     said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": kind}
     if isinstance(found, Paper):
         return web.Response(body=found.content, headers=said)

@@ -33,7 +33,7 @@ class Recharge(Shape):
     monthly_limit_micros: Micros | None = None
 
 
-class Purchase(Shape):
+class ChannelPurchase(Shape):
     """Channels, and US minute bundles, for terms of 30 days."""
 
     channels: Channels
@@ -86,7 +86,7 @@ def show_subscription(ask: Ask) -> Subscription:
 
 
 @api.post("/profiles/{profile}/subscription", "money.move", status=201, once=True)
-def buy_channels(ask: Ask, body: Purchase) -> Subscription:
+def buy_channels(ask: Ask, body: ChannelPurchase) -> Subscription:
     """Buy channels and bundles; the company's balance pays."""
     return plans.buy(ask.path["profile"], body.channels, body.bundles, ask.now)
 

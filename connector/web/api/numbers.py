@@ -39,7 +39,7 @@ class StockAsked(Paged):
     area: Word | None = None
 
 
-class Purchase(Shape):
+class NumberPurchase(Shape):
     """A number, or the first of a country and area code, for 1, 3 or 12 terms of 30 days."""
 
     number: Number | None = None
@@ -165,13 +165,13 @@ def import_stock(ask: Ask, body: Stock, read: list[StockNumber]) -> Imported:
 
 
 @api.post("/numbers", "money.move", of_company=True, status=201, once=True)
-def buy_number(ask: Ask, body: Purchase) -> NumberView:
+def buy_number(ask: Ask, body: NumberPurchase) -> NumberView:
     """Buy a number; the company's balance pays."""
     return _buy(ask, body, dry_run=False)
 
 
 @api.post("/number-quotes", "money.read", of_company=True)
-def quote_number(ask: Ask, body: Purchase) -> NumberView:
+def quote_number(ask: Ask, body: NumberPurchase) -> NumberView:
     """Which number would be bought, what it would cost and until when; nothing is bought."""
     return _buy(ask, body, dry_run=True)
 
@@ -333,7 +333,7 @@ def remove_mailbox(ask: Ask) -> MailboxView:
     return mailboxes.remove(ask.path["box"], ask.company)
 
 
-def _buy(ask: Ask, body: Purchase, *, dry_run: bool) -> NumberView:
+def _buy(ask: Ask, body: NumberPurchase, *, dry_run: bool) -> NumberView:
     return numbers.buy(
         body.number,
         body.periods,

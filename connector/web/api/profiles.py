@@ -186,7 +186,7 @@ class Secret(Shape):
     realm: str
 
 
-class Line(Shape):
+class ConnectionLine(Shape):
     """What a field of a PBX is called, and what stands in it."""
 
     name: str
@@ -196,7 +196,7 @@ class Line(Shape):
 class Connection(Shape):
     """What a PBX's admin types: line by line, or as text to paste."""
 
-    lines: list[Line]
+    lines: list[ConnectionLine]
     text: str
 
 
@@ -304,7 +304,7 @@ def show_connection(ask: Ask, query: Form) -> Connection:
     if query.form == "asterisk":
         return Connection(lines=[], text=connect.asterisk(page))
     rows = connect.freepbx(page) if query.form == "freepbx" else connect.table(page)
-    return Connection(lines=[Line(name=name, value=value) for name, value in rows], text="")
+    return Connection(lines=[ConnectionLine(name=name, value=value) for name, value in rows], text="")
 
 
 @api.patch("/profiles/{profile}/caller-id", "numbers.write")

@@ -133,7 +133,7 @@ class Site:
         whose = self._whose(page, request, visit)
         found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
         if isinstance(found, Download | Written | Paper):
-            return file_answer(found)
+            return file_answer(found, "application/pdf" if isinstance(found, Paper) else "text/csv; charset=utf-8")
         answer = render.response(found)
         if frame["said"]:
             answer.del_cookie(_FLASH)
