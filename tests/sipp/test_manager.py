@@ -198,7 +198,7 @@ def test_every_entry_of_the_menu_in_each_form(
         welcomed(bench, page, f"looks-{width}-{scheme}@example.com")
         every = {each.permission for each in PAGES if each.permission is not None}
         for _, entries in menu.groups("/", every):
-            for path, words, _ in entries:
+            for path, words, _, _ in entries:
                 page.goto(path)
                 if width < 500:
                     page.get_by_role("navigation", name="Main").get_by_text("Menu", exact=True).click()
@@ -263,3 +263,24 @@ def test_nobody_sees_anything_without_signing_in(bench: Bench, page: Page) -> No
     assert page.url.endswith("/history?direction=in")
     page.goto("/profiles/new")
     expect(page.get_by_role("heading", name="You may not do this")).to_be_visible()
+
+
+def test_keys_search_and_lead_to_pages(browser: Browser, bench: Bench) -> None:
+    """/ goes to the search, Enter searches, Esc leaves the field, and g with a letter leads to a page of the menu; in a
+    field the letters are letters.
+    """
+    with watched(browser, bench, 1200) as page:
+        welcomed(bench, page, "keys@example.com")
+        page.keyboard.press("/")
+        page.keyboard.type("gho ")
+        expect(page.get_by_role("searchbox", name="Search")).to_have_value("gho ")
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("OFFICE")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Search: OFFICE")).to_be_visible()
+        expect(page.get_by_role("main").get_by_role("link", name="office")).to_be_visible()
+        page.keyboard.press("/")
+        page.keyboard.press("Escape")
+        page.keyboard.press("g")
+        page.keyboard.press("h")
+        page.wait_for_url("**/history")

@@ -132,8 +132,8 @@ def test_each_entry_of_the_menu_is_a_page_and_each_page_has_its_entry() -> None:
     """A user with every permission is somewhere in the menu on each page, but on those for the whole installation."""
     paths = {page.path for page in PAGES}
     may = {page.permission for page in PAGES if page.permission is not None}
-    entries = [path for _, links in menu.groups("/", may) for path, _, _ in links]
+    entries = [path for _, links in menu.groups("/", may) for path, _, _, _ in links]
     assert set(entries) <= paths
-    lost = {path for path in paths if not any(here for _, links in menu.groups(path, may) for _, _, here in links)}
-    assert lost == {"/companies", "/companies/new"}
-    assert [words for _, words, _ in menu.first("/", set())] == ["Overview"]
+    lost = {path for path in paths if not any(here for _, links in menu.groups(path, may) for _, _, here, _ in links)}
+    assert lost == {"/companies", "/companies/new", "/search"}
+    assert [words for _, words, _, _ in menu.first("/", set())] == ["Overview"]

@@ -16,6 +16,7 @@ from connector.web.site import (
     profiles,
     rates,
     reports,
+    search,
     stock,
     trunks,
 )
@@ -29,6 +30,7 @@ PAGES = (
     *buttons.pages.all,
     *calls.pages.all,
     *reports.pages.all,
+    *search.pages.all,
     *exports.pages.all,
     *invoices.pages.all,
     *alerts.pages.all,

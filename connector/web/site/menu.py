@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-Entry = tuple[str, str, bool]  # where it leads, its words, whether the visitor is there
+Entry = tuple[str, str, bool, str]  # where it leads, its words, whether the visitor is there, its key after g
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class _Entry:
     permission: str | None = None
     # Its word at the bottom of a telephone; "" if it is not one of the few there.
     short: str = ""
+    # The key that leads there after g (static/manager.js); "" for none.
+    key: str = ""
     # What else belongs to it: pages whose path begins so.
     more: tuple[str, ...] = ()
 
@@ -23,31 +25,32 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
     (
         "",
         (
-            _Entry("/", "Overview", short="Overview"),
-            _Entry("/calls", "Live calls", "calls.read", short="Calls"),
-            _Entry("/history", "Call history", "calls.read", more=("/emergency-calls",)),
+            _Entry("/", "Overview", key="o", short="Overview"),
+            _Entry("/calls", "Live calls", "calls.read", key="c", short="Calls"),
+            _Entry("/history", "Call history", "calls.read", key="h", more=("/emergency-calls",)),
         ),
     ),
     (
         "Service",
         (
             _Entry(
-                "/profiles", "SIP profiles", "profiles.read", short="Profiles", more=("/advice", "/client-profiles")
+                "/profiles", "SIP profiles", "profiles.read", key="p", short="Profiles",
+                more=("/advice", "/client-profiles"),
             ),
             _Entry(
-                "/numbers", "Numbers", "numbers.read", short="Numbers",
+                "/numbers", "Numbers", "numbers.read", key="n", short="Numbers",
                 more=("/accounts", "/departments", "/hours", "/mailboxes", "/stock"),
             ),
             _Entry("/buttons", "Call buttons", "numbers.read"),
-            _Entry("/trunks", "Trunks", "trunks.read"),
+            _Entry("/trunks", "Trunks", "trunks.read", key="t"),
         ),
     ),
     (
         "Money",
         (
-            _Entry("/money", "Billing", "company.read"),
-            _Entry("/invoices", "Invoices", "money.read"),
-            _Entry("/reports", "Reports", "company.read", more=("/statement", "/exports")),
+            _Entry("/money", "Billing", "company.read", key="b"),
+            _Entry("/invoices", "Invoices", "money.read", key="i"),
+            _Entry("/reports", "Reports", "company.read", key="r", more=("/statement", "/exports")),
             _Entry("/alerts", "Alerts", "company.read"),
         ),
     ),
@@ -56,7 +59,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         (
             _Entry("/people", "People", "users.read"),
             _Entry("/audit", "Audit log", "audit.read"),
-            _Entry("/me", "My account"),
+            _Entry("/me", "My account", key="m"),
         ),
     ),
 )  # fmt: skip
@@ -81,4 +84,4 @@ def _seen(entry: _Entry, may: Collection[str]) -> bool:
 def _shown(entry: _Entry, path: str) -> Entry:
     begins = () if entry.path == "/" else (entry.path, *entry.more)
     here = path == entry.path or any(path == each or path.startswith(f"{each}/") for each in begins)
-    return entry.path, entry.words, here
+    return entry.path, entry.words, here, entry.key

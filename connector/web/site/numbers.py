@@ -40,7 +40,8 @@ ROUTE_HINT = "Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 
 @pages.get("/numbers", "numbers.read")
 def number_list(ask: Ask) -> Shown:
     """What the company has, where each is, what it costs."""
-    found = numbers.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "s"))
+    asked = {name: text for name, text in ask.query.items() if name == "number"}
+    found = numbers.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "s"), beginning=asked.get("number"))
     may = "numbers.write" in ask.actor.permissions
     pays = "money.move" in ask.actor.permissions
     zone = ask.zone
@@ -61,12 +62,12 @@ def number_list(ask: Ask) -> Shown:
         [view.name, view.profile or "nowhere", view.route.replace("\n", "; "), _account_links(view.name, may)]
         for view in routes.account_page(ask.scope, Turn(None, MOST_ROWS)).items
     ]
-    tables = [
+    tables: list[dict[str, Any]] = [
         {
             "title": "Numbers",
             "heads": ["Number", "Profile", "Rings", "Costs", "Paid until", ""],
             "rows": rows,
-            "empty": "No number yet. Buy one on the page of a profile.",
+            "empty": "No such number." if asked else "No number yet. Buy one on the page of a profile.",
         },
         {
             "title": "Accounts",
@@ -75,13 +76,15 @@ def number_list(ask: Ask) -> Shown:
             "empty": "No account yet. Call buttons call accounts; add one on the page of a profile.",
         },
     ]
-    if ask.scope.profile is None:
+    if asked:  # somebody looks for one
+        tables = tables[:1]
+    elif ask.scope.profile is None:
         tables += _named(ask)
     return tables_page(
         "Numbers and accounts",
         tables,
         actions=[] if ask.scope.profile else allowed(ask, *_ACTIONS),
-        following=following(found),
+        following=following(found, asked),
     )
 
 

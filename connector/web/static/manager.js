@@ -141,3 +141,33 @@ for (const found of document.querySelectorAll("[data-copy]")) {
   button.addEventListener("click", () => copy(found, button));
   found.after(button);
 }
+
+// Keys: / to search, g and a letter to a page of the menu (data-go), Esc out of a field or a folded part.
+let went = 0;
+
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const field = event.target.closest?.("input, select, textarea, [contenteditable]");
+  if (event.key === "Escape") {
+    field?.blur();
+    document.querySelector("nav details[open]")?.removeAttribute("open");
+    return;
+  }
+  if (field) return;
+  if (event.key === "/") {
+    const found = [...document.querySelectorAll("input[type=search]")].find((each) => each.checkVisibility?.() ?? each.offsetParent);
+    if (found) {
+      event.preventDefault();
+      found.focus();
+      found.select();
+    }
+  } else if (event.key === "g") {
+    went = event.timeStamp;
+  } else if (event.timeStamp - went < 1500) {
+    went = 0;
+    document.querySelector(`.side [data-go="${CSS.escape(event.key)}"]`)?.click();
+  }
+});
+
+// An error says which field it is about: that one has the focus.
+document.querySelector("[aria-invalid=true]")?.focus();
