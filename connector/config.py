@@ -10,6 +10,7 @@ import os
 import re
 import tomllib
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import parse_qs, urlsplit
@@ -17,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -27,6 +29,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from connector.core import invoices, times
+from connector.core.money import checked_currency
 from connector.errors import BadInput, SettingsError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -329,10 +332,19 @@ class StripeSettings(_Section):
     api: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "https://api.stripe.com"
 
 
+def _written_as_text(value: object) -> object:
+    """A rate or a day that was written without quotes."""
+    return str(value) if isinstance(value, int | float | date) and not isinstance(value, bool) else value
+
+
+TextOrNumber = Annotated[str, BeforeValidator(_written_as_text)]
+
+
 class InvoiceSettings(_Section):
-    """Invoices and credit notes. `seller_*`: who sells, as it stands on them. `vat_rate`: percent. `tax_point`: a
-    document for each payment, or for what was used in each month; it stays as it was with the first document.
-    `series`: what their numbers begin with. `first_day`: of what was before it there are none.
+    """Invoices and credit notes. `seller_*`: who sells, as it stands on them. `vat_rate`: percent, or by the first day
+    of each rate. `tax_point`: a document for each payment, or for what was used in each month; it stays as it was with
+    the first document. `series`: what their numbers begin with. `first_day`: of what was before it there are none.
+    `currency` and `time_zone`: those of the seller's books.
     """
 
     seller_name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -342,26 +354,37 @@ class InvoiceSettings(_Section):
     seller_city: Annotated[str, Field(min_length=1, max_length=100)]
     seller_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
     seller_vat_number: Annotated[str, Field(min_length=4, max_length=30)]
-    vat_rate: str
+    vat_rate: TextOrNumber | dict[str, TextOrNumber]
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    time_zone: str = "UTC"
     tax_point: Literal["payment", "use"] = "payment"
-    series: Annotated[str, Field(max_length=20, pattern=r"^[A-Za-z0-9/-]*$")] = "INV-"
-    first_day: str
+    series: Annotated[str, Field(max_length=20, pattern=r"^([A-Za-z0-9][A-Za-z0-9/-]*)?$")] = "INV-"
+    first_day: TextOrNumber
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
         try:
-            times.checked_day(self.first_day)
             self.terms()
         except BadInput as error:
             raise PydanticCustomError("invoices", "{why}", {"why": str(error)}) from None
         return self
 
     def terms(self) -> invoices.Terms:
-        """The same, as invoices are issued by it."""
+        """The same, as invoices are issued by it. BadInput."""
         names = ("name", "street", "extra", "postcode", "city", "country", "vat_number")
         seller = invoices.checked_party({name: str(getattr(self, f"seller_{name}")) for name in names})
-        rate = invoices.checked_tax("standard", invoices.rate_of(self.vat_rate), "", seller).rate
-        return invoices.Terms(seller, rate, self.tax_point, self.series, self.first_day)
+        by_day = self.vat_rate if isinstance(self.vat_rate, dict) else {"2000-01-01": self.vat_rate}
+        rates = []
+        for day, rate in sorted(by_day.items()):
+            made = invoices.checked_tax("standard", invoices.rate_of(rate), "", None, seller)
+            rates.append((times.checked_day(day), made.rate))
+        if not rates:
+            raise BadInput("vat_rate has no rate")
+        times.checked_day(self.first_day)
+        if self.tax_point == "use" and not self.first_day.endswith("-01"):
+            raise BadInput("with the tax point 'use' the first_day is the first of a month")
+        zone, currency = times.checked_zone(self.time_zone), checked_currency(self.currency)
+        return invoices.Terms(seller, tuple(rates), self.tax_point, self.series, self.first_day, currency, zone)
 
 
 class Settings(_Section):

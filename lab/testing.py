@@ -55,9 +55,9 @@ _BESIDE = {
     "14660": (
         "tests/sipp/test_buttons.py",
         "tests/sipp/test_endings.py",
+        "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",
-        "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_trunks.py",
         "tests/web",
     ),

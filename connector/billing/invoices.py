@@ -1,8 +1,8 @@
 """Invoices and credit notes: issued of what the ledger has, numbered without gaps, and never changed.
 
-They are issued after the fact, one transaction each: of every payment and of all of it that is taken back, or of every
-closed month (`Terms.tax_point`). So money never waits for a missing address, and what was not issued yet is found by
-what the ledger has and no document is of.
+They are issued after the fact: of every payment and of all of it that is taken back, or of every closed month
+(`Terms.tax_point`). What is due is found by what the ledger has and no document is of, and issued one by one, each in a
+transaction of its own. So money never waits for a missing address.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ from typing import Any
 from connector.billing import reports
 from connector.core import invoices as core
 from connector.core import times
-from connector.core.access import Scope
 from connector.core.invoices import Document, Party, Tax, Terms
 from connector.core.paging import Page, Turn, page
 from connector.core.payments import spaced
 from connector.database.audit import audited
-from connector.database.models import Buyer, Company, Entry, Invoice, InvoiceSeries, Restored
+from connector.database.models import Buyer, Company, Entry, Invoice, InvoiceRestart, InvoiceSeries, Restored
 from connector.database.named import company_row
 from connector.database.store import insert, lock, one, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
@@ -37,15 +36,16 @@ _UNDOCUMENTED = (
     " AND NOT EXISTS (SELECT 1 FROM invoice WHERE invoice.entry_id = entry.id)"
     " ORDER BY entry.company_id, entry.at, entry.number"
 )
+# Each company's last closed month, if it has no document yet.
 _CLOSED = (
-    "SELECT closing.company_id, closing.month FROM closing WHERE closing.month >= ? AND closing.month >"
+    "SELECT company_id, MAX(month) FROM closing GROUP BY company_id HAVING MAX(month) >"
     " COALESCE((SELECT MAX(month) FROM invoice WHERE invoice.company_id = closing.company_id), '')"
-    " ORDER BY closing.company_id, closing.month"
+    " ORDER BY company_id"
 )
-_DAY_MS = 86_400_000
-MOST_AT_ONCE = 100
 _CALLS, _CHANNELS, _NUMBERS, _REFUNDS = "Calls", "Channels and bundles", "Numbers", "Refunds of unused terms"
 _ON_ACCOUNT = "Credit for telephone calls, channels and numbers"
+# What a credit note is for, by the kind of what it corrects.
+_NOTE = {"prepayment": _ON_ACCOUNT, "invoice": "Refund of channels, bundles, numbers and calls"}
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,40 @@ class InvoiceView:
     corrects: str
 
 
-class _NoAddressError(Exception):
-    """Nobody knows yet to whom it is written."""
+@dataclass(frozen=True)
+class Paid:
+    """A payment, as far as its documents need it."""
+
+    id: int
+    provider: str
+    number: str
+    reference: str
+    received_on: str
+
+    @property
+    def key(self) -> str:
+        """Of the ledger's entry that credited it."""
+        return f"top-up:{self.number}" if self.provider == "recorded" else f"payment:{self.provider}:{self.number}"
+
+
+@dataclass(frozen=True)
+class Due:
+    """What a document is to be issued of: an `entry` of the ledger and its `payment`, or all that was charged up to the
+    end of a `month`.
+
+    `sums`: with tax, in micros, by the document's lines; negative in all for a credit note. `days`: from when until
+    when it was supplied. `last`: the company's last document of a month, and `carried` what that left.
+    """
+
+    company: int
+    days: tuple[str, str]
+    sums: Mapping[str, int]
+    entry: int | None = None
+    payment: Paid | None = None
+    month: str | None = None
+    last: int | None = None
+    carried: int = 0
+    about: str = ""
 
 
 def buyer(company: str | None) -> BuyerView:
@@ -90,31 +122,102 @@ def buyer(company: str | None) -> BuyerView:
 
 
 @audited("invoices.address")
-def set_buyer(company: str | None, said: Mapping[str, str]) -> BuyerView:
-    """Whom a company's invoices are written to, from now on. BadInput if something is missing or wrong; also without a
-    VAT number where the company is taxed by reverse charge.
+def set_buyer(company: str | None, said: Mapping[str, str], terms: Terms, *, may_tax: bool = False) -> BuyerView:
+    """Whom a company's invoices are written to, from now on. `may_tax`: it is the operator who says so. BadInput if
+    something is missing or wrong, also where the company's tax does not go with it; who is not the operator keeps the
+    country and the VAT number for which no tax is due.
     """
     party = core.checked_party(said)
     with writing():
         row = company_row(company)
         before = _buyer_view(row)
-        core.checked_tax(before.tax_kind, before.rate or 1, before.reason, party)
+        moved = before.party is not None and (party.country, party.vat_number) != (
+            before.party.country, before.party.vat_number
+        )  # fmt: skip
+        if moved and before.tax_kind != "standard" and not may_tax:
+            raise BadInput(
+                "No tax is due for this country and VAT number. Ask the operator of the platform to change them."
+            )
+        core.checked_tax(before.tax_kind, before.rate, before.reason, party, terms.seller)
         _kept(row.id, party=json.dumps(asdict(party)))
         return _buyer_view(row)
 
 
 @audited("invoices.tax")
-def set_tax(company: str | None, kind: str, rate: int | None, reason: str = "") -> BuyerView:
+def set_tax(company: str | None, kind: str, rate: int | None, reason: str, terms: Terms) -> BuyerView:
     """How a company is taxed from now on. `rate`: hundredths of a percent, None for the installation's. BadInput."""
     with writing():
         row = company_row(company)
-        party = _buyer_view(row).party
-        if kind == "reverse_charge" and party is None:
-            raise BadInput("Write the company's invoice address with its VAT number first.")
-        made = core.checked_tax(kind, 1 if rate is None else rate, reason, party or Party("", "", "", ""))
-        standard = kind == "standard"
-        _kept(row.id, tax_kind=kind, tax_rate=rate if standard else None, tax_reason="" if standard else made.reason)
+        made = core.checked_tax(kind, rate, reason, _buyer_view(row).party, terms.seller)
+        _kept(row.id, tax_kind=kind, tax_rate=rate if kind == "standard" else None, tax_reason=made.reason)
         return _buyer_view(row)
+
+
+def due_payments(terms: Terms) -> list[Due]:
+    """Payments, and what was taken back of them, of which there is no document yet, and which are to have one."""
+    begin = times.day_start(terms.first_day, terms.zone)
+    found = []
+    with reading():
+        told = _told_to_wait()
+        for company, entry, key, at, amount in rows(_UNDOCUMENTED, begin):
+            if company in told:
+                continue
+            paid = _payment_of(company, key)
+            day = times.local_day(at, terms.zone)
+            if paid is not None and key == paid.key and paid.received_on:
+                day = paid.received_on
+            if day < terms.first_day or (amount < 0 and (paid is None or not _of_payment(company, paid).exists())):
+                continue  # of before there were invoices; or its invoice is among those that are due
+            about = f"Payment {spaced(paid.reference)}" if paid is not None and paid.reference else ""
+            found.append(Due(company, (day, day), {_ON_ACCOUNT: amount}, entry=entry, payment=paid, about=about))
+    return found
+
+
+def due_months(terms: Terms, looked_at: Mapping[int, str]) -> tuple[list[Due], list[str]]:
+    """Companies of which months were closed since their last document, with what was charged in them and what that
+    document left; and what is wrong with others, in words. `looked_at`: of each company the last month of which
+    nothing was due; it is not looked at again.
+    """
+    found, wrong = [], []
+    with reading():
+        told = _told_to_wait()
+        for company, month in rows(_CLOSED):
+            if company not in told and looked_at.get(company, "") < month:
+                owner = Company.get_by_id(company)
+                last = _last_of_months(company)
+                begun = max(terms.first_day[:7], times.local_month(owner.created_at, owner.time_zone))
+                first = times.next_month(last.month) if last is not None else begun
+                if first <= month:
+                    try:
+                        found.append(_due_month(owner, last, first, month))
+                    except BadInput as error:
+                        wrong.append(str(error))
+    return found, wrong
+
+
+def issue(terms: Terms, due: Due, now: int) -> list[str] | None:
+    """Issue what is due, if nobody did meanwhile; the numbers, none if nothing is due. None for a company whose address
+    is missing, which is told so, once. BadInput where none can be issued for it, in words.
+    """
+    with writing():
+        lock("id = ?", due.company)
+        owner = Company.get_by_id(due.company)
+        if _was_issued(due):
+            return []
+        view = _buyer_view(owner)
+        if view.party is None:
+            text = "Invoices wait for your company's name and address. Write them on the page Invoices."
+            notices.tell(due.company, None, "invoices_wait", f"invoices_wait:{due.company}", text, now)
+            return None
+        if wrong := core.hindrance(owner.currency, view.tax_kind, terms):
+            raise BadInput(f"no invoices for {owner.name}: {wrong}")
+        whole, left = core.in_coins(sum(due.sums.values()) + due.carried, owner.currency)
+        if whole > 0:
+            kind = "invoice" if due.month else "prepayment"
+            sums = {**due.sums, _CALLS: due.sums[_CALLS] + due.carried - left} if due.month else due.sums
+            made = _written(terms, owner, view, kind, due, sums, now)
+            return [_keep(terms, owner, made, due, now, left)]
+        return _credited(terms, owner, due, -whole, left, now) if whole < 0 else []
 
 
 def problem(terms: Terms) -> str:
@@ -122,54 +225,30 @@ def problem(terms: Terms) -> str:
     with reading():
         if rows("SELECT 1 FROM invoice WHERE tax_point <> ? LIMIT 1", terms.tax_point):
             return "invoices.tax_point has to be as it was with the first invoice: money would be taxed twice"
-        if rows("SELECT 1 FROM invoice_series WHERE series = ? AND closed = 1", terms.series):
-            return (
-                f"The store was restored from a backup, so numbers of the series {terms.series!r} may be given already:"
-                " write another invoices.series in the settings"
-            )
         if one(Restored, "id = 1") is not None:
             return "The store was restored from a backup: 'connector reconcile' first"
     return ""
 
 
-def issue_due(terms: Terms, now: int) -> list[str]:
-    """Issue what is due, `MOST_AT_ONCE` at the most; the numbers. A company whose address is missing waits, and is told
-    once. BadInput if none can be issued, as `problem` says.
-    """
-    if wrong := problem(terms):
-        raise BadInput(wrong)
+def waiting(terms: Terms) -> list[str]:
+    """The companies whose invoices wait, and for what."""
     with reading():
-        if terms.tax_point == "payment":
-            begin = times.month_start(terms.first_day[:7], "UTC") - _DAY_MS
-            due = [(found[0], found[1:]) for found in rows(_UNDOCUMENTED, begin)]
-        else:
-            due = [(company, (month,)) for company, month in rows(_CLOSED, terms.first_day[:7])]
-    issue = _issue_of_entry if terms.tax_point == "payment" else _issue_of_month
-    made: list[str] = []
-    waiting: set[int] = set()
-    for company, found in due:
-        if len(made) >= MOST_AT_ONCE:
-            break
-        if company in waiting:
-            continue
-        try:
-            with writing():
-                lock("id = ?", company)
-                made += issue(terms, Company.get_by_id(company), found, now)
-        except _NoAddressError:
-            waiting.add(company)
-            with writing():
-                text = "Invoices wait for your company's name and address. Write them on the page Invoices."
-                notices.tell(company, None, "invoices_wait", f"invoices_wait:{company}", text, now)
-    return made
+        found = []
+        for owner in Company.select().order_by(Company.name):
+            view = _buyer_view(owner)
+            wrong = "its address is missing" if view.party is None else ""
+            wrong = wrong or core.hindrance(owner.currency, view.tax_kind, terms)
+            if wrong:
+                found.append(f"{owner.name}: {wrong}")
+        return found
 
 
-def page_of(scope: Scope, wanted: Turn) -> Page[InvoiceView]:
-    """Issued documents, the newest first."""
+def page_of(company: str | None, wanted: Turn) -> Page[InvoiceView]:
+    """Issued documents of a company, or of all with None, the newest first."""
     with reading():
         found = Invoice.select(Invoice, Company).join(Company).order_by(Invoice.id.desc())
-        if scope.company is not None:
-            found = found.where(Invoice.company == scope.company)
+        if company is not None:
+            found = found.where(Invoice.company == company_row(company))
         if wanted.after is not None:
             found = found.where(Invoice.id < wanted.after[0])
         return page([_view(row) for row in found.limit(wanted.limit + 1)], wanted, lambda view: (view.id,))
@@ -199,109 +278,120 @@ def by_number(text: str) -> int:
     raise NotFound(f"There is no invoice {text[:40]}.")
 
 
-def _issue_of_entry(terms: Terms, owner: Any, found: tuple[Any, ...], now: int) -> list[str]:
-    """The invoice of a payment, or the credit note of what was taken back of one; none if it is not due."""
-    entry, key, at, amount = found
-    paid = _payment_of(owner.id, key)
-    day = (paid.received_on if paid is not None and amount > 0 else "") or times.local_day(at, owner.time_zone)
-    if Invoice.get_or_none(Invoice.entry == entry) is not None:
-        return []
-    if amount > 0:
-        if times.local_day(at, owner.time_zone) < terms.first_day:
-            return []
-        about = f"Payment {spaced(paid.reference)}" if paid is not None and paid.reference else "Payment"
-        made = _written(terms, owner, "prepayment", (day, day), {_ON_ACCOUNT: amount}, now, about=about)
-        return [_keep(terms, owner, made, now, entry=entry)]
-    first = _first_invoice(paid)
-    if first is None:  # of a payment from before there were invoices
-        return []
-    return [
-        _keep(
-            terms,
-            owner,
-            _correction(first, owner, {_ON_ACCOUNT: -amount}, (day, day), now),
-            now,
-            entry=entry,
-            corrects=first.id,
-        )
-    ]
+def _told_to_wait() -> set[int]:
+    """The companies without an address that were told so."""
+    sql = (
+        "SELECT company_id FROM notice WHERE kind = 'invoices_wait' AND NOT EXISTS (SELECT 1 FROM buyer"
+        " WHERE buyer.company_id = notice.company_id AND buyer.party <> '')"
+    )
+    return {company for (company,) in rows(sql)}
 
 
-def _issue_of_month(terms: Terms, owner: Any, found: tuple[Any, ...], now: int) -> list[str]:
-    """The invoice of all that was charged since the last one, up to the end of a month; none if that is not a coin. Of
-    more refunds than charges a credit note for the last invoice.
-    """
-    (month,) = found
-    last = Invoice.select().where(Invoice.company == owner.id).order_by(Invoice.id.desc()).first()
-    if last is not None and last.month >= month:
-        return []
-    first = times.next_month(last.month) if last is not None else terms.first_day[:7]
+def _due_month(owner: Any, last: Any, first: str, month: str) -> Due:
+    """What was charged from one month to another. BadInput if a statement does not add up."""
     sums = dict.fromkeys((_CALLS, _CHANNELS, _NUMBERS, _REFUNDS), 0)
     which = first
     while which <= month:
-        of_month = reports.statement(owner.name, which, now)
+        of_month = reports.statement(owner.name, which, 0)
         if of_month.off_micros:
-            raise BadInput(f"the statement of {owner.name} for {which} does not add up: no invoice is issued of it")
+            raise BadInput(f"no invoices for {owner.name}: its statement of {which} does not add up")
         sums[_CALLS] += of_month.calls_micros
         sums[_CHANNELS] += of_month.channels_micros
         sums[_NUMBERS] += of_month.numbers_micros
         sums[_REFUNDS] -= of_month.refunds_micros
         which = times.next_month(which)
-    carried = last.left_micros if last is not None else 0
-    whole, left = core.in_coins(sum(sums.values()) + carried, owner.currency)
-    if whole == 0 or (whole < 0 and last is None):
-        return []
-    sums[_CALLS] += carried - left
     days = (f"{first}-01", times.days_of(month)[-1])
-    if whole > 0:
-        made, corrects = _written(terms, owner, "invoice", days, sums, now), None
-    else:
-        corrects = _last_invoice(owner.id)
-        if corrects is None:
-            return []
-        made = _correction(corrects, owner, {name: -part for name, part in sums.items()}, days, now)
-    return [_keep(terms, owner, made, now, month=month, left_micros=left, corrects=corrects and corrects.id)]
+    carried = last.left_micros if last is not None else 0
+    return Due(owner.id, days, sums, month=month, last=last.id if last is not None else None, carried=carried)
+
+
+def _was_issued(due: Due) -> bool:
+    """Whether another node issued it, or a document that it begins with, since it was found due."""
+    if due.entry is not None:
+        return bool(rows("SELECT 1 FROM invoice WHERE entry_id = ? LIMIT 1", due.entry))
+    last = _last_of_months(due.company)
+    return (last.id if last is not None else None) != due.last
 
 
 def _written(
-    terms: Terms, owner: Any, kind: str, days: tuple[str, str], sums: Mapping[str, int], now: int, **more: Any
+    terms: Terms, owner: Any, view: BuyerView, kind: str, due: Due, sums: Mapping[str, int], now: int
 ) -> Document:
-    """A document to a company, as it is taxed now; its number is given when it is kept."""
-    view = _buyer_view(owner)
-    if view.party is None:
-        raise _NoAddressError
-    rate = terms.rate if view.rate is None else view.rate
-    tax = Tax("standard", rate) if view.tax_kind == "standard" else Tax(view.tax_kind, 0, view.reason)
-    issued_on = times.local_day(now, owner.time_zone)
-    return core.document("", kind, (issued_on, *days), (terms.seller, view.party), tax, owner.currency, sums, **more)
+    """An invoice to a company, as it is taxed now; its number is given when it is kept."""
+    assert view.party is not None
+    standard = view.tax_kind == "standard"
+    rate = (terms.rate_on(due.days[1]) if view.rate is None else view.rate) if standard else 0
+    tax = Tax(view.tax_kind, rate, view.reason)
+    days, parties = (_issued_on(terms, now), *due.days), (terms.seller, view.party)
+    return core.document("", kind, days, parties, tax, owner.currency, sums, about=due.about)
 
 
-def _correction(first: Any, owner: Any, sums: Mapping[str, int], days: tuple[str, str], now: int) -> Document:
-    """A credit note: to whom, and taxed as, the invoice that it corrects."""
-    invoiced = core.from_plain(json.loads(first.document))
-    issued_on = times.local_day(now, owner.time_zone)
-    parties = (invoiced.seller, invoiced.buyer)
-    names = (invoiced.number, invoiced.issued_on)
-    days_of = (issued_on, *days)
-    return core.document("", "credit note", days_of, parties, invoiced.tax, owner.currency, sums, corrects=names)
+def _credited(terms: Terms, owner: Any, due: Due, whole: int, left: int, now: int) -> list[str]:
+    """Credit notes for a sum: each for an invoice of which something is left, the newest first, to whom and taxed as
+    that one was. What no invoice is left for is carried to the next one, or was never invoiced.
+    """
+    made = []
+    for row in _correctable(due):
+        gross, net = _corrected(row.id)
+        part = min(whole, row.gross_micros - gross)
+        if part <= 0:
+            continue
+        whole -= part
+        first = core.from_plain(json.loads(row.document))
+        days, parties = (_issued_on(terms, now), *due.days), (first.seller, first.buyer)
+        note = core.document(
+            "", "credit note", days, parties, first.tax, owner.currency, {_NOTE[first.kind]: part}, (gross, net),
+            corrects=(first.number, first.issued_on),
+        )  # fmt: skip
+        made.append(_keep(terms, owner, note, due, now, left - whole, corrects=row.id))
+        if whole == 0:
+            break
+    return made
 
 
-def _keep(terms: Terms, owner: Any, made: Document, now: int, **more: Any) -> str:
+def _correctable(due: Due) -> list[Any]:
+    """The invoices that a credit note may correct, the newest first: those of the payment, or those of the company."""
+    if due.payment is not None:
+        found = _of_payment(due.company, due.payment)
+    else:
+        found = Invoice.select().where((Invoice.company == due.company) & Invoice.corrects.is_null())
+    return list(found.order_by(Invoice.id.desc()))
+
+
+def _of_payment(company: int, paid: Paid) -> Any:
+    """The invoices of a payment: of its receipt, and of what was reinstated of it."""
+    mine = (Invoice.company == company) & Invoice.corrects.is_null()
+    keys = (Entry.key == paid.key) | Entry.key.startswith(f"reinstated:{paid.id}:")
+    return Invoice.select().join(Entry).where(mine & keys)
+
+
+def _corrected(invoice: int) -> tuple[int, int]:
+    """What an invoice was corrected by, with tax and without."""
+    sql = "SELECT SUM(gross_micros), SUM(net_micros) FROM invoice WHERE corrects_id = ?"
+    gross, net = rows(sql, invoice)[0]
+    return int(gross or 0), int(net or 0)
+
+
+def _issued_on(terms: Terms, now: int) -> str:
+    """Today, at the seller; never before the last document."""
+    last = rows("SELECT MAX(issued_at) FROM invoice")[0][0]
+    return times.local_day(max(now, int(last or 0)), terms.zone)
+
+
+def _keep(terms: Terms, owner: Any, made: Document, due: Due, now: int, left: int, corrects: int | None = None) -> str:
     """Give a document the next number of its series, and keep it; the number."""
-    run("INSERT INTO invoice_series (series, last) VALUES (?, 0) ON CONFLICT DO NOTHING", terms.series)
-    run("UPDATE invoice_series SET last = last + 1 WHERE series = ?", terms.series)  # others wait for it here
-    count = InvoiceSeries.get_by_id(terms.series).last
-    made = replace(made, number=core.number(terms.series, count))
+    again = one(InvoiceRestart, "id = 1")
+    series = terms.series if again is None else f"{terms.series}{times.stamp(again.at)}-"
+    run("INSERT INTO invoice_series (series, last) VALUES (?, 0) ON CONFLICT DO NOTHING", series)
+    run("UPDATE invoice_series SET last = last + 1 WHERE series = ?", series)  # others wait for it here
+    count = rows("SELECT last FROM invoice_series WHERE series = ?", series)[0][0]
+    made = replace(made, number=core.number(series, count))
     insert(
-        Invoice, company_id=owner.id, series=terms.series, number=count, kind=made.kind, tax_point=terms.tax_point,
-        issued_at=now, net_micros=made.net_micros, tax_micros=made.tax_micros, gross_micros=made.gross_micros,
-        document=json.dumps(core.as_plain(made), ensure_ascii=False), **_columns(more),
+        Invoice, company_id=owner.id, series=series, number=count, kind=made.kind, tax_point=terms.tax_point,
+        issued_at=now, entry_id=due.entry, month=due.month, corrects_id=corrects, net_micros=made.net_micros,
+        tax_micros=made.tax_micros, gross_micros=made.gross_micros, left_micros=left,
+        document=json.dumps(core.as_plain(made), ensure_ascii=False),
     )  # fmt: skip
     return made.number
-
-
-def _columns(more: Mapping[str, Any]) -> dict[str, Any]:
-    return {{"entry": "entry_id", "corrects": "corrects_id"}.get(name, name): value for name, value in more.items()}
 
 
 def _payment_of(company: int, key: str) -> Any:
@@ -319,32 +409,11 @@ def _payment_of(company: int, key: str) -> Any:
 
 def _payments(where: str, *values: Any) -> list[Any]:
     sql = f"SELECT id, provider, number, reference, received_on FROM payment WHERE {where}"
-    return [_Paid(*row) for row in rows(sql, *values)]
+    return [Paid(*row) for row in rows(sql, *values)]
 
 
-@dataclass(frozen=True)
-class _Paid:
-    id: int
-    provider: str
-    number: str
-    reference: str
-    received_on: str
-
-    @property
-    def key(self) -> str:
-        """Of the ledger's entry that credited it."""
-        return f"top-up:{self.number}" if self.provider == "recorded" else f"payment:{self.provider}:{self.number}"
-
-
-def _first_invoice(paid: _Paid | None) -> Any:
-    """The invoice of a payment; None if there is none."""
-    if paid is None:
-        return None
-    return Invoice.select().join(Entry).where((Entry.key == paid.key) & (Invoice.kind == "prepayment")).first()
-
-
-def _last_invoice(company: int) -> Any:
-    mine = Invoice.select().where((Invoice.company == company) & (Invoice.kind == "invoice"))
+def _last_of_months(company: int) -> Any:
+    mine = Invoice.select().where((Invoice.company == company) & Invoice.month.is_null(False))
     return mine.order_by(Invoice.id.desc()).first()
 
 

@@ -54,10 +54,15 @@ _SERIES = (
     " GROUP BY invoice_series.series, invoice_series.last"
 )
 _INVOICED = (
-    "SELECT invoice.series || invoice.number, invoice.gross_micros, posting.amount FROM invoice"
+    "SELECT entry.key, SUM(invoice.gross_micros), ABS(MAX(posting.amount)) FROM invoice"
     " JOIN entry ON entry.id = invoice.entry_id JOIN posting ON posting.entry_id = entry.id"
     " AND posting.account_id = 'company:' || entry.company_id || ':balance'"
-    " WHERE ABS(posting.amount) <> invoice.gross_micros"
+    " GROUP BY entry.key HAVING SUM(invoice.gross_micros) <> ABS(MAX(posting.amount))"
+)
+_CREDITED = (
+    "SELECT first.id, first.gross_micros, SUM(note.gross_micros) FROM invoice note"
+    " JOIN invoice first ON first.id = note.corrects_id GROUP BY first.id, first.gross_micros"
+    " HAVING SUM(note.gross_micros) > first.gross_micros"
 )
 
 
@@ -547,12 +552,20 @@ def _verify_payments(sums: dict[str, int], report: Report) -> None:
 
 
 def _verify_invoices(report: Report) -> None:
-    """Each series of invoices has no gap, and each document of an entry has that entry's sum."""
+    """Each series of invoices has no gap; each document has the sums of its row, and those of an entry of the ledger
+    have that entry's; no credit notes are of more than what they correct.
+    """
     for series, last, first, highest, count in rows(_SERIES):
-        if count and (first, highest, last) != (1, count, count):
+        if (first, highest, last) != (1 if count else None, count or None, count):
             report.wrong(f"invoices {series}: {count} from {first} to {highest}, and the last number given is {last}")
     for number, gross, amount in rows(_INVOICED):
-        report.wrong(f"invoice {number}: it is of {gross}, and its entry of {amount}")
+        report.wrong(f"the invoices of entry {number} are of {gross}, and it is of {amount}")
+    for number, gross, credited in rows(_CREDITED):
+        report.wrong(f"invoice {number} is of {gross}, and {credited} of it was credited")
+    for number, document, *sums in rows("SELECT id, document, net_micros, tax_micros, gross_micros FROM invoice"):
+        said = json.loads(document)
+        if [said["net_micros"], said["tax_micros"], said["gross_micros"]] != sums:
+            report.wrong(f"invoice {number}: its document says other sums")
 
 
 def _verify_holds(sums: dict[str, int], report: Report) -> None:
@@ -684,6 +697,7 @@ def _verify_guards(report: Report) -> None:
     """The store's own guards are still in their places, and still do what they did."""
     guarded = [f"{table}_no_{action}" for table in ("entry", "posting") for action in ("update", "delete")]
     wanted = dict.fromkeys(guarded, "append only")
+    wanted |= {f"invoice_no_{action}": "an invoice stays as it was issued" for action in ("update", "delete")}
     wanted["posting_moves_balance"] = "balance + NEW.amount"
     wanted["call_not_oversold"] = "more channels than the profile has"
     there = triggers()

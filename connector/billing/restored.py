@@ -51,7 +51,8 @@ def mark(now: int) -> None:
     end = books_end_at()
     with writing():
         run("DELETE FROM restored")
-        run("UPDATE invoice_series SET closed = 1")
+        run("DELETE FROM invoice_restart")
+        run("INSERT INTO invoice_restart (id, at) VALUES (1, ?)", now)
         insert(Restored, id=1, books_end_at=end, restored_at=now)
 
 

@@ -13,7 +13,6 @@ from connector.cli import output
 from connector.cli.opening import open_store, settings
 from connector.cli.output import AsJson, Company, as_dict, console
 from connector.core import invoices as core
-from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.paging import every
 from connector.errors import BadInput
@@ -27,7 +26,7 @@ def invoice_list(as_json: AsJson = False) -> None:
     """The invoices and credit notes that were issued, of all companies, newest first."""
     open_store()
     output.print_list(
-        every(lambda wanted: invoices.page_of(Scope(), wanted), "i"),
+        every(lambda wanted: invoices.page_of(None, wanted), "i"),
         as_json,
         "Invoices",
         ("Number", "Issued on", "Company", "What", "Without VAT", "VAT", "Total"),
@@ -90,7 +89,7 @@ def invoice_address(
     changed = {field: text for field, text in given.items() if text is not None}
     if changed:
         before = asdict(found.party) if found.party is not None else dict.fromkeys(given, "")
-        found = invoices.set_buyer(company, {**before, **changed})
+        found = invoices.set_buyer(company, {**before, **changed}, _terms(), may_tax=True)
     output.print_one(as_dict(found), as_json)
 
 
@@ -105,4 +104,12 @@ def invoice_tax(
     """How a company is taxed from now on."""
     given = None if rate is None else core.rate_of(rate)
     open_store()
-    output.print_one(as_dict(invoices.set_tax(company, kind, given, reason)), as_json)
+    output.print_one(as_dict(invoices.set_tax(company, kind, given, reason, _terms())), as_json)
+
+
+def _terms() -> core.Terms:
+    """By which invoices are issued. BadInput where none are."""
+    found = settings().invoices
+    if found is None:
+        raise BadInput("no invoices are set up: write [invoices] in the settings, as docs/invoices.md says")
+    return found.terms()

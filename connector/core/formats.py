@@ -15,8 +15,8 @@ from connector.core.money import MICROS, minor_digits
 from connector.errors import BadInput
 
 LOCALE = "en_GB"
-# Not countries, though CLDR has names for them: unions, the United Nations, tests, what is unknown.
-_NO_COUNTRY = frozenset("EU EZ QO UN XA XB ZZ".split())
+# Of CLDR, not of ISO 3166: unions, tests, parts of countries, what is unknown.
+_NO_COUNTRY = frozenset("AC CP CQ DG EA EU EZ IC QO TA UN XA XB XK ZZ".split())
 # Three digits a group, between them a comma, a space or an apostrophe, always the same one; a point before decimals.
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}([,' \u00a0\u202f\u2019])[0-9]{3}(?:\1[0-9]{3})*(?:\.[0-9]*)?")
 # A comma before decimals, or one that may be that: 1,5 and 1,250.

@@ -7,6 +7,7 @@ one sum, and a document says how much of it is tax.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -29,9 +30,13 @@ TAXES = {
         "Reverse charge: the tax is due from the customer (article 196, 2006/112/EC)",
     ),
     "exempt": ("E", "", ""),
-    "outside": ("O", "VATEX-EU-O", "Not subject to VAT: the place of supply is outside the European Union"),
+    "outside": ("O", "VATEX-EU-O", "Not subject to VAT here: the place of supply is where the customer is"),
 }
+# The member states, by ISO 3166; and by what their VAT numbers begin with where that is another word.
+EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
+_RULES_OF = {"EL": "gr", "XI": "gb"}
 _LONGEST = 100
+_LONGEST_REASON = 250
 _NEEDED = {"name": "the name", "street": "the street", "city": "the city", "country": "the country"}
 
 
@@ -67,6 +72,27 @@ class Tax:
     def reason_code(self) -> str:
         """In the VATEX list; "" for none."""
         return TAXES[self.kind][1]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How this installation invoices. `rates`: of the standard tax, from which day on, hundredths of a percent, oldest
+    first. `tax_point`: one of TAX_POINTS. `series`: what numbers begin with. `first_day`: of what was before it there
+    are no invoices. `currency` and `zone` are those of the seller's books.
+    """
+
+    seller: Party
+    rates: tuple[tuple[str, int], ...]
+    tax_point: str
+    series: str
+    first_day: str
+    currency: str
+    zone: str = "UTC"
+
+    def rate_on(self, day: str) -> int:
+        """The rate of the standard tax on a day; of a day before the first one, the first one."""
+        found = [rate for since, rate in self.rates if since <= day]
+        return found[-1] if found else self.rates[0][1]
 
 
 @dataclass(frozen=True)
@@ -164,13 +190,16 @@ def document(
     tax: Tax,
     currency: str,
     sums: Mapping[str, int],
+    before: tuple[int, int] = (0, 0),
     **more: Any,
 ) -> Document:
     """A document. `days`: when it is issued, and from when until when it was supplied; `parties`: seller and buyer;
-    `sums`: what is charged, with tax, in micros by the line's name, whole coins together.
+    `sums`: what is charged, with tax, in micros by the line's name, whole coins together. `before`: gross and net of
+    the credit notes that correct the same invoice, so that all of them together have its tax.
     """
     gross = sum(sums.values())
-    net, due = taxed(gross, tax.rate, currency)
+    net = taxed(before[0] + gross, tax.rate, currency)[0] - before[1]
+    due = gross - net
     kept = {name: part for name, part in sums.items() if part}
     lines = zip(kept, shares(net, list(kept.values()), currency), strict=True)
     made = tuple(Line(name, part) for name, part in lines if part)
@@ -180,6 +209,15 @@ def document(
 def lacking(party: Party) -> list[str]:
     """What an invoice has to say of a party and is not known, in words."""
     return [words for name, words in _NEEDED.items() if not getattr(party, name)]
+
+
+def hindrance(currency: str, kind: str, terms: Terms) -> str:
+    """Why a company of a currency cannot have invoices, in words; "" if it can."""
+    if minor_digits(currency) > 2:
+        return f"EN 16931 has two decimals at the most, and {currency} has three"
+    if kind == "standard" and currency != terms.currency:  # article 230
+        return f"tax has to be said in {terms.currency} too, and no exchange rate of {currency} is known"
+    return ""
 
 
 def checked_party(said: Mapping[str, str]) -> Party:
@@ -201,38 +239,59 @@ def checked_party(said: Mapping[str, str]) -> Party:
 
 
 def checked_vat_number(text: str) -> str:
-    """A VAT number without spaces, with its country's letters; "" stays. BadInput if its check digits do not fit."""
-    typed = "".join(text.split()).upper()
+    """A VAT number without spaces, points and hyphens, with its country's letters; "" stays. BadInput if its check
+    digits do not fit, where its country's rules are known.
+    """
+    typed = "".join(char for char in text if not char.isspace() and char not in ".-/").upper()
     if not typed:
         return ""
-    from stdnum import exceptions, get_cc_module
+    if not re.fullmatch(r"[A-Z]{2}[A-Z0-9+*]{2,18}", typed):
+        raise BadInput("A VAT number begins with two letters of its country, as in DE136695976.")
+    from stdnum import exceptions, get_cc_module  # here: every command loads the settings, few this
 
-    rules = get_cc_module(typed[:2].lower(), "vat") if typed[:2].isascii() and typed[:2].isalpha() else None
+    rules = get_cc_module(_RULES_OF.get(typed[:2], typed[:2].lower()), "vat")
     if rules is None:
-        if typed[:2].isalpha() and typed.isalnum() and typed.isascii() and 4 <= len(typed) <= 20:
-            return typed
-        raise BadInput("A VAT number begins with two letters of its country, as in DE123456788.")
-    try:
-        rules.validate(typed)
-    except exceptions.ValidationError:
-        raise BadInput(f"{typed[:20]} is not a VAT number of {typed[:2]}. Look for a typing error.") from None
-    return typed
+        return typed
+    for written in (typed, typed[2:]):  # some countries write it without their letters
+        try:
+            rules.validate(written)
+        except exceptions.ValidationError:
+            continue
+        return typed
+    raise BadInput(f"{typed} is not a VAT number of {typed[:2]}. Look for a typing error.")
 
 
-def checked_tax(kind: str, rate: int, reason: str, buyer: Party) -> Tax:
-    """How a customer is taxed. BadInput where the kind needs what is missing."""
+def checked_tax(kind: str, rate: int | None, reason: str, buyer: Party | None, seller: Party) -> Tax:
+    """How a customer is taxed; a `rate` of None is the installation's. BadInput where the kind does not go with who
+    sells and buys, or needs what is missing.
+    """
     if kind not in TAXES:
         raise BadInput(f"{kind[:20]!r} is not a kind of tax. There are: {', '.join(TAXES)}.")
     if kind == "standard":
-        if not 0 < rate <= MOST_RATE:
+        if rate is not None and not 0 < rate <= MOST_RATE:
             raise BadInput("The rate of a tax is above 0 and at most 50 percent. Without tax, choose why.")
-        return Tax(kind, rate)
-    if kind == "reverse_charge" and not buyer.vat_number:
-        raise BadInput("For a reverse charge the customer's VAT number is needed.")
-    reason = _line("reason", reason) or TAXES[kind][2]
-    if not reason:
+        return Tax(kind, rate or 0)
+    if kind in ("reverse_charge", "outside"):
+        if buyer is None:
+            raise BadInput("Write the company's invoice address first.")
+        if buyer.country == seller.country:
+            raise BadInput("The customer is in the seller's country, where the standard tax is due.")
+    if kind == "reverse_charge" and buyer is not None and not _of_eu(buyer):
+        raise BadInput("For a reverse charge the customer's VAT number of a country of the European Union is needed.")
+    if kind == "outside" and buyer is not None and buyer.country in EU and seller.country in EU:
+        raise BadInput("The customer is in the European Union: there it is a reverse charge, or the standard tax.")
+    more, words = _line("reason", reason), TAXES[kind][2]
+    if words:
+        extra = more.removeprefix(words).lstrip(". ")
+        return Tax(kind, 0, f"{words}. {extra}" if extra else words)
+    if not more:
         raise BadInput("Write why no tax is due. It stands on the invoice.")
-    return Tax(kind, 0, reason)
+    return Tax(kind, 0, more)
+
+
+def _of_eu(buyer: Party) -> bool:
+    begins = {"EL": "GR"}.get(buyer.vat_number[:2], buyer.vat_number[:2])
+    return begins in EU or begins == "XI"
 
 
 def rate_of(text: str) -> int:
@@ -249,23 +308,10 @@ def rate_shown(rate: int) -> str:
 
 
 def _line(name: str, text: str) -> str:
-    made = " ".join(text.split())
-    if not made.isprintable() or len(made) > _LONGEST:
-        raise BadInput(f"The {name.replace('_', ' ')} has at most {_LONGEST} printable characters.")
+    made, most = " ".join(text.split()), _LONGEST_REASON if name == "reason" else _LONGEST
+    if not made.isprintable() or len(made) > most:
+        raise BadInput(f"The {name.replace('_', ' ')} has at most {most} printable characters.")
     return made
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How this installation invoices. `rate`: of the standard tax, hundredths of a percent. `tax_point`: one of
-    TAX_POINTS. `series`: what numbers begin with. `first_day`: of what was before it there are no invoices.
-    """
-
-    seller: Party
-    rate: int
-    tax_point: str
-    series: str
-    first_day: str
 
 
 def en16931(made: Document) -> dict[str, Any]:

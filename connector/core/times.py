@@ -86,6 +86,16 @@ def month_start(month: str, zone: str) -> int:
     return int(datetime(year, number, 1, tzinfo=ZoneInfo(zone)).timestamp()) * 1000
 
 
+def day_start(day: str, zone: str) -> int:
+    """The instant at which a day begins in a time zone."""
+    return int(datetime.fromisoformat(day).replace(tzinfo=ZoneInfo(zone)).timestamp()) * 1000
+
+
+def stamp(at: int) -> str:
+    """An instant as a word for names, to the second, in UTC: `20261130071400`."""
+    return f"{datetime.fromtimestamp(at // 1000, UTC):%Y%m%d%H%M%S}"
+
+
 def checked_month(text: str) -> str:
     """A month as it was given; BadInput if it is none like `2026-11`."""
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text, re.ASCII):

@@ -524,13 +524,19 @@ class Buyer(Table):
 
 
 class InvoiceSeries(Table):
-    """A series of invoice numbers, and the last one that was given. `closed`: 1 if later ones may have been given too,
-    of which this store does not know, for it was restored from a backup.
-    """
+    """A series of invoice numbers, and the last one that was given."""
 
     series = TextField(primary_key=True)
     last = IntegerField()
-    closed = IntegerField(constraints=[SQL("DEFAULT 0")])
+
+
+class InvoiceRestart(Table):
+    """One row after a restore from a backup, which does not know the numbers that were given after it: numbers are of
+    another series since then, which has the time in its name.
+    """
+
+    id = IntegerField(primary_key=True)
+    at = BigIntegerField()
 
 
 class Invoice(Table):
@@ -538,7 +544,8 @@ class Invoice(Table):
     change or delete it.
 
     With the tax point `payment` it is of the ledger's `entry`; with `use` it is of all that was charged up to the end
-    of `month`, in whole coins, and `left_micros` go to the next one.
+    of `month`, in whole coins, and `left_micros` go to the next one. Credit notes of one entry or month may be several,
+    one for each document that they correct.
     """
 
     id = AutoField()
@@ -549,7 +556,7 @@ class Invoice(Table):
     kind = TextField(constraints=[Check("kind IN ('invoice', 'prepayment', 'credit note')")])
     tax_point = TextField(constraints=[Check("tax_point IN ('payment', 'use')")])
     issued_at = BigIntegerField()
-    entry = ForeignKeyField(Entry, null=True, unique=True)
+    entry = ForeignKeyField(Entry, null=True)
     entry_id: int | None
     month = TextField(null=True)
     corrects = ForeignKeyField("self", null=True)
@@ -561,7 +568,15 @@ class Invoice(Table):
 
     class Meta:
         constraints = (Check("gross_micros = net_micros + tax_micros"),)
-        indexes = ((("series", "number"), True), (("company", "month"), True))
+        indexes = (
+            (("series", "number"), True),
+            (("company", "month"), False),
+            SQL("CREATE UNIQUE INDEX invoice_of_entry ON invoice (entry_id) WHERE corrects_id IS NULL"),
+            SQL(
+                "CREATE UNIQUE INDEX invoice_of_month ON invoice (company_id, month)"
+                " WHERE corrects_id IS NULL AND month IS NOT NULL"
+            ),
+        )
 
 
 class Closing(Table):
@@ -936,7 +951,8 @@ class Delivery(Table):
 
 TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
-    PriceList, Account, Entry, Posting, Payment, PaymentEvent, Buyer, InvoiceSeries, Invoice, Closing, Deck, Limits,
+    PriceList, Account, Entry, Posting, Payment, PaymentEvent, Buyer, InvoiceSeries, InvoiceRestart, Invoice,
+    Closing, Deck, Limits,
     PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
     Charge,
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,

@@ -23,12 +23,13 @@ from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.reaching import TrunkStates, Watch
 from connector.billing import decks, invoices, ledger, nodes, payments, plans
 from connector.billing.calls import LiveCall
+from connector.billing.invoices import Due
 from connector.clock import Clock, SystemClock
 from connector.config import Settings
 from connector.core import invoices as core
 from connector.core.admission import UsualLimits
 from connector.database.store import Store, StoreDoor, clock_off_ms
-from connector.errors import SettingsError, StoreUnavailable
+from connector.errors import BadInput, SettingsError, StoreUnavailable
 from connector.notices import acts
 from connector.routing import emergency, mailboxes
 from connector.service import invoice_pdf, notify
@@ -109,10 +110,8 @@ async def _serve(settings: Settings) -> None:
         how_to_pay = settings.payments.instructions
         card = CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None
         place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card)
-        if settings.invoices:
-            terms_of_tax = settings.invoices.terms()
-            paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "")
-            place = replace(place, paper=paper, tax_rate=terms_of_tax.rate, tax_point=terms_of_tax.tax_point)
+        paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "")
+        place = replace(place, paper=paper, invoicing=settings.invoices.terms() if settings.invoices else None)
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
         site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
@@ -130,8 +129,8 @@ async def _serve(settings: Settings) -> None:
             "send": Sender(settings.mail, settings.webhooks.allowed, writer, pages, clock, settings.web.url).run,
             "reach": watch.run,
         }
-        if settings.invoices:
-            issuing = Invoices(settings.invoices.terms(), writer, clock)
+        if place.invoicing:
+            issuing = Invoices(place.invoicing, reader, writer, clock)
             work["invoices"] = lambda: every(INVOICES_EVERY_S, issuing.issue, "invoices wait")
         if settings.sip.copies_port:
             here = (settings.sip.copies_host, settings.sip.copies_port)
@@ -213,15 +212,50 @@ class Terms:
 class Invoices:
     """Payments, or months, of which there is no invoice yet get theirs."""
 
-    def __init__(self, terms: core.Terms, store: StoreDoor, clock: Clock) -> None:
+    def __init__(self, terms: core.Terms, reader: Readers, store: StoreDoor, clock: Clock) -> None:
         self._terms = terms
+        self._reader = reader
         self._store = store
         self._clock = clock
+        # Of each company the last closed month of which nothing was due; companies that were told that invoices wait.
+        self._nothing: dict[int, str] = {}
+        self._told: set[str] = set()
 
     async def issue(self) -> None:
-        """Issue what is due."""
-        for number in await self._store(invoices.issue_due, self._terms, self._clock.now_ms()):
+        """Issue what is due. What is wrong with one company keeps no other waiting."""
+        if wrong := await self._reader(invoices.problem, self._terms):
+            raise BadInput(wrong)
+        if self._terms.tax_point == "payment":
+            found = await self._reader(invoices.due_payments, self._terms)
+        else:
+            found, hindered = await self._reader(invoices.due_months, self._terms, self._nothing)
+            for each in hindered:
+                self._tell(each)
+        stuck: set[int] = set()
+        for due in found:
+            if due.company not in stuck and not await self._issued(due):
+                stuck.add(due.company)
+
+    async def _issued(self, due: Due) -> bool:
+        """Issue one; whether those behind it may be."""
+        try:
+            made = await self._store(invoices.issue, self._terms, due, self._clock.now_ms())
+        except BadInput as error:
+            self._tell(str(error))
+            return False
+        if made is None:
+            return False
+        for number in made:
             log.info("issued: %s", number)
+        if not made and due.month is not None:
+            self._nothing[due.company] = due.month
+        return True
+
+    def _tell(self, words: str) -> None:
+        """Once each."""
+        if words not in self._told:
+            self._told.add(words)
+            log.error("%s", words)
 
 
 class Mailboxes:

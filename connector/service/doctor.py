@@ -168,23 +168,23 @@ async def _config(settings: Settings) -> Check:
     if (settings.sip.generated / "held").exists():
         return Check("config", "warning", "it was rolled back: changes wait", "'connector config plan', then 'apply'")
     try:
-        steps = apply.history(settings.sip.generated)
-        if steps and steps[-1].outcome != "done":
-            found = f"version {steps[-1].version} is not in effect: {steps[-1].outcome}"
-            return Check("config", "wrong", found, "change what it names; 'connector config plan' shows it")
         plan = await _settled_plan(settings)
+        steps = apply.history(settings.sip.generated)
     except OSError as error:
         return Check("config", "warning", f"{error.filename} cannot be read: {error.strerror}", "run doctor as root")
     except (StoreUnavailable, SecretsLocked, AsteriskError):
         return Check("config", "warning", "not known: the store or Asterisk cannot be asked", "see the other checks")
     if plan.problems:
         return Check("config", "warning", f"left out: {'; '.join(plan.problems)}", "'connector config plan' shows it")
-    if plan.changes and settings.sip.auto_apply:
+    if not plan.changes:
+        return Check("config", "ok", f"Asterisk has what the store says, version {plan.version}")
+    if steps and steps[-1].outcome != "done":
+        found = f"version {steps[-1].version} is not in effect: {steps[-1].outcome}"
+        return Check("config", "wrong", found, "change what it names; 'connector config plan' shows it")
+    if settings.sip.auto_apply:
         found, advice = f"{len(plan.changes)} changes are not in effect", "'connector config plan', then 'apply'"
         return Check("config", "wrong", found, advice)
-    if plan.changes:
-        return Check("config", "ok", f"{len(plan.changes)} changes wait for 'connector config apply', as it is set")
-    return Check("config", "ok", f"Asterisk has what the store says, version {plan.version}")
+    return Check("config", "ok", f"{len(plan.changes)} changes wait for 'connector config apply', as it is set")
 
 
 async def _settled_plan(settings: Settings) -> Plan:
@@ -451,11 +451,13 @@ def _invoices(settings: Settings) -> list[Check]:
     if settings.invoices is None:
         return []
     terms = settings.invoices.terms()
-    for wrong in _in_store(settings, lambda: [invoices.problem(terms)]):
-        if wrong:
-            return [Check("invoices", "wrong", wrong, "change [invoices] in the settings, and restart the connector")]
-        return [Check("invoices", "ok", f"of the series {terms.series!r}")]
-    return []
+    wrong = _in_store(settings, lambda: [invoices.problem(terms)])
+    if any(wrong):
+        return [Check("invoices", "wrong", wrong[0], "change [invoices] in the settings, and restart the connector")]
+    if waiting := _in_store(settings, lambda: invoices.waiting(terms)):
+        advice = "'connector invoice address' and 'connector invoice tax', or the page Invoices"
+        return [Check("invoices", "warning", f"they wait: {'; '.join(waiting[:10])}", advice)]
+    return [Check("invoices", "ok", f"of the series {terms.series!r}")] if wrong else []
 
 
 def _voicemail(settings: Settings) -> list[Check]:

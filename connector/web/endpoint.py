@@ -16,7 +16,7 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -27,7 +27,7 @@ from connector.billing.decks import ReadDeck
 from connector.config import SipSettings
 from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
 from connector.core.admission import UsualLimits
-from connector.core.invoices import Document
+from connector.core.invoices import Document, Terms
 from connector.core.paging import MOST_ROWS, USUAL_ROWS
 from connector.core.times import timed
 from connector.database import named
@@ -100,8 +100,8 @@ class Place:
     """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
     of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own; `payment`: how
     companies pay, in lines, "" if the settings do not say; `card`: begins a payment by card and gives its page, from
-    reference, micros, currency, company and key; None if there are none; `paper` draws an invoice as PDF, None where
-    none are issued; `tax_rate` (hundredths of a percent) and `tax_point` are those of invoices.
+    reference, micros, currency, company and key; None if there are none; `paper` draws an invoice as PDF;
+    `invoicing`: by which terms they are issued, None where none are.
     """
 
     sip: SipSettings
@@ -113,8 +113,7 @@ class Place:
     payment: str = ""
     card: Callable[[str, int, str, str, str], str] | None = None
     paper: Callable[[Document], bytes] | None = None
-    tax_rate: int = 0
-    tax_point: str = ""
+    invoicing: Terms | None = None
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,9 @@ class Written:
 
 @dataclass(frozen=True)
 class Paper:
-    """An answer that is a PDF, and what its file is called."""
+    """An answer that is a PDF, which is drawn outside of the request's transaction, and what its file is called."""
 
-    content: bytes
+    draw: Callable[[], bytes]
     name: str
 
 
@@ -335,11 +334,17 @@ def sheet_of(ask: Ask) -> Download:
 
 
 def paper_of(ask: Ask) -> Paper:
-    """The invoice that a request names, as PDF. NotFound; BadInput where invoices are not set up."""
+    """The invoice that a request names, as PDF. NotFound."""
     made = invoices.document(ask.number("invoice"))
-    if ask.place.paper is None:
-        raise BadInput("Invoices are not set up here any more. Ask the operator of the platform.")
-    return Paper(ask.place.paper(made), f"{made.number.replace('/', '-')}.pdf")
+    assert ask.place.paper is not None
+    return Paper(partial(ask.place.paper, made), f"{made.number.replace('/', '-')}.pdf")
+
+
+def invoicing(ask: Ask) -> Terms:
+    """By which terms invoices are issued. BadInput where none are."""
+    if ask.place.invoicing is None:
+        raise BadInput("The operator of the platform issues no invoices here.")
+    return ask.place.invoicing
 
 
 def claims_addresses(actor: Actor) -> bool:

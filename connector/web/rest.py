@@ -66,6 +66,16 @@ class World:
     sound: SoundOfCall
     press: Callable[[str, str], Awaitable[bool]]
 
+    async def file_answer(self, found: Download | Written | Paper, kind: str) -> web.StreamResponse:
+        """A sheet or an invoice as an answer: to be saved, and not shown."""
+        said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": kind}
+        if isinstance(found, Paper):
+            return web.Response(body=await self.files(found.draw), headers=said)
+        if isinstance(found, Download):
+            return web.FileResponse(found.path, headers=said)
+        # With a byte order mark, by which Excel knows the encoding.
+        return web.Response(body=found.text.encode("utf-8-sig", errors="replace"), headers=said)
+
 
 class Rest:
     """The endpoints, as aiohttp's routes."""
@@ -99,7 +109,7 @@ class Rest:
         if endpoint.after is not None:
             await endpoint.after(self._world, given)
         if isinstance(given, Download | Paper):
-            return file_answer(given, endpoint.downloads)
+            return await self._world.file_answer(given, endpoint.downloads)
         headers = {"Idempotency-Replayed": "true"} if done.again else {}
         if endpoint.answer is None:
             return web.Response(status=204, headers=headers)
@@ -157,17 +167,6 @@ def _read_before(endpoint: Endpoint, ask: Ask, body: BaseModel) -> Any:
     with reading():
         own = _of_company(endpoint, ask)
     return endpoint.before(own, body)
-
-
-def file_answer(found: Download | Written | Paper, kind: str) -> web.StreamResponse:
-    """A sheet or an invoice as an answer: to be saved, and not shown."""
-    said = {"Content-Disposition": f'attachment; filename="{found.name}"', "Content-Type": kind}
-    if isinstance(found, Paper):
-        return web.Response(body=found.content, headers=said)
-    if isinstance(found, Download):
-        return web.FileResponse(found.path, headers=said)
-    # With a byte order mark, by which Excel knows the encoding.
-    return web.Response(body=found.text.encode("utf-8-sig", errors="replace"), headers=said)
 
 
 @web.middleware

@@ -50,7 +50,7 @@ from connector.database.sqlite import FileStore
 from connector.database.store import Store
 from connector.errors import BadInput, NotFound
 from connector.routing import trunks
-from tests.billing.test_invoices import TERMS
+from tests.billing.test_invoices import TERMS, issue_due
 from tests.conftest import DECK, NOW
 from tests.core.test_invoices import BUYER
 from tests.databases import Databases
@@ -81,7 +81,7 @@ class Company(RuleBasedStateMachine):
         profiles.create_company("Acme", "GBP", "Europe/London", NOW)
         trunks.create_trunk("carrier", "127.0.0.1", 5070, NOW)
         decks.load(DECK, "rates", NOW)
-        invoices.set_buyer("Acme", asdict(BUYER))
+        invoices.set_buyer("Acme", asdict(BUYER), TERMS)
         credit.top_up(money * MICROS, "first", NOW)
         for name, channels in (("office", 3), ("warehouse", 1)):
             self.usernames[name] = profiles.create_profile(name, channels, "asterisk", NOW).username
@@ -196,7 +196,7 @@ class Company(RuleBasedStateMachine):
     @rule()
     def invoice(self) -> None:
         """What is due is invoiced: as much as came from outside, or as was charged, less than a coin apart."""
-        invoices.issue_due(self.terms, self.now)
+        issue_due(self.terms, self.now)
         found = [*Invoice.select().order_by(Invoice.id)]
         invoiced = sum(-each.gross_micros if each.kind == "credit note" else each.gross_micros for each in found)
         if self.terms.tax_point == "payment":

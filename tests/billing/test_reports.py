@@ -235,6 +235,7 @@ SUMS = (
 # The tables that have come since, those first that others do not refer to.
 LATER = (
     "invoice",
+    "invoice_restart",
     "invoice_series",
     "buyer",
     "payment_event",

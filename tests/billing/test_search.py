@@ -11,7 +11,7 @@ from connector.billing.profiles import Credentials
 from connector.core.access import EVERYTHING, PERMISSIONS, Scope
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
-from tests.billing.test_invoices import TERMS
+from tests.billing.test_invoices import TERMS, issue_due
 from tests.conftest import NOW
 from tests.core.test_invoices import BUYER
 
@@ -27,9 +27,9 @@ def things(office: Credentials) -> Credentials:
     """A second company, an invoice, and a refused call, beside the office."""
     profiles.create_company("Other", "EUR", "Europe/Paris", NOW)
     profiles.create_profile("Office 100% east_side", 0, "asterisk", NOW, company="Other")
-    invoices.set_buyer("Acme", asdict(BUYER))
+    invoices.set_buyer("Acme", asdict(BUYER), TERMS)
     credit.top_up(MICROS, "second", NOW, "Acme")
-    invoices.issue_due(TERMS, NOW)
+    issue_due(TERMS, NOW)
     calls.admit(
         Attempt("abcdef0123456789", Direction.OUT, "A", office.username, "+449000000000", "1", NOW, NOW), "node"
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.core import invoices
-from connector.core.invoices import Party, Tax
+from connector.core.invoices import Party, Tax, Terms
 from connector.core.money import MICROS, minor_unit
 from connector.errors import BadInput
 
@@ -77,6 +78,9 @@ def test_what_is_less_than_a_coin_goes_to_the_next_one(micros: int, whole: int) 
         ("EL094259216", "EL094259216"),
         ("FR40303265045", "FR40303265045"),
         ("US123456789", "US123456789"),
+        ("DE-136.695.976", "DE136695976"),
+        ("XI980780684", "XI980780684"),
+        ("RS101134702", "RS101134702"),
     ],
 )
 def test_vat_numbers(typed: str, kept: str) -> None:
@@ -84,7 +88,21 @@ def test_vat_numbers(typed: str, kept: str) -> None:
     assert invoices.checked_vat_number(typed) == kept
 
 
-@pytest.mark.parametrize("typed", ["DE136695975", "136695976", "GB1", "D", "DE13669597é", "XX", "DE 13\n6"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "DE136695975",
+        "EL094259217",
+        "XI980780685",
+        "DE\uff11\uff13\uff16695976",
+        "136695976",
+        "GB1",
+        "D",
+        "DE13669597é",
+        "XX",
+        "DE 13\n6",
+    ],
+)
 def test_a_typing_error_in_a_vat_number_is_told(typed: str) -> None:
     """By its check digits."""
     with pytest.raises(BadInput):
@@ -100,7 +118,7 @@ def test_a_typing_error_in_a_vat_number_is_told(typed: str) -> None:
         ({"country": "ßß"}, "two letters"),
         ({"name": "a\x07b"}, "printable"),
         ({"city": "x" * 101}, "100"),
-        ({"vat_number": "DE1"}, "not a VAT number"),
+        ({"vat_number": "DE12"}, "not a VAT number"),
     ],
 )
 def test_an_address_that_does_not_do(changed: dict[str, str], words: str) -> None:
@@ -115,15 +133,64 @@ def test_an_address_that_does_not_do(changed: dict[str, str], words: str) -> Non
     [
         ("standard", 0, "", BUYER, "above 0"),
         ("standard", 5_001, "", BUYER, "at most 50"),
-        ("reverse_charge", 0, "", SELLER.__class__("Acme", "1 High Street", "Paris", "FR"), "VAT number"),
-        ("exempt", 0, "", BUYER, "why no tax"),
-        ("nothing", 0, "", BUYER, "not a kind"),
+        ("reverse_charge", None, "", replace(BUYER, vat_number=""), "VAT number"),
+        ("reverse_charge", None, "", replace(BUYER, country="GB"), "seller's country"),
+        ("reverse_charge", None, "", replace(BUYER, country="US", vat_number="US123456789"), "European Union"),
+        ("reverse_charge", None, "", None, "address first"),
+        ("outside", None, "", replace(BUYER, country="GB"), "seller's country"),
+        ("exempt", None, "", BUYER, "why no tax"),
+        ("nothing", None, "", BUYER, "not a kind"),
     ],
 )
-def test_a_tax_that_does_not_do(kind: str, rate: int, reason: str, buyer: Party, words: str) -> None:
-    """What its kind needs is asked for."""
+def test_a_tax_that_does_not_do(kind: str, rate: int | None, reason: str, buyer: Party | None, words: str) -> None:
+    """What its kind needs is asked for, and it goes with who sells and who buys."""
     with pytest.raises(BadInput, match=words):
-        invoices.checked_tax(kind, rate, reason, buyer)
+        invoices.checked_tax(kind, rate, reason, buyer, SELLER)
+
+
+def test_in_the_european_union_nobody_is_outside() -> None:
+    """Where the seller is in it."""
+    seller = replace(SELLER, country="FR", vat_number="FR40303265045")
+    with pytest.raises(BadInput, match="reverse charge"):
+        invoices.checked_tax("outside", None, "", BUYER, seller)
+    assert invoices.checked_tax("outside", None, "", replace(BUYER, country="US"), seller).kind == "outside"
+
+
+def test_the_words_of_the_law_always_stand_there() -> None:
+    """ "Reverse charge" (article 226, 11a), whatever somebody writes besides; and once, when it is written again."""
+    made = invoices.checked_tax("reverse_charge", None, "Article 44", BUYER, SELLER)
+    assert made.reason.startswith("Reverse charge") and made.reason.endswith("Article 44")
+    assert invoices.checked_tax("reverse_charge", None, made.reason, BUYER, SELLER) == made
+
+
+def test_a_rate_is_that_of_its_day() -> None:
+    """The rates of an installation change on a day."""
+    terms = Terms(SELLER, (("2026-01-01", 2000), ("2027-01-01", 2100)), "payment", "INV-", "2026-01-01", "GBP")
+    assert [terms.rate_on(day) for day in ("2025-12-31", "2026-12-31", "2027-01-01")] == [2000, 2000, 2100]
+
+
+@pytest.mark.parametrize(
+    ("currency", "kind", "words"),
+    [("GBP", "standard", ""), ("USD", "reverse_charge", ""), ("USD", "standard", "exchange rate"),
+     ("KWD", "reverse_charge", "two decimals"), ("JPY", "exempt", "")],
+)  # fmt: skip
+def test_what_cannot_be_written_is_told(currency: str, kind: str, words: str) -> None:
+    """Tax in another currency than the books (article 230), and three decimals, which EN 16931 does not have."""
+    terms = Terms(SELLER, (("2026-01-01", 2000),), "payment", "INV-", "2026-01-01", "GBP")
+    found = invoices.hindrance(currency, kind, terms)
+    assert words in found
+    assert bool(found) == bool(words)
+
+
+def test_partial_credit_notes_have_the_tax_of_the_invoice_together() -> None:
+    """Ten of a penny each, of an invoice of ten pence with two pence of tax."""
+    days = ("2026-12-01", "2026-11-30", "2026-11-30")
+    gross = net = 0
+    for _ in range(10):
+        tax = Tax("standard", 2000)
+        made = invoices.document("C", "credit note", days, (SELLER, BUYER), tax, "GBP", {"a": 10_000}, (gross, net))
+        gross, net = gross + made.gross_micros, net + made.net_micros
+    assert (gross, net) == (100_000, 80_000)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +215,7 @@ def test_an_invoice_says_what_the_law_asks() -> None:
     number (BR-O-02 of EN 16931).
     """
     days = ("2026-12-01", "2026-11-30", "2026-11-30")
-    tax = invoices.checked_tax("reverse_charge", 0, "", BUYER)
+    tax = invoices.checked_tax("reverse_charge", None, "", BUYER, SELLER)
     made = invoices.document(
         "INV-000002", "credit note", days, (SELLER, BUYER), tax, "EUR", {"Credit": 5 * MICROS},
         corrects=("INV-000001", "2026-11-01"),
@@ -159,7 +226,7 @@ def test_an_invoice_says_what_the_law_asks() -> None:
     assert (said["BG-4"]["vat_identifier"], said["BG-7"]["vat_identifier"]) == ("GB980780684", "DE136695976")
     assert "article 196" in said["BG-23"][0]["BT-120"]
     outside = invoices.document(
-        "INV-000003", "invoice", days, (SELLER, BUYER), invoices.checked_tax("outside", 0, "", BUYER), "EUR",
+        "INV-000003", "invoice", days, (SELLER, BUYER), invoices.checked_tax("outside", None, "", BUYER, SELLER), "EUR",
         {"Calls": MICROS},
     )  # fmt: skip
     told = invoices.en16931(outside)

@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import facturx
 import pytest
@@ -23,7 +24,7 @@ DAYS = ("2026-12-01", "2026-11-01", "2026-11-30")
 STANDARD = Tax("standard", 1900)
 
 
-def made(kind: str, tax: Tax, sums: dict[str, int], currency: str = "EUR", **more: object) -> Document:
+def made(kind: str, tax: Tax, sums: dict[str, int], currency: str = "EUR", **more: Any) -> Document:
     """A document."""
     return invoices.document("INV-000042", kind, DAYS, (SELLER, BUYER), tax, currency, sums, **more)
 
@@ -32,9 +33,11 @@ DOCUMENTS = {
     "a payment": made("prepayment", STANDARD, {"Credit": 119 * MICROS}, about="Payment RF56 C000 001"),
     "a part of a payment": made("credit note", STANDARD, {"Credit": 10_000}, corrects=("INV-000001", "2026-11-01")),
     "a month": made("invoice", STANDARD, {"Calls": 12_340_001, "Channels": 50 * MICROS, "Refunds": -3_000_001}),
-    "reverse charge": made("invoice", invoices.checked_tax("reverse_charge", 0, "", BUYER), {"Calls": 7_770_000}),
+    "reverse charge": made(
+        "invoice", invoices.checked_tax("reverse_charge", None, "", BUYER, SELLER), {"Calls": 7_770_000}
+    ),
     "exempt": made("invoice", Tax("exempt", 0, "Small enterprise, article 284"), {"Calls": 7_770_000}),
-    "outside": made("invoice", invoices.checked_tax("outside", 0, "", BUYER), {"Calls": 7_770_000}),
+    "outside": made("invoice", invoices.checked_tax("outside", None, "", BUYER, SELLER), {"Calls": 7_770_000}),
     "without a coin": made("invoice", Tax("standard", 1000), {"Calls": 1_000 * MICROS}, "JPY"),
     "no VAT number": replace(
         made("prepayment", STANDARD, {"Credit": 20 * MICROS}), buyer=replace(BUYER, vat_number="", postcode="")

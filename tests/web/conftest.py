@@ -17,7 +17,7 @@ from connector.billing import calls, credit, exports, invoices, numbers, payment
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
 from connector.config import PaymentSettings, SipSettings, StripeSettings, WebSettings
-from connector.core.access import EVERYTHING, PERMISSIONS
+from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
 from connector.core.paging import Turn
@@ -33,7 +33,7 @@ from connector.web.endpoint import Place
 from connector.web.guard import Guard
 from connector.web.rest import World
 from connector.web.server import make_app
-from tests.billing.test_invoices import TERMS
+from tests.billing.test_invoices import TERMS, issue_due
 from tests.conftest import NOW, FixedClock
 from tests.core.test_invoices import BUYER
 
@@ -142,9 +142,11 @@ def town(office: Credentials) -> Town:
 
 def _invoice(company: str) -> str:
     """The invoice of a company's last payment."""
-    invoices.set_buyer(company, asdict(replace(BUYER, name=f"{company} Ltd")))
-    invoices.issue_due(TERMS, NOW)
-    found = invoices.page_of(EVERYTHING, Turn()).items
+    invoices.set_buyer(company, asdict(replace(BUYER, name=f"{company} Ltd")), TERMS)
+    if company == "Other":  # it pays in another currency, in which no tax can be said
+        invoices.set_tax(company, "reverse_charge", None, "", TERMS)
+    issue_due(TERMS, NOW)
+    found = invoices.page_of(None, Turn()).items
     return str(next(each.id for each in found if each.company == company))
 
 
@@ -222,9 +224,7 @@ def make_client(
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
         sip = SipSettings(generated=tmp_path, tls_transport="connector-tls")
-        place = Place(
-            sip, "node", exports=folder, card=card, paper=invoice_pdf.drawn, tax_rate=2000, tax_point="payment"
-        )
+        place = Place(sip, "node", exports=folder, card=card, paper=invoice_pdf.drawn, invoicing=TERMS)
         world = World(writer, readers, files, guard, place, hang_up, sound, press)
         return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card)))
 

@@ -8,7 +8,7 @@ from pypdf import PdfReader
 
 from connector.billing import credit, invoices
 from connector.core.money import MICROS
-from tests.billing.test_invoices import TERMS
+from tests.billing.test_invoices import TERMS, issue_due
 from tests.conftest import NOW
 from tests.web.browsing import Client, chosen, get, send, welcomed
 from tests.web.conftest import Town, bearer
@@ -32,7 +32,7 @@ async def test_an_owner_writes_the_address_and_downloads_an_invoice(client: Clie
     assert "Hauptstraße 1" in wrong
     await send(client, "/invoices/address", **ADDRESS)
     credit.top_up(240 * MICROS, "another", NOW, "Acme")
-    (number,) = invoices.issue_due(TERMS, NOW)
+    (number,) = issue_due(TERMS, NOW)
     page = await get(client, "/invoices")
     for words in (
         "Acme Aktiengesellschaft",

@@ -42,7 +42,11 @@ class Buyer(Table):
 class InvoiceSeries(Table):
     series = TextField(primary_key=True)
     last = IntegerField()
-    closed = IntegerField(constraints=[SQL("DEFAULT 0")])
+
+
+class InvoiceRestart(Table):
+    id = IntegerField(primary_key=True)
+    at = BigIntegerField()
 
 
 class Invoice(Table):
@@ -53,7 +57,7 @@ class Invoice(Table):
     kind = TextField(constraints=[Check("kind IN ('invoice', 'prepayment', 'credit note')")])
     tax_point = TextField(constraints=[Check("tax_point IN ('payment', 'use')")])
     issued_at = BigIntegerField()
-    entry = ForeignKeyField(Entry, null=True, unique=True)
+    entry = ForeignKeyField(Entry, null=True)
     month = TextField(null=True)
     corrects = ForeignKeyField("self", null=True)
     net_micros = BigIntegerField()
@@ -64,10 +68,18 @@ class Invoice(Table):
 
     class Meta:
         constraints = (Check("gross_micros = net_micros + tax_micros"),)
-        indexes = ((("series", "number"), True), (("company", "month"), True))
+        indexes = (
+            (("series", "number"), True),
+            (("company", "month"), False),
+            SQL("CREATE UNIQUE INDEX invoice_of_entry ON invoice (entry_id) WHERE corrects_id IS NULL"),
+            SQL(
+                "CREATE UNIQUE INDEX invoice_of_month ON invoice (company_id, month)"
+                " WHERE corrects_id IS NULL AND month IS NOT NULL"
+            ),
+        )
 
 
-NEW = [Buyer, InvoiceSeries, Invoice]
+NEW = [Buyer, InvoiceSeries, InvoiceRestart, Invoice]
 FIXED = """
 CREATE TRIGGER invoice_no_{action} BEFORE {action} ON invoice
 BEGIN

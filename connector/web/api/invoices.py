@@ -11,7 +11,7 @@ from connector.billing import invoices
 from connector.billing.invoices import BuyerView, InvoiceView
 from connector.core.invoices import Document, Party
 from connector.core.paging import Page, turn
-from connector.web.endpoint import Ask, Endpoints, Paged, Paper, Shape, Word, paper_of
+from connector.web.endpoint import Ask, Endpoints, Paged, Paper, Shape, Word, invoicing, paper_of
 
 api = Endpoints("Invoices")
 
@@ -40,10 +40,10 @@ class Taxed(Shape):
     reason: Word = ""
 
 
-@api.get("/invoices", "money.read")
+@api.get("/invoices", "money.read", of_company=True)
 def list_invoices(ask: Ask, query: Paged) -> Page[InvoiceView]:
-    """The invoices and credit notes that were issued, newest first."""
-    return invoices.page_of(ask.scope, turn(query.cursor, query.limit, "i"))
+    """The company's invoices and credit notes that were issued, newest first."""
+    return invoices.page_of(ask.company, turn(query.cursor, query.limit, "i"))
 
 
 @api.get("/invoices/{invoice}", "money.read")
@@ -66,11 +66,14 @@ def show_invoice_address(ask: Ask) -> BuyerView:
 
 @api.put("/invoice-address", "money.move", of_company=True)
 def set_invoice_address(ask: Ask, body: Address) -> BuyerView:
-    """To whom they are written from now on. What waits for it is issued soon."""
-    return invoices.set_buyer(ask.company, asdict(Party(**body.model_dump())))
+    """To whom they are written from now on. What waits for it is issued soon. The country and VAT number of a company
+    for which no tax is due are changed by users of the platform.
+    """
+    may_tax = "money.bring" in ask.actor.permissions
+    return invoices.set_buyer(ask.company, asdict(Party(**body.model_dump())), invoicing(ask), may_tax=may_tax)
 
 
 @api.put("/tax", "money.bring", of_company=True)
 def set_tax(ask: Ask, body: Taxed) -> BuyerView:
     """How the company is taxed from now on."""
-    return invoices.set_tax(ask.company, body.kind, body.rate, body.reason)
+    return invoices.set_tax(ask.company, body.kind, body.rate, body.reason, invoicing(ask))

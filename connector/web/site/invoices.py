@@ -7,9 +7,10 @@ from typing import Any
 
 from connector.billing import invoices
 from connector.core import invoices as core
+from connector.core import times
 from connector.core.formats import countries
 from connector.core.paging import turn
-from connector.web.endpoint import Ask, Paper, paper_of
+from connector.web.endpoint import Ask, Paper, invoicing, paper_of
 from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, allowed, entry, following
 
 pages = SitePages()
@@ -24,20 +25,21 @@ TAX_WORDS = {
 SHORT_WORDS = {"reverse_charge": "Reverse charge", "exempt": "Exempt", "outside": "Not subject to VAT"}
 
 
-@pages.get("/invoices", "money.read", of_company=True)
+@pages.get("/invoices", "company.read", of_company=True)
 def invoices_page(ask: Ask) -> Shown:
     """What was issued, newest first; to whom, and how the company is taxed."""
-    found = invoices.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "i"))
+    found = invoices.page_of(ask.company, turn(ask.query.get("cursor"), ROWS, "i"))
     buyer = invoices.buyer(ask.company)
     values = {
         "page": found,
         "following": following(found),
         "buyer": buyer,
         "address": _lines(buyer.party) if buyer.party else [],
-        "tax": _taxed(buyer, ask.place.tax_rate),
+        "tax": _taxed(buyer, ask),
         "titles": core.TITLES,
-        "issues": ask.place.paper is not None,
-        "by_payment": ask.place.tax_point == "payment",
+        "issues": ask.place.invoicing is not None,
+        "by_payment": ask.place.invoicing is not None and ask.place.invoicing.tax_point == "payment",
+        "hindrance": core.hindrance(ask.currency, buyer.tax_kind, ask.place.invoicing) if ask.place.invoicing else "",
         "actions": allowed(
             ask, ("Invoice address", "/invoices/address", "money.move"), ("Tax", "/invoices/tax", "money.bring")
         ),
@@ -81,7 +83,8 @@ class InvoiceAddress(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Keep it."""
-        invoices.set_buyer(ask.company, self.model_dump())
+        may_tax = "money.bring" in ask.actor.permissions
+        invoices.set_buyer(ask.company, self.model_dump(), invoicing(ask), may_tax=may_tax)
         return Outcome("/invoices", "The invoice address is saved")
 
 
@@ -91,19 +94,24 @@ class Tax(Form):
 
     kind: str = entry("Tax", choices=tuple(TAX_WORDS.items()))
     rate: str = entry("Rate in percent", "", hint="Of the standard tax. Empty: the platform's.")
-    reason: str = entry("Reason", "", hint="Why no tax is due, with the article of the law. It stands on the invoice.")
+    reason: str = entry(
+        "Reason",
+        "",
+        hint="Why no tax is due, with the article of the law, where it is exempt. It stands on the invoice.",
+    )
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """How it is taxed now."""
         found = invoices.buyer(ask.company)
         rate = "" if found.rate is None else core.rate_shown(found.rate)
-        return {"kind": found.tax_kind, "rate": rate, "reason": found.reason}
+        reason = found.reason.removeprefix(core.TAXES[found.tax_kind][2]).lstrip(". ")
+        return {"kind": found.tax_kind, "rate": rate, "reason": reason}
 
     def do(self, ask: Ask) -> Outcome:
         """From now on."""
         rate = core.rate_of(self.rate) if self.rate and self.kind == "standard" else None
-        invoices.set_tax(ask.company, self.kind, rate, self.reason if self.kind != "standard" else "")
+        invoices.set_tax(ask.company, self.kind, rate, self.reason if self.kind != "standard" else "", invoicing(ask))
         return Outcome("/invoices", "The company is taxed so from now on")
 
 
@@ -114,7 +122,8 @@ def _lines(party: core.Party) -> list[str]:
     return [each for each in lines if each]
 
 
-def _taxed(buyer: invoices.BuyerView, usual: int) -> str:
-    if buyer.tax_kind != "standard":
-        return SHORT_WORDS[buyer.tax_kind]
+def _taxed(buyer: invoices.BuyerView, ask: Ask) -> str:
+    if buyer.tax_kind != "standard" or ask.place.invoicing is None:
+        return SHORT_WORDS.get(buyer.tax_kind, "")
+    usual = ask.place.invoicing.rate_on(times.local_day(ask.now, ask.place.invoicing.zone))
     return f"{core.rate_shown(usual if buyer.rate is None else buyer.rate)} %"

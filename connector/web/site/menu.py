@@ -49,7 +49,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         "Money",
         (
             _Entry("/money", "Billing", "company.read", key="b"),
-            _Entry("/invoices", "Invoices", "money.read", key="i"),
+            _Entry("/invoices", "Invoices", "company.read", key="i"),
             _Entry("/reports", "Reports", "company.read", key="r", more=("/statement", "/exports")),
             _Entry("/alerts", "Alerts", "company.read"),
         ),

@@ -33,7 +33,7 @@ from connector.web.bodies import read_form
 from connector.web.endpoint import Ask, Download, Paper, Written
 from connector.web.guard import Signed
 from connector.web.problems import Problem
-from connector.web.rest import World, file_answer
+from connector.web.rest import World
 from connector.web.site import menu
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
 
@@ -133,7 +133,9 @@ class Site:
         whose = self._whose(page, request, visit)
         found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
         if isinstance(found, Download | Written | Paper):
-            return file_answer(found, "application/pdf" if isinstance(found, Paper) else "text/csv; charset=utf-8")
+            return await self._world.file_answer(
+                found, "application/pdf" if isinstance(found, Paper) else "text/csv; charset=utf-8"
+            )
         answer = render.response(found)
         if frame["said"]:
             answer.del_cookie(_FLASH)
