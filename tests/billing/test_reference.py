@@ -30,9 +30,10 @@ MIGRATION = import_module("connector.database.migrations.0013_reference")
 # What calls change, or what no call is decided by.
 OTHERS = {
     "account", "api_token", "audit", "buyer", "call", "call_day", "cdr", "channel_hour", "charge", "closing",
-    "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart", "invoice_series", "node",
-    "notice", "payment", "payment_event", "posting", "price_list", "reachability", "reference_version",
-    "refusal_month", "request", "restored", "session", "sign_in_link", "stock", "users", "webhook",
+    "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart",
+    "invoice_series", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",
+    "reference_version", "refusal_month", "request", "restored", "session", "sign_in_link", "stock", "users",
+    "webhook",
 }  # fmt: skip
 
 

@@ -81,13 +81,13 @@ class Invoice(Table):
 
 NEW = [Buyer, InvoiceSeries, InvoiceRestart, Invoice]
 FIXED = """
-CREATE TRIGGER invoice_no_{action} BEFORE {action} ON invoice
+CREATE TRIGGER invoice_no_{name} BEFORE {action} ON invoice
 BEGIN
     SELECT RAISE(ABORT, 'an invoice stays as it was issued');
 END
 """
 FIXED_ON_POSTGRESQL = """
-CREATE TRIGGER invoice_no_{action} BEFORE {action} ON invoice FOR EACH ROW EXECUTE FUNCTION invoice_is_fixed()
+CREATE TRIGGER invoice_no_{name} BEFORE {action} ON invoice FOR EACH ROW EXECUTE FUNCTION invoice_is_fixed()
 """
 REFUSE_ON_POSTGRESQL = """
 CREATE FUNCTION invoice_is_fixed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -105,4 +105,4 @@ def up(migrator: SchemaMigrator, db: Database) -> None:
         db.execute_sql(REFUSE_ON_POSTGRESQL)  # type: ignore[no-untyped-call]
         guard = FIXED_ON_POSTGRESQL
     for action in ("UPDATE", "DELETE"):
-        db.execute_sql(guard.format(action=action))  # type: ignore[no-untyped-call]
+        db.execute_sql(guard.format(action=action, name=action.lower()))  # type: ignore[no-untyped-call]
