@@ -88,7 +88,7 @@ async def test_a_gate_of_another_version_is_told(settings: Settings) -> None:
 
 
 async def test_config_that_asterisk_did_not_take_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the reason, while something is not in effect: not when the change was undone. Where Asterisk cannot be asked,
+    """With the reason, while something is not in effect: not when the change was undone. If Asterisk cannot be asked,
     it is not known.
     """
     assert (await doctor._config(settings)).state == "warning"
