@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls, credit, plans
+from connector.billing import calls, credit, plans, thresholds
 from connector.core import times
 from connector.core.access import EVERYTHING
-from connector.core.alerts import DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS
+from connector.core.alerts import DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS, THRESHOLDS
 from connector.core.formats import shown
 from connector.core.holds import lasts_ms
 from connector.core.trunks import trunk_of
@@ -51,7 +51,7 @@ class Alert:
 def look(now: int) -> list[Alert]:
     """Everything that there is to tell now and was not told before."""
     with reading():
-        found = [*_trunks(now), *_credits(now)]
+        found = [*_trunks(now), *_credits(now), *_thresholds(now)]
         due = plans.due_before(now + RENEWS_WITHIN_MS)
         for company in Company.select():
             found += [*_renewals(company, *due.get(company.id, (0, 0)), now), *_full(company, now)]
@@ -93,6 +93,17 @@ def _credits(now: int) -> list[Alert]:
         day = times.local_day(now, zone)
         found.append(Alert(company, profile, "credit_low", f"credit_low:{profile}:{day}", text))
     return found
+
+
+def _thresholds(now: int) -> list[Alert]:
+    """Those of companies' own that are passed: once a day, or for each time that a PBX is lost."""
+    return [
+        Alert(
+            each.company, each.profile, THRESHOLDS[each.kind].notice,
+            f"threshold:{each.threshold}:{each.since}", each.text,
+        )
+        for each in thresholds.passed(now)
+    ]  # fmt: skip
 
 
 def _full(company: Company, now: int) -> list[Alert]:

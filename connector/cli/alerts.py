@@ -1,4 +1,4 @@
-"""`connector notices` and `connector webhook`: what people were told, and where it is sent."""
+"""`connector notices`, `threshold` and `webhook`: what people were told, of what besides, and where it is sent."""
 
 from __future__ import annotations
 
@@ -6,14 +6,19 @@ from typing import Annotated
 
 import typer
 
+from connector.billing import thresholds
 from connector.cli.opening import open_store, scope_of
 from connector.cli.output import AsJson, Company, Id, as_dict, now, print_list, print_one
+from connector.core.alerts import THRESHOLDS
+from connector.core.money import amount
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.times import iso
+from connector.errors import BadInput
 from connector.notices import notices, webhooks
 
 notices_app = typer.Typer()
 webhook_app = typer.Typer(no_args_is_help=True)
+threshold_app = typer.Typer(no_args_is_help=True)
 
 Limit = Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="How many, newest first.")]
 
@@ -86,3 +91,42 @@ def webhook_deliveries(limit: Limit = 50, company: Company = None, as_json: AsJs
         "Nothing was sent yet.",
         may_shrink=("Why", "To"),
     )
+
+
+@threshold_app.command("list")
+def threshold_list(company: Company = None, as_json: AsJson = False) -> None:
+    """What companies are told of besides."""
+    open_store()
+    print_list(
+        thresholds.views(scope_of(company)),
+        as_json,
+        "Thresholds",
+        ("ID", "Company", "Profile", "Told when"),
+        lambda v: (str(v.id), v.company, v.profile or "", v.words),
+        "None.",
+        may_shrink=("Company",),
+    )
+
+
+@threshold_app.command("create")
+def threshold_create(
+    kind: Annotated[str, typer.Argument(help=f"One of: {', '.join(THRESHOLDS)}.")],
+    value: Annotated[str, typer.Argument(help="An amount of money or a count; none for unregistered.")] = "",
+    profile: Annotated[str | None, typer.Option(help="Of this profile; else of the whole company.")] = None,
+    company: Company = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a notice when a figure passes a value: once a day."""
+    unit = THRESHOLDS[kind].unit if kind in THRESHOLDS else ""
+    if unit == "count" and not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise BadInput("the value is a whole number")
+    limit = amount(value, "the value") if unit == "money" else int(value) if unit else 0
+    open_store()
+    print_one(as_dict(thresholds.create(kind, limit, company, profile, now())), as_json)
+
+
+@threshold_app.command("remove")
+def threshold_remove(threshold: Id, as_json: AsJson = False) -> None:
+    """Have none any more."""
+    open_store()
+    print_one(as_dict(thresholds.remove(threshold)), as_json)

@@ -74,6 +74,7 @@ PLACES: dict[str, dict[str, Place]] = {
         "token": Place("people", "token_app", "API tokens, for programs."),
         "audit": Place("people", "audit_app", "Who did what."),
         "notices": _alone("alerts", "The notices to the people of a company.", "notices_app"),
+        "threshold": Place("alerts", "threshold_app", "What companies are told of besides."),
         "webhook": Place("alerts", "webhook_app", "Where notices are posted to."),
     },
     "The store": {

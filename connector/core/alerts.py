@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 # Each kind, in words, and the roles of a company that are written to.
 _MONEY = ("owner", "finance")
 _CALLS = ("owner", "operator")
@@ -17,8 +19,37 @@ KINDS = {
     "trunk_down": ("A trunk cannot be reached", _CALLS),
     "trunk_up": ("A trunk can be reached again", _CALLS),
     "channels_full": ("Calls were refused, for all channels were in use", _CALLS),
+    "threshold_money": ("A threshold of yours is passed", _MONEY),
+    "threshold_calls": ("A threshold of yours is passed", _CALLS),
     "test": ("A test", ()),
 }
+
+
+class ThresholdKind(NamedTuple):
+    """A figure that a company can set a threshold to. `words` end before its value. `unit`: money, count, or "" where
+    there is no value. `notice` is the kind of notice that tells of it. `below`: it is passed below its value, else at
+    it and above. It is of a company or a profile, unless it says of which.
+    """
+
+    words: str
+    unit: str
+    notice: str
+    below: bool = False
+    of_company: bool = False
+    needs_profile: bool = False
+
+
+THRESHOLDS = {
+    "balance": ThresholdKind("Balance below", "money", "threshold_money", below=True, of_company=True),
+    "credit": ThresholdKind("Credit below", "money", "threshold_money", below=True, needs_profile=True),
+    "spend_day": ThresholdKind("Calls of a day cost", "money", "threshold_money"),
+    "spend_month": ThresholdKind("Calls of a month cost", "money", "threshold_money"),
+    "channels": ThresholdKind("Channels in use", "count", "threshold_calls"),
+    "refusals": ThresholdKind("Refused calls of a day", "count", "threshold_calls"),
+    "unregistered": ThresholdKind("PBX not reachable for a minute", "", "threshold_calls", needs_profile=True),
+}
+MOST_THRESHOLDS = 200
+MOST_LIMIT = 10**15
 # Renewals are counted so far ahead; credit that lasts no longer is low; a trunk is down that was for so long.
 RENEWS_WITHIN_MS = 3 * 24 * 3_600_000
 LASTS_MS = 10 * 60_000

@@ -925,6 +925,21 @@ class Webhook(Table):
     created_at = BigIntegerField()
 
 
+class Threshold(Table):
+    """What a company, or with `profile` that one, wants to be told of: when a figure of core/alerts.py passes `value`,
+    in micros or a count.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    kind = TextField()
+    value = BigIntegerField()
+    created_at = BigIntegerField()
+
+
 class Delivery(Table):
     """A notice on its way to one receiver: a webhook, or by mail to `address`. While it is waiting it is due at
     `next_at`, and not before; who sends it puts that off for a while.
@@ -958,7 +973,7 @@ TABLES = (
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,
     EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
-    Webhook, Delivery, Button,
+    Webhook, Delivery, Threshold, Button,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

@@ -37,6 +37,7 @@ _OWNERS = {
         "SELECT b.company_id, a.profile_id FROM button b JOIN inbound_account a ON a.id = b.account_id WHERE b.id = ?"
     ),
     "export": "SELECT company_id, profile_id FROM export WHERE id = ?",
+    "threshold": "SELECT company_id, profile_id FROM threshold WHERE id = ?",
     "invoice": "SELECT company_id, NULL FROM invoice WHERE id = ?",
     "payment": "SELECT company_id, NULL FROM payment WHERE id = ?",
 }
@@ -47,7 +48,7 @@ _NAMES = {
     "webhook": "SELECT url FROM webhook WHERE id = ?",
     "call button": "SELECT name FROM button WHERE id = ?",
 }
-_NUMBERED = ("company", "user", "export", "webhook", "call button", "payment", "invoice")
+_NUMBERED = ("company", "user", "export", "webhook", "call button", "payment", "invoice", "threshold")
 _MOST_ID = 2**31
 
 

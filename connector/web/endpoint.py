@@ -52,6 +52,7 @@ _KINDS = {
     "button": "call button",
     "payment": "payment",
     "invoice": "invoice",
+    "threshold": "threshold",
 }
 
 

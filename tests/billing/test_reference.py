@@ -32,8 +32,8 @@ OTHERS = {
     "account", "api_token", "audit", "buyer", "call", "call_day", "cdr", "channel_hour", "charge", "closing",
     "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart",
     "invoice_series", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",
-    "reference_version", "refusal_month", "request", "restored", "session", "sign_in_link", "stock", "users",
-    "webhook",
+    "reference_version", "refusal_month", "request", "restored", "session", "sign_in_link", "stock", "threshold",
+    "users", "webhook",
 }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
-from connector.billing import calls, credit, exports, invoices, numbers, payments, profiles
+from connector.billing import calls, credit, exports, invoices, numbers, payments, profiles, thresholds
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
 from connector.config import PaymentSettings, SipSettings, StripeSettings, WebSettings
@@ -133,6 +133,8 @@ def town(office: Credentials) -> Town:
     other["button"] = str(buttons.create("sitio", "ventas", 2, NOW, "Other").id)
     things["webhook"] = str(webhooks.create("https://example.com/notices", NOW, "Acme").webhook.id)
     other["webhook"] = str(webhooks.create("https://example.com/others", NOW, "Other").webhook.id)
+    things["threshold"] = str(thresholds.create("balance", 1, "Acme", None, NOW).id)
+    other["threshold"] = str(thresholds.create("balance", 1, "Other", None, NOW).id)
     for company, mine in (("Acme", things), ("Other", other)):
         credit.top_up(MICROS, f"payment of {company}", NOW, company)
         mine["invoice"] = _invoice(company)

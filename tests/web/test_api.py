@@ -53,6 +53,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "allow_user": {"allowed": True},
     "create_button": {"name": "new", "account": "sales"},
     "change_button": {"most": 3},
+    "create_threshold": {"kind": "balance", "limit": 1},
     "create_webhook": {"url": "https://example.com/notices"},
     "set_invoice_address": {"name": "Acme", "street": "1 High Street", "city": "Leeds", "country": "GB"},
     "set_tax": {"kind": "standard"},

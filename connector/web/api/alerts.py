@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from connector.billing import thresholds
+from connector.billing.thresholds import ThresholdView
+from connector.core.alerts import MOST_LIMIT
 from connector.core.paging import Page, turn
 from connector.notices import webhooks
 from connector.notices.webhooks import DeliveryView, WebhookCreated, WebhookView
-from connector.web.endpoint import Ask, Endpoints, OfCompany, Paged, Shape
+from connector.web.endpoint import Ask, Endpoints, OfCompany, Paged, Shape, Word
 
 api = Endpoints("Alerts")
 
@@ -18,6 +21,33 @@ class NewWebhook(Shape):
     """Where to post to."""
 
     url: Annotated[str, Field(max_length=500, examples=["https://example.com/notices"])]
+
+
+class NewThreshold(Shape):
+    """What to be told of. `limit`: micros of the company's currency, or a count; 0 for `unregistered`."""
+
+    kind: Literal["balance", "credit", "spend_day", "spend_month", "channels", "refusals", "unregistered"]
+    limit: Annotated[int, Field(ge=0, le=MOST_LIMIT)] = 0
+    profile: Word | None = None
+
+
+@api.get("/thresholds", "alerts.write")
+def list_thresholds(ask: Ask, query: OfCompany) -> list[ThresholdView]:
+    """What is told of besides."""
+    return thresholds.views(ask.scope)
+
+
+@api.post("/thresholds", "alerts.write", of_company=True, status=201)
+def create_threshold(ask: Ask, body: NewThreshold, query: OfCompany) -> ThresholdView:
+    """Have a notice when a figure passes a value: once a day."""
+    profile = ask.mine("profile", body.profile)
+    return thresholds.create(body.kind, body.limit, ask.company, profile, ask.now)
+
+
+@api.delete("/thresholds/{threshold}", "alerts.write")
+def remove_threshold(ask: Ask) -> ThresholdView:
+    """Have none any more."""
+    return thresholds.remove(ask.number("threshold"))
 
 
 @api.get("/webhooks", "alerts.write")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.core.alerts import KINDS
+from connector.billing import profiles, thresholds
+from connector.core import money
+from connector.core.alerts import KINDS, THRESHOLDS
+from connector.core.formats import typed
 from connector.core.paging import Turn
+from connector.errors import BadInput
 from connector.notices import notices, webhooks
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import Form, Outcome, Quote, Shown, SitePages, entry, tables_page
+from connector.web.site.frame import Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry, tables_page
 
 pages = SitePages()
 
@@ -34,8 +38,19 @@ def alerts_page(ask: Ask) -> Shown:
          [("Test", f"/alerts/webhooks/{each.id}/test"), ("Remove", f"/alerts/webhooks/{each.id}/remove")]]
         for each in webhooks.views(ask.scope)
     ]  # fmt: skip
-    tables = [
+    own: list[list[Any]] = [
+        [each.words, each.profile or "the whole company", [("Remove", f"/alerts/thresholds/{each.id}/remove")]]
+        for each in thresholds.views(ask.scope)
+    ]
+    tables: list[dict[str, Any]] = [
         {"title": "What was told", "heads": ["When", "What", "In words"], "rows": told, "empty": "Nothing yet."},
+        {
+            "title": "Your thresholds",
+            "heads": ["Tell me when", "Of", ""],
+            "rows": own,
+            "empty": "None. You are told without them when money is low, a trunk is down, or all channels were in use.",
+            "actions": [("Add a threshold", "/alerts/thresholds/new")] if may else [],
+        },
         {
             "title": "What was sent",
             "heads": ["When", "To", "In words", "State", "Tries"],
@@ -52,6 +67,53 @@ def alerts_page(ask: Ask) -> Shown:
     tables = tables if may else tables[:1]  # addresses are their owners' business
     actions = [("Add a webhook", "/alerts/webhooks/new")] if may else []
     return tables_page("Alerts", tables, actions=actions)
+
+
+@pages.form("/alerts/thresholds/new", "alerts.write", "Add a threshold", of_company=True, back="/alerts")
+class NewThreshold(Form):
+    """What to be told of."""
+
+    button: ClassVar[str] = "Add"
+    kind: str = entry("Tell me when", choices=tuple((kind, of.words) for kind, of in THRESHOLDS.items()))
+    value: str = entry(
+        "Value", "", hint="An amount of money or a number of calls or channels; empty where there is none."
+    )
+    profile: TextOrNone = entry("Of", None, kind="choice")
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The whole company, or a profile."""
+        names = sorted(profiles.names(ask.scope).items(), key=lambda each: each[1])
+        return {"profile": [("", "the whole company"), *names]}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Add it."""
+        made = thresholds.create(self.kind, self._limit(ask), ask.company, self.profile, ask.now)
+        return Outcome("/alerts", f"You are told when: {made.words}")
+
+    def _limit(self, ask: Ask) -> int:
+        unit = THRESHOLDS[self.kind].unit
+        if unit == "money":
+            return money.amount(typed(self.value, ask.currency), "the value")
+        if unit and not (self.value.isascii() and self.value.isdigit() and len(self.value) < 10):
+            raise BadInput("Write a whole number.")
+        return int(self.value) if unit else 0
+
+
+@pages.form("/alerts/thresholds/{threshold}/remove", "alerts.write", "Remove a threshold", back="/alerts")
+class RemoveThreshold(Form):
+    """Tell of it no more."""
+
+    danger: ClassVar[bool] = True
+    button: ClassVar[str] = "Remove"
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Which."""
+        return Quote([("Tell me when", thresholds.remove(ask.number("threshold")).words)])
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove it."""
+        return Outcome("/alerts", f"You are not told any more when: {thresholds.remove(ask.number('threshold')).words}")
 
 
 @pages.form("/alerts/webhooks/new", "alerts.write", "Add a webhook", of_company=True, back="/alerts")
