@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from connector.billing import calls, credit, plans, thresholds
 from connector.core import times
 from connector.core.access import EVERYTHING
-from connector.core.alerts import DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS, THRESHOLDS
+from connector.core.alerts import BUDGET_NEAR, DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS, THRESHOLDS
 from connector.core.formats import shown
 from connector.core.holds import lasts_ms
 from connector.core.trunks import trunk_of
@@ -30,6 +30,13 @@ _FULL = (
     " JOIN profile ON profile.id = call_day.profile_id"
     " WHERE call_day.company_id = ? AND call_day.day = ? AND call_day.blocked > 0"
 )
+_BUDGETS = (
+    "SELECT profile.id, profile.name, company.id, company.currency, company.time_zone, limits.day_micros,"
+    " limits.month_micros FROM limits JOIN profile ON profile.id = limits.profile_id"
+    " JOIN company ON company.id = profile.company_id"
+    " WHERE profile.status <> 'archived' AND (limits.day_micros > 0 OR limits.month_micros > 0)"
+)
+_SPENT = "SELECT SUM(price_micros) FROM call_day WHERE company_id = ? AND profile_id = ? AND day BETWEEN ? AND ?"
 _TRUNKS = "SELECT name, company_id, profile_id FROM trunk WHERE state <> 'archived'"
 _BROKE = "SELECT 1 FROM cdr WHERE profile_id = ? AND ended_at > ? AND refusal = 'no_credit' LIMIT 1"
 _BEFORE = (
@@ -51,7 +58,7 @@ class Alert:
 def look(now: int) -> list[Alert]:
     """Everything that there is to tell now and was not told before."""
     with reading():
-        found = [*_trunks(now), *_credits(now), *_thresholds(now)]
+        found = [*_trunks(now), *_credits(now), *_budgets(now), *_thresholds(now)]
         due = plans.due_before(now + RENEWS_WITHIN_MS)
         for company in Company.select():
             found += [*_renewals(company, *due.get(company.id, (0, 0)), now), *_full(company, now)]
@@ -92,6 +99,23 @@ def _credits(now: int) -> list[Alert]:
         text = f"The credit of {name}, {shown(have, currency)}, {rest}"
         day = times.local_day(now, zone)
         found.append(Alert(company, profile, "credit_low", f"credit_low:{profile}:{day}", text))
+    return found
+
+
+def _budgets(now: int) -> list[Alert]:
+    """Of what a profile may spend in a day or a month most is spent, and when it is all spent again."""
+    found = []
+    for profile, name, company, currency, zone, of_day, of_month in rows(_BUDGETS):
+        day = times.local_day(now, zone)
+        for most, first, of, since in ((of_day, day, "today", day), (of_month, f"{day[:7]}-01", "this month", day[:7])):
+            spent = int(rows(_SPENT, company, profile, first, day)[0][0] or 0) if most else 0
+            if not most or spent * 100 < most * BUDGET_NEAR:
+                continue
+            rest = "calls are refused" if spent >= most else "at its end calls are refused"
+            have, limit = shown(spent, currency), shown(most, currency)
+            key = f"budget:{profile}:{since}:{spent >= most}"
+            text = f"{name} has spent {have} of its {limit} for {of}: {rest}"
+            found.append(Alert(company, profile, "budget", key, text))
     return found
 
 

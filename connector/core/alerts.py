@@ -12,6 +12,7 @@ KINDS = {
     "credit_low": ("A profile's credit is used up, or soon will be", _MONEY),
     "recharged": ("A profile was recharged", _MONEY),
     "recharge_failed": ("A profile was not recharged", _MONEY),
+    "budget": ("Most of a profile's budget is spent", _MONEY),
     "payment_taken_back": ("A payment was taken back", _MONEY),
     "invoices_wait": ("Invoices wait for the company's address", _MONEY),
     "grace": ("A subscription was not renewed, and goes on for three days", _MONEY),
@@ -50,6 +51,8 @@ THRESHOLDS = {
 }
 MOST_THRESHOLDS = 200
 MOST_LIMIT = 10**15
+# A budget is told of from this share of it on, in percent, before it refuses calls.
+BUDGET_NEAR = 80
 # Renewals are counted so far ahead; credit that lasts no longer is low; a trunk is down that was for so long.
 RENEWS_WITHIN_MS = 3 * 24 * 3_600_000
 LASTS_MS = 10 * 60_000

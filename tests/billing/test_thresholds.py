@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connector.billing import alerts, calls, credit, plans, profiles, thresholds
+from connector.billing import alerts, calls, credit, limits, plans, profiles, thresholds
 from connector.billing.profiles import Credentials
 from connector.core.access import EVERYTHING, Scope
 from connector.core.alerts import KINDS, THRESHOLDS
@@ -125,13 +125,34 @@ def test_whose_they_are(office: Credentials) -> None:
     assert [each.id for each in thresholds.views(Scope(2))] == [other.id]
     assert [each.words for each in thresholds.views(Scope(1))] == ["Credit below £20.00"]
     plans.delete_profile("office", NOW)
-    assert told(NOW) == []
+    assert told(NOW) == ["Other: Balance below €0.000001: it is €0.00"]
     assert thresholds.views(Scope(1)) == []
     thresholds.remove(made.id)
     thresholds.remove(other.id)
     with pytest.raises(NotFound):
         thresholds.remove(made.id)
     assert told(NOW) == []
+
+
+def test_a_budget_warns_before_it_cuts(office: Credentials) -> None:
+    """From four fifths of it on, once; and once more when it is spent. Of the day and of the month."""
+
+    def budgets() -> list[str]:
+        found = [each for each in alerts.look(NOW) if each.kind == "budget"]
+        return [each.text for each in found if alerts.tell(each, NOW)]
+
+    call(office, "a", 60)  # £0.023
+    call(office, "b", 30)  # £0.0115
+    limits.change("office", {"day_micros": 43_200, "month_micros": 500_000}, [], [])
+    assert budgets() == []
+    limits.change("office", {"day_micros": 43_000}, [], [])
+    assert budgets() == ["office has spent £0.0345 of its £0.043 for today: at its end calls are refused"]
+    assert budgets() == []
+    limits.change("office", {"day_micros": 34_500, "month_micros": 40_000}, [], [])
+    assert budgets() == [
+        "office has spent £0.0345 of its £0.0345 for today: calls are refused",
+        "office has spent £0.0345 of its £0.04 for this month: at its end calls are refused",
+    ]
 
 
 def test_every_kind_has_its_words_and_its_notice() -> None:
