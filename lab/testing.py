@@ -51,6 +51,7 @@ _BESIDE = {
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
         "tests/sipp/test_api_client.py",
+        "tests/lab/test_sim.py",
     ),
     "14660": (
         "tests/sipp/test_buttons.py",

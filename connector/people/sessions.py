@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.core.access import Actor
+from connector.database.audit import audited
 from connector.database.models import Session, User
 from connector.database.store import reading, run, writing
+from connector.errors import NotFound
 from connector.people import users
 from connector.people.users import hashed
 
@@ -22,6 +24,12 @@ ROTATE_MS = 3_600_000
 OVERLAP_MS = 60_000
 SEEN_EVERY_MS = 60_000
 MOST_SESSIONS = 20
+# Marks of browsers and systems in what they say; those that others say too are last.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("iPhone", "iPhone"), ("iPad", "iPad"), ("Android", "Android"), ("Windows", "Windows"), ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,20 @@ class SessionView:
     csrf: str
     stale: bool
     unseen: bool
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """Where a user is signed in: since when, when it was used last, from which network address, and by what browser.
+    `csrf` tells which one is the visitor's own; it is shown to nobody.
+    """
+
+    id: int
+    created_at: int
+    seen_at: int
+    address: str
+    browser: str
+    csrf: str
 
 
 def begin(user: int, stage: str, now: int, address: str, agent: str) -> str:
@@ -117,3 +139,29 @@ def end(session: int) -> None:
     """Sign out."""
     with writing():
         run("DELETE FROM session WHERE id = ?", session)
+
+
+def of_user(user: int, now: int) -> list[SignedIn]:
+    """Where a user is signed in, the last used first."""
+    with reading():
+        alive = (Session.user == user) & (Session.created_at >= now - LONGEST_MS) & (Session.seen_at >= now - IDLE_MS)
+        found = Session.select().where(alive & (Session.stage == "full")).order_by(Session.seen_at.desc(), Session.id)
+        return [
+            SignedIn(row.id, row.created_at, row.seen_at, row.address, browser(row.agent), row.csrf) for row in found
+        ]
+
+
+@audited("session.end")
+def end_other(session: int, user: int) -> None:
+    """Sign a user out somewhere. NotFound if it is not their session."""
+    with writing():
+        if Session.get_or_none((Session.id == session) & (Session.user == user)) is None:
+            raise NotFound("This session is over already.")
+        run("DELETE FROM session WHERE id = ?", session)
+
+
+def browser(agent: str) -> str:
+    """What a browser says that it is, in two words: `Firefox, Linux`; its first ones if it is none that is known."""
+    names = [word for mark, word in _BROWSERS if mark in agent][:1]
+    systems = [word for mark, word in _SYSTEMS if mark in agent][:1]
+    return ", ".join(names + systems) or agent[:40] or "not known"

@@ -44,7 +44,9 @@ async def test_the_house_sees_every_page(client: Client, town: Town) -> None:
     await welcomed(client, "house@example.com")
     await chosen(client)
     for page in PAGES:
-        path = page.path.format(**{"token": "1", "box": "101", "e164": "+442079460199", "name": "front", **town.things})
+        path = page.path.format(
+            **{"token": "1", "session": "1", "box": "101", "e164": "+442079460199", "name": "front", **town.things}
+        )
         await get(client, path.replace("+", "%2B"))
 
 

@@ -9,7 +9,7 @@ import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyotp
@@ -42,7 +42,7 @@ from tests.web.conftest import Town
 
 HOUR_MS = 3_600_000
 PART = b'--a\r\nContent-Disposition: form-data; name="email"\r\n%s\r\n\r\nx\r\n--a--\r\n'
-IN_PATHS = {"token": "1", "box": "101", "e164": "+442079460199", "name": "front"}
+IN_PATHS = {"token": "1", "session": "1", "box": "101", "e164": "+442079460199", "name": "front"}
 
 
 async def test_a_link_lets_somebody_in_once(client: Client, town: Town, clock: FixedClock) -> None:
@@ -834,3 +834,41 @@ async def test_a_payment_is_taken_back_where_it_is_shown(client: Client, town: T
         assert "£0.50 is owed for payments that were taken back" in await get(client, page)
     assert "Payments taken back" in await get(client, "/statement")
     await get(client, "/money/payments/999/reverse", 404)
+
+
+async def test_somebody_sees_where_they_are_signed_in_and_ends_it(
+    client: Client, make_client: Callable[[], Client], town: Town
+) -> None:
+    """Another browser's session is on the page, with its own marked; ended, that browser has to sign in again. Nobody
+    ends another's.
+    """
+    await welcomed(client, "owner@example.com")
+    async with make_client() as second:
+        await second.post("/sign-in", data={"email": "owner@example.com", "password": PASSWORD})
+        page = await get(client, "/me")
+        (other,) = re.findall(r"/me/sessions/(\d+)/end", page)
+        assert page.count("This one") == 1
+        async with make_client() as third:
+            await welcomed(third, "finance@example.com")
+            status, said = await send(third, f"/me/sessions/{other}/end")
+            assert (status, "over already" in said) == (404, True)
+        await get(second, "/me")
+        await send(client, f"/me/sessions/{other}/end")
+        assert "/end" not in await get(client, "/me")
+        async with second.get("/me", allow_redirects=False) as answer:
+            assert answer.status == 303
+
+
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox, Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge, Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari, iPhone"),
+        ("curl/8", "curl/8"),
+        ("", "not known"),
+    ],
+)
+def test_a_browser_in_words(agent: str, words: str) -> None:
+    """Of those that people use, by what they say of themselves."""
+    assert sessions.browser(agent) == words

@@ -9,7 +9,7 @@ from connector.core.access import PERMISSIONS, ROLES, Scope, check_grant
 from connector.core.paging import MOST_ROWS, Turn, turn
 from connector.database import audit
 from connector.errors import BadInput
-from connector.people import tokens, users
+from connector.people import sessions, tokens, users
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (
@@ -156,7 +156,21 @@ def me_page(ask: Ask) -> Shown:
     """Oneself."""
     user = ask.actor.user or 0
     mine = tokens.page_of(Scope(), user, Turn(None, MOST_ROWS)).items
-    return Shown("me.html", {"user": users.show(user), "tokens": mine})
+    places = sessions.of_user(user, ask.now)
+    return Shown("me.html", {"user": users.show(user), "tokens": mine, "places": places})
+
+
+@pages.form("/me/sessions/{session}/end", None, "Sign out there", back="/me", needs_company=False)
+class EndSession(Form):
+    """That browser has to sign in again."""
+
+    danger: ClassVar[bool] = True
+    button: ClassVar[str] = "Sign out"
+
+    def do(self, ask: Ask) -> Outcome:
+        """End it."""
+        sessions.end_other(ask.number("session"), ask.actor.user or 0)
+        return Outcome("/me", "It is signed out there")
 
 
 @pages.form("/me/tokens/new", None, "Make an API token", back="/me", needs_company=False)
