@@ -27,11 +27,9 @@ _TYPES = ["-m", "mypy"]  # half a minute on a clean clone: beside the tests
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
     "11660": (
-        "tests/lab/test_figures.py",
-        "tests/lab/test_release.py",
-        "tests/lab/test_run.py",
-        "tests/lab/test_soak.py",
+        "tests/lab",
         "tests/service",
+        "tests/sipp/test_api_client.py",
         "tests/sipp/test_fastagi.py",
         "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
@@ -42,6 +40,7 @@ _BESIDE = {
         "tests/sipp/test_chaos.py",
         "tests/sipp/test_config.py",
         "tests/sipp/test_dropin.py",
+        "tests/sipp/test_manager.py",
         "tests/sipp/test_money.py",
         "tests/sipp/test_routes.py",
     ),
@@ -49,18 +48,9 @@ _BESIDE = {
         "tests/sipp/test_baresip.py",
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_hostile.py",
-        "tests/sipp/test_torture.py",
-        "tests/sipp/test_api_client.py",
-        "tests/lab/test_sim.py",
-    ),
-    "14660": (
-        "tests/sipp/test_buttons.py",
-        "tests/sipp/test_endings.py",
-        "tests/sipp/test_subscriptions.py",
-        "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",
+        "tests/sipp/test_torture.py",
         "tests/sipp/test_trunks.py",
-        "tests/web",
     ),
 }
 # What needs an Asterisk, besides those.

@@ -72,9 +72,12 @@ def levels(page: Page) -> tuple[float, float]:
 
 
 def wrong_in_the_log(bench: Bench) -> list[str]:
-    """What the connector said of defects, and of AMI: a key that is pressed may not cost other calls their timers."""
+    """What the connector said of defects, whole, and of AMI: a key that is pressed may not cost other calls their
+    timers.
+    """
     log = (bench.instance.folder / "log" / "connector.log").read_text()
-    return [line for line in log.splitlines() if "Traceback" in line or "AMI is not connected" in line]
+    said = re.split(r"^(?=20[0-9]{2}-)", log, flags=re.MULTILINE)
+    return [part for part in said if "Traceback" in part or "AMI is not connected" in part]
 
 
 def loudest(page: Page, side: int) -> bool:
