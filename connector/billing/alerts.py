@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.billing import calls, credit, plans, thresholds
@@ -14,7 +15,7 @@ from connector.core.trunks import trunk_of
 from connector.database.models import Company
 from connector.database.store import lock, reading, rows, writing
 from connector.notices import notices
-from connector.routing.reachability import latest
+from connector.routing.reachability import ReachView, latest
 
 _LOW = (
     "SELECT profile.id, profile.name, profile.username, company.id, company.currency, company.time_zone,"
@@ -31,12 +32,13 @@ _FULL = (
     " WHERE call_day.company_id = ? AND call_day.day = ? AND call_day.blocked > 0"
 )
 _BUDGETS = (
-    "SELECT profile.id, profile.name, company.id, company.currency, company.time_zone, limits.day_micros,"
-    " limits.month_micros FROM limits JOIN profile ON profile.id = limits.profile_id"
-    " JOIN company ON company.id = profile.company_id"
-    " WHERE profile.status <> 'archived' AND (limits.day_micros > 0 OR limits.month_micros > 0)"
+    "SELECT profile.id, profile.name, limits.day_micros, limits.month_micros,"
+    " SUM(CASE WHEN call_day.day = ? THEN call_day.price_micros ELSE 0 END), SUM(call_day.price_micros) FROM call_day"
+    " JOIN limits ON limits.profile_id = call_day.profile_id JOIN profile ON profile.id = call_day.profile_id"
+    " WHERE call_day.company_id = ? AND call_day.day BETWEEN ? AND ? AND profile.status <> 'archived'"
+    " AND (limits.day_micros > 0 OR limits.month_micros > 0)"
+    " GROUP BY profile.id, profile.name, limits.day_micros, limits.month_micros ORDER BY profile.id"
 )
-_SPENT = "SELECT SUM(price_micros) FROM call_day WHERE company_id = ? AND profile_id = ? AND day BETWEEN ? AND ?"
 _TRUNKS = "SELECT name, company_id, profile_id FROM trunk WHERE state <> 'archived'"
 _BROKE = "SELECT 1 FROM cdr WHERE profile_id = ? AND ended_at > ? AND refusal = 'no_credit' LIMIT 1"
 _BEFORE = (
@@ -58,10 +60,12 @@ class Alert:
 def look(now: int) -> list[Alert]:
     """Everything that there is to tell now and was not told before."""
     with reading():
-        found = [*_trunks(now), *_credits(now), *_budgets(now), *_thresholds(now)]
+        seen = latest()
+        found = [*_trunks(seen, now), *_credits(now), *_thresholds(seen, now)]
         due = plans.due_before(now + RENEWS_WITHIN_MS)
         for company in Company.select():
             found += [*_renewals(company, *due.get(company.id, (0, 0)), now), *_full(company, now)]
+            found += _budgets(company, now)
         return [alert for alert in found if not rows("SELECT 1 FROM notice WHERE key = ?", alert.key)]
 
 
@@ -102,31 +106,32 @@ def _credits(now: int) -> list[Alert]:
     return found
 
 
-def _budgets(now: int) -> list[Alert]:
-    """Of what a profile may spend in a day or a month most is spent, and when it is all spent again."""
+def _budgets(company: Company, now: int) -> list[Alert]:
+    """Profiles that have spent most of what they may spend in a day or a month; and again when all of it is spent."""
+    day = times.local_day(now, company.time_zone)
+    month = day[:7]
     found = []
-    for profile, name, company, currency, zone, of_day, of_month in rows(_BUDGETS):
-        day = times.local_day(now, zone)
-        for most, first, of, since in ((of_day, day, "today", day), (of_month, f"{day[:7]}-01", "this month", day[:7])):
-            spent = int(rows(_SPENT, company, profile, first, day)[0][0] or 0) if most else 0
+    for profile, name, of_day, of_month, today, this_month in rows(_BUDGETS, day, company.id, f"{month}-01", day):
+        for most, sum_, of, since in ((of_day, today, "today", day), (of_month, this_month, "this month", month)):
+            spent = int(sum_)
             if not most or spent * 100 < most * BUDGET_NEAR:
                 continue
             rest = "calls are refused" if spent >= most else "at its end calls are refused"
-            have, limit = shown(spent, currency), shown(most, currency)
+            have, limit = shown(spent, company.currency), shown(most, company.currency)
             key = f"budget:{profile}:{since}:{spent >= most}"
             text = f"{name} has spent {have} of its {limit} for {of}: {rest}"
-            found.append(Alert(company, profile, "budget", key, text))
+            found.append(Alert(company.id, profile, "budget", key, text))
     return found
 
 
-def _thresholds(now: int) -> list[Alert]:
-    """Those of companies' own that are passed: once a day, or for each time that a PBX is lost."""
+def _thresholds(seen: Sequence[ReachView], now: int) -> list[Alert]:
+    """The thresholds of companies that are passed: once a day, or for each time that a PBX is lost."""
     return [
         Alert(
             each.company, each.profile, THRESHOLDS[each.kind].notice,
             f"threshold:{each.threshold}:{each.since}", each.text,
         )
-        for each in thresholds.passed(now)
+        for each in thresholds.passed(seen, now)
     ]  # fmt: skip
 
 
@@ -140,11 +145,11 @@ def _full(company: Company, now: int) -> list[Alert]:
     ]  # fmt: skip
 
 
-def _trunks(now: int) -> list[Alert]:
+def _trunks(seen: Sequence[ReachView], now: int) -> list[Alert]:
     """Trunks that have been down for a while, and those that are back after it."""
     owners = {name: (company, profile) for name, company, profile in rows(_TRUNKS)}
     found = []
-    for view in latest():
+    for view in seen:
         name = trunk_of(view.endpoint)
         if name not in owners:
             continue

@@ -154,7 +154,7 @@ def set_tax(company: str | None, kind: str, rate: int | None, reason: str, terms
 
 
 def due_payments(terms: Terms) -> list[Due]:
-    """Payments, and what was taken back of them, of which there is no document yet, and which are to have one."""
+    """Payments that need an invoice, and reversals that need a credit note."""
     begin = times.day_start(terms.first_day, terms.zone)
     found = []
     with reading():
@@ -197,7 +197,7 @@ def due_months(terms: Terms, looked_at: Mapping[int, str]) -> tuple[list[Due], l
 
 def issue(terms: Terms, due: Due, now: int) -> list[str] | None:
     """Issue what is due, if nobody did meanwhile; the numbers, none if nothing is due. None for a company whose address
-    is missing, which is told so, once. BadInput where none can be issued for it, in words.
+    is missing: it gets a notice, once. BadInput with the reason where none can be issued for it.
     """
     with writing():
         lock("id = ?", due.company)
@@ -275,11 +275,11 @@ def by_number(text: str) -> int:
                 found = Invoice.get_or_none((Invoice.series == series.series) & (Invoice.number == int(count)))
                 if found is not None:
                     return int(found.id)
-    raise NotFound(f"There is no invoice {text[:40]}.")
+    raise NotFound(f"The invoice {text[:40]} was not found.")
 
 
 def _told_to_wait() -> set[int]:
-    """The companies without an address that were told so."""
+    """The companies without an address that have the notice of it already."""
     sql = (
         "SELECT company_id FROM notice WHERE kind = 'invoices_wait' AND NOT EXISTS (SELECT 1 FROM buyer"
         " WHERE buyer.company_id = notice.company_id AND buyer.party <> '')"
@@ -433,7 +433,7 @@ def _buyer_view(owner: Any) -> BuyerView:
 def _row(number: int) -> Any:
     found = Invoice.get_or_none(Invoice.id == number)
     if found is None:
-        raise NotFound(f"There is no invoice {number}.")
+        raise NotFound(f"The invoice {number} was not found.")
     return found
 
 

@@ -261,7 +261,7 @@ def adopt() -> int:
 
 def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> int:
     """Take a payment back: at once what the balance has of it, the rest is owed. Returns both together, in micros; 0
-    for an event that was told before.
+    for an event that was reported before.
     """
     if _again(row, event, "taken back", micros):
         return 0
@@ -301,7 +301,7 @@ def _called(row: Any) -> str:
 
 
 def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:
-    """Whether an event of a payment was told before. KeyReused if it did not say the same."""
+    """Whether an event of a payment was reported before. KeyReused if that report said something else."""
     sql = (
         "SELECT e.payment_id, e.kind, e.amount_micros FROM payment_event e JOIN payment p ON p.id = e.payment_id"
         " WHERE e.event = ? AND p.provider = ?"

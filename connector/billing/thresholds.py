@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,13 @@ from connector.core.access import Scope
 from connector.core.alerts import DOWN_MS, MOST_THRESHOLDS, THRESHOLDS
 from connector.core.formats import shown
 from connector.core.ledger import company_account, profile_account
+from connector.core.money import amount
 from connector.database.audit import audited
 from connector.database.models import Company, Profile, Threshold
 from connector.database.named import owner_and_profile
 from connector.database.store import lock, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
-from connector.routing.reachability import latest
+from connector.routing.reachability import ReachView
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,16 @@ def views(scope: Scope) -> list[ThresholdView]:
         return [_view(row) for row in found]
 
 
+def limit_of(kind: str, text: str) -> int:
+    """A threshold's limit as somebody typed it, by its kind: micros of a plain amount, a count, or 0. BadInput."""
+    unit = THRESHOLDS[kind].unit if kind in THRESHOLDS else ""
+    if unit == "money":
+        return amount(text, "the value")
+    if unit and not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise BadInput("The value is a whole number.")
+    return int(text) if unit else 0
+
+
 @audited("threshold.create")
 def create(kind: str, limit: int, company: str | None, profile: str | None, now: int) -> ThresholdView:
     """Tell when a threshold is passed, from now on. BadInput for one that says nothing; NotFound."""
@@ -96,16 +108,15 @@ def remove(threshold: int) -> ThresholdView:
         return view
 
 
-def passed(now: int) -> list[Passed]:
-    """All that are passed now, in the caller's transaction."""
-    down = None
+def passed(seen: Sequence[ReachView], now: int) -> list[Passed]:
+    """All that are passed now, in the caller's transaction. `seen`: how each endpoint is on each node."""
+    down = _down(seen, now)
     found = []
     for row in _alive():
         day = times.local_day(now, row.company.time_zone)
-        name = Profile.get_by_id(row.profile_id).name if row.profile_id is not None else row.company.name
+        name = row.company.name if row.profile is None else row.profile.name
         if row.kind == "unregistered":
-            down = _down(now) if down is None else down
-            lost_at = down.get(Profile.get_by_id(row.profile_id).username)
+            lost_at = down.get(row.profile.username)
             if lost_at is not None:
                 text = f"The PBX of {name} has not been reachable since {times.iso(lost_at)}"
                 found.append(Passed(row.id, row.company_id, row.profile_id, row.kind, str(lost_at), text))
@@ -153,13 +164,12 @@ def _balance(account: str) -> int:
     return int(found[0][0]) if found else 0
 
 
-def _down(now: int) -> dict[str, int]:
+def _down(seen: Sequence[ReachView], now: int) -> dict[str, int]:
     """The endpoints that are down on every node where they are known, and were for a while: since when."""
-    last = latest()
-    up = {view.endpoint for view in last if view.state == "up"}
+    up = {view.endpoint for view in seen if view.state == "up"}
     return {
         view.endpoint: view.at
-        for view in last
+        for view in seen
         if view.state == "down" and view.endpoint not in up and now - view.at >= DOWN_MS
     }
 
@@ -167,10 +177,11 @@ def _down(now: int) -> dict[str, int]:
 def _row(threshold: int) -> Any:
     found = Threshold.get_or_none(Threshold.id == threshold)
     if found is None:
-        raise NotFound(f"There is no threshold {threshold}.")
+        raise NotFound(f"The threshold {threshold} was not found.")
     return found
 
 
 def _view(row: Any) -> ThresholdView:
-    profile = Profile.get_by_id(row.profile_id).name if row.profile_id is not None else None
-    return ThresholdView(row.id, row.company.name, profile, row.company.currency, row.kind, row.value)
+    return ThresholdView(
+        row.id, row.company.name, row.profile and row.profile.name, row.company.currency, row.kind, row.value
+    )

@@ -10,10 +10,8 @@ from connector.billing import thresholds
 from connector.cli.opening import open_store, scope_of
 from connector.cli.output import AsJson, Company, Id, as_dict, now, print_list, print_one
 from connector.core.alerts import THRESHOLDS
-from connector.core.money import amount
 from connector.core.paging import MOST_ROWS, Turn
 from connector.core.times import iso
-from connector.errors import BadInput
 from connector.notices import notices, webhooks
 
 notices_app = typer.Typer()
@@ -117,10 +115,7 @@ def threshold_create(
     as_json: AsJson = False,
 ) -> None:
     """Have a notice when a figure passes a value: once a day."""
-    unit = THRESHOLDS[kind].unit if kind in THRESHOLDS else ""
-    if unit == "count" and not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise BadInput("the value is a whole number")
-    limit = amount(value, "the value") if unit == "money" else int(value) if unit else 0
+    limit = thresholds.limit_of(kind, value)
     open_store()
     print_one(as_dict(thresholds.create(kind, limit, company, profile, now())), as_json)
 

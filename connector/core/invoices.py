@@ -206,6 +206,16 @@ def document(
     return Document(number, kind, *days, *parties, currency, tax, made, net, due, gross, **more)
 
 
+def address(party: Party) -> list[str]:
+    """The lines below a party's name on a letter, and its VAT number."""
+    from connector.core.formats import countries  # here: every command loads the settings, few this
+
+    city = f"{party.postcode} {party.city}".strip()
+    vat_number = f"VAT number {party.vat_number}" if party.vat_number else ""
+    lines = (party.street, party.extra, city, countries().get(party.country, party.country), vat_number)
+    return [line for line in lines if line]
+
+
 def lacking(party: Party) -> list[str]:
     """What an invoice has to say of a party and is not known, in words."""
     return [words for name, words in _NEEDED.items() if not getattr(party, name)]

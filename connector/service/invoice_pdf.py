@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from connector.core import invoices
-from connector.core.formats import countries, day, shown
-from connector.core.invoices import Document, Party
+from connector.core.formats import day, shown
+from connector.core.invoices import Document
 
 _PAGE = Path(__file__).parent / "invoice.typ"
 _COLOR = "#1f4b99"
@@ -81,8 +81,8 @@ def _shown(made: Document, color: str) -> dict[str, Any]:
         "color": color,
         "page": "page",
         "footer": made.seller.name,
-        "seller": {"name": made.seller.name, "lines": _address(made.seller)},
-        "buyer": {"name": made.buyer.name, "lines": _address(made.buyer)},
+        "seller": {"name": made.seller.name, "lines": invoices.address(made.seller)},
+        "buyer": {"name": made.buyer.name, "lines": invoices.address(made.buyer)},
         "words": {"to": "To", "what": "What", "net": f"Without VAT, {made.currency}"},
         "facts": [("Number", made.number), ("Date of issue", day(made.issued_on)), *supplied, *corrects],
         "lines": [(line.name, shown(line.micros, made.currency)) for line in made.lines],
@@ -90,9 +90,3 @@ def _shown(made: Document, color: str) -> dict[str, Any]:
         "total": ("Total", shown(made.gross_micros, made.currency)),
         "notes": [note for note in notes if note],
     }
-
-
-def _address(party: Party) -> list[str]:
-    city = f"{party.postcode} {party.city}".strip()
-    vat_number = f"VAT number {party.vat_number}" if party.vat_number else ""
-    return [party.street, party.extra, city, countries().get(party.country, party.country), vat_number]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from connector.billing import profiles, thresholds
-from connector.core import money
 from connector.core.alerts import KINDS, THRESHOLDS
 from connector.core.formats import typed
 from connector.core.paging import Turn
-from connector.errors import BadInput
 from connector.notices import notices, webhooks
 from connector.web.endpoint import Ask
 from connector.web.render import when
@@ -88,16 +86,10 @@ class NewThreshold(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
-        made = thresholds.create(self.kind, self._limit(ask), ask.company, self.profile, ask.now)
+        of_money = THRESHOLDS[self.kind].unit == "money"
+        limit = thresholds.limit_of(self.kind, typed(self.value, ask.currency) if of_money else self.value)
+        made = thresholds.create(self.kind, limit, ask.company, self.profile, ask.now)
         return Outcome("/alerts", f"You are told when: {made.words}")
-
-    def _limit(self, ask: Ask) -> int:
-        unit = THRESHOLDS[self.kind].unit
-        if unit == "money":
-            return money.amount(typed(self.value, ask.currency), "the value")
-        if unit and not (self.value.isascii() and self.value.isdigit() and len(self.value) < 10):
-            raise BadInput("Write a whole number.")
-        return int(self.value) if unit else 0
 
 
 @pages.form("/alerts/thresholds/{threshold}/remove", "alerts.write", "Remove a threshold", back="/alerts")

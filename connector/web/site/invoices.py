@@ -34,7 +34,7 @@ def invoices_page(ask: Ask) -> Shown:
         "page": found,
         "following": following(found),
         "buyer": buyer,
-        "address": _lines(buyer.party) if buyer.party else [],
+        "address": [buyer.party.name, *core.address(buyer.party)] if buyer.party else [],
         "tax": _taxed(buyer, ask),
         "titles": core.TITLES,
         "issues": ask.place.invoicing is not None,
@@ -113,13 +113,6 @@ class Tax(Form):
         rate = core.rate_of(self.rate) if self.rate and self.kind == "standard" else None
         invoices.set_tax(ask.company, self.kind, rate, self.reason if self.kind != "standard" else "", invoicing(ask))
         return Outcome("/invoices", "The company is taxed so from now on")
-
-
-def _lines(party: core.Party) -> list[str]:
-    city = f"{party.postcode} {party.city}".strip()
-    vat_number = f"VAT number {party.vat_number}" if party.vat_number else ""
-    lines = (party.name, party.street, party.extra, city, countries().get(party.country, party.country), vat_number)
-    return [each for each in lines if each]
 
 
 def _taxed(buyer: invoices.BuyerView, ask: Ask) -> str:
