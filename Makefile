@@ -8,7 +8,7 @@ SECONDS ?= 600
 PY := .venv/bin/python
 PINNED := --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --universal
 
-.PHONY: help run start stop test test-containers unit bench load soak chaos nodes sim check lock release clean
+.PHONY: help run start stop test test-containers unit bench load soak chaos nodes sim check catalogue lock release clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,9 @@ sim: .venv/ready  ## a thousand runs in virtual time with faults at every await:
 
 check: .venv/ready  ## style and types only
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+catalogue: .venv/ready  ## bring the translators' files up to date with the texts of the code
+	@$(PY) -m lab.catalogue
 
 lock:  ## pin every requirement again, with hashes and without addresses
 	uv pip compile -q --extra dev $(PINNED) pyproject.toml -o requirements.lock

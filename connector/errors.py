@@ -28,6 +28,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from connector.words import Translated, tr
+
 
 @dataclass(frozen=True)
 class NextStep:
@@ -41,14 +43,21 @@ class NextStep:
     command: str
 
 
-class ConnectorError(Exception):
+class ConnectorError(Exception, Translated):
     """Base of all errors. Its text is shown to people, without a command or a link: those are in `step`, and each
-    surface shows its own.
+    surface shows its own. What differs from time to time is in `values`, so that the text can be translated:
+    `BadInput("No trunk {name}.", name=name)`.
     """
 
-    def __init__(self, *args: object, step: NextStep | None = None) -> None:
-        super().__init__(*args)
+    def __init__(self, text: str = "", /, *, step: NextStep | None = None, **values: object) -> None:
+        super().__init__(text.format(**values) if values else text)
+        self.text = text
+        self.values = values
         self.step = step
+
+    def translated(self) -> str:
+        """Its text in the reader's language."""
+        return tr(self.text, **self.values)
 
 
 class BadInput(ConnectorError):
@@ -123,7 +132,7 @@ def ari_error(status: int, what: str) -> AsteriskError:
     (measured on 22.10): it refused nothing.
     """
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return AriUnavailable(f"Asterisk takes no {what} now: it stops or starts")
+        return AriUnavailable("Asterisk takes no {what} now: it stops or starts", what=what)
     return AriRefused(status, what)
 
 

@@ -39,7 +39,7 @@ T = TypeVar("T")
 
 LIMIT = 300
 PORT_BASE = 15160
-QUIET_LIMIT_S = 15.0
+QUIET_LIMIT_S = 30.0
 # The two processes of the connector: the gate, which has the name that its pid has in run.json, and control.
 BOTH = ("connector", "control")
 # Calls of this one are up until the far end is told to hang up: however slow the machine, none is over too soon.

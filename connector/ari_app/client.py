@@ -165,7 +165,9 @@ class AriClient:
                     raise ari_error(answer.status, path.lstrip("/"))
                 return await answer.json() if answer.status != 204 else None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            raise AriUnavailable(f"no answer from Asterisk to {method} {path}: {error!r}") from error
+            raise AriUnavailable(
+                "no answer from Asterisk to {method} {path}: {error!r}", method=method, path=path, error=error
+            ) from error
 
     def _sign_in(self) -> dict[str, str]:
         word = aiohttp.encode_basic_auth(self.settings.user, self.settings.password.get_secret_value())
@@ -227,11 +229,19 @@ class AriClient:
     def _sent(sent: asyncio.Future[None], answer: asyncio.Future[Any]) -> None:
         error = None if sent.cancelled() else sent.exception()
         if error is not None:
-            _fail(answer, AriUnavailable(f"the websocket to Asterisk is gone: {error}"))
+            _fail(answer, AriUnavailable("the websocket to Asterisk is gone: {error}", error=error))
 
     @staticmethod
     def _too_late(answer: asyncio.Future[Any], method: str, path: str) -> None:
-        _fail(answer, AriUnavailable(f"no answer from Asterisk to {method} {path} within {REQUEST_LIMIT_S:.0f} s"))
+        _fail(
+            answer,
+            AriUnavailable(
+                "no answer from Asterisk to {method} {path} within {request_limit_s:.0f} s",
+                method=method,
+                path=path,
+                request_limit_s=REQUEST_LIMIT_S,
+            ),
+        )
 
 
 class _Resource:

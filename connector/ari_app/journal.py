@@ -85,7 +85,7 @@ class CelFile:
         except FileNotFoundError:
             return []  # nothing was written yet
         except OSError as error:
-            raise JournalUnavailable(f"Asterisk's journal cannot be read: {error}") from error
+            raise JournalUnavailable("Asterisk's journal cannot be read: {error}", error=error) from error
 
     def _stories(self, legs: set[str], call_ids: set[str], since: int, epoch: int) -> dict[str, LegStory]:
         try:
@@ -94,7 +94,7 @@ class CelFile:
             log.error("Asterisk's journal cannot be read, so ends that nobody saw are estimated: %s", error)
             return {}
         except OSError as error:
-            raise JournalUnavailable(f"Asterisk's journal cannot be read: {error}") from error
+            raise JournalUnavailable("Asterisk's journal cannot be read: {error}", error=error) from error
 
     def _lines(self, since: int) -> Iterator[str]:
         name = re.compile(re.escape(self.path.name) + r"[.-]\d+")

@@ -67,7 +67,9 @@ class AmiLink:
         deadline = loop.time() + limit_s
         while not self.is_connected:
             if loop.time() > deadline:
-                raise AmiUnavailable(f"AMI cannot be reached at {self.settings.host}:{self.settings.port}")
+                raise AmiUnavailable(
+                    "AMI cannot be reached at {host}:{port}", host=self.settings.host, port=self.settings.port
+                )
             await asyncio.sleep(0.02)
 
     async def run(self) -> None:
@@ -150,18 +152,26 @@ class AmiLink:
         """The answers to an action; none if Asterisk says `absent`, which is an answer too."""
         manager = self._manager
         if not self.is_connected:
-            raise AmiUnavailable(f"AMI is not connected at {self.settings.host}:{self.settings.port}")
+            raise AmiUnavailable(
+                "AMI is not connected at {host}:{port}", host=self.settings.host, port=self.settings.port
+            )
         try:
             # as_list stays unsaid: panoramisk sees lists by itself, and told so it waits for ever for a list's end
             # where Asterisk answers with an error.
             answer = await asyncio.wait_for(manager.send_action(action), ANSWER_LIMIT_S)
         except TimeoutError:
-            raise AmiUnavailable(f"no answer by AMI to {action['Action']} within {ANSWER_LIMIT_S:.0f} s") from None
+            raise AmiUnavailable(
+                "no answer by AMI to {action} within {answer_limit_s:.0f} s",
+                action=action["Action"],
+                answer_limit_s=ANSWER_LIMIT_S,
+            ) from None
         answers = answer if isinstance(answer, list) else [answer]
         if answers[0].response not in ("Success", ""):
             if absent in answers[0].message:
                 return []
-            raise AmiUnavailable(f"AMI answered {action['Action']} with: {answers[0].message}")
+            raise AmiUnavailable(
+                "AMI answered {action} with: {message}", action=action["Action"], message=answers[0].message
+            )
         return answers
 
     async def _ping(self) -> None:

@@ -245,7 +245,7 @@ class Configurator:
         if gone is not None:
             raise gone
         if why is not None:
-            raise ConfigRefused(f"{why}; the config before it is in place again")
+            raise ConfigRefused("{why}; the config before it is in place again", why=why)
         return step
 
     async def _loaded_whole(self, version: str, objects: Sequence[ConfObject], found: Sequence[Change]) -> str | None:
@@ -341,14 +341,18 @@ class Configurator:
             lock = os.fdopen(os.open(self._folder / "lock", flags, 0o640), "w")
             as_the_folder(self._folder / "lock")
         except OSError as error:
-            raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror}") from error
+            raise ConfigRefused(
+                "{folder} cannot be written: {strerror}", folder=self._folder, strerror=error.strerror
+            ) from error
         with lock:
             if not await _waited(lambda: _locked(lock), LOCK_LIMIT_S):
                 raise ConfigBusy("another command or the connector applies config right now: try again")
             try:
                 yield
             except OSError as error:
-                raise ConfigRefused(f"{self._folder} cannot be written: {error.strerror or error}") from error
+                raise ConfigRefused(
+                    "{folder} cannot be written: {strerror}", folder=self._folder, strerror=error.strerror or error
+                ) from error
 
 
 async def _locked(lock: Any) -> bool:

@@ -32,7 +32,7 @@ class Sound:
         try:
             await self._websocket.send_bytes(sound)
         except (aiohttp.ClientError, OSError) as error:
-            raise AriUnavailable(f"the sound of a leg is cut: {error}") from error
+            raise AriUnavailable("the sound of a leg is cut: {error}", error=error) from error
 
     async def heard(self) -> AsyncIterator[bytes]:
         """What comes from there, a frame at a time, until the leg is gone."""
@@ -97,7 +97,9 @@ class Asterisk:
             try:
                 websocket = await self._opened().ws_connect(url, protocols=("media",))
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise AriUnavailable(f"Asterisk takes no sound at {url.partition('/media')[0]}: {error}") from error
+                raise AriUnavailable(
+                    "Asterisk takes no sound at {partition}: {error}", partition=url.partition("/media")[0], error=error
+                ) from error
             async with websocket:
                 yield Sound(websocket)
         finally:
@@ -114,4 +116,6 @@ class Asterisk:
                     raise ari_error(answer.status, f"{method} {path}")
                 return None if answer.status == 204 else await answer.json()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise AriUnavailable(f"Asterisk cannot be asked at {self._settings.url}: {error or 'no answer'}") from error
+            raise AriUnavailable(
+                "Asterisk cannot be asked at {url}: {error}", url=self._settings.url, error=error or "no answer"
+            ) from error

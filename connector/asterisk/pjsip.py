@@ -291,7 +291,7 @@ def _speaks(options: Options, local: Local, *, by_transport: bool = True) -> lis
     """
     codecs, transport = _codecs(options, local), _transport(options, local)
     if not codecs:
-        raise BadInput(f"this Asterisk can convert none of its codecs ({', '.join(options.codecs)})")
+        raise BadInput("this Asterisk can convert none of its codecs ({codecs})", codecs=", ".join(options.codecs))
     allowed = [("deny", "0.0.0.0/0.0.0.0"), *(("permit", network) for network in options.acl)] if options.acl else []
     return [
         *([("transport", transport)] if by_transport else []),
@@ -352,14 +352,16 @@ def _uri(user: str, place: str, options: Options) -> str:
 def _transport(options: Options, local: Local) -> str:
     name = local.transports.get(options.transport)
     if not name:
-        raise BadInput(f"this node has no transport for {options.transport}: name one in [sip]")
+        raise BadInput("this node has no transport for {transport}: name one in [sip]", transport=options.transport)
     return _fit(_TRANSPORT, name, "transport")
 
 
 def _object(kind: str, name: str, fields: Sequence[tuple[str, str]]) -> ConfObject:
     for key, value in fields:
         if not value.isprintable() or value != value.strip() or not value or len(value.encode()) > _MOST_VALUE:
-            raise BadInput(f"a {key} cannot stand in Asterisk's config as it is")  # not quoted: it may be a secret
+            raise BadInput(
+                "a {key} cannot stand in Asterisk's config as it is", key=key
+            )  # not quoted: it may be a secret
         _fit(_KEY, key, "option")
     return ConfObject(kind, name, tuple(fields))
 
@@ -383,5 +385,5 @@ def _without_comment(line: str) -> str:
 
 def _fit(pattern: re.Pattern[str], value: str, what: str) -> str:
     if not pattern.fullmatch(value):
-        raise BadInput(f"a {what} cannot stand in Asterisk's config as it is")
+        raise BadInput("a {what} cannot stand in Asterisk's config as it is", what=what)
     return value

@@ -36,7 +36,7 @@ def filled(text: str, words: Mapping[str, str], name: str) -> str:
         try:
             return words[found.group(1)]
         except KeyError:
-            raise BadInput(f"{name}: nothing is known for {found.group(0)}") from None
+            raise BadInput("{name}: nothing is known for {group}", name=name, group=found.group(0)) from None
 
     return _WORD.sub(known, text)
 

@@ -93,7 +93,7 @@ def messages(spool: Path, context: str, box: str) -> list[Message]:
         except FileNotFoundError:
             continue  # nobody has left one yet
         except OSError as error:
-            raise BadInput(f"the messages cannot be read: {error}") from None
+            raise BadInput("the messages cannot be read: {error}", error=error) from None
     return sorted(found, key=lambda message: message.left_at)
 
 
@@ -112,7 +112,7 @@ def set_greeting(spool: Path, context: str, box: str, sound: bytes | None) -> No
             else:
                 replace(home / name, sound)
     except OSError as error:
-        raise BadInput(f"the greeting cannot be put in place: {error}") from None
+        raise BadInput("the greeting cannot be put in place: {error}", error=error) from None
 
 
 def set_aside(spool: Path, context: str, box: str, now: int) -> Path | None:
@@ -127,7 +127,9 @@ def set_aside(spool: Path, context: str, box: str, now: int) -> Path | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BadInput(f"what an earlier mailbox {box} left cannot be moved aside: {error}") from None
+        raise BadInput(
+            "what an earlier mailbox {box} left cannot be moved aside: {error}", box=box, error=error
+        ) from None
     return aside
 
 
@@ -156,4 +158,4 @@ def _checked_sound(sound: bytes) -> None:
             if form != (1, 2, 8000) or not found.getnframes():
                 raise ValueError("it has another form")
     except (wave.Error, ValueError, EOFError) as error:
-        raise BadInput(f"a greeting is a WAV of 8 kHz, 16 bits and one channel: {error}") from None
+        raise BadInput("a greeting is a WAV of 8 kHz, 16 bits and one channel: {error}", error=error) from None

@@ -409,9 +409,9 @@ def live_call(call_id: str, node: str) -> LiveCall:
     with reading():
         row = _live_rows().where(Call.id == call_id).get_or_none()
         if row is None:
-            raise NotFound(f"there is no live call {call_id!r}")
+            raise NotFound("there is no live call {call_id!r}", call_id=call_id)
         if row.node != node:
-            raise BadInput(f"this call is on the node {row.node}: ask there")
+            raise BadInput("this call is on the node {node}: ask there", node=row.node)
         return _live_view(row)
 
 

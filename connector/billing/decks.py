@@ -78,7 +78,7 @@ def read(
     `mode`: update, or full (core/decks.py, `merged`). BadInput if a line is wrong.
     """
     if mode not in core.MODES:
-        raise BadInput(f"Invalid mode {mode[:20]!r}. Use one of {', '.join(core.MODES)}.")
+        raise BadInput("Invalid mode {mode!r}. Use one of {modes}.", mode=mode[:20], modes=", ".join(core.MODES))
     sheet = core.parse(text)
     with reading():
         owner = company_row(company).id
@@ -89,7 +89,11 @@ def read(
     at = now + after_ms if before else now
     made = core.merged(before, sheet, at, mode)
     if not 1 <= len(made) <= core.MOST_ROWS:
-        raise BadInput(f"The deck would have {len(made)} rates. It has 1 to {core.MOST_ROWS}; nothing was changed.")
+        raise BadInput(
+            "The deck would have {count} rates. It has 1 to {most_rows}; nothing was changed.",
+            count=len(made),
+            most_rows=core.MOST_ROWS,
+        )
     written = core.written(made)
     version = core.version_of(written)
     made = core.parse(written)  # what cannot be read again must not be put in use
@@ -124,7 +128,7 @@ def load(
 def checked_name(name: str) -> str:
     """What a deck is called. BadInput if it is unfit."""
     if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
-        raise BadInput(f"a deck's name is 1 to {MOST_NAME} characters that can be printed")
+        raise BadInput("a deck's name is 1 to {most_name} characters that can be printed", most_name=MOST_NAME)
     return name
 
 
@@ -236,7 +240,7 @@ def _text(deck: int, version: str) -> str:
     row = Deck.get_by_id(deck)
     text = zlib.decompress(bytes(row.content)).decode()
     if core.version_of(text) != version:
-        raise StoreUnavailable(f"rate deck {deck} was changed in the store: nothing is rated by it")
+        raise StoreUnavailable("rate deck {deck} was changed in the store: nothing is rated by it", deck=deck)
     return text
 
 

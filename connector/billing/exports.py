@@ -149,7 +149,7 @@ def ask(
         going_on = "company_id = ? AND node = ? AND state IN ('waiting', 'running')"
         ((waiting,),) = rows(f"SELECT COUNT(*) FROM export WHERE {going_on}", owner.id, node)
         if waiting >= MOST_WAITING:
-            raise BadInput(f"{waiting} exports are not done yet: wait for them")
+            raise BadInput("{waiting} exports are not done yet: wait for them", waiting=waiting)
         made = Export.create(
             company=owner, profile=row, kind=kind, month=month, state="waiting", node=node, asked_at=now
         )
@@ -174,7 +174,7 @@ def show(number: int) -> ExportView:
     with reading():
         row = Export.get_or_none(Export.id == number)
         if row is None:
-            raise NotFound(f"there is no export {number}")
+            raise NotFound("there is no export {number}", number=number)
         return _view(row)
 
 
@@ -263,7 +263,9 @@ def written(wanted: Sheet, line: Callable[[Row], None], tell: Told) -> tuple[int
         charged = _charged(wanted)
         if charged != price:
             have, is_ = shown(charged, wanted.currency), shown(price, wanted.currency)
-            raise StoreUnavailable(f"the ledger has {have} for these calls, and they say {is_}: run 'ledger verify'")
+            raise StoreUnavailable(
+                "the ledger has {have} for these calls, and they say {is_}: run 'ledger verify'", have=have, is_=is_
+            )
         return count, price
 
 
@@ -409,9 +411,9 @@ def _whose(company: str | None, profile: str | None) -> tuple[Company, Profile |
 
 def _checked(kind: str, profile: str | None, month: str | None) -> None:
     if kind not in KINDS:
-        raise BadInput(f"there is no export {kind[:40]!r}: there are {', '.join(KINDS)}")
+        raise BadInput("there is no export {kind!r}: there are {kinds}", kind=kind[:40], kinds=", ".join(KINDS))
     if profile is not None and kind in OF_COMPANY:
-        raise BadInput(f"{kind} are a company's, not one profile's")
+        raise BadInput("{kind} are a company's, not one profile's", kind=kind)
     if month is not None:
         times.checked_month(month)
 

@@ -15,6 +15,7 @@ from connector.core.paging import Key, Page, Turn, cursor, page, turn
 from connector.database.models import Cdr, Charge, Deck, Profile, Trunk
 from connector.database.store import fitting, reading, rows
 from connector.errors import BadInput, NotFound
+from connector.words import marked, phrase
 
 # How many CDRs one question looks at, and one page.
 LOOKED_AT = 5_000
@@ -152,7 +153,7 @@ def whole(scope: Scope, which: Wanted, most: int) -> list[CdrView]:
         some = cdr_page(scope, turn(after, ROWS_AT_ONCE, "is"), which)
         found += some.items
         if len(found) > most:
-            raise BadInput(f"More than {most:,} calls fit. Choose a shorter time or more filters.")
+            raise BadInput("More than {most:,} calls fit. Choose a shorter time or more filters.", most=most)
         if some.next is None:
             return found
         after = some.next
@@ -164,9 +165,9 @@ def cdr(cdr_id: str) -> CdrView:
     with reading():
         found = list(_cdr_rows().where(Cdr.id.startswith(cdr_id)).limit(2)) if len(cdr_id) >= 4 else []
         if not found:
-            raise NotFound(f"there is no CDR {cdr_id!r}")
+            raise NotFound("there is no CDR {cdr_id!r}", cdr_id=cdr_id)
         if len(found) > 1:
-            raise NotFound(f"several CDRs begin with {cdr_id!r}: give more of the ID")
+            raise NotFound("several CDRs begin with {cdr_id!r}: give more of the ID", cdr_id=cdr_id)
         return _cdr_view(found[0])
 
 
@@ -176,8 +177,9 @@ def explain(cdr_id: str) -> Explanation:
     with reading():
         charge = Charge.get_or_none(Charge.cdr == found.id)
         if charge is None:
-            why = f"refused ({found.refusal})" if found.refusal else "a call in, and those are free"
-            raise NotFound(f"the call {found.id} cost nothing: it was {why}")
+            if found.refusal:
+                raise NotFound("The call {id} cost nothing: it was refused ({code}).", id=found.id, code=found.refusal)
+            raise NotFound("The call {id} cost nothing: calls in are free.", id=found.id)
         deck = Deck.select(Deck.name, Deck.version).where(Deck.id == charge.deck_id).get()
         again = ledger.recomputed(charge, found.duration_ms)
         return Explanation(
@@ -256,20 +258,29 @@ def _id_of(username: str, scope: Scope) -> int:
 def _blocks(charge: Any, duration_ms: int) -> str:
     rate = ledger.pinned_rate(charge)
     whole = rating.billed_s(duration_ms, rate.increments)
-    text = f"{duration_ms} ms talked are {whole} s in blocks of {charge.increments}"
     held = charge.held_bundle_s + charge.held_paid_s
+    values = {"talked": duration_ms, "whole": whole, "increments": charge.increments, "held": held}
     if whole > held:
-        text += f"; Asterisk ended the call at the {held} s that were paid, so no more is billed"
-    return text
+        return phrase(
+            "{talked} ms talked are {whole} s in blocks of {increments}; Asterisk ended the call at the {held} s that"
+            " were paid, so no more is billed",
+            **values,
+        )
+    return phrase("{talked} ms talked are {whole} s in blocks of {increments}", **values)
 
 
 def _rounding(charge: Any) -> str:
     if not charge.paid_s:
-        return "no second was paid in money"
+        return marked("no second was paid in money")
     number = charge.price_per_minute_micros * charge.paid_s
-    return (
-        f"{charge.price_per_minute_micros} x {charge.paid_s} / 60 = {number // 60} {number % 60}/60, half up to"
-        f" {charge.price_micros - charge.connection_fee_micros}; connection fee {charge.connection_fee_micros}"
+    return phrase(
+        "{price} x {seconds} / 60 = {whole} {rest}/60, half up to {rounded}; connection fee {fee}",
+        price=charge.price_per_minute_micros,
+        seconds=charge.paid_s,
+        whole=number // 60,
+        rest=number % 60,
+        rounded=charge.price_micros - charge.connection_fee_micros,
+        fee=charge.connection_fee_micros,
     )
 
 

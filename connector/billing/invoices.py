@@ -154,9 +154,10 @@ def set_tax(company: str | None, kind: str, rate: int | None, reason: str, terms
 
 
 def due_payments(terms: Terms) -> list[Due]:
-    """Payments that need an invoice, and reversals that need a credit note."""
+    """Payments that need an invoice, and reversals that need a credit note, in this order for each payment."""
     begin = times.day_start(terms.first_day, terms.zone)
-    found = []
+    found: list[Due] = []
+    invoiced: set[int] = set()  # payments whose invoice is among those found
     with reading():
         told = _told_to_wait()
         for company, entry, key, at, amount in rows(_UNDOCUMENTED, begin):
@@ -166,8 +167,12 @@ def due_payments(terms: Terms) -> list[Due]:
             day = times.local_day(at, terms.zone)
             if paid is not None and key == paid.key and paid.received_on:
                 day = paid.received_on
-            if day < terms.first_day or (amount < 0 and (paid is None or not _of_payment(company, paid).exists())):
-                continue  # of before there were invoices; or its invoice is among those that are due
+            if day < terms.first_day:
+                continue
+            if amount > 0 and paid is not None:
+                invoiced.add(paid.id)
+            elif paid is None or (paid.id not in invoiced and not _of_payment(company, paid).exists()):
+                continue  # of before there were invoices
             about = f"Payment {spaced(paid.reference)}" if paid is not None and paid.reference else ""
             found.append(Due(company, (day, day), {_ON_ACCOUNT: amount}, entry=entry, payment=paid, about=about))
     return found
@@ -210,7 +215,7 @@ def issue(terms: Terms, due: Due, now: int) -> list[str] | None:
             notices.tell(due.company, None, "invoices_wait", f"invoices_wait:{due.company}", text, now)
             return None
         if wrong := core.hindrance(owner.currency, view.tax_kind, terms):
-            raise BadInput(f"no invoices for {owner.name}: {wrong}")
+            raise BadInput("no invoices for {name}: {wrong}", name=owner.name, wrong=wrong)
         whole, left = core.in_coins(sum(due.sums.values()) + due.carried, owner.currency)
         if whole > 0:
             kind = "invoice" if due.month else "prepayment"
@@ -275,7 +280,7 @@ def by_number(text: str) -> int:
                 found = Invoice.get_or_none((Invoice.series == series.series) & (Invoice.number == int(count)))
                 if found is not None:
                     return int(found.id)
-    raise NotFound(f"The invoice {text[:40]} was not found.")
+    raise NotFound("The invoice {given} was not found.", given=text[:40])
 
 
 def _told_to_wait() -> set[int]:
@@ -294,7 +299,9 @@ def _due_month(owner: Any, last: Any, first: str, month: str) -> Due:
     while which <= month:
         of_month = reports.statement(owner.name, which, 0)
         if of_month.off_micros:
-            raise BadInput(f"no invoices for {owner.name}: its statement of {which} does not add up")
+            raise BadInput(
+                "no invoices for {name}: its statement of {which} does not add up", name=owner.name, which=which
+            )
         sums[_CALLS] += of_month.calls_micros
         sums[_CHANNELS] += of_month.channels_micros
         sums[_NUMBERS] += of_month.numbers_micros
@@ -433,7 +440,7 @@ def _buyer_view(owner: Any) -> BuyerView:
 def _row(number: int) -> Any:
     found = Invoice.get_or_none(Invoice.id == number)
     if found is None:
-        raise NotFound(f"The invoice {number} was not found.")
+        raise NotFound("The invoice {number} was not found.", number=number)
     return found
 
 

@@ -317,7 +317,7 @@ def _must_be_the_same(before: Any, company: int, kind: str, lines: tuple[core.Po
     found = Posting.select(Posting.account, Posting.amount).where(Posting.entry == before).tuples()
     were = core.gathered([core.Posting(*row) for row in cast("Iterable[tuple[str, int]]", found)])
     if (before.company_id, before.kind, were) != (company, kind, lines):
-        raise KeyReused(f"the key {before.key!r} was used before, for other figures: nothing was changed")
+        raise KeyReused("the key {key!r} was used before, for other figures: nothing was changed", key=before.key)
 
 
 def _ahead(company: int, lines: tuple[core.Posting, ...]) -> None:
@@ -347,7 +347,7 @@ def _opened(company: int, lines: tuple[core.Posting, ...]) -> dict[str, int]:
             step = steps.add_money() if line.account == core.company_account(company, "balance") else None
             raise InsufficientFunds(_too_little(company, line, have[line.account]), step=step)
         if abs(left) > core.MOST_BALANCE:
-            raise BadInput(f"{line.account} cannot hold so much: nothing was changed")
+            raise BadInput("{account} cannot hold so much: nothing was changed", account=line.account)
     return have
 
 

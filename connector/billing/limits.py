@@ -41,7 +41,7 @@ class LimitsView:
 def count(text: str) -> int:
     """A number of calls, from 1 to a million; BadInput if it is something else."""
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
-        raise BadInput(f"{text[:40]!r} is no number of calls: 1 to 1000000, or none")
+        raise BadInput("{given!r} is no number of calls: 1 to 1000000, or none", given=text[:40])
     return int(text)
 
 
@@ -52,10 +52,10 @@ def change(
     """Set limits by column, add rules (prefix, allowed), take rules away; all of it or nothing. BadInput."""
     for prefix in [*(prefix for prefix, _ in rules), *forget]:
         if not _PREFIX.fullmatch(prefix):
-            raise BadInput(f"{prefix[:40]!r} is no prefix: + and digits, or + alone for all numbers")
+            raise BadInput("{prefix!r} is no prefix: + and digits, or + alone for all numbers", prefix=prefix[:40])
     for prefix, _ in rules:
         if is_retired_prefix(prefix):
-            raise BadInput(f"No number begins with {prefix} any more: its country's plan has retired it.")
+            raise BadInput("No number begins with {prefix} any more: its country's plan has retired it.", prefix=prefix)
     with writing():
         row = profile_row(profile)
         before = vars(holds.limits_of(row.id))
@@ -66,7 +66,7 @@ def change(
         for prefix, allowed in dict(rules).items():
             insert(PrefixRule, profile_id=row.id, prefix=prefix, allowed=allowed)
         if PrefixRule.select().where(PrefixRule.profile == row).count() > MOST_RULES:
-            raise BadInput(f"a profile has {MOST_RULES} rules at most")
+            raise BadInput("a profile has {most_rules} rules at most", most_rules=MOST_RULES)
 
 
 def begin(profile: str, usual: UsualLimits) -> None:

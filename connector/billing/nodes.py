@@ -121,9 +121,9 @@ def retire(name: str, now: int) -> int:
     with writing():
         known = one(Node, "name = ?", name) is not None
         if not known and not rows("SELECT 1 FROM call WHERE node = ? LIMIT 1", name):
-            raise NotFound(f"there is no node {name!r}")
+            raise NotFound("there is no node {name!r}", name=name)
         if not _is_away(name, now):
-            raise BadInput(f"the node {name} is there: stop its connector and its Asterisk first")
+            raise BadInput("the node {name} is there: stop its connector and its Asterisk first", name=name)
     gone = calls.live(name)
     for call in gone:
         calls.ended_unseen(call, call.answered_at, now)

@@ -185,14 +185,19 @@ def buy(
     with trying() if dry_run else writing():
         owner, at = owner_and_profile(company, profile)
         if at is not None and company is not None and owner.name != company:
-            raise BadInput(f"the profile {profile!r} is of {owner.name}")
+            raise BadInput("the profile {profile!r} is of {name}", profile=profile, name=owner.name)
         found = _for_sale(country, area, 1, numbering.checked_number(number) if number else None)
         if not found:
             raise NotFound("no such number is for sale" if number is None else f"{number} is not for sale")
         (choice,) = found
         if choice.currency != owner.currency:
             fee = shown(choice.fee_micros, choice.currency)
-            raise BadInput(f"{choice.number} costs {fee}, and the company's money is {owner.currency}")
+            raise BadInput(
+                "{number} costs {fee}, and the company's money is {currency}",
+                number=choice.number,
+                fee=fee,
+                currency=owner.currency,
+            )
         row = _create(owner, at, choice.number, now)
         plans.begin_number(row, choice.fee_micros * plans.checked_periods(periods), periods, now, now)
         return _view(row)
@@ -208,9 +213,9 @@ def add(number: str, profile: str | None, now: int, company: str | None = None) 
     with writing():
         owner, at = owner_and_profile(company, profile)
         if Number.get_or_none((Number.e164 == found) & Number.released_at.is_null()):
-            raise BadInput(f"the number {found} is taken")
+            raise BadInput("the number {found} is taken", found=found)
         if Stock.get_or_none(Stock.e164 == found):
-            raise BadInput(f"the number {found} is for sale here: it is bought")
+            raise BadInput("the number {found} is for sale here: it is bought", found=found)
         return _view(_create(owner, at, found, now))
 
 
@@ -223,7 +228,7 @@ def attach(number: str, profile: str | None) -> NumberView:
         row = _row(number)
         at = open_profile_row(profile) if profile else None
         if at is not None and at.company_id != row.company_id:
-            raise BadInput(f"the number {row.e164} is another company's")
+            raise BadInput("the number {e164} is another company's", e164=row.e164)
         with routes.no_worse(row.company_id):
             run("UPDATE number SET profile_id = ? WHERE id = ?", at.id if at else None, row.id)
         return _view(_row(number))
@@ -240,7 +245,7 @@ def release(number: str, now: int, *, at_once: bool = False) -> NumberView:
         view = _view(row)
         by = routes.naming(row.company_id, row.e164)
         if by:
-            raise BadInput(f"the route of {by} leads to {row.e164}: change that first")
+            raise BadInput("the route of {by} leads to {e164}: change that first", by=by, e164=row.e164)
         return view if plans.release_number(row, now, at_once) else _view(row)
 
 
@@ -250,7 +255,7 @@ def keep(number: str) -> NumberView:
     with writing():
         row = _row(number)
         if not plans.keep_number(row):
-            raise BadInput(f"nothing is paid for {row.e164}: it stays until it is released")
+            raise BadInput("nothing is paid for {e164}: it stays until it is released", e164=row.e164)
         return _view(row)
 
 
@@ -287,13 +292,16 @@ def verify(number: str, evidence: str, now: int, company: str | None = None) -> 
     """Let a company show a number that it has elsewhere, by some evidence, in words. BadInput."""
     found, why = numbering.checked_number(number), evidence.strip()
     if not 1 <= len(why) <= MOST_EVIDENCE or not why.isprintable():
-        raise BadInput(f"the evidence is 1 to {MOST_EVIDENCE} printable characters: how you know that it is theirs")
+        raise BadInput(
+            "the evidence is 1 to {most_evidence} printable characters: how you know that it is theirs",
+            most_evidence=MOST_EVIDENCE,
+        )
     with writing():
         owner = company_row(company)
         if rows(f"SELECT 1 FROM number WHERE e164 = ? AND company_id <> ? AND {_HELD}", found, owner.id):
-            raise BadInput(f"{found} is another company's number")
+            raise BadInput("{found} is another company's number", found=found)
         if rows("SELECT 1 FROM stock WHERE e164 = ?", found):
-            raise BadInput(f"{found} is for sale: who buys it may show it")
+            raise BadInput("{found} is for sale: who buys it may show it", found=found)
         Verified.delete().where((Verified.company == owner) & (Verified.e164 == found)).execute()
         Verified.create(company=owner, e164=found, evidence=why, verified_at=now)
         return VerifiedView(found, owner.name, why, now)
@@ -307,7 +315,7 @@ def forget_verified(number: str, company: str | None = None) -> None:
         owner = company_row(company)
         gone = Verified.delete().where((Verified.company == owner) & (Verified.e164 == found)).execute()
         if not gone:
-            raise NotFound(f"{found} is not verified for {owner.name}")
+            raise NotFound("{found} is not verified for {name}", found=found, name=owner.name)
 
 
 def verified(company: str | None = None) -> list[VerifiedView]:

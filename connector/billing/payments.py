@@ -84,7 +84,7 @@ def record(company: Any, micros: int, key: str, now: int, reference: str = "", r
         about = f"payment {core.spaced(reference)}"
     if received_on:
         if times.checked_day(received_on) > times.local_day(now, company.time_zone):
-            raise BadInput(f"{received_on} is still to come.")
+            raise BadInput("{received_on} is still to come.", received_on=received_on)
         about += f", received on {received_on}"
     payable(micros, company.currency)
     if _bring(company.id, f"top-up:{key}", micros, about, now):
@@ -109,7 +109,7 @@ def received(told: Told, reference: str, micros: int, currency: str, now: int, r
     with writing():
         found = _noted(told, reference, micros, currency, now)
         if found.state == "received" and found.amount_micros != micros:
-            raise KeyReused(f"The payment {told.number} was received already, with another sum.")
+            raise KeyReused("The payment {number} was received already, with another sum.", number=told.number)
         if _again(found, told.event, "received", micros) or found.state == "received":
             return _view(found)
         sql = (
@@ -185,7 +185,8 @@ def reverse(payment: int, micros: int | None, why: str, key: str, now: int) -> P
         found = _row(payment)
         if found.provider != RECORDED:
             raise BadInput(
-                f"The payment came by {found.provider}. Refund it there: what it tells is written down here."
+                "The payment came by {provider}. Refund it there: what it tells is written down here.",
+                provider=found.provider,
             )
         if not _words(why):
             raise BadInput("Write why the payment is taken back.")
@@ -266,7 +267,7 @@ def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> 
     if _again(row, event, "taken back", micros):
         return 0
     if row.state != "received":
-        raise NotFound(f"The payment {row.number} was not received yet.")
+        raise NotFound("The payment {number} was not received yet.", number=row.number)
     left = _view(row).left_micros
     wanted = _part(row, micros, left, "More would be taken back of the payment than is left of it.")
     _told(row.id, event, "taken back", wanted, now, _words(why))
@@ -308,7 +309,7 @@ def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:
     )
     told = rows(sql, event, row.provider)
     if any((payment, before) != (row.id, kind) or micros not in (None, sum_) for payment, before, sum_ in told):
-        raise KeyReused(f"The event {event} said something else before.")
+        raise KeyReused("The event {event} said something else before.", event=event)
     return bool(told)
 
 
@@ -347,20 +348,25 @@ def _needed(told: Told) -> Any:
     """A provider's payment, whose company is locked. NotFound."""
     found = _locked(told)
     if found is None:
-        raise NotFound(f"The payment {told.number} was not told of yet.")
+        raise NotFound("The payment {number} was not told of yet.", number=told.number)
     return found
 
 
 def _same_currency(row: Any, currency: str) -> None:
     if currency and currency != row.company.currency:
-        raise BadInput(f"The payment {row.number} is in {row.company.currency}, and not in {currency}.")
+        raise BadInput(
+            "The payment {number} is in {currency}, and not in {currency_2}.",
+            number=row.number,
+            currency=row.company.currency,
+            currency_2=currency,
+        )
 
 
 def _row(payment: int) -> Any:
     """A payment by its number here. NotFound."""
     found = Payment.get_or_none(Payment.id == payment)
     if found is None:
-        raise NotFound(f"There is no payment {payment}.")
+        raise NotFound("There is no payment {payment}.", payment=payment)
     return found
 
 
@@ -387,14 +393,19 @@ def _noted(told: Told, reference: str, micros: int, currency: str, now: int) -> 
     if company is None:
         raise BadInput("The payment reference names no company.")
     if company.currency != currency:
-        raise BadInput(f"The payment is in {currency}, and {company.name} pays in {company.currency}.")
+        raise BadInput(
+            "The payment is in {currency}, and {name} pays in {currency_2}.",
+            currency=currency,
+            name=company.name,
+            currency_2=company.currency,
+        )
     payable(micros, currency)
     found = _found(told)
     if found is None:
         _make(number, told.provider, told.number, "announced", micros, now, core.reference(number), "")
         found = _found(told)
     if found.company_id != number:
-        raise BadInput(f"The payment {told.number} is another company's.")
+        raise BadInput("The payment {number} is another company's.", number=told.number)
     return found
 
 

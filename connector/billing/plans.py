@@ -97,7 +97,9 @@ def buy(profile: str, channels: int, bundles: int, now: int, *, dry_run: bool = 
     with trying() if dry_run else writing():
         row = open_profile_row(profile)
         if _running(row) is not None:
-            raise BadInput(f"{row.name} has a subscription already.", step=steps.change_channels(row.username))
+            raise BadInput(
+                "{name} has a subscription already.", name=row.name, step=steps.change_channels(row.username)
+            )
         charged = begin(row, channels, bundles, now)
         return _subscription(row, charged=charged)
 
@@ -113,12 +115,17 @@ def change(profile: str, channels: int | None, bundles: int | None, now: int, *,
         row = open_profile_row(profile)
         term = _running(row)
         if term is None:
-            raise BadInput(f"{row.name} has no subscription.", step=steps.buy_channels(row.username))
+            raise BadInput("{name} has no subscription.", name=row.name, step=steps.buy_channels(row.username))
         company = Company.get_by_id(row.company_id)
         wanted = core.channels_sold(term.channels if channels is None else channels)
         wanted_bundles = core.bundles_sold(term.bundles if bundles is None else bundles, wanted)
         if (wanted, wanted_bundles) == (term.channels, term.bundles) and term.renews:
-            raise BadInput(f"{row.name} has {wanted} channels and {wanted_bundles} bundles already")
+            raise BadInput(
+                "{name} has {wanted} channels and {wanted_bundles} bundles already",
+                name=row.name,
+                wanted=wanted,
+                wanted_bundles=wanted_bundles,
+            )
         _once_a_day(row, company, now)
         refund = _refund(term, company, now)
         _close(term, now)
@@ -143,7 +150,7 @@ def cancel(profile: str, now: int) -> Subscription:
         row = open_profile_row(profile)
         term = _running(row)
         if term is None or not term.renews:
-            raise BadInput(f"{row.name} has no subscription that renews")
+            raise BadInput("{name} has no subscription that renews", name=row.name)
         if term.ends_at <= now:  # in grace: there is nothing left that was paid
             _end(term, row, now)
             return _subscription(row)
@@ -478,7 +485,12 @@ def _once_a_day(profile: Any, company: Any, now: int) -> None:
     )
     today = times.local_day(now, company.time_zone)
     if any(times.local_day(at, company.time_zone) == today for (at,) in cast("Iterable[tuple[int]]", closed)):
-        raise BadInput(f"{profile.name} was changed today ({today}, {company.time_zone}): once a day is enough")
+        raise BadInput(
+            "{name} was changed today ({today}, {time_zone}): once a day is enough",
+            name=profile.name,
+            today=today,
+            time_zone=company.time_zone,
+        )
 
 
 def _running(profile: Any) -> Any:

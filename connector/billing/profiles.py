@@ -28,6 +28,7 @@ from connector.database.store import fitting, reading, rows, run, writing
 from connector.errors import BadInput
 from connector.routing import callers, trunks
 from connector.routing.trunks import SignIn
+from connector.words import marked
 
 MOST_NAME = 60
 MOST_LINES = 500
@@ -98,14 +99,14 @@ def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
     checked_company_name(name)
     with writing():
         if Company.get_or_none(Company.name == name):
-            raise BadInput(f"there is a company {name!r} already")
+            raise BadInput("there is a company {name!r} already", name=name)
         Company.create(name=name, currency=currency, time_zone=time_zone, created_at=now)
 
 
 def checked_company_name(name: str) -> str:
     """The name of a company, as it was given. BadInput if it is unfit."""
     if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
-        raise BadInput(f"a company's name has 1 to {MOST_NAME} printable characters")
+        raise BadInput("a company's name has 1 to {most_name} printable characters", most_name=MOST_NAME)
     return name
 
 
@@ -244,7 +245,7 @@ def _create(
     trunks.check_codecs(options.codecs)
     owner = company_row(company)
     if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
-        raise BadInput(f"there is a profile {wanted!r} already")
+        raise BadInput("there is a profile {wanted!r} already", wanted=wanted)
     return Profile.create(
         company=owner,
         name=wanted,
@@ -270,7 +271,7 @@ def _create(
 def _checked_name(name: str) -> str:
     wanted = name.strip()
     if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
-        raise BadInput(f"a profile's name has 1 to {MOST_NAME} printable characters")
+        raise BadInput("a profile's name has 1 to {most_name} printable characters", most_name=MOST_NAME)
     if _USERNAME.fullmatch(wanted):
         raise BadInput("a profile's name does not look like a username of ours")
     return wanted
@@ -284,7 +285,7 @@ def rename(name: str, new_name: str) -> ProfileView:
         row = open_profile_row(name)
         other = Profile.get_or_none((Profile.company == row.company_id) & (Profile.name == wanted))
         if other is not None and other.id != row.id:
-            raise BadInput(f"there is a profile {wanted!r} already")
+            raise BadInput("there is a profile {wanted!r} already", wanted=wanted)
         Profile.update(name=wanted).where(Profile.id == row.id).execute()
         return _shown(row.username)
 
@@ -375,8 +376,8 @@ def set_contact(name: str, billing_address: str | None = None, contact: str | No
         wanted = [
             before if text is None else _checked_lines(text, what)
             for before, text, what in (
-                (row.billing_address, billing_address, "a billing address"),
-                (row.contact, contact, "a contact"),
+                (row.billing_address, billing_address, marked("a billing address")),
+                (row.contact, contact, marked("a contact")),
             )
         ]
         run("UPDATE profile SET billing_address = ?, contact = ? WHERE id = ?", *wanted, row.id)
@@ -386,7 +387,7 @@ def set_contact(name: str, billing_address: str | None = None, contact: str | No
 def _checked_lines(text: str, what: str) -> str:
     lines = [line.strip() for line in text.strip().splitlines()]
     if len(text) > MOST_LINES or not all(line.isprintable() for line in lines):
-        raise BadInput(f"{what} has at most {MOST_LINES} printable characters")
+        raise BadInput("{what} has at most {most_lines} printable characters", what=what, most_lines=MOST_LINES)
     return "\n".join(lines)
 
 

@@ -16,21 +16,22 @@ from connector.core.ledger import asset, company_account, profile_account, purpo
 from connector.database.models import Company, Profile
 from connector.database.named import company_row, profile_row
 from connector.database.store import fitting, reading, rows
+from connector.words import marked
 
 # Kinds of entries by which money comes or goes, and those that move it between a company and its profiles.
 PURCHASES = ("subscription", "number fee", "refund")
 ALLOCATIONS = ("add", "recharge", "take-back", "delete")
 # What the ledger calls a movement, and what people do.
 IN_WORDS = {
-    "top-up": "Payment",
-    "reversal": "Payment taken back",
-    "subscription": "Channels",
-    "number fee": "Number",
-    "refund": "Refund",
-    "add": "Credit for a profile",
-    "recharge": "Auto-recharge of a profile",
-    "take-back": "Credit taken back",
-    "delete": "Profile deleted",
+    "top-up": marked("Payment"),
+    "reversal": marked("Payment taken back"),
+    "subscription": marked("Channels"),
+    "number fee": marked("Number"),
+    "refund": marked("Refund"),
+    "add": marked("Credit for a profile"),
+    "recharge": marked("Auto-recharge of a profile"),
+    "take-back": marked("Credit taken back"),
+    "delete": marked("Profile deleted"),
 }
 MOST_MOVEMENTS = 1_000
 _OURS = ("balance", "held", "credit", "credit_held")

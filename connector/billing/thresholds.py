@@ -21,6 +21,7 @@ from connector.database.named import owner_and_profile
 from connector.database.store import lock, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
 from connector.routing.reachability import ReachView
+from connector.words import marked, phrase
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,11 @@ class ThresholdView:
     @property
     def words(self) -> str:
         """What it says, for people."""
-        unit = THRESHOLDS[self.kind].unit
-        value = shown(self.limit, self.currency) if unit == "money" else str(self.limit) if unit else ""
-        return f"{THRESHOLDS[self.kind].words} {value}".strip()
+        unit, words = THRESHOLDS[self.kind].unit, marked(THRESHOLDS[self.kind].words)
+        if not unit:
+            return words
+        limit = shown(self.limit, self.currency) if unit == "money" else str(self.limit)
+        return phrase("{what} {limit}", what=words, limit=limit)
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,11 @@ def limit_of(kind: str, text: str) -> int:
 def create(kind: str, limit: int, company: str | None, profile: str | None, now: int) -> ThresholdView:
     """Tell when a threshold is passed, from now on. BadInput for one that says nothing; NotFound."""
     if kind not in THRESHOLDS:
-        raise BadInput(f"{kind[:20]!r} is not a kind of threshold. There are: {', '.join(THRESHOLDS)}.")
+        raise BadInput(
+            "{kind!r} is not a kind of threshold. There are: {thresholds}.",
+            kind=kind[:20],
+            thresholds=", ".join(THRESHOLDS),
+        )
     of = THRESHOLDS[kind]
     if of.needs_profile and not profile:
         raise BadInput("This threshold is of a profile: name it.")
@@ -93,7 +100,7 @@ def create(kind: str, limit: int, company: str | None, profile: str | None, now:
         owner, row = owner_and_profile(company, profile)
         lock("id = ?", owner.id)
         if Threshold.select().where(Threshold.company == owner.id).count() >= MOST_THRESHOLDS:
-            raise BadInput(f"A company has {MOST_THRESHOLDS} thresholds at the most.")
+            raise BadInput("A company has {most_thresholds} thresholds at the most.", most_thresholds=MOST_THRESHOLDS)
         made = Threshold.create(company=owner, profile=row, kind=kind, value=limit if of.unit else 0, created_at=now)
         return _view(made)
 
@@ -177,7 +184,7 @@ def _down(seen: Sequence[ReachView], now: int) -> dict[str, int]:
 def _row(threshold: int) -> Any:
     found = Threshold.get_or_none(Threshold.id == threshold)
     if found is None:
-        raise NotFound(f"The threshold {threshold} was not found.")
+        raise NotFound("The threshold {threshold} was not found.", threshold=threshold)
     return found
 
 

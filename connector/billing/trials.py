@@ -71,7 +71,7 @@ def why(number: str, profile: str, when: int | str, caller: str = "") -> Why:
     BadInput for a time that is not valid or a number that is too long.
     """
     if len(number) > MOST_SAID or len(caller) > MOST_SAID:
-        raise BadInput(f"The number is too long. Use at most {MOST_SAID} characters.")
+        raise BadInput("The number is too long. Use at most {most_said} characters.", most_said=MOST_SAID)
     with reading():
         row = profile_row(profile)
         at = _moment(when, row.company_id)
@@ -144,18 +144,26 @@ def price(number: str, duration_ms: int, at: int, profile: str | None, company: 
     """The price of a test call. Raises BadInput for an invalid number or duration, NotFound without a rate."""
     called = e164(number)
     if not 0 <= duration_ms <= LONGEST_PRICED_MS:
-        raise BadInput(f"Invalid duration {duration_ms} ms. Use 0 to {LONGEST_PRICED_MS} ms.")
+        raise BadInput(
+            "Invalid duration {duration_ms} ms. Use 0 to {longest_priced_ms} ms.",
+            duration_ms=duration_ms,
+            longest_priced_ms=LONGEST_PRICED_MS,
+        )
     with reading():
         row = profile_row(profile) if profile is not None else None
         if called is None and row is not None and service_numbers.find(row.id, digits_of(number)):
             called = digits_of(number)
         if called is None:
-            raise BadInput(f"Invalid number {number[:40]!r}. Use the international form, like +442079460001.")
+            raise BadInput(
+                "Invalid number {number!r}. Use the international form, like +442079460001.", number=number[:40]
+            )
         owner = Company.get_by_id(row.company_id) if row is not None else company_row(company)
         found = decks.rate_of(owner.id, called, at)
         offered = holds.offer(row, called, at) if row is not None else found and Offer(*found, "profile", None)
         if offered is None:
-            raise NotFound(f"No rate for {called}. Calls to it are refused ({refusals.NO_RATE.code}).")
+            raise NotFound(
+                "No rate for {called}. Calls to it are refused ({code}).", called=called, code=refusals.NO_RATE.code
+            )
         rate = offered.rate
         rated = rating.rated(rate, duration_ms, holds.free_bundle_s(offered.term))
         refusal = None

@@ -96,7 +96,7 @@ def hang_up(call_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     found = [call for call in calls.live() if call_id and call.id.startswith(call_id)]
     if len(found) != 1:
         many = f"{len(found)} calls are" if found else "no call is"
-        raise NotFound(f"{many} up whose ID begins with {call_id!r}")
+        raise NotFound("{many} up whose ID begins with {call_id!r}", many=many, call_id=call_id)
     hang_up_all(found)
 
 
@@ -115,7 +115,11 @@ def cdr_list(
     """The newest calls, or the newest of a kind."""
     open_store()
     if direction not in (None, *Direction) or ending not in (None, *Ending):
-        raise BadInput(f"a direction is {' or '.join(Direction)}, an ending is {', '.join(Ending)}")
+        raise BadInput(
+            "a direction is {direction}, an ending is {ending}",
+            direction=" or ".join(Direction),
+            ending=", ".join(Ending),
+        )
     wanted = Wanted(
         profile=None if profile is None else profiles.show_profile(profile).username,
         direction=direction,

@@ -39,7 +39,7 @@ def export(
     wanted = exports.sheet(kind, company, profile, month)
     if output.exists() or not output.parent.is_dir():
         why = "it is there already" if output.exists() else "there is no such folder"
-        raise BadInput(f"{output} cannot be written: {why}")
+        raise BadInput("{output} cannot be written: {why}", output=output, why=why)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as shown:
         task = shown.add_task(f"Writing {output.name}", total=None)
@@ -51,6 +51,8 @@ def export(
         try:
             rows, price = write(wanted, output, tell)
         except OSError as error:
-            raise BadInput(f"{output} cannot be written: {error.strerror or error}") from None
+            raise BadInput(
+                "{output} cannot be written: {strerror}", output=output, strerror=error.strerror or error
+            ) from None
     said = {"file": str(output), "rows": rows, "price_micros": price, "currency": wanted.currency}
     print_one(said, as_json)

@@ -58,7 +58,7 @@ def invoice_save(
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}") from None
+        raise BadInput("{path} cannot be written: {strerror}", path=path, strerror=error.strerror) from None
     console.print(f"saved: {path}", soft_wrap=True)
 
 

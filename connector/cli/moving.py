@@ -51,7 +51,7 @@ def move_to(
     if (new.path, new.url) == (old.path, old.url):
         raise BadInput("that is the store in use")
     if not os.access(file, os.W_OK):
-        raise BadInput(f"{file} cannot be written: do this as root, who starts nothing by it")
+        raise BadInput("{file} cannot be written: do this as root, who starts nothing by it", file=file)
     if dry_run:
         _rehearse(ours, new, key, as_json=as_json)
         return
@@ -107,7 +107,8 @@ def _lines(target: str, password_file: Path | None, key: Path) -> list[str]:
     if not target.startswith(_SCHEME):
         if "://" in target or password_file is not None:
             raise BadInput(
-                f"a target is {_SCHEME}USER@HOST/DATABASE, with a password file or not, or the path of a file"
+                "a target is {scheme}USER@HOST/DATABASE, with a password file or not, or the path of a file",
+                scheme=_SCHEME,
             )
         return [f"path = {json.dumps(str(Path(target).absolute()))}", f"key = {json.dumps(str(key.absolute()))}"]
     lines = [f"url = {json.dumps(target)}", f"key = {json.dumps(str(key.absolute()))}"]
@@ -121,9 +122,11 @@ def _check_key(old: StoreSettings, key: Path) -> bytes:
     """The key. BadInput if another one is there already, or none can be put there."""
     word = old.key_path.read_bytes()
     if key.exists() and key.read_bytes() != word:
-        raise BadInput(f"{key} is there already, and is another key")
+        raise BadInput("{key} is there already, and is another key", key=key)
     if not key.exists() and not os.access(key.parent, os.W_OK | os.X_OK):
-        raise BadInput(f"the folder {key.parent} is not there, or may not be written to by the connector's user")
+        raise BadInput(
+            "the folder {parent} is not there, or may not be written to by the connector's user", parent=key.parent
+        )
     return word
 
 

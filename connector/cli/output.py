@@ -57,7 +57,7 @@ def key_or_new(key: str | None) -> str:
     if key is None:
         return uuid.uuid4().hex
     if not 1 <= len(key) <= MOST_KEY or not key.isprintable():
-        raise BadInput(f"a key has 1 to {MOST_KEY} printable characters")
+        raise BadInput("a key has 1 to {most_key} printable characters", most_key=MOST_KEY)
     return key
 
 
@@ -65,10 +65,10 @@ def read_file(file: Path, most_bytes: int) -> str:
     """The text of a file that somebody named. BadInput if it cannot be read, is too large, or is no text."""
     try:
         if file.stat().st_size > most_bytes:
-            raise BadInput(f"{file} is larger than {most_bytes} bytes")
+            raise BadInput("{file} is larger than {most_bytes} bytes", file=file, most_bytes=most_bytes)
         return decoded(file.read_bytes(), file.name)
     except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error.strerror or error}") from None
+        raise BadInput("{file} cannot be read: {strerror}", file=file, strerror=error.strerror or error) from None
 
 
 def as_dict(view: Any) -> dict[str, Any]:

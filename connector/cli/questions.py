@@ -42,7 +42,7 @@ def ask(
         return read(said)
     if not may_ask():
         if needed or usual is None:
-            raise BadInput(f"{question.partition(',')[0]}: say {option}")
+            raise BadInput("{partition}: say {option}", partition=question.partition(",")[0], option=option)
         return read(usual)
     while True:
         answer = typer.prompt(question, default=usual, show_default=bool(usual), err=True)

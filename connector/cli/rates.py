@@ -44,7 +44,9 @@ def rates_load(
         read = decks.read(text, at, company, mode="full" if full else "update")
     ends = read.difference.ends
     if ends and as_json and not dry_run and not yes:
-        raise BadInput(f"{len(ends)} prefixes end: load the sheet with --yes, or look at them with --dry-run.")
+        raise BadInput(
+            "{count} prefixes end: load the sheet with --yes, or look at them with --dry-run.", count=len(ends)
+        )
     if ends and not as_json:
         print_many(
             "Rates that end (times are UTC)",

@@ -285,7 +285,7 @@ def _with_user(place: Place) -> Place:
     command += ["--home-dir", str(place.store), "--shell", "/usr/sbin/nologin", USER]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode != 0:
-        raise BadInput(f"the user {USER} cannot be made: {ran.stderr.strip()}")
+        raise BadInput("the user {user} cannot be made: {stderr}", user=USER, stderr=ran.stderr.strip())
     return replace(place, user=USER)
 
 
@@ -332,7 +332,7 @@ def _is_running(ours: Settings) -> bool:
 
 def _role(text: str) -> str:
     if text not in (CLIENT, SERVER):
-        raise BadInput(f"a role is {CLIENT} or {SERVER}")
+        raise BadInput("a role is {client} or {server}", client=CLIENT, server=SERVER)
     return text
 
 
@@ -367,7 +367,7 @@ def _number(country: str, text: str) -> str:
 
 def _channels(text: str) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text, re.ASCII) or not 1 <= int(text) <= MOST_CHANNELS:
-        raise BadInput(f"{text!r} is not a number from 1 to {MOST_CHANNELS}")
+        raise BadInput("{given!r} is not a number from 1 to {most_channels}", given=text, most_channels=MOST_CHANNELS)
     return int(text)
 
 
@@ -384,7 +384,7 @@ def _owner(text: str) -> str:
 def _peer(text: str) -> tuple[str, int]:
     found = _PEER.fullmatch(text)
     if not found:
-        raise BadInput(f"{text!r} is not HOST or HOST:PORT")
+        raise BadInput("{given!r} is not HOST or HOST:PORT", given=text)
     return checked_host(found["host"]), checked_port(int(found["port"] or 5060))
 
 

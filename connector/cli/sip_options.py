@@ -133,7 +133,7 @@ def sign_in(username: str, password_file: Path | None, realm: str | None) -> Sig
         else:
             password = sys.stdin.readline()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"the password cannot be read: {error}") from None
+        raise BadInput("the password cannot be read: {error}", error=error) from None
     return SignIn(username, password.rstrip("\r\n"), realm)
 
 

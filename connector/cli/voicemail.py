@@ -93,6 +93,6 @@ def voicemail_greeting(
     try:
         sound = file.read_bytes() if file is not None else None
     except OSError as error:
-        raise BadInput(f"{file} cannot be read: {error}") from None
+        raise BadInput("{file} cannot be read: {error}", file=file, error=error) from None
     voicemail.set_greeting(settings().voicemail.spool, mailboxes.show(box, company).context, box, sound)
     console.print(plain(f"{box} has {'its own' if sound else 'the usual'} greeting"))

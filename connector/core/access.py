@@ -91,7 +91,7 @@ def narrowed(scope: Scope, company: int | None) -> Scope:
     if company is None or company == scope.company:
         return scope
     if scope.company is not None:
-        raise NotFound(f"there is no company {company}")
+        raise NotFound("there is no company {company}", company=company)
     return Scope(company)
 
 
@@ -109,25 +109,25 @@ def check(actor: Actor, permission: str | None, owner: Owner | None, what: str) 
     scope = actor.scope
     if owner is not None and scope.company is not None:
         if owner.company != scope.company or (scope.profile and owner.profile not in (None, scope.profile)):
-            raise NotFound(f"there is no {what}")
+            raise NotFound("there is no {what}", what=what)
         if scope.profile and owner.profile is None:
             raise Forbidden("you see one profile only, and this is the whole company's")
     if permission is not None and permission not in actor.permissions:
-        raise Forbidden(f"you may not do this: it takes the permission {permission}")
+        raise Forbidden("you may not do this: it takes the permission {permission}", permission=permission)
 
 
 def check_grant(actor: Actor, role: str, *, of_house: bool) -> None:
     """Nobody makes somebody who may more than they may themselves. Forbidden; BadInput if there is no such role."""
     if role not in ROLES:
-        raise BadInput(f"{role!r} is no role: {', '.join(ROLES)}")
+        raise BadInput("{role!r} is no role: {roles}", role=role, roles=", ".join(ROLES))
     if not permissions_of(role, of_house=of_house) <= actor.permissions:
-        raise Forbidden(f"you may not do this: {role} may more than you may here")
+        raise Forbidden("you may not do this: {role} may more than you may here", role=role)
 
 
 def checked_role(role: str, company: int | None, profile: int | None) -> str:
     """A role as it was given. BadInput if there is none such, or it does not go with whose user it is."""
     if role not in ROLES:
-        raise BadInput(f"{role!r} is no role: {', '.join(ROLES)}")
+        raise BadInput("{role!r} is no role: {roles}", role=role, roles=", ".join(ROLES))
     if (role == "member") != (profile is not None):
         raise BadInput("a member sees one profile, and only a member does: name it")
     if profile is not None and company is None:
@@ -140,7 +140,7 @@ def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in PERMISSIONS]
     if unknown:
-        raise BadInput(f"{unknown[0]!r} is no scope: {', '.join(PERMISSIONS)}")
+        raise BadInput("{unknown!r} is no scope: {permissions}", unknown=unknown[0], permissions=", ".join(PERMISSIONS))
     if not wanted:
         raise BadInput("a token has one scope at least")
     return tuple(wanted)

@@ -44,9 +44,16 @@ def blocking(erlangs: Decimal, channels: int) -> Decimal:
 def by_erlangs(erlangs: Decimal, most_blocking: Decimal = USUAL_BLOCKING) -> Advice:
     """The fewest channels with which no more than `most_blocking` of the calls is blocked."""
     if not erlangs.is_finite() or not 0 < erlangs <= MOST_ERLANGS:
-        raise BadInput(f"a traffic of {erlangs} erlangs: it is above 0 and at most {MOST_ERLANGS}")
+        raise BadInput(
+            "a traffic of {erlangs} erlangs: it is above 0 and at most {most_erlangs}",
+            erlangs=erlangs,
+            most_erlangs=MOST_ERLANGS,
+        )
     if not most_blocking.is_finite() or not Decimal("0.000001") <= most_blocking < 1:
-        raise BadInput(f"a blocking of {most_blocking}: it is a share from 0.000001 to below 1, as in 0.01")
+        raise BadInput(
+            "a blocking of {most_blocking}: it is a share from 0.000001 to below 1, as in 0.01",
+            most_blocking=most_blocking,
+        )
     inverse, channels = Decimal(1), 0
     while _EXACT.multiply(inverse, most_blocking) < 1:
         channels += 1
@@ -59,8 +66,10 @@ def by_employees(employees: int) -> Advice:
     """By the table, for an ordinary office."""
     if not 1 <= employees <= BY_EMPLOYEES[-1][0]:
         raise BadInput(
-            f"{employees} employees: the table is for 1 to {BY_EMPLOYEES[-1][0]}; for more, measure the traffic"
-            " and ask by --erlangs"
+            "{employees} employees: the table is for 1 to {by_employees}; for more, measure the"
+            " traffic and ask by --erlangs",
+            employees=employees,
+            by_employees=BY_EMPLOYEES[-1][0],
         )
     return _advice(next(channels for most, channels in BY_EMPLOYEES if employees <= most))
 
@@ -84,10 +93,10 @@ def number(text: str, what: str) -> Decimal:
     """A plain decimal number; BadInput if it is something else (NaN, 1e309, -1)."""
     try:
         if not text.replace(".", "", 1).isascii() or not text.replace(".", "", 1).isdigit() or len(text) > 20:
-            raise BadInput(f"{what} {text[:40]!r} is no plain decimal number")
+            raise BadInput("{what} {given!r} is no plain decimal number", what=what, given=text[:40])
         return Decimal(text)
     except InvalidOperation:
-        raise BadInput(f"{what} {text[:40]!r} is no plain decimal number") from None
+        raise BadInput("{what} {given!r} is no plain decimal number", what=what, given=text[:40]) from None
 
 
 def _advice(channels: int, found: str | None = None, erlangs: str | None = None) -> Advice:

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from connector.words import marked
+
 # Each kind, in words, and the roles of a company that are written to.
 _MONEY = ("owner", "finance")
 _CALLS = ("owner", "operator")
 KINDS = {
-    "balance_low": ("The balance is short of what renews within three days", _MONEY),
-    "credit_low": ("A profile's credit is used up, or soon will be", _MONEY),
-    "recharged": ("A profile was recharged", _MONEY),
-    "recharge_failed": ("A profile was not recharged", _MONEY),
-    "budget": ("Most of a profile's budget is spent", _MONEY),
-    "payment_taken_back": ("A payment was taken back", _MONEY),
-    "invoices_wait": ("Invoices wait for the company's address", _MONEY),
-    "grace": ("A subscription was not renewed, and goes on for three days", _MONEY),
-    "ended": ("A subscription ended, for it could not be paid", _MONEY),
-    "trunk_down": ("A trunk cannot be reached", _CALLS),
-    "trunk_up": ("A trunk can be reached again", _CALLS),
-    "channels_full": ("Calls were refused, for all channels were in use", _CALLS),
-    "threshold_money": ("A threshold of yours is passed", _MONEY),
-    "threshold_calls": ("A threshold of yours is passed", _CALLS),
-    "test": ("A test", ()),
+    "balance_low": (marked("The balance is short of what renews within three days"), _MONEY),
+    "credit_low": (marked("A profile's credit is used up, or soon will be"), _MONEY),
+    "recharged": (marked("A profile was recharged"), _MONEY),
+    "recharge_failed": (marked("A profile was not recharged"), _MONEY),
+    "budget": (marked("Most of a profile's budget is spent"), _MONEY),
+    "payment_taken_back": (marked("A payment was taken back"), _MONEY),
+    "invoices_wait": (marked("Invoices wait for the company's address"), _MONEY),
+    "grace": (marked("A subscription was not renewed, and goes on for three days"), _MONEY),
+    "ended": (marked("A subscription ended, for it could not be paid"), _MONEY),
+    "trunk_down": (marked("A trunk cannot be reached"), _CALLS),
+    "trunk_up": (marked("A trunk can be reached again"), _CALLS),
+    "channels_full": (marked("Calls were refused, for all channels were in use"), _CALLS),
+    "threshold_money": (marked("A threshold of yours is passed"), _MONEY),
+    "threshold_calls": (marked("A threshold of yours is passed"), _CALLS),
+    "test": (marked("A test"), ()),
 }
 
 

@@ -21,14 +21,18 @@ def checked_name(name: str) -> str:
     """A name, without blanks around it. BadInput if it is unfit."""
     found = name.strip()
     if not 1 <= len(found) <= MOST_NAME or not all(char.isalnum() or char in _NAME_MARKS for char in found):
-        raise BadInput(f"a call button's name has 1 to {MOST_NAME} letters, digits, spaces, '.', '-' and '_'")
+        raise BadInput(
+            "a call button's name has 1 to {most_name} letters, digits, spaces, '.', '-' and '_'", most_name=MOST_NAME
+        )
     return found
 
 
 def checked_most(most: int) -> int:
     """So many visitors at once. BadInput if they cannot be."""
     if not 1 <= most <= MOST_CHANNELS:
-        raise BadInput(f"1 to {MOST_CHANNELS} visitors may call at once, not {most}")
+        raise BadInput(
+            "1 to {most_channels} visitors may call at once, not {most}", most_channels=MOST_CHANNELS, most=most
+        )
     return most
 
 

@@ -35,13 +35,14 @@ class CallerPolicy:
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
-            raise BadInput(f"a caller ID policy is one of {', '.join(POLICIES)}")
+            raise BadInput("a caller ID policy is one of {policies}", policies=", ".join(POLICIES))
         if self.foreign not in FOREIGN:
-            raise BadInput(f"a foreign caller ID is one to {' or '.join(FOREIGN)}")
+            raise BadInput("a foreign caller ID is one to {foreign}", foreign=" or ".join(FOREIGN))
         if len(self.withhold) > MOST_PREFIXES or not all(_PREFIX.fullmatch(prefix) for prefix in self.withhold):
             raise BadInput(
-                f"prefixes that withhold the number: at most {MOST_PREFIXES}, of 2 to 4 digits, with * or # before or"
-                " behind them: '*67 141 #31#'"
+                "prefixes that withhold the number: at most {most_prefixes}, of 2 to 4 digits, with *"
+                " or # before or behind them: '*67 141 #31#'",
+                most_prefixes=MOST_PREFIXES,
             )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from connector.core.sip import Options
+from connector.words import marked, phrase
 
 # What stands in place of the password: it is stored as a digest only, so nobody can show it again.
-LOST = "(shown once, when it was made)"
+LOST = marked("(shown once, when it was made)")
 
 
 @dataclass(frozen=True)
@@ -34,36 +35,40 @@ def table(found: Connection) -> list[tuple[str, str]]:
     """What every PBX asks for, by the names that most of them use."""
     options = found.options
     rows = [
-        ("SIP server (registrar, proxy, domain)", found.server),
-        ("Port", str(found.port)),
-        ("Transport", options.transport.upper()),
+        (marked("SIP server (registrar, proxy, domain)"), found.server),
+        (marked("Port"), str(found.port)),
+        (marked("Transport"), options.transport.upper()),
     ]
     if found.address is None:
         rows += [
-            ("User name (authentication name, From user)", found.username),
-            ("Password", LOST if found.password is None else found.password),
-            ("Realm", found.realm),
-            ("Registration", "yes, every 300 s; it is challenged by digest (MD5)"),
+            (marked("User name (authentication name, From user)"), found.username),
+            (marked("Password"), LOST if found.password is None else found.password),
+            (marked("Realm"), found.realm),
+            (marked("Registration"), marked("yes, every 300 s; it is challenged by digest (MD5)")),
         ]
     else:
         rows += [
-            ("Registration", "no; no user name, no password"),
-            ("Your PBX calls from", f"{found.address}, UDP port {found.pbx_port}, and from nowhere else"),
+            (marked("Registration"), marked("no; no user name, no password")),
+            (
+                marked("Your PBX calls from"),
+                phrase("{address}, UDP port {port}, and from nowhere else", address=found.address, port=found.pbx_port),
+            ),
         ]
     return [
         *rows,
-        ("Numbers you dial", "+ and country code, or 00 and country code"),
+        (marked("Numbers you dial"), marked("+ and country code, or 00 and country code")),
         (
-            "Number that is called",
-            ("in the Request-URI, To and" if options.called_in == "uri" else "in")
-            + " P-Called-Party-ID, as + and country code",
+            marked("Number that is called"),
+            marked("in the Request-URI, To and P-Called-Party-ID, as + and country code")
+            if options.called_in == "uri"
+            else marked("in P-Called-Party-ID, as + and country code"),
         ),
-        ("Caller ID", "the number in From"),
-        ("Codecs", ", ".join(options.codecs)),
+        (marked("Caller ID"), marked("the number in From")),
+        (marked("Codecs"), ", ".join(options.codecs)),
         ("DTMF", options.dtmf),
-        ("Media encryption", "SRTP (SDES)" if options.srtp else "none"),
-        ("Channels", str(found.channels)),
-        ("Numbers", ", ".join(found.numbers) or "none yet"),
+        (marked("Media encryption"), "SRTP (SDES)" if options.srtp else marked("none")),
+        (marked("Channels"), str(found.channels)),
+        (marked("Numbers"), ", ".join(found.numbers) or marked("none yet")),
     ]
 
 

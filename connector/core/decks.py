@@ -22,6 +22,7 @@ from connector.core.money import amount, decimal
 from connector.core.rating import NEVER, Increments, Rate, increments, increments_text
 from connector.core.retired import is_retired_prefix
 from connector.errors import BadInput
+from connector.words import marked
 
 _NEEDED = ("prefix", "name", "price_per_minute")
 _OPTIONAL = {
@@ -292,7 +293,9 @@ def parse(text: str) -> RateDeck:
         rate = reader.rate(cells)
         first = seen.setdefault((rate.prefix, rate.valid_from), line)
         if first != line:
-            raise BadInput(f"{rate.prefix} from the same date stands in line {first} already")
+            raise BadInput(
+                "{prefix} from the same date stands in line {first} already", prefix=rate.prefix, first=first
+            )
         return rate
 
     return RateDeck(sheets.read(text, "the rate deck", _NEEDED, _OPTIONAL, MOST_ROWS, rate_of))
@@ -354,21 +357,26 @@ class _Reader:
         digits = _PREFIX.fullmatch(prefix)
         if digits is None:
             raise BadInput(
-                f"Invalid prefix {prefix[:40]!r}. Use the digits of an international number, as in 4420 or +4420."
+                "Invalid prefix {prefix!r}. Use the digits of an international number, as in 4420 or +4420.",
+                prefix=prefix[:40],
             )
         if not name or len(name) > MOST_NAME or not name.isprintable():
-            raise BadInput(f"Invalid name {name[:40]!a}. Use 1 to {MOST_NAME} printable characters.")
+            raise BadInput(
+                "Invalid name {name!a}. Use 1 to {most_name} printable characters.", name=name[:40], most_name=MOST_NAME
+            )
         if kind not in destinations.KINDS:
-            raise BadInput(f"Invalid kind {kind[:40]!r}. Use one of {', '.join(destinations.KINDS)}.")
+            raise BadInput(
+                "Invalid kind {kind!r}. Use one of {kinds}.", kind=kind[:40], kinds=", ".join(destinations.KINDS)
+            )
         if steps not in self._increments:
             self._increments[steps] = increments(steps)
         if until and self._moment(until) <= self._moment(since):
-            raise BadInput(f"valid_to {until} is not after valid_from {since}")
+            raise BadInput("valid_to {until} is not after valid_from {since}", until=until, since=since)
         return Rate(
             "+" + digits.group(1),
             name,
-            self._price(price, "the price per minute"),
-            self._price(fee, "the connection fee"),
+            self._price(price, marked("the price per minute")),
+            self._price(fee, marked("the connection fee")),
             self._increments[steps],
             self._moment(since),
             kind,
@@ -384,7 +392,12 @@ class _Reader:
         if text not in self._prices:
             micros = amount(text, what, zero=True)
             if micros > MOST_PRICE_MICROS:
-                raise BadInput(f"{what} {text} is above {decimal(MOST_PRICE_MICROS)}")
+                raise BadInput(
+                    "{what} {given} is above {most_price_micros}",
+                    what=what,
+                    given=text,
+                    most_price_micros=decimal(MOST_PRICE_MICROS),
+                )
             self._prices[text] = micros
         return self._prices[text]
 
@@ -399,6 +412,7 @@ def _moment(text: str) -> int:
             raise ValueError(text)
     except ValueError:
         raise BadInput(
-            f"Invalid date {text[:40]!r}. Use a date like 2026-11-22, or a time like 2026-11-22T00:00:00Z (UTC)."
+            "Invalid date {given!r}. Use a date like 2026-11-22, or a time like 2026-11-22T00:00:00Z (UTC).",
+            given=text[:40],
         ) from None
     return int(moment.timestamp()) * 1000 + int(found.group(3) or 0)

@@ -77,7 +77,10 @@ def parse(text: str) -> Hours:
     """Read periods, with commas between them. BadInput names the one that is none."""
     periods = tuple(_period(word) for word in _words(text) if word)
     if not 1 <= len(periods) <= MOST_PERIODS:
-        raise BadInput(f"hours have 1 to {MOST_PERIODS} periods, like 'mon-fri 09:00-17:30, sat 10:00-13:00'")
+        raise BadInput(
+            "hours have 1 to {most_periods} periods, like 'mon-fri 09:00-17:30, sat 10:00-13:00'",
+            most_periods=MOST_PERIODS,
+        )
     return Hours(periods)
 
 
@@ -132,5 +135,6 @@ def _date(text: str, word: str) -> tuple[int, int, int]:
 
 def _unfit(word: str) -> BadInput:
     return BadInput(
-        f"{word[:40]!r} is no period: 'mon-fri 09:00-17:30', 'sat', 'daily 22:00-06:00', '2026-12-25' or '12-24..12-26'"
+        "{word!r} is no period: 'mon-fri 09:00-17:30', 'sat', 'daily 22:00-06:00', '2026-12-25' or '12-24..12-26'",
+        word=word[:40],
     )

@@ -14,6 +14,7 @@ from typing import Any
 
 from connector.core.money import decimal, divided_half_up, minor_digits, minor_unit
 from connector.errors import BadInput
+from connector.words import Words, listed, marked, phrase
 
 # When a supply is taxed: when its money comes in (article 65, a payment on account), or when it was used.
 TAX_POINTS = ("payment", "use")
@@ -37,7 +38,12 @@ EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL P
 _RULES_OF = {"EL": "gr", "XI": "gb"}
 _LONGEST = 100
 _LONGEST_REASON = 250
-_NEEDED = {"name": "the name", "street": "the street", "city": "the city", "country": "the country"}
+_NEEDED = {
+    "name": marked("the name"),
+    "street": marked("the street"),
+    "city": marked("the city"),
+    "country": marked("the country"),
+}
 
 
 @dataclass(frozen=True)
@@ -216,7 +222,7 @@ def address(party: Party) -> list[str]:
     return [line for line in lines if line]
 
 
-def lacking(party: Party) -> list[str]:
+def lacking(party: Party) -> list[Words]:
     """What an invoice has to say of a party and is not known, in words."""
     return [words for name, words in _NEEDED.items() if not getattr(party, name)]
 
@@ -224,9 +230,13 @@ def lacking(party: Party) -> list[str]:
 def hindrance(currency: str, kind: str, terms: Terms) -> str:
     """Why a company of a currency cannot have invoices, in words; "" if it can."""
     if minor_digits(currency) > 2:
-        return f"EN 16931 has two decimals at the most, and {currency} has three"
+        return phrase("EN 16931 has two decimals at the most, and {currency} has three", currency=currency)
     if kind == "standard" and currency != terms.currency:  # article 230
-        return f"tax has to be said in {terms.currency} too, and no exchange rate of {currency} is known"
+        return phrase(
+            "tax has to be said in {ours} too, and no exchange rate of {currency} is known",
+            ours=terms.currency,
+            currency=currency,
+        )
     return ""
 
 
@@ -243,7 +253,7 @@ def checked_party(said: Mapping[str, str]) -> Party:
         raise BadInput("The country is two letters of ISO 3166, as in DE.")
     made = Party(**found)
     if lacking(made):
-        raise BadInput(f"An invoice needs {', '.join(lacking(made))}.")
+        raise BadInput("An invoice needs {lacking}.", lacking=listed(lacking(made)))
     vat_number = checked_vat_number(made.vat_number)
     return Party(**{**found, "vat_number": vat_number})
 
@@ -268,7 +278,7 @@ def checked_vat_number(text: str) -> str:
         except exceptions.ValidationError:
             continue
         return typed
-    raise BadInput(f"{typed} is not a VAT number of {typed[:2]}. Look for a typing error.")
+    raise BadInput("{typed} is not a VAT number of {typed_2}. Look for a typing error.", typed=typed, typed_2=typed[:2])
 
 
 def checked_tax(kind: str, rate: int | None, reason: str, buyer: Party | None, seller: Party) -> Tax:
@@ -276,7 +286,7 @@ def checked_tax(kind: str, rate: int | None, reason: str, buyer: Party | None, s
     sells and buys, or needs what is missing.
     """
     if kind not in TAXES:
-        raise BadInput(f"{kind[:20]!r} is not a kind of tax. There are: {', '.join(TAXES)}.")
+        raise BadInput("{kind!r} is not a kind of tax. There are: {taxes}.", kind=kind[:20], taxes=", ".join(TAXES))
     if kind == "standard":
         if rate is not None and not 0 < rate <= MOST_RATE:
             raise BadInput("The rate of a tax is above 0 and at most 50 percent. Without tax, choose why.")
@@ -320,7 +330,9 @@ def rate_shown(rate: int) -> str:
 def _line(name: str, text: str) -> str:
     made, most = " ".join(text.split()), _LONGEST_REASON if name == "reason" else _LONGEST
     if not made.isprintable() or len(made) > most:
-        raise BadInput(f"The {name.replace('_', ' ')} has at most {most} printable characters.")
+        raise BadInput(
+            "The {replace} has at most {most} printable characters.", replace=name.replace("_", " "), most=most
+        )
     return made
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from connector.errors import BadInput
+from connector.words import marked, phrase
 
 MICROS = 1_000_000
 # A thousand million of the currency in one movement. Sums of them stay far below the 64 bits of a database's integer.
@@ -35,7 +36,7 @@ def divided_half_up(number: int, by: int) -> int:
 def checked_currency(code: str) -> str:
     """A currency of ISO 4217, by its code. BadInput if it is not one of them."""
     if code not in _CURRENCIES:
-        raise BadInput(f"{code[:20]!r} is not a currency. Use a code of ISO 4217, as in GBP.")
+        raise BadInput("{code!r} is not a currency. Use a code of ISO 4217, as in GBP.", code=code[:20])
     return code
 
 
@@ -49,7 +50,7 @@ def minor_unit(currency: str) -> int:
     return int(10 ** (6 - minor_digits(currency)))
 
 
-def amount(text: str, what: str = "the amount", *, zero: bool = False) -> int:
+def amount(text: str, what: str = marked("the amount"), *, zero: bool = False) -> int:
     """`12.50` in micros; `.5` and `0.0040000000` are exact too. BadInput unless it is plain decimal digits, more than 0
     (or not less, with `zero`), at most 10^9, to 10^-6.
     """
@@ -57,10 +58,13 @@ def amount(text: str, what: str = "the amount", *, zero: bool = False) -> int:
     micros = int(found.group(1) or 0) * MICROS + int((found.group(2) or "").ljust(6, "0")) if found else -1
     if not (0 if zero else 1) <= micros <= MOST_MICROS:
         given = text if len(text) <= 40 else text[:40] + "..."
-        least = "0 or more" if zero else "above 0"
+        least = marked("0 or more") if zero else marked("above 0")
         raise BadInput(
-            f"Invalid amount {given!r} for {what}. Use a number {least}, at most 1,000,000,000, with at most 6 decimals"
-            " behind a point."
+            "Invalid amount {given!r} for {what}. Use a number {least}, at most 1,000,000,000,"
+            " with at most 6 decimals behind a point.",
+            given=given,
+            what=what,
+            least=least,
         )
     return micros
 
@@ -72,8 +76,13 @@ def payable(micros: int, currency: str) -> int:
     """
     if micros % minor_unit(currency):
         digits = minor_digits(currency)
-        allowed = f"at most {digits} decimals" if digits else "no decimals"
-        raise BadInput(f"Invalid amount {decimal(micros, digits)} {currency}. Amounts in {currency} have {allowed}.")
+        allowed = phrase("at most {digits} decimals", digits=digits) if digits else marked("no decimals")
+        raise BadInput(
+            "Invalid amount {micros} {currency}. Amounts in {currency} have {allowed}.",
+            micros=decimal(micros, digits),
+            currency=currency,
+            allowed=allowed,
+        )
     return micros
 
 

@@ -16,6 +16,7 @@ from phonenumbers import PhoneMetadata
 
 from connector.core.retired import current_form
 from connector.errors import BadInput
+from connector.words import marked
 
 # 3GPP TS 22.101, 10.1.1: what is an emergency number on a phone that does not know its country.
 ANYWHERE = ("000", "08", "110", "112", "118", "119", "911", "999")
@@ -116,7 +117,7 @@ def checked_emergency(text: str) -> tuple[str, ...]:
 def checked_country(country: str) -> str:
     """Two letters that name a country. BadInput if they do not."""
     if country not in phonenumbers.SUPPORTED_REGIONS:
-        raise BadInput(f"{country[:20]!r} is no country: two capital letters, like GB")
+        raise BadInput("{country!r} is no country: two capital letters, like GB", country=country[:20])
     return country
 
 
@@ -130,8 +131,8 @@ def checked_number(text: str, country: str | None = None) -> str:
     except phonenumbers.NumberParseException:
         found = None
     if found is None or phonenumbers.is_possible_number_with_reason(found) != phonenumbers.ValidationResult.IS_POSSIBLE:
-        form = "a number" if country else "a number in international form"
-        raise BadInput(f"{text[:40]!r} is not {form}")
+        form = marked("a number") if country else marked("a number in international form")
+        raise BadInput("{given!r} is not {form}", given=text[:40], form=form)
     return current_form(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
 
 

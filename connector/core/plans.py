@@ -26,18 +26,24 @@ def channels_sold(asked: int) -> int:
     Above 100 they are rounded half up to tens: 104 -> 100, 105 -> 110. Raises BadInput outside 1..300 (BRIEF, rule 1).
     """
     if not 1 <= asked <= MOST_CHANNELS:
-        raise BadInput(f"{asked} channels cannot be sold: a profile has 1 to {MOST_CHANNELS}")
+        raise BadInput(
+            "{asked} channels cannot be sold: a profile has 1 to {most_channels}",
+            asked=asked,
+            most_channels=MOST_CHANNELS,
+        )
     return asked if asked <= 100 else (asked + 5) // 10 * 10
 
 
 def bundles_sold(asked: int, channels: int) -> int:
     """As many bundles as asked; BadInput if there would be more of them than channels (BRIEF, M12 and rule 5)."""
     if asked < 0:
-        raise BadInput(f"{asked} bundles cannot be sold")
+        raise BadInput("{asked} bundles cannot be sold", asked=asked)
     if asked > channels:
         raise BadInput(
-            f"{asked} bundles with {channels} channels: there are never more bundles than channels;"
-            " lower the bundles in the same change"
+            "{asked} bundles with {channels} channels: there are never more bundles than channels;"
+            " lower the bundles in the same change",
+            asked=asked,
+            channels=channels,
         )
     return asked
 

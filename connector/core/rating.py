@@ -45,14 +45,23 @@ def increments(text: str) -> Increments:
         pieces = text.split()
         found = [re.fullmatch(r"([0-9]{1,5}):([0-9]{1,5})", piece) for piece in pieces]
         if not pieces or None in found:
-            raise BadInput(f"increments {text!r} are neither like 30/6 nor like 0:30 30:6")
+            raise BadInput("increments {given!r} are neither like 30/6 nor like 0:30 30:6", given=text)
         rows = [(int(row.group(1)), int(row.group(2))) for row in found if row]
     made = tuple(Increment(start, step) for start, step in rows)
     if made[0].start_s != 0 or any(not 1 <= row.step_s <= LONGEST_INCREMENT_S for row in made):
-        raise BadInput(f"increments {text!r}: the first begins at 0 s, and each is 1 to {LONGEST_INCREMENT_S} s long")
+        raise BadInput(
+            "increments {given!r}: the first begins at 0 s, and each is 1 to {longest_increment_s} s long",
+            given=text,
+            longest_increment_s=LONGEST_INCREMENT_S,
+        )
     for row, after in itertools.pairwise(made):
         if after.start_s <= row.start_s or (after.start_s - row.start_s) % row.step_s:
-            raise BadInput(f"increments {text!r}: after {row.start_s} s come whole steps of {row.step_s} s")
+            raise BadInput(
+                "increments {given!r}: after {start_s} s come whole steps of {step_s} s",
+                given=text,
+                start_s=row.start_s,
+                step_s=row.step_s,
+            )
     return made
 
 

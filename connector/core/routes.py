@@ -29,6 +29,7 @@ from functools import lru_cache
 from connector.core import numbering, steps
 from connector.core.hours import Hours
 from connector.errors import BadInput
+from connector.words import marked, phrase
 
 USUAL_RING_S = 25
 USUAL_PBX_RING_S = 60
@@ -125,10 +126,10 @@ class Book:
 
 # What becomes of a call at a hop, in words.
 HOP_WORDS = {
-    "ring": "rings",
-    "forward": "is forwarded, and paid, to",
-    "voicemail": "voice mail takes it",
-    "busy": "is told busy",
+    "ring": marked("rings"),
+    "forward": marked("is forwarded, and paid, to"),
+    "voicemail": marked("voice mail takes it"),
+    "busy": marked("is told busy"),
 }
 
 
@@ -147,7 +148,7 @@ class Hop:
 
     def cells(self) -> tuple[str, str, str, str]:
         """For a table: what becomes of the call, where, for how many seconds, by which routes."""
-        where = " ".join(self.to) or ("the PBX" if self.kind == "ring" else "")
+        where = " ".join(self.to) or (marked("the PBX") if self.kind == "ring" else "")
         return HOP_WORDS[self.kind], where, str(self.ring_s or "-"), " > ".join(self.by)
 
 
@@ -168,7 +169,7 @@ PBX = Route((Rule("", (Step("pbx", ring_s=USUAL_PBX_RING_S),)),))
 def parse(text: str) -> Route:
     """Read a route. BadInput names what is none; empty is the PBX itself."""
     if len(text) > MOST_TEXT:
-        raise BadInput(f"a route has at most {MOST_TEXT} characters")
+        raise BadInput("a route has at most {most_text} characters", most_text=MOST_TEXT)
     lines = [" ".join(line.split()) for line in text.replace(";", "\n").split("\n")]
     lines = [line for line in lines if line]
     within_s = USUAL_WITHIN_S
@@ -177,7 +178,7 @@ def parse(text: str) -> Route:
     if not lines:
         return PBX if within_s == USUAL_WITHIN_S else Route(PBX.rules, within_s)
     if len(lines) > MOST_LINES:
-        raise BadInput(f"a route has at most {MOST_LINES} lines")
+        raise BadInput("a route has at most {most_lines} lines", most_lines=MOST_LINES)
     rules = tuple(_rule(line) for line in lines)
     if any(not rule.hours for rule in rules[:-1]) or rules[-1].hours:
         raise BadInput("a route ends with what holds at all other times, 'else: ...', and has it once")
@@ -201,19 +202,19 @@ def check(route: Route, book: Book, profile: str | None) -> None:
     """
     for rule in route.rules:
         if rule.hours and rule.hours not in book.hours:
-            raise BadInput(f"The hours {rule.hours!r} do not exist.", step=steps.set_hours(rule.hours))
+            raise BadInput("The hours {hours!r} do not exist.", hours=rule.hours, step=steps.set_hours(rule.hours))
     for step in route.steps():
         word = step.words[0] if step.words else ""
         if step.kind == "department" and word not in book.departments:
-            raise BadInput(f"The department {word!r} does not exist.", step=steps.create_department())
+            raise BadInput("The department {word!r} does not exist.", word=word, step=steps.create_department())
         if step.kind == "voicemail" and word not in book.boxes:
-            raise BadInput(f"The mailbox {word!r} does not exist.", step=steps.create_mailbox(word))
+            raise BadInput("The mailbox {word!r} does not exist.", word=word, step=steps.create_mailbox(word))
         if step.kind == "account":
             if word not in book.accounts:
-                raise BadInput(f"there is no account {word!r}")
+                raise BadInput("there is no account {word!r}", word=word)
             _same_profile(f"the account {word}", book.accounts[word].profile, profile)
         if step.kind == "number" and word in book.former:
-            raise BadInput(f"the number {word} was the company's, and is no more")
+            raise BadInput("the number {word} was the company's, and is no more", word=word)
         if step.kind == "number" and word in book.numbers:
             _same_profile(f"the number {word}", book.numbers[word].profile, profile)
 
@@ -226,7 +227,7 @@ def circle(book: Book) -> list[str]:
     def led(name: str, trail: list[str]) -> list[str]:
         """The circle that one way along the names comes to."""
         if len(trail) > MOST_DEEP:
-            raise BadInput(f"routes lead on from one to the next more than {MOST_DEEP} times")
+            raise BadInput("routes lead on from one to the next more than {most_deep} times", most_deep=MOST_DEEP)
         if name in trail:
             return [*trail[trail.index(name) :], name]
         if name in done:
@@ -259,7 +260,7 @@ class _Walk:
         """Add what a route leads to; True if nothing comes after it, for something takes the call."""
         rule = next((rule for rule in route.rules if self._covers(rule.hours)), None)
         if rule is None:
-            self.notes.append(f"{trail[-1]} has no line for this moment")
+            self.notes.append(phrase("{route} has no line for this moment", route=trail[-1]))
             return False
         by = (*trail, rule.hours) if rule.hours else trail
         return any(self._take(step, by) for step in rule.steps)
@@ -269,24 +270,29 @@ class _Walk:
             return True
         hours = self.book.hours.get(name)
         if hours is None:
-            self.notes.append(f"there are no hours {name!r}: their line is passed over")
+            self.notes.append(phrase("there are no hours {name!r}: their line is passed over", name=name))
         return hours is not None and hours.cover(self.at, self.book.zone)
 
     def _take(self, step: Step, by: tuple[str, ...]) -> bool:
         self.walked += 1
         if len(self.hops) >= MOST_HOPS or self.walked > MOST_WALKED:
-            self.notes.append("the path ends here: it has too many steps")
+            self.notes.append(marked("the path ends here: it has too many steps"))
             return True
         if step.kind in _LEADS_ON and (step.kind != "number" or step.words[0] in self.book.numbers):
             return self._go_on(step, by)
         if step.kind == "number" and step.words[0] in self.book.former:
-            self.notes.append(f"{step.words[0]} was the company's, and is no more")
+            self.notes.append(phrase("{number} was the company's, and is no more", number=step.words[0]))
             return False
         if step.kind == "number" and not self.may_forward:
-            self.notes.append(f"not forwarded to {step.words[0]}: this call is one that was forwarded, and came round")
+            self.notes.append(
+                phrase(
+                    "not forwarded to {number}: this call is one that was forwarded, and came round",
+                    number=step.words[0],
+                )
+            )
             return False
         if step.kind == "voicemail" and step.words[0] not in self.book.boxes:
-            self.notes.append(f"there is no mailbox {step.words[0]!r}")
+            self.notes.append(phrase("there is no mailbox {name!r}", name=step.words[0]))
             return False
         if step.kind in _TAKES_THE_CALL:
             self.hops.append(Hop(step.kind, step.words, 0, by))
@@ -336,21 +342,27 @@ def _named(book: Book) -> dict[str, Route]:
 
 def _same_profile(what: str, theirs: str | None, profile: str | None) -> None:
     if profile is not None and theirs != profile:
-        raise BadInput(f"{what} is {'at another profile' if theirs else 'attached to none'}: a route stays in its own")
+        raise BadInput(
+            "{what} is {value}: a route stays in its own",
+            what=what,
+            value=marked("at another profile") if theirs else marked("attached to none"),
+        )
 
 
 def _rule(line: str) -> Rule:
     head, colon, rest = line.partition(":")
     name = head.strip().lower() if colon else ""
     if colon and name != _ELSE and not NAME.fullmatch(name):
-        raise BadInput(f"{head[:40]!r} is no name of hours: letters, digits, '.', '-' and '_', and 'else' for the rest")
+        raise BadInput(
+            "{head!r} is no name of hours: letters, digits, '.', '-' and '_', and 'else' for the rest", head=head[:40]
+        )
     words = [word.strip() for word in (rest if colon else line).split(",")]
     if not 1 <= len(words) <= MOST_STEPS:
-        raise BadInput(f"a line has 1 to {MOST_STEPS} steps")
+        raise BadInput("a line has 1 to {most_steps} steps", most_steps=MOST_STEPS)
     steps = tuple(_step(word) for word in words)
     for step in steps[:-1]:
         if step.kind in _TAKES_THE_CALL:
-            raise BadInput(f"nothing comes after {step.kind}: it takes the call")
+            raise BadInput("nothing comes after {kind}: it takes the call", kind=step.kind)
     return Rule("" if name == _ELSE else name, steps)
 
 
@@ -358,16 +370,16 @@ def _step(text: str) -> Step:
     found = _STEP.fullmatch(text)
     kind = found.group(1).lower() if found else ""
     if found is None or kind not in _KINDS:
-        raise BadInput(f"{text[:40]!r} is no step: {', '.join(_KINDS)}")
+        raise BadInput("{given!r} is no step: {kinds}", given=text[:40], kinds=", ".join(_KINDS))
     fewest, most, rings = _KINDS[kind]
     words = tuple(found.group(2).split())
     if not fewest <= len(words) <= most or len(set(words)) != len(words):
-        raise BadInput(f"{text[:40]!r}: {kind} has {_count(fewest, most)} after it")
+        raise BadInput("{given!r}: {kind} has {count} after it", given=text[:40], kind=kind, count=_count(fewest, most))
     if found.group(3) and not rings:
-        raise BadInput(f"{text[:40]!r}: {kind} does not ring")
+        raise BadInput("{given!r}: {kind} does not ring", given=text[:40], kind=kind)
     ring_s = int(found.group(3) or _usual_ring_s(kind))
     if not 1 <= ring_s <= MOST_RING_S:
-        raise BadInput(f"a step rings for 1 to {MOST_RING_S} s")
+        raise BadInput("a step rings for 1 to {most_ring_s} s", most_ring_s=MOST_RING_S)
     return Step(kind, tuple(_word(kind, word) for word in words), ring_s)
 
 
@@ -379,25 +391,28 @@ def _word(kind: str, word: str) -> str:
     if kind == "number":
         return numbering.checked_number(word)
     if kind in ("extension", "group"):
-        return _fit(_EXTENSION, word, "extension: digits and letters, '*', '.', '-' and '_', more than one letter")
+        what = marked("extension: digits and letters, '*', '.', '-' and '_', more than one letter")
+        return _fit(_EXTENSION, word, what)
     if kind == "voicemail":
-        return _fit(BOX, word, "mailbox: 2 to 10 digits")
-    return _fit(NAME, word, f"name of {kind}: small letters, digits, '.', '-' and '_'")
+        return _fit(BOX, word, marked("mailbox: 2 to 10 digits"))
+    return _fit(NAME, word, phrase("name of {kind}: small letters, digits, '.', '-' and '_'", kind=kind))
 
 
 def _fit(pattern: re.Pattern[str], word: str, what: str) -> str:
     if not pattern.fullmatch(word):
-        raise BadInput(f"{word[:40]!r} is no {what}")
+        raise BadInput("{word!r} is no {what}", word=word[:40], what=what)
     return word
 
 
 def _count(fewest: int, most: int) -> str:
-    return "nothing" if not most else "one word" if fewest == most else f"{fewest} to {most} words"
+    if not most:
+        return marked("nothing")
+    return marked("one word") if fewest == most else phrase("{fewest} to {most} words", fewest=fewest, most=most)
 
 
 def _within(line: str) -> int:
     found = _WITHIN.fullmatch(line)
     seconds = int(found.group(1)) if found else 0
     if not 1 <= seconds <= MOST_WITHIN_S:
-        raise BadInput(f"a route rings within 1 to {MOST_WITHIN_S} s")
+        raise BadInput("a route rings within 1 to {most_within_s} s", most_within_s=MOST_WITHIN_S)
     return seconds

@@ -33,13 +33,15 @@ class ServiceNumber:
 
     def __post_init__(self) -> None:
         if not _DIGITS.fullmatch(self.digits):
-            raise BadInput(f"Invalid service number {self.digits[:40]!r}. Use 2 to 6 digits, like 101.")
+            raise BadInput("Invalid service number {digits!r}. Use 2 to 6 digits, like 101.", digits=self.digits[:40])
         if len(self.name) > MOST_NAME or not self.name.isprintable():
-            raise BadInput(f"the name of a service number has at most {MOST_NAME} printable characters")
+            raise BadInput(
+                "the name of a service number has at most {most_name} printable characters", most_name=MOST_NAME
+            )
         if self.price_per_minute_micros < 0 or self.connection_fee_micros < 0:
             raise BadInput("a price is zero or more")
         if max(self.price_per_minute_micros, self.connection_fee_micros) > MOST_PRICE_MICROS:
-            raise BadInput(f"a price is at most {decimal(MOST_PRICE_MICROS)}")
+            raise BadInput("a price is at most {most_price_micros}", most_price_micros=decimal(MOST_PRICE_MICROS))
 
     @property
     def rate(self) -> Rate:
@@ -58,5 +60,7 @@ class ServiceNumber:
 def checked(number: ServiceNumber, emergency: Collection[str]) -> ServiceNumber:
     """A service number of a profile with these emergency numbers. BadInput if it is one of them."""
     if number.digits in emergency:
-        raise BadInput(f"{number.digits} is an emergency number: it is called without credit and has no price")
+        raise BadInput(
+            "{digits} is an emergency number: it is called without credit and has no price", digits=number.digits
+        )
     return number

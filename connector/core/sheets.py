@@ -47,7 +47,7 @@ def read(
         more = f"; and {wrong - len(errors)} more lines" if wrong > len(errors) else ""
         raise BadInput(f"{what} was not taken: " + "; ".join(errors) + more)
     if not found:
-        raise BadInput(f"{what} was not taken: there is nothing in it")
+        raise BadInput("{what} was not taken: there is nothing in it", what=what)
     return found
 
 
@@ -66,14 +66,17 @@ def decoded(raw: bytes, name: str) -> str:
     """A file that somebody sent, as text. BadInput, in words, for a workbook and for other encodings than UTF-8."""
     for start, what in _OTHER_FILES.items():
         if raw.startswith(start):
-            raise BadInput(f"{name[:80]!r} is {what}. Save it as 'CSV UTF-8', and load that file.")
+            raise BadInput("{name!r} is {what}. Save it as 'CSV UTF-8', and load that file.", name=name[:80], what=what)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         raise BadInput(
-            f"{name[:80]!r} is not in UTF-8: line {line} has the byte {raw[error.start]:#04x}, as in Latin-1 or"
-            " Windows-1252. Save it as 'CSV UTF-8', and load that file."
+            "{name!r} is not in UTF-8: line {line} has the byte {raw:#04x}, as in Latin-1 or"
+            " Windows-1252. Save it as 'CSV UTF-8', and load that file.",
+            name=name[:80],
+            line=line,
+            raw=raw[error.start],
         ) from None
 
 
@@ -93,7 +96,7 @@ def _rows(
     Empty rows, and cells behind the last column that are empty, are passed over: spreadsheets write both.
     """
     if "\0" in text:
-        raise BadInput(f"{what} was not taken: it has a NUL byte in it, so it is not a CSV file in UTF-8")
+        raise BadInput("{what} was not taken: it has a NUL byte in it, so it is not a CSV file in UTF-8", what=what)
     columns = [*needed, *optional]
     # Not splitlines(): that also ends a line at a form feed or U+2028 within a cell, and lines would be counted wrong.
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
@@ -104,12 +107,12 @@ def _rows(
         head = _trimmed([name.strip().lower() for name in first])
         wrong = _header_error(head, needed, optional)
         if wrong:
-            raise BadInput(f"{what} was not taken: {wrong}")
+            raise BadInput("{what} was not taken: {wrong}", what=what, wrong=wrong)
         where = [head.index(name) if name in head else -1 for name in columns]
         defaults = [optional.get(name, "") for name in columns]
         for count, cells in enumerate(reader):
             if count >= most:
-                raise BadInput(f"{what} was not taken: it has more than {most} lines")
+                raise BadInput("{what} was not taken: it has more than {most} lines", what=what, most=most)
             if not cells or cells[0].startswith("#") or not any(cell and not cell.isspace() for cell in cells):
                 continue
             if len(cells) != len(head):
@@ -120,7 +123,9 @@ def _rows(
             values = zip(where, defaults, strict=True)
             yield reader.line_num, [(cells[at].strip() if at >= 0 else "") or default for at, default in values]
     except csv.Error as error:
-        raise BadInput(f"{what} was not taken: line {reader.line_num}: {error}") from None
+        raise BadInput(
+            "{what} was not taken: line {line_num}: {error}", what=what, line_num=reader.line_num, error=error
+        ) from None
 
 
 def _trimmed(cells: list[str], least: int = 0) -> list[str]:

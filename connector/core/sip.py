@@ -16,6 +16,7 @@ from typing import Any
 
 from connector.core.numbering import checked_country
 from connector.errors import BadInput
+from connector.words import marked
 
 # The SIP answers after which the next trunk is tried, unless it is said otherwise.
 FAILOVER = "408 500 502 503 504"
@@ -89,32 +90,32 @@ class Options:
     forwarded_in: str = "none"
 
     def __post_init__(self) -> None:
-        _one_of("transport", self.transport, TRANSPORTS)
+        _one_of(marked("transport"), self.transport, TRANSPORTS)
         _one_of("DTMF", self.dtmf, DTMF)
-        _one_of("session timers", self.timers, TIMERS)
-        _one_of("caller ID", self.caller_id, CALLER_ID)
-        _one_of("number form", self.number_form, NUMBER_FORMS)
-        _one_of("the number that is called", self.called_in, CALLED_IN)
-        _one_of("the number that was forwarded", self.forwarded_in, FORWARDED_IN)
+        _one_of(marked("session timers"), self.timers, TIMERS)
+        _one_of(marked("caller ID"), self.caller_id, CALLER_ID)
+        _one_of(marked("number form"), self.number_form, NUMBER_FORMS)
+        _one_of(marked("the number that is called"), self.called_in, CALLED_IN)
+        _one_of(marked("the number that was forwarded"), self.forwarded_in, FORWARDED_IN)
         if self.number_country:
             checked_country(self.number_country)
         if not self.codecs or len(set(self.codecs)) != len(self.codecs):
             raise BadInput("the codecs: at least one, and each once")
         for codec in self.codecs:
-            _one_of("a codec", codec, CODECS)
-        _between("qualify", self.qualify_s or 0, 0, 3600)
-        _between("the most contacts", self.max_contacts, 1, 100)
+            _one_of(marked("a codec"), codec, CODECS)
+        _between(marked("qualify"), self.qualify_s or 0, 0, 3600)
+        _between(marked("the most contacts"), self.max_contacts, 1, 100)
         if max(len(self.acl), len(self.match)) > MOST_ADDRESSES:
-            raise BadInput(f"networks and addresses: at most {MOST_ADDRESSES}")
+            raise BadInput("networks and addresses: at most {most_addresses}", most_addresses=MOST_ADDRESSES)
         for network in self.acl:
             _network(network)
         for address in self.match:
-            checked_address(address, "an address to match")
+            checked_address(address, marked("an address to match"))
         for what, word in (("from-user", self.from_user), ("contact-user", self.contact_user)):
             if word and not _PLAIN_USER.fullmatch(word):
-                raise BadInput(f"{what} has 1 to 64 letters, digits, dots, '+', '-', '_' and '~'")
+                raise BadInput("{what} has 1 to 64 letters, digits, dots, '+', '-', '_' and '~'", what=what)
         if self.from_domain:
-            checked_host(self.from_domain, "the from-domain")
+            checked_host(self.from_domain, marked("the from-domain"))
         if not _CONTEXT.fullmatch(self.context):
             raise BadInput("a context's name begins with a letter and has letters, digits, '-' and '_'")
 
@@ -180,21 +181,21 @@ def convertible(modules: Collection[str]) -> tuple[str, ...]:
     )
 
 
-def checked_host(text: str, what: str = "the address") -> str:
+def checked_host(text: str, what: str = marked("the address")) -> str:
     """A host's name or IPv4 address. BadInput if it is neither."""
     numeric = all(part.isdigit() for part in text.split("."))
     if not _HOST.fullmatch(text) or (numeric and not is_ipv4(text)):
-        raise BadInput(f"{what} is an IPv4 address or a host's name")
+        raise BadInput("{what} is an IPv4 address or a host's name", what=what)
     return text
 
 
-def checked_address(text: str, what: str = "the address of a PBX") -> str:
+def checked_address(text: str, what: str = marked("the address of a PBX")) -> str:
     """An IPv4 address that somebody may have. BadInput if it is none."""
     if not is_ipv4(text):
-        raise BadInput(f"{what} is an IPv4 address, like 192.0.2.10")
+        raise BadInput("{what} is an IPv4 address, like 192.0.2.10", what=what)
     address = ipaddress.IPv4Address(text)
     if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
-        raise BadInput(f"{text} is nobody's address")
+        raise BadInput("{given} is nobody's address", given=text)
     return text
 
 
@@ -216,12 +217,12 @@ def checked_known_by(host: str, options: Options) -> None:
     A name would do, but Asterisk looks it up while it loads its config, and drops the object when it cannot.
     """
     if not is_ipv4(host) and not options.match:
-        raise BadInput(f"{host} is a name, and its calls are known by address: say its addresses ('match')")
+        raise BadInput("{host} is a name, and its calls are known by address: say its addresses ('match')", host=host)
 
 
 def checked_port(port: int) -> int:
     """A port, 1 to 65535."""
-    _between("a port", port, 1, 65535)
+    _between(marked("a port"), port, 1, 65535)
     return port
 
 
@@ -233,7 +234,7 @@ def usual_port(transport: str) -> int:
 def checked_user(text: str, what: str) -> str:
     """The user part of a SIP address, as somebody gave it to us. BadInput if it cannot be one."""
     if not _USER.fullmatch(text):
-        raise BadInput(f"{what} has 1 to 64 letters, digits and signs that a SIP user may have")
+        raise BadInput("{what} has 1 to 64 letters, digits and signs that a SIP user may have", what=what)
     return text
 
 
@@ -247,7 +248,9 @@ def checked_realm(text: str) -> str:
 def checked_password(text: str) -> str:
     """A password that a provider gave us: carried unchanged, or refused."""
     if not text.isprintable() or text != text.strip() or not 1 <= len(text.encode()) <= MOST_WORD:
-        raise BadInput(f"a password has 1 to {MOST_WORD} bytes that can be printed, and no space at its ends")
+        raise BadInput(
+            "a password has 1 to {most_word} bytes that can be printed, and no space at its ends", most_word=MOST_WORD
+        )
     return text
 
 
@@ -277,14 +280,14 @@ def _network(text: str) -> None:
     try:
         ipaddress.IPv4Network(text)
     except ValueError:
-        raise BadInput(f"an ACL has IPv4 networks, like 192.0.2.0/24; {text[:40]!r} is none") from None
+        raise BadInput("an ACL has IPv4 networks, like 192.0.2.0/24; {given!r} is none", given=text[:40]) from None
 
 
 def _one_of(what: str, word: str, words: Any) -> None:
     if word not in words:
-        raise BadInput(f"{what} is one of {', '.join(words)}")
+        raise BadInput("{what} is one of {words}", what=what, words=", ".join(words))
 
 
 def _between(what: str, number: int, low: int, high: int) -> None:
     if not isinstance(number, int) or not low <= number <= high:
-        raise BadInput(f"{what} is a number from {low} to {high}")
+        raise BadInput("{what} is a number from {low} to {high}", what=what, low=low, high=high)

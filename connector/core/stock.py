@@ -39,7 +39,7 @@ def parse(text: str, currency: str | None) -> list[StockNumber]:
         found = _number(cells, currency)
         first = seen.setdefault(found.e164, line)
         if first != line:
-            raise BadInput(f"{found.e164} stands in line {first} already")
+            raise BadInput("{e164} stands in line {first} already", e164=found.e164, first=first)
         return found
 
     return sheets.read(text, "the list of numbers", _NEEDED, _OPTIONAL, MOST_ROWS, number_of)
@@ -48,7 +48,7 @@ def parse(text: str, currency: str | None) -> list[StockNumber]:
 def checked_area(text: str) -> str:
     """An area code without its 0, as it is kept; "" is none. BadInput if it is something else."""
     if len(text) > MOST_AREA or (text and not (text.isascii() and text.isdigit())):
-        raise BadInput(f"{text[:40]!r} is no area code: digits only")
+        raise BadInput("{given!r} is no area code: digits only", given=text[:40])
     return text.lstrip("0")
 
 
@@ -58,11 +58,11 @@ def _number(cells: list[str], usual_currency: str | None) -> StockNumber:
     found = numbering.checked_number(number, country or None)
     of = numbering.country_of(found)
     if country and of and of != country:
-        raise BadInput(f"{found} is a number of {of}, not of {country}")
+        raise BadInput("{found} is a number of {of}, not of {country}", found=found, of=of, country=country)
     area = checked_area(area.strip("() ") or numbering.area_of(found))
     micros = amount(fee, "the monthly fee", zero=True)
     if micros > MOST_FEE_MICROS:
-        raise BadInput(f"a monthly fee of {fee} is more than anybody asks")
+        raise BadInput("a monthly fee of {fee} is more than anybody asks", fee=fee)
     if not currency and usual_currency is None:
         raise BadInput("it does not say its currency, and there is not one that all companies have")
     paid_in = checked_currency(currency or usual_currency or "")

@@ -40,7 +40,7 @@ def coins(micros: int, currency: str) -> int:
     """A sum in the coins that Stripe counts. BadInput if it has parts of one."""
     number, rest = divmod(micros * _coins_a_unit(currency), MICROS)
     if rest:
-        raise BadInput(f"A payment by card is in whole coins of {currency}.")
+        raise BadInput("A payment by card is in whole coins of {currency}.", currency=currency)
     return number
 
 
@@ -51,7 +51,9 @@ def happened(event: Mapping[str, Any]) -> Happened | None:
         known = _KNOWN.get(kind)
         return None if known is None else known(str(event["id"])[:_ID], found)
     except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"The event is not as Stripe's are: {type(error).__name__} {error!s:.60}") from None
+        raise BadInput(
+            "The event is not as Stripe's are: {name} {error!s:.60}", name=type(error).__name__, error=error
+        ) from None
 
 
 def _of_session(event: str, found: Mapping[str, Any]) -> Happened | None:

@@ -58,7 +58,7 @@ def instant(text: str, zone: str) -> int:
             raise ValueError(text)
         return int(moment.timestamp()) * 1000
     except (ValueError, OverflowError):
-        raise BadInput(f"{text[:40]!r} is no time like 2026-12-25T10:00, or 2026-12-25T10:00Z") from None
+        raise BadInput("{given!r} is no time like 2026-12-25T10:00, or 2026-12-25T10:00Z", given=text[:40]) from None
 
 
 def checked_zone(name: str) -> str:
@@ -66,7 +66,7 @@ def checked_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadInput(f"{name!r} is no time zone, as Europe/London is one") from None
+        raise BadInput("{name!r} is no time zone, as Europe/London is one", name=name) from None
     return name
 
 
@@ -99,7 +99,7 @@ def stamp(at: int) -> str:
 def checked_month(text: str) -> str:
     """A month as it was given; BadInput if it is none like `2026-11`."""
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text, re.ASCII):
-        raise BadInput(f"{text[:40]!r} is no month like 2026-11")
+        raise BadInput("{given!r} is no month like 2026-11", given=text[:40])
     return text
 
 
@@ -110,7 +110,7 @@ def checked_day(text: str) -> str:
             raise ValueError(text)
         date.fromisoformat(text)
     except ValueError:
-        raise BadInput(f"{text[:40]!r} is not a day like 2026-11-30") from None
+        raise BadInput("{given!r} is not a day like 2026-11-30", given=text[:40]) from None
     return text
 
 

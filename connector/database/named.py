@@ -30,7 +30,7 @@ def company_seen(scope: Scope, asked: int | None) -> Company:
     lock("id = ?", number)
     row: Company | None = Company.get_or_none(Company.id == number)
     if row is None or scope.company not in (None, number):
-        raise NotFound(f"there is no company {number}")
+        raise NotFound("there is no company {number}", number=number)
     return row
 
 
@@ -42,9 +42,9 @@ def profile_row(name: str) -> Profile:
     if rows and rows[0].username == name:
         return rows[0]
     if not rows:
-        raise NotFound(f"there is no profile {name!r}")
+        raise NotFound("there is no profile {name!r}", name=name)
     if len(rows) > 1:
-        raise BadInput(f"several companies have a profile {name!r}: give its username")
+        raise BadInput("several companies have a profile {name!r}: give its username", name=name)
     return rows[0]
 
 
@@ -52,7 +52,7 @@ def open_profile_row(name: str) -> Profile:
     """A profile that was not deleted, as `profile_row`; BadInput if it was."""
     row = profile_row(name)
     if row.status == "archived":
-        raise BadInput(f"the profile {name!r} was deleted")
+        raise BadInput("the profile {name!r} was deleted", name=name)
     return row
 
 
@@ -64,7 +64,7 @@ def owner_and_profile(company: str | None, profile: str | None) -> tuple[Company
         return company_row(company), None
     row = open_profile_row(profile)
     if company not in (None, row.company.name):
-        raise BadInput(f"the profile {profile!r} is another company's")
+        raise BadInput("the profile {profile!r} is another company's", profile=profile)
     return row.company, row
 
 
@@ -73,5 +73,5 @@ def number_row(e164: str) -> Number:
     lock("id = (SELECT company_id FROM number WHERE e164 = ? AND released_at IS NULL)", e164)
     row: Number | None = Number.get_or_none((Number.e164 == e164) & Number.released_at.is_null())
     if row is None:
-        raise NotFound(f"nobody has the number {e164}")
+        raise NotFound("nobody has the number {e164}", e164=e164)
     return row

@@ -291,9 +291,16 @@ class SharedStore(Store):
             sql = "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int / 10000"
             ((encoding, version),) = cast("Any", self.db).execute_sql(sql).fetchall()
         if version < OLDEST_VERSION:
-            raise StoreUnavailable(f"{self.name} is PostgreSQL {version}: {OLDEST_VERSION} or later is needed")
+            raise StoreUnavailable(
+                "{name} is PostgreSQL {version}: {oldest_version} or later is needed",
+                name=self.name,
+                version=version,
+                oldest_version=OLDEST_VERSION,
+            )
         if encoding != "UTF8":
-            raise StoreUnavailable(f"the database {self.name} is in {encoding}: make one in UTF8")
+            raise StoreUnavailable(
+                "the database {name} is in {encoding}: make one in UTF8", name=self.name, encoding=encoding
+            )
 
     def write_as(self, node: str) -> None:
         """The calling thread writes with the lock of the node's name, or not at all."""
@@ -321,7 +328,7 @@ class SharedStore(Store):
         ask = cast("Any", self.db).execute_sql
         ((there,),) = ask("SELECT to_regclass('company') IS NOT NULL").fetchall()
         if there and ask("SELECT 1 FROM company LIMIT 1").fetchall():
-            raise BadInput(f"{self.name} has a company already: it takes a new database")
+            raise BadInput("{name} has a company already: it takes a new database", name=self.name)
         self._must_be_idle()
 
     def must_be_idle(self) -> None:
@@ -338,7 +345,7 @@ class SharedStore(Store):
             " AND objid <> %s AND granted"
         )
         if ask(sql, (ROOM, _MIGRATING)).fetchall():
-            raise BadInput(f"a connector runs with {self.name}: stop it first")
+            raise BadInput("a connector runs with {name}: stop it first", name=self.name)
 
     def must_take(self) -> None:
         """As the base says: a new database, in UTF8, of a late PostgreSQL, in which tables may be made."""
@@ -351,7 +358,12 @@ class SharedStore(Store):
             ((user, schema, may_create),) = ask(sql).fetchall()
         if not may_create:
             grant = f'GRANT CREATE ON SCHEMA "{schema or "public"}" TO "{user}"'
-            raise BadInput(f"{user} may not make tables in {self.name}: its owner has to say {grant}")
+            raise BadInput(
+                "{user} may not make tables in {name}: its owner has to say {grant}",
+                user=user,
+                name=self.name,
+                grant=grant,
+            )
 
     def replace_by(self, copy: Path, now: int) -> None:
         """Take over every row of a file of SQLite. BadInput, and nothing is changed, if there is a company here."""

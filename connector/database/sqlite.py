@@ -143,7 +143,7 @@ class FileStore(Store):
     def check(self) -> None:
         """Raise StoreUnavailable, in words, if the store is not there or its schema is another one's."""
         if not self.path.exists():
-            raise StoreUnavailable(f"there is no store at {self.path}: 'connector serve' makes it")
+            raise StoreUnavailable("there is no store at {path}: 'connector serve' makes it", path=self.path)
         super().check()
 
     def write_as(self, node: str) -> None:
@@ -161,7 +161,9 @@ class FileStore(Store):
         """As the base says: its folder may be written to."""
         folder = self.path.parent
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise BadInput(f"the folder {folder} is not there, or may not be written to by the connector's user")
+            raise BadInput(
+                "the folder {folder} is not there, or may not be written to by the connector's user", folder=folder
+            )
 
     def replace_by(self, copy: Path, now: int) -> Path | None:
         """Put a file in this one's place; what was there is moved aside, with SQLite's own files."""

@@ -85,11 +85,13 @@ class Store(ABC):
         with unavailable_if_broken(self.name):
             rows = Runner(self.db, str(_MIGRATIONS)).status()
         if all(row.applied is None for row in rows):
-            raise StoreUnavailable(f"the store {self.name} is empty: 'connector serve' makes its tables")
+            raise StoreUnavailable("the store {name} is empty: 'connector serve' makes its tables", name=self.name)
         if any(row.applied is None for row in rows):
-            raise StoreUnavailable(f"the store {self.name} is older than this program: 'connector serve' updates it")
+            raise StoreUnavailable(
+                "the store {name} is older than this program: 'connector serve' updates it", name=self.name
+            )
         if any(row.path is None for row in rows):
-            raise StoreUnavailable(f"the store {self.name} is newer than this program")
+            raise StoreUnavailable("the store {name} is newer than this program", name=self.name)
 
     @abstractmethod
     def write_as(self, node: str) -> None:
@@ -259,7 +261,7 @@ def lock_company(company: int, ahead: Sequence[Question] = ()) -> None:
 
 
 def _taken() -> StoreBusy:
-    return StoreBusy(f"the store {name()} is busy, try again: another node has the company")
+    return StoreBusy("the store {name} is busy, try again: another node has the company", name=name())
 
 
 def nobody_writes_as(node: str) -> bool:
@@ -526,8 +528,8 @@ def _unavailable(error: Exception, where: object, begun: bool) -> StoreUnavailab
     if not begun:
         return StoreUnreachable(f"the store {where} cannot be used: {said}")
     if getattr(cause, "sqlstate", None) in _BUSY:
-        return StoreBusy(f"the store {where} is busy, try again: {said}")
-    return StoreUnavailable(f"the store {where} cannot be used: {said}")
+        return StoreBusy("the store {where} is busy, try again: {said}", where=where, said=said)
+    return StoreUnavailable("the store {where} cannot be used: {said}", where=where, said=said)
 
 
 def name() -> str:

@@ -57,7 +57,9 @@ def make() -> bool:
     except FileExistsError:  # another command made it at the same moment
         return False
     except OSError as error:
-        raise SecretsLocked(f"the key file {path} cannot be made: {error.strerror}") from error
+        raise SecretsLocked(
+            "the key file {path} cannot be made: {strerror}", path=path, strerror=error.strerror
+        ) from error
     return True
 
 
@@ -104,7 +106,7 @@ def unseal(sealed: str) -> str:
     try:
         return _keys().decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise SecretsLocked(f"the key file {_vault.path} does not open the secrets of this store") from None
+        raise SecretsLocked("the key file {path} does not open the secrets of this store", path=_vault.path) from None
 
 
 def derived(purpose: str) -> bytes:
@@ -126,11 +128,13 @@ def _keys() -> MultiFernet:
             lines = path.read_text().split()
             keys = [Fernet(line) for line in lines]
         except FileNotFoundError:
-            raise SecretsLocked(f"there is no key file {path}: put back the copy that was kept of it") from None
+            raise SecretsLocked(
+                "there is no key file {path}: put back the copy that was kept of it", path=path
+            ) from None
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "a line of it is no key"
-            raise SecretsLocked(f"the key file {path} cannot be used: {why}") from None
+            raise SecretsLocked("the key file {path} cannot be used: {why}", path=path, why=why) from None
         if not keys:
-            raise SecretsLocked(f"the key file {path} is empty")
+            raise SecretsLocked("the key file {path} is empty", path=path)
         _vault.keys, _vault.first = MultiFernet(keys), lines[0].encode()
     return _vault.keys

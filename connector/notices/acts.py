@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from connector.core import terms
 from connector.core.access import Actor, Owner, check
 from connector.database import audit, named
 from connector.database.audit import Doer
@@ -141,10 +142,10 @@ def forget(before: int) -> None:
 def owner_of(kind: str, name: str) -> Owner:
     """Whose a thing is. NotFound."""
     if kind in _NUMBERED and not (name.isascii() and name.isdecimal() and len(name) <= 10 and int(name) < _MOST_ID):
-        raise NotFound(f"there is no {kind} {name!r}")
+        raise NotFound("there is no {kind} {name!r}", kind=terms.named(kind), name=name)
     found = rows(_OWNERS[kind], int(name) if kind in _NUMBERED else name)
     if not found:
-        raise NotFound(f"there is no {kind} {name!r}")
+        raise NotFound("there is no {kind} {name!r}", kind=terms.named(kind), name=name)
     return Owner(*found[0])
 
 

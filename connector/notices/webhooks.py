@@ -122,7 +122,7 @@ def create(url: str, now: int, company: str | None = None) -> WebhookCreated:
         owner = company_row(company)
         _checked(url)
         if Webhook.select().where(Webhook.company == owner).count() >= MOST_OF_ONE:
-            raise BadInput(f"a company has at most {MOST_OF_ONE} webhooks")
+            raise BadInput("a company has at most {most_of_one} webhooks", most_of_one=MOST_OF_ONE)
         secret = secrets.token_urlsafe(32)
         made = Webhook.create(company=owner, url=url, secret=vault.sealed(secret), created_at=now)
         return WebhookCreated(_view(made), secret)
@@ -245,7 +245,7 @@ def _checked(url: str) -> None:
     except ValueError:
         good = False
     if not good or parts is None or parts.username is not None:
-        raise BadInput(f"{url[:60]!r} is no URL like https://example.com/notices")
+        raise BadInput("{url!r} is no URL like https://example.com/notices", url=url[:60])
 
 
 def is_public(address: str) -> bool:
@@ -264,7 +264,7 @@ def is_public(address: str) -> bool:
 def _row(number: int) -> Webhook:
     row: Webhook | None = Webhook.get_or_none(Webhook.id == number)
     if row is None:
-        raise NotFound(f"there is no webhook {number}")
+        raise NotFound("there is no webhook {number}", number=number)
     company_row(row.company.name)  # locked, for the audit log
     return row
 

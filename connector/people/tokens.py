@@ -51,20 +51,20 @@ def create(user: int, name: str, scopes: tuple[str, ...], days: int | None, now:
     """A token for a program, for so many days, None for ever. BadInput if a figure is unfit; NotFound."""
     wanted = checked_scopes(scopes)
     if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
-        raise BadInput(f"a token's name has 1 to {MOST_NAME} printable characters")
+        raise BadInput("a token's name has 1 to {most_name} printable characters", most_name=MOST_NAME)
     if days is not None and not 1 <= days <= MOST_DAYS:
-        raise BadInput(f"a token is good for 1 to {MOST_DAYS} days")
+        raise BadInput("a token is good for 1 to {most_days} days", most_days=MOST_DAYS)
     secret = PREFIX + secrets.token_urlsafe(32)
     with writing():
         lock("id = (SELECT company_id FROM users WHERE id = ?)", user)
         row = User.get_or_none((User.id == user) & User.disabled_at.is_null())
         if row is None:
-            raise NotFound(f"there is no user {user}")
+            raise NotFound("there is no user {user}", user=user)
         if row.email == users.PAGE_VIEWER:
             raise BadInput("the token of connector.toml makes no other tokens")
         alive = ApiToken.select().where((ApiToken.user == user) & ApiToken.revoked_at.is_null()).count()
         if alive >= MOST_TOKENS:
-            raise BadInput(f"{row.email} has {alive} tokens: revoke some first")
+            raise BadInput("{email} has {alive} tokens: revoke some first", email=row.email, alive=alive)
         made = ApiToken.create(
             user=user,
             name=name.strip(),
@@ -83,7 +83,7 @@ def revoke(token: int, user: int, now: int) -> TokenView:
         lock("id = (SELECT company_id FROM users WHERE id = ?)", user)
         row = ApiToken.get_or_none((ApiToken.id == token) & (ApiToken.user == user))
         if row is None:
-            raise NotFound(f"there is no token {token}")
+            raise NotFound("there is no token {token}", token=token)
         ApiToken.update(revoked_at=now).where((ApiToken.id == token) & ApiToken.revoked_at.is_null()).execute()
         return _view(ApiToken.get_by_id(token))
 

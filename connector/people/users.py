@@ -66,7 +66,7 @@ def create(email: str, name: str, role: str, now: int, company: str | None = Non
         one = _profile_of(owner, profile)
         checked_role(role, owner and owner.id, one and one.id)
         if rows("SELECT 1 FROM users WHERE email = ?", address):
-            raise BadInput(f"{address} cannot be used here: it is taken")
+            raise BadInput("{address} cannot be used here: it is taken", address=address)
         row = User.create(email=address, name=called, role=role, company=owner, profile=one, created_at=now)
         audit.note_of(row.company_id, "user.create", address, role)
         return int(row.id)
@@ -129,7 +129,7 @@ def link(user: int, now: int) -> str:
     with writing():
         row = _own_row(user)
         if row.disabled_at is not None:
-            raise BadInput(f"{row.email} is disabled")
+            raise BadInput("{email} is disabled", email=row.email)
         audit.note_of(row.company_id, "user.link", row.email)
         run("DELETE FROM sign_in_link WHERE user_id = ?", user)
         SignInLink.create(user=user, hashed=hashed(secret), expires_at=now + LINK_MS)
@@ -212,7 +212,7 @@ def by_email(email: str) -> UserView:
     with reading():
         row = User.get_or_none(User.email == email.strip().lower())
         if row is None:
-            raise NotFound(f"nobody signs in as {email!r}")
+            raise NotFound("nobody signs in as {email!r}", email=email)
         return _view(_row(row.id))
 
 
@@ -262,7 +262,7 @@ def _not_the_last_owner(row: Any) -> None:
     same = (User.company == row.company_id) if row.company_id else User.company.is_null()
     others = (User.role == "owner") & (User.id != row.id) & User.disabled_at.is_null()
     if row.disabled_at is None and not User.select().where(same & others).exists():
-        raise BadInput(f"{row.email} is the last owner: make somebody else one first")
+        raise BadInput("{email} is the last owner: make somebody else one first", email=row.email)
 
 
 def _profile_of(owner: Any, profile: str | None) -> Any:
@@ -270,7 +270,7 @@ def _profile_of(owner: Any, profile: str | None) -> Any:
         return None
     found = open_profile_row(profile)
     if owner is None or found.company_id != owner.id:
-        raise NotFound(f"there is no profile {profile!r}")
+        raise NotFound("there is no profile {profile!r}", profile=profile)
     return found
 
 
@@ -283,7 +283,7 @@ def _row(user: int) -> Any:
     lock("id = (SELECT company_id FROM users WHERE id = ?)", user)
     row = _rows().where(User.id == user).get_or_none()
     if row is None:
-        raise NotFound(f"there is no user {user}")
+        raise NotFound("there is no user {user}", user=user)
     return row
 
 
@@ -319,12 +319,12 @@ def checked_email(text: str) -> str:
         or not address.isprintable()
         or not _EMAIL.fullmatch(address)
     ):
-        raise BadInput(f"{text[:60]!r} is no e-mail address")
+        raise BadInput("{given!r} is no e-mail address", given=text[:60])
     return address
 
 
 def _checked_name(text: str) -> str:
     name = text.strip()
     if len(name) > MOST_NAME or not name.isprintable():
-        raise BadInput(f"a name has at most {MOST_NAME} printable characters")
+        raise BadInput("a name has at most {most_name} printable characters", most_name=MOST_NAME)
     return name

@@ -66,11 +66,11 @@ def create(name: str, account: str, most: int, now: int, company: str | None = N
         owner = company_row(company)
         row = InboundAccount.get_or_none((InboundAccount.name == account) & (InboundAccount.company == owner))
         if row is None:
-            raise NotFound(f"there is no account {account[:40]!r}")
+            raise NotFound("there is no account {account!r}", account=account[:40])
         if Button.get_or_none((Button.company == owner) & (Button.name == wanted)):
-            raise BadInput(f"there is a call button {wanted!r} already")
+            raise BadInput("there is a call button {wanted!r} already", wanted=wanted)
         if Button.select().where(Button.company == owner).count() >= MOST_OF_ONE:
-            raise BadInput(f"a company has at most {MOST_OF_ONE} call buttons")
+            raise BadInput("a company has at most {most_of_one} call buttons", most_of_one=MOST_OF_ONE)
         token = secrets.token_urlsafe(16)
         made = Button.create(company=owner, account=row, name=wanted, token=token, most=most, created_at=now)
         return _view(made.id)
@@ -119,7 +119,7 @@ def named(name: str, company: str | None = None) -> ButtonView:
         owner = company_row(company)
         found = rows(f"{_VIEW} AND b.company_id = ? AND b.name = ?", owner.id, name)
         if not found:
-            raise NotFound(f"there is no call button {name[:40]!r}")
+            raise NotFound("there is no call button {name!r}", name=name[:40])
         return ButtonView(*found[0])
 
 
@@ -154,5 +154,5 @@ def _locked(button: int) -> ButtonView:
 def _view(button: Any) -> ButtonView:
     found = rows(f"{_VIEW} AND b.id = ?", button)
     if not found:
-        raise NotFound(f"there is no call button {button}")
+        raise NotFound("there is no call button {button}", button=button)
     return ButtonView(*found[0])

@@ -60,7 +60,7 @@ def create(box: str, name: str, email: str, now: int, company: str | None = None
     with writing():
         owner = company_row(company)
         if Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box)):
-            raise BadInput(f"there is a mailbox {box} already")
+            raise BadInput("there is a mailbox {box} already", box=box)
         row = Mailbox.create(company=owner, box=box, name=name.strip(), email=email, pin=sealed, created_at=now)
         return _view(row), pin
 
@@ -109,16 +109,20 @@ def kept() -> list[KeptMailbox]:
 
 def _checked(name: str, email: str) -> None:
     if not _NAME.fullmatch(name.strip()) or not name.isprintable():
-        raise BadInput(f"a mailbox's name has 1 to {MOST_NAME} printable characters, and none of {_UNFIT}")
+        raise BadInput(
+            "a mailbox's name has 1 to {most_name} printable characters, and none of {unfit}",
+            most_name=MOST_NAME,
+            unfit=_UNFIT,
+        )
     if email and (len(email) > 200 or not _EMAIL.fullmatch(email)):
-        raise BadInput(f"{email[:40]!r} is no e-mail address")
+        raise BadInput("{email!r} is no e-mail address", email=email[:40])
 
 
 def _row(box: str, company: str | None) -> Mailbox:
     owner = company_row(company)
     row = Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box))
     if row is None:
-        raise NotFound(f"there is no mailbox {box[:40]!r}")
+        raise NotFound("there is no mailbox {box!r}", box=box[:40])
     return row
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from connector.core import destinations, hours
+from connector.core import destinations, hours, terms
 from connector.core import routes as core
 from connector.core.access import Scope
 from connector.core.destinations import PrefixRule
@@ -24,6 +24,7 @@ from connector.database.models import Button, Company, Department, Hours, Inboun
 from connector.database.named import company_row, number_row, open_profile_row, owner_and_profile
 from connector.database.store import lock, reading, rows, run, writing
 from connector.errors import BadInput, NextStep, NotFound
+from connector.words import marked, phrase
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def create_account(name: str, profile: str | None, route: str, now: int, company
         taken = InboundAccount.get_or_none(InboundAccount.name == name)
         if taken is not None:
             where = f", {_where(taken)}" if taken.company_id == owner.id else ": names of accounts are everybody's"
-            raise BadInput(f"there is an account {name!r} already{where}")
+            raise BadInput("there is an account {name!r} already{where}", name=name, where=where)
         with no_worse(owner.id):
             made = InboundAccount.create(
                 company=owner, profile=at, name=name, route=str(wanted) if route else "", created_at=now
@@ -73,9 +74,13 @@ def attach_account(name: str, profile: str | None, *, move: bool = False) -> Acc
         row = _account_row(name)
         at = open_profile_row(profile) if profile else None
         if at is not None and at.company_id != row.company_id:
-            raise BadInput(f"the account {name!r} is another company's")
+            raise BadInput("the account {name!r} is another company's", name=name)
         if at is not None and row.profile_id not in (None, at.id) and not move:
-            raise BadInput(f"the account {name!r} is attached already, {_where(row)}: it has to be moved (--move)")
+            raise BadInput(
+                "the account {name!r} is attached already, {where}: it has to be moved (--move)",
+                name=name,
+                where=_where(row),
+            )
         with no_worse(row.company_id):
             run("UPDATE inbound_account SET profile_id = ? WHERE id = ?", at.id if at else None, row.id)
         return _account_view(_account_row(name))
@@ -89,7 +94,7 @@ def remove_account(name: str) -> AccountView:
         view = _account_view(row)
         button = Button.get_or_none(Button.account == row)
         if button is not None:
-            raise BadInput(f"the call button {button.name!r} calls {name}: remove that first")
+            raise BadInput("the call button {name!r} calls {name_2}: remove that first", name=button.name, name_2=name)
         with no_worse(row.company_id):
             run("DELETE FROM inbound_account WHERE id = ?", row.id)
         return view
@@ -166,7 +171,7 @@ def remove_named(kind: str, name: str, company: str | None = None) -> None:
     with writing():
         owner = company_row(company)
         if not rows(f"SELECT 1 FROM {kind} WHERE company_id = ? AND name = ?", owner.id, name):
-            raise NotFound(f"there is no {kind} {name!r}")
+            raise NotFound("there is no {kind} {name!r}", kind=terms.named(kind), name=name)
         with no_worse(owner.id):
             run(f"DELETE FROM {kind} WHERE company_id = ? AND name = ?", owner.id, name)
 
@@ -309,7 +314,11 @@ def _may_forward(route: Route, rules: list[PrefixRule]) -> None:
     for step in route.steps():
         if step.kind == "number" and not destinations.may_be_dialled(step.words[0], "standard", rules):
             kind = destinations.kind(step.words[0], "standard")
-            raise BadInput(f"calls are not forwarded to {step.words[0]}: it is {kind} or blocked for the profile")
+            raise BadInput(
+                "calls are not forwarded to {words}: it is {kind} or blocked for the profile",
+                words=step.words[0],
+                kind=kind,
+            )
 
 
 def _rules(profile: int | None) -> list[PrefixRule]:
@@ -329,7 +338,7 @@ def _account_row(name: str) -> Any:
     lock("id = (SELECT company_id FROM inbound_account WHERE name = ?)", name)
     row = InboundAccount.get_or_none(InboundAccount.name == name)
     if row is None:
-        raise NotFound(f"there is no number or account {name[:40]!r}")
+        raise NotFound("there is no number or account {name!r}", name=name[:40])
     return row
 
 
@@ -339,7 +348,7 @@ def _table(row: Any) -> str:
 
 def _where(row: Any) -> str:
     profile = Profile.get_or_none(Profile.id == row.profile_id)
-    return f"at the profile {profile.name!r}" if profile else "attached to none"
+    return phrase("at the profile {name!r}", name=profile.name) if profile else marked("attached to none")
 
 
 def _account_view(row: Any) -> AccountView:

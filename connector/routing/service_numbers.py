@@ -49,7 +49,7 @@ def change(profile: str, allow: Sequence[ServiceNumber], forget: Sequence[str] =
     """Allow service numbers, and take others away; all of it or nothing. BadInput if one is an emergency number."""
     twice = [digits for digits, count in Counter(number.digits for number in allow).items() if count > 1]
     if twice:
-        raise BadInput(f"{twice[0]} is there twice: say it once, with one price")
+        raise BadInput("{twice} is there twice: say it once, with one price", twice=twice[0])
     with writing():
         row = open_profile_row(profile)
         emergency = emergency_of(row.country, row.emergency)
@@ -58,5 +58,5 @@ def change(profile: str, allow: Sequence[ServiceNumber], forget: Sequence[str] =
         for number in allow:
             insert(Row, profile_id=row.id, **vars(checked(number, emergency)))
         if len(rows(_ALL, row.id)) > MOST_OF_PROFILE:
-            raise BadInput(f"a profile has at most {MOST_OF_PROFILE} service numbers")
+            raise BadInput("a profile has at most {most_of_profile} service numbers", most_of_profile=MOST_OF_PROFILE)
         return show(profile)

@@ -17,6 +17,7 @@ from connector.database.models import Company, Profile, Trunk
 from connector.database.named import company_row
 from connector.database.store import lock, locked_companies, one, reading, rows, writing
 from connector.errors import BadInput, NotFound
+from connector.words import marked
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -50,7 +51,7 @@ class SignIn:
     realm: str | None = None
 
     def __post_init__(self) -> None:
-        sip.checked_user(self.username, "the user name")
+        sip.checked_user(self.username, marked("the user name"))
         sip.checked_password(self.password)
         if self.realm:
             sip.checked_realm(self.realm)
@@ -67,8 +68,11 @@ def check_codecs(wanted: Sequence[str]) -> None:
         missing = [codec for codec in wanted if codec not in text.split(",")]
         if missing:
             raise BadInput(
-                f"Asterisk on the node {name} cannot convert {', '.join(missing)}. It can convert"
-                f" {text.replace(',', ', ')}; load the codec's module there, or leave it out."
+                "Asterisk on the node {name} cannot convert {missing}. It can convert {replace}; load"
+                " the codec's module there, or leave it out.",
+                name=name,
+                missing=", ".join(missing),
+                replace=text.replace(",", ", "),
             )
 
 
@@ -96,7 +100,7 @@ def create_trunk(
     with writing():
         owner = company_row(company)
         if Trunk.get_or_none(Trunk.name == name):
-            raise BadInput(f"there is a trunk {name!r} already")
+            raise BadInput("there is a trunk {name!r} already", name=name)
         add(owner, name, host, port, now, sign_in, secret, options or Options(), place, share, failover)
 
 
@@ -169,7 +173,7 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
         for address, wanted in places:
             if host == address and (port is None or wanted is None or port == wanted):
                 where = address if wanted is None else f"{address}:{wanted}"
-                raise BadInput(f"{who} is known by {where} already")
+                raise BadInput("{who} is known by {where} already", who=who, where=where)
 
 
 @audited("trunk.change")
@@ -264,9 +268,9 @@ def trunk_row(name: str) -> Trunk:
         )
         found = rows(sql, name)
         if not found:
-            raise NotFound(f"there is no trunk {name!r}")
+            raise NotFound("there is no trunk {name!r}", name=name)
         if len(found) > 1:
-            raise BadInput(f"several companies have a profile {name!r}: give its username")
+            raise BadInput("several companies have a profile {name!r}: give its username", name=name)
         lock("id = ?", found[0][1])
         row = Trunk.get_by_id(found[0][0])
     return row

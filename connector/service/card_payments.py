@@ -67,4 +67,4 @@ def _page_of(status: int, found: dict[str, Any]) -> str:
     error = found.get("error")
     said = error.get("message") if isinstance(error, dict) else None
     words = "".join(char for char in str(said or f"it answered {status}") if char.isprintable())[:200]
-    raise BadInput(f"Stripe did not begin the payment: {words} Nothing was paid.")
+    raise BadInput("Stripe did not begin the payment: {words} Nothing was paid.", words=words)

@@ -110,22 +110,36 @@ def look(wanted: Wanted) -> There:
     """What the open store has of it. BadInput if something is there, and is not what is wanted."""
     company = next((view for view in profiles.company_views() if view.name == wanted.company), None)
     if company is not None and company.currency != wanted.currency:
-        raise BadInput(f"the company {wanted.company} is there already, with {company.currency}")
+        raise BadInput(
+            "the company {company} is there already, with {currency}", company=wanted.company, currency=company.currency
+        )
     profile = next((view for view in profiles.list_profiles() if view.name == wanted.profile), None)
     if profile is not None and (profile.company, profile.role) != (wanted.company, wanted.role):
         raise BadInput(
-            f"the profile {wanted.profile} is there already, of {profile.company} and with the role {profile.role}:"
-            " name another one by --profile"
+            "the profile {profile} is there already, of {company} and with the role {role}: name"
+            " another one by --profile",
+            profile=wanted.profile,
+            company=profile.company,
+            role=profile.role,
         )
     number = _or_none(lambda: numbers.show(wanted.number)) if wanted.number else None
     if number is not None and (number.company, number.profile) != (wanted.company, wanted.profile):
         raise BadInput(
-            f"the number {wanted.number} is there already, of {number.company}, {number.profile or 'nowhere'}"
+            "the number {number} is there already, of {company}, {profile}",
+            number=wanted.number,
+            company=number.company,
+            profile=number.profile or "nowhere",
         )
     trunk = next((each for each in trunks.list_trunks(EVERYTHING) if each.name == CARRIER), None)
     is_other = trunk is not None and (trunk.company, trunk.host, trunk.port) != (wanted.company, *wanted.peer)
     if wanted.role == SERVER and trunk is not None and is_other:
-        raise BadInput(f"the trunk {CARRIER} is there already, of {trunk.company} to {trunk.host}:{trunk.port}")
+        raise BadInput(
+            "the trunk {carrier} is there already, of {company} to {host}:{port}",
+            carrier=CARRIER,
+            company=trunk.company,
+            host=trunk.host,
+            port=trunk.port,
+        )
     if company is None:
         return NOTHING
     key = _key(wanted)

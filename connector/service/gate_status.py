@@ -87,16 +87,18 @@ async def ask(path: Path, node: str, limit_s: float = ANSWER_LIMIT_S) -> GateSta
             finally:
                 writer.close()
         if found["node"] != node:
-            raise GateUnavailable(f"the gate of another node answers at {path}: give each node its own [gate] socket")
+            raise GateUnavailable(
+                "the gate of another node answers at {path}: give each node its own [gate] socket", path=path
+            )
         tried = {str(name): (int(status), int(at)) for name, (status, at) in found["tried"].items()}
         version = str(found.get("version", ""))
         return GateStatus(node, int(found["pid"]), found["ready"] is True, int(found["calls"]), tried, version)
     except TimeoutError:
-        raise GateUnavailable(f"the gate does not answer at {path}") from None
+        raise GateUnavailable("the gate does not answer at {path}", path=path) from None
     except PermissionError:
-        raise GateUnavailable(f"{path} may not be opened: ask as the connector's user") from None
+        raise GateUnavailable("{path} may not be opened: ask as the connector's user", path=path) from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
-        raise GateUnavailable(f"no gate process answers at {path}") from None
+        raise GateUnavailable("no gate process answers at {path}", path=path) from None
 
 
 class Gate:

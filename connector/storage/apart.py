@@ -50,7 +50,7 @@ class Apart:
         kwargs: dict[str, Any],
         tell: Callable[[int, int], None] | None,
     ) -> R:
-        died = StoreUnavailable(f"the process for long work died ({work.__name__}): try again")
+        died = StoreUnavailable("the process for long work died ({name}): try again", name=work.__name__)
         try:
             process = subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:

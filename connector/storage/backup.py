@@ -46,9 +46,9 @@ def backup(store: Store, target: Path) -> BackupView:
     cannot be made or proven.
     """
     if target.exists():
-        raise BadInput(f"{target} is there already: a backup overwrites nothing")
+        raise BadInput("{target} is there already: a backup overwrites nothing", target=target)
     if not target.parent.is_dir():
-        raise BadInput(f"there is no folder {target.parent}")
+        raise BadInput("there is no folder {parent}", parent=target.parent)
     making = target.with_name(f".{target.name}.making")
     _remove(making)
     try:
@@ -60,7 +60,7 @@ def backup(store: Store, target: Path) -> BackupView:
         making.rename(target)
         synced(target.parent)
     except OSError as error:
-        raise StoreUnavailable(f"the backup cannot be written: {error}") from error
+        raise StoreUnavailable("the backup cannot be written: {error}", error=error) from error
     finally:
         _remove(making)
         store.open()
@@ -71,12 +71,14 @@ def opened(source: Path) -> BinaryIO:
     """A backup, to be read. BadInput if there is none, StoreUnavailable if it cannot be read."""
     try:
         if not source.is_file():
-            raise BadInput(f"there is no backup {source}")
+            raise BadInput("there is no backup {source}", source=source)
         if source.with_name(source.name + "-wal").exists():
-            raise BadInput(f"{source} is a store in use, not a backup")
+            raise BadInput("{source} is a store in use, not a backup", source=source)
         return source.open("rb")
     except OSError as error:
-        raise StoreUnavailable(f"the backup {source} cannot be read: {error.strerror}") from error
+        raise StoreUnavailable(
+            "the backup {source} cannot be read: {strerror}", source=source, strerror=error.strerror
+        ) from error
 
 
 def restore(source: Path, store: Store, now: int, file: BinaryIO | None = None) -> RestoredView:
@@ -99,7 +101,7 @@ def restore(source: Path, store: Store, now: int, file: BinaryIO | None = None) 
                 restored.mark(now)
             kept = store.replace_by(making, now)
     except OSError as error:
-        raise StoreUnavailable(f"the store cannot be restored: {error}") from error
+        raise StoreUnavailable("the store cannot be restored: {error}", error=error) from error
     finally:
         store.open()
     return RestoredView(store.name, str(kept) if kept else None, known.books_end_at, migrations)
@@ -125,7 +127,7 @@ def proven(copy: FileStore, name: Path) -> BackupView:
     report = ledger.verify()
     if word != "ok" or not report.ok:
         wrong = word if word != "ok" else report.problems[0]
-        raise StoreUnavailable(f"the books in {name} do not add up: {wrong}")
+        raise StoreUnavailable("the books in {name} do not add up: {wrong}", name=name, wrong=wrong)
     return BackupView(
         path=str(name),
         bytes=copy.path.stat().st_size,

@@ -55,12 +55,14 @@ def move(source: Store, target: Store, scratch: Path | None, now: int, switch: C
             source.must_be_idle()
             if _counted(source) != there:
                 raise StoreUnavailable(
-                    f"{target.name} differs from {source.name}, or that was changed meanwhile: empty it, and try again"
+                    "{name} differs from {name_2}, or that was changed meanwhile: empty it, and try again",
+                    name=target.name,
+                    name_2=source.name,
                 )
             restored.mark(now)
             switch()
     except OSError as error:
-        raise StoreUnavailable(f"the store cannot be moved: {error}") from error
+        raise StoreUnavailable("the store cannot be moved: {error}", error=error) from error
     return MovedView(
         source.name, target.name, found.entries, found.cdrs, found.live_calls, found.heads, str(kept) if kept else None
     )
@@ -74,7 +76,7 @@ def rehearse(source: Store, target: Store, scratch: Path | None) -> MovedView:
         with _proven_copy(source, target, scratch) as (_, found):
             pass
     except OSError as error:
-        raise StoreUnavailable(f"the store cannot be moved: {error}") from error
+        raise StoreUnavailable("the store cannot be moved: {error}", error=error) from error
     return MovedView(source.name, target.name, found.entries, found.cdrs, found.live_calls, found.heads, None)
 
 
@@ -116,5 +118,7 @@ def _counted(store: Store) -> tuple[dict[str, int], dict[str, str]]:
         counts = {table: int(rows(f'SELECT COUNT(*) FROM "{table}"')[0][0]) for table in tables}
     report = ledger.verify()
     if not report.ok:
-        raise StoreUnavailable(f"what is in {store.name} does not add up: {report.problems[0]}")
+        raise StoreUnavailable(
+            "what is in {name} does not add up: {problems}", name=store.name, problems=report.problems[0]
+        )
     return counts, report.heads

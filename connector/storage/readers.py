@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
+from connector.words import in_language
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -23,7 +25,7 @@ class Readers:
 
     async def __call__(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run one billing function; what it returns or raises."""
-        bound = functools.partial(function, *args, **kwargs)
+        bound = functools.partial(in_language(function), *args, **kwargs)
         return await asyncio.get_running_loop().run_in_executor(self._threads, bound)
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from connector.billing import calls, nodes
 from connector.billing.batches import look_ahead
 from connector.database.store import batch, is_spoiled, writing
 from connector.errors import StoreBusy, StoreUnavailable, StoreUnreachable
+from connector.words import in_language
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Writer:
         """Run a function; returns or raises what it does."""
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         urgent = function not in NOBODY_WAITS
-        self._jobs.put(Job(functools.partial(function, *args, **kwargs), answer, urgent))
+        self._jobs.put(Job(functools.partial(in_language(function), *args, **kwargs), answer, urgent))
         return await answer
 
     def close(self) -> None:

@@ -58,7 +58,7 @@ _KINDS = {
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise BadInput(f"{ascii(text)[:60]} has characters that cannot be printed")
+        raise BadInput("{given} has characters that cannot be printed", given=ascii(text)[:60])
     return text
 
 
@@ -161,7 +161,7 @@ class Ask:
         """A number in the path. NotFound if it is none."""
         text = self.path[name]
         if not (text.isascii() and text.isdecimal() and len(text) < 10):
-            raise NotFound(f"there is no {name} {text!r}")
+            raise NotFound("there is no {name} {given!r}", name=name, given=text)
         return int(text)
 
 
@@ -328,9 +328,9 @@ def sheet_of(ask: Ask) -> Download:
     may_export(ask, found.kind)
     path = ask.place.exports / exports.file_name(found.id)
     if found.state == "done" and found.node != ask.place.node:
-        raise BadInput(f"the sheet is on the node {found.node}: ask there")
+        raise BadInput("the sheet is on the node {node}: ask there", node=found.node)
     if found.state != "done" or not path.is_file():
-        raise NotFound(f"the sheet {found.id} is not there: it is {found.state}")
+        raise NotFound("the sheet {id} is not there: it is {state}", id=found.id, state=found.state)
     return Download(path, found.name)
 
 
@@ -364,7 +364,11 @@ def may_claim_address(actor: Actor) -> None:
 def may_speak(ask: Ask, transport: str | None) -> None:
     """BadInput if Asterisk has no such transport here: it would not take who wants it. None is the usual one."""
     if transport is not None and transport not in ask.place.sip.transports:
-        raise BadInput(f"this node has no {transport}: it has {', '.join(ask.place.sip.transports)}")
+        raise BadInput(
+            "this node has no {transport}: it has {transports}",
+            transport=transport,
+            transports=", ".join(ask.place.sip.transports),
+        )
 
 
 def thing_of(pattern: str, path: Mapping[str, str], company: int | None, of_company: bool) -> tuple[str, str] | None:

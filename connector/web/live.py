@@ -82,7 +82,7 @@ class Live:
             raise Forbidden("you may not do this: it takes the permission calls.read")
         company = request.query.get("company")
         if company is not None and not (company.isascii() and company.isdecimal() and len(company) < 10):
-            raise BadInput(f"{company[:20]!r} is no company's id")
+            raise BadInput("{company!r} is no company's id", company=company[:20])
         chosen = signed.session.company if signed.session and signed.actor.scope.company is None else None
         return signed.actor.user, narrowed(signed.actor.scope, int(company) if company else chosen)
 

@@ -39,7 +39,7 @@ class Passwords:
     async def hashed(self, password: str) -> str:
         """The hash of a password. BadInput if it is too short or too long."""
         if not LEAST <= len(password) <= MOST:
-            raise BadInput(f"a password has {LEAST} to {MOST} characters")
+            raise BadInput("a password has {least} to {most} characters", least=LEAST, most=MOST)
         return await self._run(self._hasher.hash, password)
 
     async def fits(self, hashed: str, password: str) -> bool:

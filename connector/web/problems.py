@@ -23,6 +23,7 @@ from connector.errors import (
     StoreBusy,
     StoreUnavailable,
 )
+from connector.words import marked
 
 log = logging.getLogger(__name__)
 # A defect that anybody on the network can cause must not fill the disk.
@@ -31,27 +32,27 @@ _limits = MovingWindowRateLimiter(MemoryStorage())
 
 # The whole list: code, HTTP status, what it means. Clients decide by the code, people read the detail.
 PROBLEMS: dict[str, tuple[int, str]] = {
-    "malformed": (400, "The request cannot be read"),
+    "malformed": (400, marked("The request cannot be read")),
     "key_missing": (
         400,
-        "What moves money needs the header Idempotency-Key, of 1 to 100 printable characters",
+        marked("What moves money needs the header Idempotency-Key, of 1 to 100 printable characters"),
     ),
-    "not_signed_in": (401, "Nobody is signed in, or the token is not valid"),
-    "forbidden": (403, "You may not do this"),
-    "csrf": (403, "The request did not come from our own page"),
-    "not_found": (404, "There is no such thing"),
-    "method_not_allowed": (405, "This cannot be done with it"),
-    "bad_input": (409, "As things are this cannot be done; nothing was changed"),
-    "insufficient_funds": (409, "There is too little money; nothing was changed"),
-    "key_reused": (409, "The Idempotency-Key was another request's; nothing was done"),
-    "too_large": (413, "The request is too large"),
-    "media_type": (415, "The request is of the wrong type"),
-    "invalid": (422, "The request is not of the shape that is documented; nothing was changed"),
-    "too_many_requests": (429, "Too many requests: wait a little"),
-    "defect": (500, "A defect of the connector; it is in its log"),
-    "asterisk_unavailable": (502, "Asterisk cannot be asked, or said no"),
-    "store_unavailable": (503, "The store cannot be used now"),
-    "secrets_locked": (503, "The key of the store's secrets is missing"),
+    "not_signed_in": (401, marked("Nobody is signed in, or the token is not valid")),
+    "forbidden": (403, marked("You may not do this")),
+    "csrf": (403, marked("The request did not come from our own page")),
+    "not_found": (404, marked("There is no such thing")),
+    "method_not_allowed": (405, marked("This cannot be done with it")),
+    "bad_input": (409, marked("As things are this cannot be done; nothing was changed")),
+    "insufficient_funds": (409, marked("There is too little money; nothing was changed")),
+    "key_reused": (409, marked("The Idempotency-Key was another request's; nothing was done")),
+    "too_large": (413, marked("The request is too large")),
+    "media_type": (415, marked("The request is of the wrong type")),
+    "invalid": (422, marked("The request is not of the shape that is documented; nothing was changed")),
+    "too_many_requests": (429, marked("Too many requests: wait a little")),
+    "defect": (500, marked("A defect of the connector; it is in its log")),
+    "asterisk_unavailable": (502, marked("Asterisk cannot be asked, or said no")),
+    "store_unavailable": (503, marked("The store cannot be used now")),
+    "secrets_locked": (503, marked("The key of the store's secrets is missing")),
 }
 _OF_ERROR: tuple[tuple[type[ConnectorError], str], ...] = (
     (InsufficientFunds, "insufficient_funds"),
@@ -86,7 +87,7 @@ class Problem(Exception):
 def of(error: ConnectorError) -> Problem:
     """An error of ours as a problem."""
     code = next((code for kind, code in _OF_ERROR if isinstance(error, kind)), "bad_input")
-    text = str(error)
+    text = error.translated()
     if isinstance(error, SeveralCompanies):
         text += " Send its id as the query parameter 'company'."
     found = Problem(code, text)

@@ -30,6 +30,7 @@ from connector.web import render
 from connector.web.guard import network_of
 from connector.web.problems import Problem
 from connector.web.rest import Sound, World
+from connector.words import marked, tr
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +59,12 @@ PING_EVERY_S = 10.0
 CLOSED_WITHIN_S = 1.0
 ASK_EVERY_S = 0.5
 OVER_WITHIN_S = 5.0
-_OVER = "The call is over."
-_CUT = "The call was cut off."
-_LATER = "The call could not be put through. Please try again later."
+_OVER = marked("The call is over.")
+_CUT = marked("The call was cut off.")
+_LATER = marked("The call could not be put through. Please try again later.")
 _WORDS = {
-    Ending.BUSY: "The line is busy. Please try again in a few minutes.",
-    Ending.NO_ANSWER: "Nobody answered. Please try again later.",
+    Ending.BUSY: marked("The line is busy. Please try again in a few minutes."),
+    Ending.NO_ANSWER: marked("Nobody answered. Please try again later."),
 }
 _FULL = ("channels_full", "button_full")
 
@@ -263,7 +264,7 @@ async def _heard(sound: Sound, browser: web.WebSocketResponse, transport: asynci
 
 async def _say(browser: web.WebSocketResponse, state: str, why: str = "") -> None:
     if not browser.closed:
-        await browser.send_str(json.dumps({"state": state, "why": why}))
+        await browser.send_str(json.dumps({"state": state, "why": tr(why)}))
 
 
 def _words(found: Pushed) -> str:

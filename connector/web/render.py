@@ -11,14 +11,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
+from babel.dates import format_datetime
+from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from connector.core import formats
+from connector.core.terms import term
 from connector.core.times import instant, iso
 from connector.errors import BadInput
 from connector.web import brand
 from connector.web.brand import Brand
+from connector.words import LANGUAGE, LANGUAGES, Translated, grouped, locale, tr_n, translations
 
 STATIC_FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir() if path.is_file()}
 # Nothing from elsewhere, nothing inline: what the network said can be shown, and cannot run.
@@ -45,9 +49,25 @@ LOOK: ContextVar[Look] = ContextVar("look", default=_USUAL)
 NONE = "\u2013"
 
 
-def when(at: int | None, zone: str, form: str = "%d %b %Y, %H:%M") -> str:
-    """An instant by the clock of a time zone; a dash for none."""
-    return NONE if at is None else f"{datetime.fromtimestamp(at // 1000, ZoneInfo(zone)):{form}}"
+# How an instant is written, by what it is for, in each language: as strftime has it, or as Unicode has it (TR 35).
+_FORMS = {
+    "minute": ("%d %b %Y, %H:%M", {"de": "d. MMM y, HH:mm", "es": "d MMM y, H:mm"}),
+    "second": ("%d %b %Y, %H:%M:%S", {"de": "d. MMM y, HH:mm:ss", "es": "d MMM y, H:mm:ss"}),
+    "of the year": ("%d %b, %H:%M:%S", {"de": "d. MMM, HH:mm:ss", "es": "d MMM, H:mm:ss"}),
+    "day": ("%d %b %Y", {"de": "d. MMM y", "es": "d MMM y"}),
+    "month": ("%B %Y", {"de": "MMMM y", "es": "MMMM 'de' y"}),
+    "sheet": ("%Y-%m-%d %H:%M:%S", {}),
+    "clock": ("%H:%M", {"de": "HH:mm", "es": "H:mm"}),
+}
+
+
+def when(at: int | None, zone: str, form: str = "minute") -> str:
+    """An instant by the clock of a time zone, in the reader's language; a dash for none."""
+    if at is None:
+        return NONE
+    usual, others = _FORMS[form]
+    found, language = datetime.fromtimestamp(at // 1000, ZoneInfo(zone)), LANGUAGE.get()
+    return str(format_datetime(found, others[language], locale=locale())) if language in others else f"{found:{usual}}"
 
 
 def dated(text: str, zone: str) -> str:
@@ -72,33 +92,59 @@ def length(ms: int | None) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
+def _day(text: str) -> str:
+    """A day in the reader's language."""
+    return formats.day(text).translated()
+
+
+def _share(percent: float) -> str:
+    """A percentage to two digits after the point: `1.25`."""
+    return str(format_decimal(percent, "0.00", locale=locale()))
+
+
 def _money(micros: int | None, currency: str) -> str:
     """A sum of money, to the smallest coin, and exactly on hover; a dash for none."""
     if micros is None:
         return NONE
-    exact, found = formats.shown(micros, currency), formats.rounded(micros, currency)
+    exact = formats.shown(micros, currency).translated()
+    found = formats.rounded(micros, currency).translated()
     return found if found == exact else Markup('<span title="{}">{}</span>').format(exact, found)
 
 
 def _price(micros: int | None, currency: str) -> str:
     """A price, exactly: of a minute, say; a dash for none."""
-    return NONE if micros is None else formats.shown(micros, currency)
+    return NONE if micros is None else formats.shown(micros, currency).translated()
+
+
+def _translated(value: object) -> object:
+    """What is printed into a page, in the reader's language."""
+    return value.translated() if isinstance(value, Translated) else value
 
 
 _templates = Environment(
     loader=PackageLoader("connector.web"),
     autoescape=True,
     undefined=StrictUndefined,
+    finalize=_translated,
+    extensions=["jinja2.ext.i18n"],
     trim_blocks=True,
     lstrip_blocks=True,
 )
 _templates.filters |= {"when": when, "talked": length, "money": _money, "price": _price, "dated": dated, "iso": iso,
-                       "day": formats.day,                       "counted": formats.counted}  # fmt: skip
+                       "day": _day, "grouped": grouped, "term": term, "share": _share}  # fmt: skip
+_templates.policies["ext.i18n.trimmed"] = True
+_templates.globals["tr_n"] = tr_n
+_templates.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
+    lambda text: translations().gettext(text) if text else "",
+    lambda one, many, count: translations().ngettext(one, many, count),
+    newstyle=True,
+)
 
 
 def text(name: str, values: dict[str, Any]) -> str:
     """A page's text."""
-    return _templates.get_template(name).render(**{"look": LOOK.get(), **values})
+    usual = {"look": LOOK.get(), "language": LANGUAGE.get(), "languages": LANGUAGES}
+    return _templates.get_template(name).render(**{**usual, **values})
 
 
 def response(body: str, status: int = 200) -> web.Response:

@@ -28,8 +28,9 @@ from connector.web.pushing import Pushing
 from connector.web.render import STATIC_FILES, Look, rendered
 from connector.web.rest import PREFIX, Rest, World, problems_middleware
 from connector.web.site import PAGES
-from connector.web.site.serve import Site, pages_middleware, theme_of
+from connector.web.site.serve import Site, language_of, pages_middleware, theme_of
 from connector.web.site.sign_in import SignIn
+from connector.words import LANGUAGE, USUAL
 
 DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
 URL: web.AppKey[str] = web.AppKey("url", str)
@@ -134,6 +135,7 @@ async def _guarded(
 ) -> web.StreamResponse:
     """What every answer says, and another secret for a session whose own is an hour old."""
     render.LOOK.set(Look(looks, theme_of(request)))
+    LANGUAGE.set(USUAL if request.path.startswith("/api/") else language_of(request))
     with connections.serving(request):
         try:
             check_encoding(request)

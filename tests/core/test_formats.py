@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from connector.core import formats, money
 from connector.errors import BadInput
+from connector.words import LANGUAGE
 
 # micros, currency -> exactly, to the smallest coin
 SHOWN = [
@@ -30,6 +31,64 @@ SHOWN = [
 def test_money_looks_like_money(micros: int, currency: str, exact: str, rounded: str) -> None:
     """With the currency's sign and coins, in groups of three digits."""
     assert (formats.shown(micros, currency).replace("\xa0", ""), formats.rounded(micros, currency)) == (exact, rounded)
+
+
+# language, micros, currency -> exactly, to the smallest coin, in a field
+ELSEWHERE = [
+    ("de", 1_877_443_200, "GBP", "1.877,4432 £", "1.877,44 £", "1877,4432"),
+    ("de", -12_500_000, "EUR", "-12,50 €", "-12,50 €", "-12,50"),
+    ("de", 5_000_000, "USD", "5,00 $", "5,00 $", "5,00"),
+    ("de", 1_234_567_890, "JPY", "1.234,56789 ¥", "1.235 ¥", "1234,56789"),
+    ("es", 1_877_443_200, "EUR", "1.877,4432 €", "1.877,44 €", "1877,4432"),
+    ("es", 13_200, "USD", "0,0132 US$", "0,0132 US$", "0,0132"),
+    ("en", 1_877_443_200, "EUR", "€1,877.4432", "€1,877.44", "1877.4432"),
+]
+
+
+@pytest.mark.parametrize(("language", "micros", "currency", "exact", "rounded", "in_field"), ELSEWHERE)
+def test_money_looks_as_the_reader_writes_it(
+    language: str, micros: int, currency: str, exact: str, rounded: str, in_field: str
+) -> None:
+    """With the signs of the reader's language; what stands in a field can be sent back as it is."""
+    before = LANGUAGE.set(language)
+    try:
+        found = (formats.shown(micros, currency).translated(), formats.rounded(micros, currency).translated())
+        assert tuple(each.replace("\xa0", " ") for each in found) == (exact, rounded)
+        assert formats.field(micros, currency) == in_field
+        assert money.amount(formats.typed(in_field.lstrip("-"), currency)) == abs(micros)
+        one = formats.pattern(currency).replace("#", formats.field(1_000_000, currency))
+        assert one == formats.shown(1_000_000, currency).translated()
+    finally:
+        LANGUAGE.reset(before)
+
+
+# typed in German, currency -> plain digits, or what is said
+TYPED_IN_GERMAN = [
+    ("1.000,50", "EUR", "1000.50"),
+    ("1.000,50 €", "EUR", "1000.50"),
+    ("12,5", "EUR", "12.5"),
+    ("5 EUR", "EUR", "5"),
+    ("1 000 000", "EUR", "1000000"),
+    ("1.000.000", "EUR", "1000000"),
+    ("12.5", "EUR", BadInput),
+    ("1.250", "EUR", BadInput),
+    ("1.250", "JPY", "1250"),
+    ("£5", "EUR", BadInput),
+]
+
+
+@pytest.mark.parametrize(("text", "currency", "digits"), TYPED_IN_GERMAN)
+def test_a_sum_is_read_as_a_german_types_it(text: str, currency: str, digits: str | type[Exception]) -> None:
+    """A comma before decimals; a point that may be meant as one is refused, as the comma is in English."""
+    before = LANGUAGE.set("de")
+    try:
+        if isinstance(digits, str):
+            assert formats.typed(text, currency) == digits
+        else:
+            with pytest.raises(digits, match=r"comma|currency"):
+                formats.typed(text, currency)
+    finally:
+        LANGUAGE.reset(before)
 
 
 # typed, currency -> plain digits, or what is said

@@ -168,7 +168,7 @@ def unit_texts(words: Mapping[str, str]) -> dict[str, str]:
 def _unit_text(name: str, words: Mapping[str, str]) -> str:
     odd = next((word for word in words.values() if _ODD_FOR_SYSTEMD.search(word)), None)
     if odd is not None:
-        raise BadInput(f"systemd's units cannot name {odd!r}: it has a space, a quote, or one of % $ ; \\")
+        raise BadInput("systemd's units cannot name {odd!r}: it has a space, a quote, or one of % $ ; \\", odd=odd)
     return filled(_template(name), words, name)
 
 
@@ -234,11 +234,15 @@ def plan(
     present = next((path for path in sorted(conf.glob("*.conf")) if _BEGIN in _text(path)), None)
     if present is not None:
         raise BadInput(
-            f"it is installed in {conf} already: {present.name} has our lines"
-            " ('connector install --update' or 'connector uninstall')"
+            "it is installed in {conf} already: {name} has our lines ('connector install --update'"
+            " or 'connector uninstall')",
+            conf=conf,
+            name=present.name,
         )
     if settings.exists():
-        raise BadInput(f"{settings} is there already: move it away, or name another file by --settings")
+        raise BadInput(
+            "{settings} is there already: move it away, or name another file by --settings", settings=settings
+        )
     asterisk, ours = accounts.of_asterisk(conf), _ours(user)
     keys = tuple(secrets.token_urlsafe(24) for _ in range(3))
     freepbx = is_freepbx(conf)
@@ -262,7 +266,7 @@ def plan(
     try:
         config.parsed(text, settings)
     except SettingsError as error:
-        raise BadInput(f"what Asterisk's config says does not fit: {error}") from error
+        raise BadInput("what Asterisk's config says does not fit: {error}", error=error) from error
     edits.append(Edit("file", settings, text, mode=mode, owner=(os.geteuid(), ours.gid)))
     notes += _notes(conf, freepbx)
     if ours.uid != 0 and _shared_group(asterisk, ours) not in ours.groups:
@@ -285,7 +289,7 @@ def update_plan(conf: Path, settings: Path) -> Plan:
     try:
         known = config.read(settings)
     except SettingsError as error:
-        raise BadInput(f"{error}; name the settings file by --settings") from error
+        raise BadInput("{error}; name the settings file by --settings", error=error) from error
     freepbx = is_freepbx(conf)
     ari, ami = known.ari.password.get_secret_value(), known.ami.password.get_secret_value()
     own_transport = known.sip.transport == OWN_TRANSPORT
@@ -344,7 +348,9 @@ def install(found: Plan) -> list[str]:
             _write(record, json.dumps({"made": made}) + "\n", Edit("file", record, mode=0o640))
     except OSError as error:
         _take_back(undo)
-        raise BadInput(f"{error.filename or 'a file'} cannot be written: {error.strerror}") from error
+        raise BadInput(
+            "{filename} cannot be written: {strerror}", filename=error.filename or "a file", strerror=error.strerror
+        ) from error
     return unreadable(found.conf, runs_as(config.read(found.settings)), found.settings)
 
 
@@ -384,7 +390,7 @@ def installed(conf: Path) -> list[Path]:
     found = [path for path in sorted(conf.glob("*.conf")) if _BEGIN in _text(path)]
     found += sorted(path for path in (conf / OURS).rglob("*") if path.is_file())
     if not found:
-        raise BadInput(f"the connector is not installed in {conf}")
+        raise BadInput("the connector is not installed in {conf}", conf=conf)
     return found
 
 
@@ -405,7 +411,9 @@ def uninstall(conf: Path) -> Removal:
             _remove_ours(conf, touched)
             _remove(conf / OURS, touched, left)
     except OSError as error:
-        raise BadInput(f"{error.filename or 'a file'} cannot be changed: {error.strerror}") from error
+        raise BadInput(
+            "{filename} cannot be changed: {strerror}", filename=error.filename or "a file", strerror=error.strerror
+        ) from error
     return Removal(tuple(touched), tuple(left))
 
 
@@ -480,7 +488,7 @@ def _system_edit(path: Path, text: str) -> Edit:
 def check_is_asterisks(conf: Path) -> None:
     """BadInput unless the folder has the config of an Asterisk."""
     if not (conf / "asterisk.conf").is_file() and not (conf / "extensions.conf").is_file():
-        raise BadInput(f"there is no Asterisk config in {conf}: name its folder by --asterisk-conf")
+        raise BadInput("there is no Asterisk config in {conf}: name its folder by --asterisk-conf", conf=conf)
 
 
 def packaged_units() -> list[Path]:
@@ -494,8 +502,9 @@ def _ours(user: str) -> Account:
     found = accounts.named(user) if user else accounts.own()
     if found is None:
         raise BadInput(
-            f"there is no user {user}: 'adduser --system --group --no-create-home {user}' makes it,"
-            f" then 'usermod --append --groups asterisk {user}'"
+            "there is no user {user}: 'adduser --system --group --no-create-home {user}' makes it,"
+            " then 'usermod --append --groups asterisk {user}'",
+            user=user,
         )
     return found
 
@@ -785,7 +794,12 @@ def _must_be_balanced(path: Path, text: str) -> None:
     """BadInput if somebody has edited our marks: what is ours between them is not known then."""
     begin, end = text.find(_BEGIN), text.find(_END)
     if (text.count(_BEGIN), text.count(_END)) not in ((0, 0), (1, 1)) or end < begin:
-        raise BadInput(f"{path}: our marks ({_BEGIN!r} and {_END!r}) were edited: put them around our lines again")
+        raise BadInput(
+            "{path}: our marks ({begin!r} and {end!r}) were edited: put them around our lines again",
+            path=path,
+            begin=_BEGIN,
+            end=_END,
+        )
 
 
 def _put_block(path: Path, lines: Sequence[str]) -> None:

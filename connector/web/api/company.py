@@ -163,7 +163,7 @@ def load_deck(ask: Ask, body: NewDeck, read: ReadDeck) -> DeckView:
     """Load a rate sheet: all of it, or nothing and what is wrong with it."""
     ends = len(read.difference.ends)
     if ends != (body.ends or 0):
-        raise BadInput(f'{ends} prefixes would end. Send "ends": {ends} to confirm that.')
+        raise BadInput('{ends} prefixes would end. Send "ends": {ends} to confirm that.', ends=ends)
     return decks.put(body.name, read, ask.now, ask.company)
 
 

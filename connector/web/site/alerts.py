@@ -8,10 +8,12 @@ from connector.billing import profiles, thresholds
 from connector.core.alerts import KINDS, THRESHOLDS
 from connector.core.formats import typed
 from connector.core.paging import Turn
+from connector.core.terms import term
 from connector.notices import notices, webhooks
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry, tables_page
+from connector.words import tr
 
 pages = SitePages()
 
@@ -27,44 +29,53 @@ def alerts_page(ask: Ask) -> Shown:
         for each in notices.page_of(ask.scope, Turn(None, ROWS)).items
     ]
     sent = [
-        [when(each.at, ask.zone), each.to, each.text, f"{each.state}: {each.why}" if each.why else each.state,
+        [when(each.at, ask.zone), each.to, each.text, term(each.state) + (f": {each.why}" if each.why else ""),
          str(each.tries)]
         for each in webhooks.page_of(ask.scope, Turn(None, ROWS)).items
     ]  # fmt: skip
     hooks: list[list[Any]] = [
         [each.url, when(each.created_at, ask.zone),
-         [("Test", f"/alerts/webhooks/{each.id}/test"), ("Remove", f"/alerts/webhooks/{each.id}/remove")]]
+         [(tr("Test"), f"/alerts/webhooks/{each.id}/test"), (tr("Remove"), f"/alerts/webhooks/{each.id}/remove")]]
         for each in webhooks.views(ask.scope)
     ]  # fmt: skip
     own: list[list[Any]] = [
-        [each.words, each.profile or "the whole company", [("Remove", f"/alerts/thresholds/{each.id}/remove")]]
+        [each.words, each.profile or tr("the whole company"), [(tr("Remove"), f"/alerts/thresholds/{each.id}/remove")]]
         for each in thresholds.views(ask.scope)
     ]
     tables: list[dict[str, Any]] = [
-        {"title": "What was told", "heads": ["When", "What", "In words"], "rows": told, "empty": "Nothing yet."},
         {
-            "title": "Your thresholds",
-            "heads": ["Tell me when", "Of", ""],
+            "title": tr("What was told"),
+            "heads": [tr("When"), tr("What"), tr("In words")],
+            "rows": told,
+            "empty": tr("Nothing yet."),
+        },
+        {
+            "title": tr("Your thresholds"),
+            "heads": [tr("Tell me when"), tr("Of"), ""],
             "rows": own,
-            "empty": "None. You are told without them when money is low, a trunk is down, or all channels were in use.",
-            "actions": [("Add a threshold", "/alerts/thresholds/new")] if may else [],
+            "empty": tr(
+                "None. You are told without them when money is low, a trunk is down, or all channels were in use."
+            ),
+            "actions": [(tr("Add a threshold"), "/alerts/thresholds/new")] if may else [],
         },
         {
-            "title": "What was sent",
-            "heads": ["When", "To", "In words", "State", "Tries"],
+            "title": tr("What was sent"),
+            "heads": [tr("When"), tr("To"), tr("In words"), tr("State"), tr("Tries")],
             "rows": sent,
-            "empty": "Nothing yet. Owners get mail, besides finance for money and operators for trunks and channels.",
+            "empty": tr(
+                "Nothing yet. Owners get mail, besides finance for money and operators for trunks and channels."
+            ),
         },
         {
-            "title": "Webhooks",
-            "heads": ["URL", "Since", ""],
+            "title": tr("Webhooks"),
+            "heads": ["URL", tr("Since"), ""],
             "rows": hooks,
-            "empty": "None: notices are posted nowhere.",
+            "empty": tr("None: notices are posted nowhere."),
         },
     ]
     tables = tables if may else tables[:1]  # addresses are their owners' business
-    actions = [("Add a webhook", "/alerts/webhooks/new")] if may else []
-    return tables_page("Alerts", tables, actions=actions)
+    actions = [(tr("Add a webhook"), "/alerts/webhooks/new")] if may else []
+    return tables_page(tr("Alerts"), tables, actions=actions)
 
 
 @pages.form("/alerts/thresholds/new", "alerts.write", "Add a threshold", of_company=True, back="/alerts")
@@ -82,14 +93,14 @@ class NewThreshold(Form):
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The whole company, or a profile."""
         names = sorted(profiles.names(ask.scope).items(), key=lambda each: each[1])
-        return {"profile": [("", "the whole company"), *names]}
+        return {"profile": [("", tr("the whole company")), *names]}
 
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
         of_money = THRESHOLDS[self.kind].unit == "money"
         limit = thresholds.limit_of(self.kind, typed(self.value, ask.currency) if of_money else self.value)
         made = thresholds.create(self.kind, limit, ask.company, self.profile, ask.now)
-        return Outcome("/alerts", f"You are told when: {made.words}")
+        return Outcome("/alerts", tr("You are told when: {words}", words=made.words))
 
 
 @pages.form("/alerts/thresholds/{threshold}/remove", "alerts.write", "Remove a threshold", back="/alerts")
@@ -101,11 +112,14 @@ class RemoveThreshold(Form):
 
     def quote(self, ask: Ask) -> Quote | None:
         """Which."""
-        return Quote([("Tell me when", thresholds.remove(ask.number("threshold")).words)])
+        return Quote([(tr("Tell me when"), thresholds.remove(ask.number("threshold")).words)])
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
-        return Outcome("/alerts", f"You are not told any more when: {thresholds.remove(ask.number('threshold')).words}")
+        return Outcome(
+            "/alerts",
+            tr("You are not told any more when: {words}", words=thresholds.remove(ask.number("threshold")).words),
+        )
 
 
 @pages.form("/alerts/webhooks/new", "alerts.write", "Add a webhook", of_company=True, back="/alerts")
@@ -118,8 +132,8 @@ class NewWebhook(Form):
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
         made = webhooks.create(self.url, ask.now, ask.company)
-        lines = (("URL", made.webhook.url), ("Secret", made.secret))
-        return Outcome("/alerts", "Posts are signed by this secret; it is shown now and never again.", lines)
+        lines = (("URL", made.webhook.url), (tr("Secret"), made.secret))
+        return Outcome("/alerts", tr("Posts are signed by this secret; it is shown now and never again."), lines)
 
 
 @pages.form("/alerts/webhooks/{webhook}/test", "alerts.write", "Test a webhook", back="/alerts")
@@ -130,7 +144,9 @@ class TestWebhook(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Post it."""
-        return Outcome("/alerts", f"A test is on its way to {webhooks.test(ask.number('webhook'), ask.now).url}")
+        return Outcome(
+            "/alerts", tr("A test is on its way to {url}", url=webhooks.test(ask.number("webhook"), ask.now).url)
+        )
 
 
 @pages.form("/alerts/webhooks/{webhook}/remove", "alerts.write", "Remove a webhook", back="/alerts")
@@ -146,4 +162,4 @@ class RemoveWebhook(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
-        return Outcome("/alerts", f"Nothing more is posted to {webhooks.remove(ask.number('webhook')).url}")
+        return Outcome("/alerts", tr("Nothing more is posted to {url}", url=webhooks.remove(ask.number("webhook")).url))

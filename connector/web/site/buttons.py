@@ -21,14 +21,15 @@ from connector.web.site.frame import (
     following,
     tables_page,
 )
+from connector.words import marked, tr
 
 pages = SitePages()
 
 ROWS = 50
-MOST_HINT = "So many visitors call by it at once; more hear that the line is busy."
-_INTRO = (
-    "A call button is a link for your web site or your e-mails: who opens it calls one of your accounts by the browser,"
-    " for free. For you it is a call in: it takes a channel."
+MOST_HINT = marked("So many visitors call by it at once; more hear that the line is busy.")
+_INTRO = marked(
+    "A call button is a link for your web site or your e-mails: who opens it calls one of"
+    " your accounts by the browser, for free. For you it is a call in: it takes a channel."
 )
 
 
@@ -37,17 +38,17 @@ def button_list(ask: Ask) -> Shown:
     """Which there are."""
     found = buttons.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "i"))
     rows: list[list[Any]] = [
-        [[(view.name, f"/buttons/{view.id}")], view.account, view.profile or "nowhere", str(view.most)]
+        [[(view.name, f"/buttons/{view.id}")], view.account, view.profile or tr("nowhere"), str(view.most)]
         for view in found.items
     ]
     table = {
         "title": "",
-        "heads": ["Name", "Calls", "At", "At once"],
+        "heads": [tr("Name"), tr("Account"), tr("Profile"), tr("At once")],
         "rows": rows,
-        "empty": "None yet.",
+        "empty": tr("None yet."),
     }
-    actions = allowed(ask, ("Make a call button", "/buttons/new", "numbers.write"))
-    return tables_page("Call buttons", [table], intro=[_INTRO], actions=actions, following=following(found))
+    actions = allowed(ask, (tr("Make a call button"), "/buttons/new", "numbers.write"))
+    return tables_page(tr("Call buttons"), [table], intro=[_INTRO], actions=actions, following=following(found))
 
 
 @pages.form("/buttons/new", "numbers.write", "Make a call button", of_company=True, back="/buttons")
@@ -63,14 +64,17 @@ class NewButton(Form):
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The company's accounts."""
         found = every(lambda each: routes.account_page(ask.scope, each), "s")
-        named = [(view.name, f"{view.name}, at {view.profile or 'nobody'}") for view in found]
-        return {"account": named or [("", "there is no account yet: add one at a profile")]}
+        named = [
+            (view.name, tr("{name}, at {profile}", name=view.name, profile=view.profile or tr("nobody")))
+            for view in found
+        ]
+        return {"account": named or [("", tr("there is no account yet: add one at a profile"))]}
 
     def do(self, ask: Ask) -> Outcome:
         """Make it."""
         ask.mine("account", self.account)
         made = buttons.create(self.name, self.account, self.most, ask.now, ask.company)
-        return Outcome(f"/buttons/{made.id}", f"{made.name} can be put where you want it")
+        return Outcome(f"/buttons/{made.id}", tr("{name} can be put where you want it", name=made.name))
 
 
 @pages.get("/buttons/{button}", "numbers.read")
@@ -96,7 +100,9 @@ class ChangeButton(Form):
     def do(self, ask: Ask) -> Outcome:
         """Change it."""
         view = buttons.change(ask.number("button"), self.most)
-        return Outcome(f"/buttons/{view.id}", f"{view.most} visitors may call by {view.name} at once")
+        return Outcome(
+            f"/buttons/{view.id}", tr("{most} visitors may call by {name} at once", most=view.most, name=view.name)
+        )
 
 
 @pages.form("/buttons/{button}/remove", "numbers.write", "Remove a call button", back="/buttons/{button}")
@@ -110,8 +116,8 @@ class RemoveButton(Form):
     def quote(self, ask: Ask) -> Quote | None:
         """Which."""
         view = buttons.remove(ask.number("button"))
-        return Quote([("Name", view.name), ("Calls", view.account)])
+        return Quote([(tr("Name"), view.name), (tr("Account"), view.account)])
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
-        return Outcome("/buttons", f"The call button {buttons.remove(ask.number('button')).name} is gone")
+        return Outcome("/buttons", tr("The call button {name} is gone", name=buttons.remove(ask.number("button")).name))

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from connector.billing import limits, profiles
-from connector.core import money
+from connector.core import formats, money
 from connector.core.service_numbers import ServiceNumber
 from connector.errors import BadInput
 from connector.routing import service_numbers
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Form, LimitOrNone, Line, NumberOrNone, Outcome, SitePages, TextOrNone, entry
+from connector.words import marked, tr
 
 pages = SitePages()
 
 PROFILE = "/profiles/{profile}"
-_NONE = "Empty: no limit."
+_NONE = marked("Empty: no limit.")
 
 
 @pages.form(PROFILE + "/limits", "money.move", "Limits", back=PROFILE)
@@ -47,7 +48,7 @@ class Limits(Form):
         sums = {name: getattr(found, f"{name}_micros") for name in ("price_per_minute", "call", "day", "month")}
         counts = {name: getattr(found, name) for name in ("calls_per_second", "attempts_per_number")}
         return {
-            **{name: "" if micros is None else money.decimal(micros) for name, micros in sums.items()},
+            **{name: formats.field(micros, ask.currency) for name, micros in sums.items()},
             **{name: "" if count is None else count for name, count in counts.items()},
             "uses_company_balance": found.uses_company_balance,
             "allowed": "\n".join(found.allowed),
@@ -60,7 +61,7 @@ class Limits(Form):
         allowed, blocked = self.allowed.split(), self.blocked.split()
         both = sorted({*allowed} & {*blocked})
         if both:
-            raise BadInput(f"{both[0]} may be dialled and may not: say one of them")
+            raise BadInput("{both} may be dialled and may not: say one of them", both=both[0])
         before = limits.show(profile)
         changes: dict[str, int | bool | None] = {
             "price_per_minute_micros": self.price_per_minute,
@@ -73,7 +74,7 @@ class Limits(Form):
         }
         rules = [*((prefix, True) for prefix in allowed), *((prefix, False) for prefix in blocked)]
         limits.change(profile, changes, rules, [*before.allowed, *before.blocked])
-        return Outcome(f"/profiles/{profile}", "The limits are set")
+        return Outcome(f"/profiles/{profile}", tr("The limits are set"))
 
 
 @pages.form(PROFILE + "/service-numbers", "rates.write", "Service numbers", back=PROFILE)
@@ -91,9 +92,9 @@ class ServiceNumbers(Form):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What they are."""
-        return (
-            "Calls to short numbers like 101, 111 or 411 are refused unless you list them here. Do not list emergency"
-            " numbers: they always work."
+        return tr(
+            "Calls to short numbers like 101, 111 or 411 are refused unless you list them here. Do"
+            " not list emergency numbers: they always work."
         )
 
     @classmethod
@@ -108,7 +109,7 @@ class ServiceNumbers(Form):
         before = service_numbers.show(profile).numbers
         wanted = [_service_number(line) for line in self.numbers.splitlines() if line.strip()]
         service_numbers.change(profile, wanted, [each.digits for each in before])
-        return Outcome(f"/profiles/{profile}", "The service numbers are set")
+        return Outcome(f"/profiles/{profile}", tr("The service numbers are set"))
 
 
 def _service_line(number: ServiceNumber) -> str:
@@ -130,16 +131,19 @@ class CallerId(Form):
         "Calls out show",
         "pass",
         choices=(
-            ("pass", "what the phone says, if it is a number of the company"),
-            ("fixed", "always the number below"),
-            ("none", "no number"),
+            ("pass", marked("what the phone says, if it is a number of the company")),
+            ("fixed", marked("always the number below")),
+            ("none", marked("no number")),
         ),
     )
     number: str = entry("Main number", "", kind="choice")
     foreign: str = entry(
         "A number that is not the company's",
         "replace",
-        choices=(("replace", "is replaced by the main number"), ("refuse", "is refused, with the call")),
+        choices=(
+            ("replace", marked("is replaced by the main number")),
+            ("refuse", marked("is refused, with the call")),
+        ),
     )
     withhold: str = entry(
         "Prefixes that hide the caller's number",
@@ -163,13 +167,13 @@ class CallerId(Form):
         """Its numbers."""
         found = profiles.show_profile(ask.path["profile"])
         own = dict.fromkeys([*found.numbers, *filter(None, [found.caller_id.number])])
-        return {"number": [("", "the first that it has"), *((number, number) for number in own)]}
+        return {"number": [("", tr("the first that it has")), *((number, number) for number in own)]}
 
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         profile = ask.path["profile"]
         profiles.set_caller_id(profile, self.policy, self.number, self.foreign, self.withhold)
-        return Outcome(f"/profiles/{profile}", "Calls show that from now on")
+        return Outcome(f"/profiles/{profile}", tr("Calls show that from now on"))
 
 
 @pages.form(PROFILE + "/contact", "profiles.write", "Billing address and contact", back=PROFILE)
@@ -189,7 +193,7 @@ class Contact(Form):
         """Set them."""
         profile = ask.path["profile"]
         profiles.set_contact(profile, self.billing_address, self.contact)
-        return Outcome(f"/profiles/{profile}", "Set")
+        return Outcome(f"/profiles/{profile}", tr("Set"))
 
 
 @pages.form(PROFILE + "/country", "profiles.write", "Country and emergency numbers", back=PROFILE)
@@ -214,4 +218,4 @@ class Country(Form):
         profiles.set_country(profile, self.country)
         if self.emergency != ", ".join(before.emergency):
             profiles.set_emergency(profile, self.emergency)
-        return Outcome(f"/profiles/{profile}", "Set")
+        return Outcome(f"/profiles/{profile}", tr("Set"))

@@ -13,6 +13,7 @@ from connector.core import formats, money, refusals
 from connector.core.paging import Page, turn
 from connector.core.reports import MINUTE_MS
 from connector.core.sheets import neutral
+from connector.core.terms import term
 from connector.core.times import instant
 from connector.errors import BadInput, NotFound
 from connector.routing import emergency
@@ -20,6 +21,7 @@ from connector.web.endpoint import Ask, Written
 from connector.web.render import length, when
 from connector.web.site import cures
 from connector.web.site.frame import Line, Shown, SitePages, following, tables_page
+from connector.words import tr
 
 pages = SitePages()
 
@@ -50,7 +52,7 @@ def history_page(ask: Ask) -> Shown:
     try:
         found = history.cdr_page(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"), _wanted(ask, asked))
     except BadInput as error:
-        wrong = str(error)
+        wrong = error.translated()
     names = profiles.names(ask.scope)
     values = {
         "page": found,
@@ -77,7 +79,7 @@ def history_sheet(ask: Ask) -> Written:
     for each in found:
         price = "" if each.price_micros is None else money.decimal(each.price_micros)
         row = (
-            when(each.ended_at, ask.zone, "%Y-%m-%d %H:%M:%S"),
+            when(each.ended_at, ask.zone, "sheet"),
             each.profile or "",
             each.direction,
             each.caller_id or each.button,
@@ -126,12 +128,12 @@ def _minute(asked: dict[str, str], name: str, usual: str) -> str:
 def cdr_page(ask: Ask) -> Shown:
     """One call, and its explanation."""
     found = history.cdr(ask.path["cdr"])
-    explanation, free = None, "You may not see what it cost."
+    explanation, free = None, tr("You may not see what it cost.")
     if "money.read" in ask.actor.permissions:
         try:
             explanation = history.explain(found.id)
         except NotFound as error:
-            free = str(error)
+            free = error.translated()
     shown = {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free}
     username = next((username for username, name in profiles.names(ask.scope).items() if name == found.profile), "")
     shown["again"] = _tested_again(username, found)
@@ -157,7 +159,7 @@ def test_page(ask: Ask) -> Shown:
         try:
             found = trials.why(number, profile.username, at or ask.now, caller)
         except BadInput as error:
-            wrong = str(error)
+            wrong = error.translated()
     links = {each.code: cures.link(ask, each.code, profile.username) for each in found.reasons} if found else {}
     return Shown("test.html", {"profile": profile, "found": found, "wrong": wrong, "links": links})
 
@@ -166,28 +168,39 @@ def test_page(ask: Ask) -> Shown:
 def emergency_page(ask: Ask) -> Shown:
     """The calls to emergency numbers, which pass no gate."""
     found = emergency.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "is"))
-    went = {"local": "the local route", "unavailable": "nowhere: the caller heard so"}
+    went = {"local": tr("the local route"), "unavailable": tr("nowhere: the caller heard so")}
     rows = [
         [when(view.at, ask.zone), view.profile or "-", view.dialled, went.get(view.outcome, view.outcome), view.node]
         for view in found.items
     ]
-    table = {"title": "", "heads": ["When", "Profile", "Dialled", "Went to", "Node"], "rows": rows, "empty": "None."}
-    intro = ["They need no credit and no channel, and are no CDRs."]
-    return tables_page("Emergency calls", [table], intro=intro, following=following(found))
+    table = {
+        "title": "",
+        "heads": [tr("When"), tr("Profile"), tr("Dialled"), tr("Went to"), tr("Node")],
+        "rows": rows,
+        "empty": tr("None."),
+    }
+    intro = [tr("They need no credit and no channel, and are no CDRs.")]
+    return tables_page(tr("Emergency calls"), [table], intro=intro, following=following(found))
 
 
 def _lines(cdr: CdrView, zone: str) -> list[Line]:
-    form = "%d %b %Y, %H:%M:%S"
+    form = "second"
     lines = [
-        ("Profile", cdr.profile or "none"),
-        ("From", cdr.caller_id or (f"the call button {cdr.button}" if cdr.button else "withheld")),
-        ("Shown as", {None: "nobody was called", "": "withheld"}.get(cdr.shown, cdr.shown or "")),
-        ("Dialled", cdr.dialled),
-        ("Trunk", cdr.trunk or "none"),
-        ("Began", when(cdr.started_at, zone, form)),
-        ("Answered", when(cdr.answered_at, zone, form)),
-        ("Ended", when(cdr.ended_at, zone, form)),
-        ("Talked", f"{length(cdr.duration_ms)} ({cdr.duration_ms} ms)"),
-        ("Ending", cdr.ending),
+        (tr("Profile"), cdr.profile or tr("none")),
+        (
+            tr("From"),
+            cdr.caller_id or (tr("the call button {button}", button=cdr.button) if cdr.button else tr("withheld")),
+        ),
+        (tr("Shown as"), {None: tr("nobody was called"), "": tr("withheld")}.get(cdr.shown, cdr.shown or "")),
+        (tr("Dialled"), cdr.dialled),
+        (tr("Trunk"), cdr.trunk or tr("none")),
+        (tr("Began"), when(cdr.started_at, zone, form)),
+        (tr("Answered"), when(cdr.answered_at, zone, form)),
+        (tr("Ended"), when(cdr.ended_at, zone, form)),
+        (
+            tr("Talked"),
+            f"{length(cdr.duration_ms)} ({cdr.duration_ms} ms)",
+        ),
+        (tr("Ending"), term(cdr.ending)),
     ]
     return [*lines, ("ID", cdr.id)]

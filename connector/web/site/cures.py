@@ -8,6 +8,7 @@ from connector.core import refusals, steps
 from connector.errors import NextStep
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Line
+from connector.words import tr
 
 
 @dataclass(frozen=True)
@@ -60,4 +61,4 @@ def link(ask: Ask, code: str, profile: str) -> Line | None:
     cure = CURES.get(code)
     if cure is None or cure.permission not in ask.actor.permissions or ("{profile}" in cure.path and not profile):
         return None
-    return cure.words, cure.path.format(profile=profile)
+    return tr(cure.words), cure.path.format(profile=profile)

@@ -9,6 +9,7 @@ from connector.core.paging import Turn
 from connector.core.times import local_month
 from connector.web.endpoint import Ask, Download, may_export, sheet_of
 from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, TextOrNone, entry
+from connector.words import tr
 
 pages = SitePages()
 
@@ -45,18 +46,20 @@ class NewExport(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The months that there are."""
-        return {"month": [("", "all there is"), *((month, month) for month in reports.months(ask.company, ask.now))]}
+        return {
+            "month": [("", tr("all there is")), *((month, month) for month in reports.months(ask.company, ask.now))]
+        }
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What comes."""
-        return "A sheet of CSV, written in the background; what calls cost in it is compared with the ledger."
+        return tr("A sheet of CSV, written in the background; what calls cost in it is compared with the ledger.")
 
     def do(self, ask: Ask) -> Outcome:
         """Ask for it."""
         may_export(ask, self.kind)
         made = exports.ask(self.kind, ask.place.node, ask.now, **self.whose(ask), month=self.month)
-        return Outcome("/exports", f"{made.name} is being written")
+        return Outcome("/exports", tr("{name} is being written", name=made.name))
 
     @classmethod
     def whose(cls, ask: Ask) -> dict[str, str | None]:
@@ -75,7 +78,7 @@ class NewProfileExport(NewExport):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """Whose."""
-        return f"Of {profiles.show_profile(ask.path['profile']).name}. {super().intro(ask)}"
+        return tr("Of {name}. {intro}", name=profiles.show_profile(ask.path["profile"]).name, intro=super().intro(ask))
 
     @classmethod
     def whose(cls, ask: Ask) -> dict[str, str | None]:

@@ -25,6 +25,7 @@ from connector.core.access import PERMISSIONS
 from connector.core.paging import Page
 from connector.errors import BadInput
 from connector.web.endpoint import Ask, Download, Paper, Written, thing_of
+from connector.words import tr
 
 # What a browser may send as a file: a deck of 150,000 rates, say. Longer ones come by the command line or the API.
 MOST_UPLOAD = 8 * 1024 * 1024
@@ -73,7 +74,7 @@ def following(found: Page[Any], asked: Mapping[str, str] | None = None) -> str:
 
 def from_to(before: int, after: int, currency: str) -> str:
     """A sum before and after what a form does, in micros."""
-    return f"{formats.shown(before, currency)}, then {formats.shown(after, currency)}"
+    return tr("{before}, then {after}", before=formats.shown(before, currency), after=formats.shown(after, currency))
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ class Form(BaseModel):
     def _offered(cls, value: Any, info: ValidationInfo) -> Any:
         extra: Any = cls.model_fields[info.field_name or ""].json_schema_extra
         if extra["choices"] and value not in {word for word, _ in extra["choices"]}:
-            raise ValueError("choose one of those that are offered")
+            raise ValueError(tr("choose one of those that are offered"))
         return value
 
     warning: ClassVar[str] = ""
@@ -259,7 +260,7 @@ def _micros(text: Any, info: ValidationInfo, *, zero: bool = False) -> Any:
     try:
         return money.amount(formats.typed(str(text), currency), zero=zero)
     except BadInput as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(error.translated()) from None
 
 
 def _micros_or_none(text: Any, info: ValidationInfo) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from connector.billing import credit, decks, ledger, payments, plans, profiles, reports
 from connector.billing.credit import Balance
 from connector.billing.payments import PaymentView
-from connector.core import money, times
+from connector.core import formats, money, times
 from connector.core import payments as references
 from connector.core.formats import shown
 from connector.core.ledger import asset
@@ -30,6 +30,7 @@ from connector.web.site.frame import (
     from_to,
     tables_page,
 )
+from connector.words import tr
 
 pages = SitePages()
 
@@ -55,7 +56,7 @@ class NewCompany(Form):
     def do(self, ask: Ask) -> Outcome:
         """Create."""
         profiles.create_company(self.name, self.currency.upper(), self.time_zone, ask.now)
-        return Outcome("/companies", f"{self.name} is there")
+        return Outcome("/companies", tr("{name} is there", name=self.name))
 
 
 @pages.get("/money", "company.read", of_company=True)
@@ -64,14 +65,14 @@ def money_page(ask: Ask) -> Shown:
     month = reports.statement(ask.company, None, ask.now) if "money.read" in ask.actor.permissions else None
     actions = allowed(
         ask,
-        ("Record a payment", "/money/top-up", "money.bring"),
-        ("Add money", "/money/add", "money.read"),
-        ("Set prices", "/money/prices", "money.bring"),
+        (tr("Record a payment"), "/money/top-up", "money.bring"),
+        (tr("Add money"), "/money/add", "money.read"),
+        (tr("Set prices"), "/money/prices", "money.bring"),
     )
     deck_actions = allowed(
         ask,
-        ("Load a rate deck", "/money/decks/new", "rates.write"),
-        ("What a call costs", "/money/price", "money.read"),
+        (tr("Load a rate deck"), "/money/decks/new", "rates.write"),
+        (tr("What a call costs"), "/money/price", "money.read"),
     )
     return Shown(
         "money.html",
@@ -106,11 +107,11 @@ def ledger_page(ask: Ask) -> Shown:
     ]
     table = {
         "title": "",
-        "heads": ["Entry", "When", "What", "About", "Accounts"],
+        "heads": [tr("Entry"), tr("When"), tr("What"), tr("About"), tr("Accounts")],
         "rows": entries,
-        "empty": "No payment, purchase or call has been booked yet.",
+        "empty": tr("No payment, purchase or call has been booked yet."),
     }
-    return tables_page("Ledger", [table], following=following(found))
+    return tables_page(tr("Ledger"), [table], following=following(found))
 
 
 def _gains(postings: dict[str, int], currency: str) -> str:
@@ -157,7 +158,7 @@ class PayByCard(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Lead there. Nothing is credited before Stripe says that it was paid."""
-        return Outcome(ask.read, f"Pay {shown(self.amount, ask.currency)} at Stripe")
+        return Outcome(ask.read, tr("Pay {amount} at Stripe", amount=shown(self.amount, ask.currency)))
 
 
 @pages.form("/money/payments/{payment}/reverse", "money.bring", "Take back a payment", once=True, back="/money/add")
@@ -173,7 +174,7 @@ class TakeBack(Form):
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """All that is left of it."""
         found = payments.show(ask.number("payment"))
-        return {"amount": money.decimal(found.left_micros, money.minor_digits(found.currency))}
+        return {"amount": formats.field(found.left_micros, found.currency)}
 
     def quote(self, ask: Ask) -> Quote | None:
         """What leaves the balance now, and what is owed."""
@@ -182,23 +183,27 @@ class TakeBack(Form):
         at_once = then.taken_back_micros - before.taken_back_micros
         later = then.owed_micros - before.owed_micros
         lines = [
-            ("Company", before.company),
-            ("Payment", f"{before.id}, of {when(before.noted_at, ask.zone)}"),
-            ("Its amount", shown(before.amount_micros, before.currency)),
-            ("Payment reference", before.reference or "none"),
-            ("Leaves the balance", shown(at_once, before.currency) + ", at once"),
+            (tr("Company"), before.company),
+            (tr("Payment"), tr("{id}, of {noted_at}", id=before.id, noted_at=when(before.noted_at, ask.zone))),
+            (tr("Its amount"), shown(before.amount_micros, before.currency)),
+            (tr("Payment reference"), before.reference or tr("none")),
+            (tr("Leaves the balance"), shown(at_once, before.currency) + tr(", at once")),
             (
-                "Owed",
-                shown(later, before.currency) + ", taken from the next money that comes in" if later else "nothing",
+                tr("Owed"),
+                tr("{amount}, taken from the next money that comes in", amount=shown(later, before.currency))
+                if later
+                else tr("nothing"),
             ),
-            ("Reason", self.why),
+            (tr("Reason"), self.why),
         ]
         return Quote(lines)
 
     def do(self, ask: Ask) -> Outcome:
         """Take it back."""
         made = self._taken(ask, ask.key)
-        return Outcome("/money/add", f"{shown(self.amount, made.currency)} of the payment is taken back")
+        return Outcome(
+            "/money/add", tr("{amount} of the payment is taken back", amount=shown(self.amount, made.currency))
+        )
 
     def _taken(self, ask: Ask, key: str) -> PaymentView:
         return payments.reverse(ask.number("payment"), self.amount, self.why, key, ask.now)
@@ -225,19 +230,21 @@ class TopUp(Form):
         have = credit.balance(ask.company)
         then = self._recorded(ask, f"quote:{ask.now}")
         lines = [
-            ("Company", ask.company or ""),
-            ("Amount", shown(self.amount, have.currency)),
-            ("Payment reference", self.reference or "none"),
-            ("Received on", self.received_on or "not said"),
-            ("Balance", from_to(have.available_micros, then.available_micros, have.currency)),
-            ("When", when(ask.now, ask.zone) + ", at once"),
+            (tr("Company"), ask.company or ""),
+            (tr("Amount"), shown(self.amount, have.currency)),
+            (tr("Payment reference"), self.reference or tr("none")),
+            (tr("Received on"), self.received_on or tr("not said")),
+            (tr("Balance"), from_to(have.available_micros, then.available_micros, have.currency)),
+            (tr("When"), when(ask.now, ask.zone) + tr(", at once")),
         ]
         return Quote(lines)
 
     def do(self, ask: Ask) -> Outcome:
         """Record it."""
         made = self._recorded(ask, ask.key)
-        return Outcome("/money", f"The balance is {shown(made.available_micros, made.currency)} now")
+        return Outcome(
+            "/money", tr("The balance is {available} now", available=shown(made.available_micros, made.currency))
+        )
 
     def _recorded(self, ask: Ask, key: str) -> Balance:
         said = {"reference": self.reference, "received_on": self.received_on}
@@ -256,11 +263,11 @@ class SetPrices(Form):
         """The prices that there are."""
         found = plans.prices(ask.company)
         return {
-            "channel": money.decimal(found.channel_micros, money.minor_digits(found.currency)),
-            "bundle": money.decimal(found.bundle_micros, money.minor_digits(found.currency)),
+            "channel": formats.field(found.channel_micros, found.currency),
+            "bundle": formats.field(found.bundle_micros, found.currency),
         }
 
     def do(self, ask: Ask) -> Outcome:
         """Set them."""
         plans.set_prices(self.channel, self.bundle, ask.company)
-        return Outcome("/money", "The prices are set")
+        return Outcome("/money", tr("The prices are set"))

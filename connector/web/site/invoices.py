@@ -12,17 +12,22 @@ from connector.core.formats import countries
 from connector.core.paging import turn
 from connector.web.endpoint import Ask, Paper, invoicing, paper_of
 from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, allowed, entry, following
+from connector.words import locale, marked, tr
 
 pages = SitePages()
 
 ROWS = 50
 TAX_WORDS = {
-    "standard": "Standard tax",
-    "reverse_charge": "Reverse charge: another country of the European Union",
-    "exempt": "Exempt",
-    "outside": "Outside the European Union",
+    "standard": marked("Standard tax"),
+    "reverse_charge": marked("Reverse charge: another country of the European Union"),
+    "exempt": marked("Exempt"),
+    "outside": marked("Outside the European Union"),
 }
-SHORT_WORDS = {"reverse_charge": "Reverse charge", "exempt": "Exempt", "outside": "Not subject to VAT"}
+SHORT_WORDS = {
+    "reverse_charge": marked("Reverse charge"),
+    "exempt": marked("Exempt"),
+    "outside": marked("Not subject to VAT"),
+}
 
 
 @pages.get("/invoices", "company.read", of_company=True)
@@ -41,7 +46,7 @@ def invoices_page(ask: Ask) -> Shown:
         "by_payment": ask.place.invoicing is not None and ask.place.invoicing.tax_point == "payment",
         "hindrance": core.hindrance(ask.currency, buyer.tax_kind, ask.place.invoicing) if ask.place.invoicing else "",
         "actions": allowed(
-            ask, ("Invoice address", "/invoices/address", "money.move"), ("Tax", "/invoices/tax", "money.bring")
+            ask, (tr("Invoice address"), "/invoices/address", "money.move"), (tr("Tax"), "/invoices/tax", "money.bring")
         ),
     }
     return Shown("invoices.html", values)
@@ -74,18 +79,18 @@ class InvoiceAddress(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """All countries, by their names."""
-        return {"country": [("", "Choose one"), *sorted(countries().items(), key=lambda each: each[1])]}
+        return {"country": [("", tr("Choose one")), *sorted(countries(locale()).items(), key=lambda each: each[1])]}
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What it changes."""
-        return "It stands on invoices from now on. Those that were issued stay as they are."
+        return tr("It stands on invoices from now on. Those that were issued stay as they are.")
 
     def do(self, ask: Ask) -> Outcome:
         """Keep it."""
         may_tax = "money.bring" in ask.actor.permissions
         invoices.set_buyer(ask.company, self.model_dump(), invoicing(ask), may_tax=may_tax)
-        return Outcome("/invoices", "The invoice address is saved")
+        return Outcome("/invoices", tr("The invoice address is saved"))
 
 
 @pages.form("/invoices/tax", "money.bring", "Tax", of_company=True, back="/invoices")
@@ -112,7 +117,7 @@ class Tax(Form):
         """From now on."""
         rate = core.rate_of(self.rate) if self.rate and self.kind == "standard" else None
         invoices.set_tax(ask.company, self.kind, rate, self.reason if self.kind != "standard" else "", invoicing(ask))
-        return Outcome("/invoices", "The company is taxed so from now on")
+        return Outcome("/invoices", tr("The company is taxed so from now on"))
 
 
 def _taxed(buyer: invoices.BuyerView, ask: Ask) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from connector.words import marked, tr
+
 Entry = tuple[str, str, bool, str]  # where it leads, its words, whether the visitor is there, its key after g
 
 
@@ -31,7 +33,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
-        "Service",
+        marked("Service"),
         (
             _Entry(
                 "/profiles", "SIP profiles", "profiles.read", key="p", short="Profiles",
@@ -46,7 +48,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
-        "Money",
+        marked("Money"),
         (
             _Entry("/money", "Billing", "company.read", key="b"),
             _Entry("/invoices", "Invoices", "company.read", key="i"),
@@ -55,7 +57,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         ),
     ),
     (
-        "Company",
+        marked("Company"),
         (
             _Entry("/people", "People", "users.read"),
             _Entry("/audit", "Audit log", "audit.read"),
@@ -68,7 +70,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
 def groups(path: str, may: Collection[str]) -> list[tuple[str, list[Entry]]]:
     """The groups of the menu on the page at `path`, with what a visitor with these permissions may see."""
     found = [(heading, [_shown(each, path) for each in entries if _seen(each, may)]) for heading, entries in _GROUPS]
-    return [(heading, entries) for heading, entries in found if entries]
+    return [(tr(heading), entries) for heading, entries in found if entries]
 
 
 def first(path: str, may: Collection[str]) -> list[Entry]:
@@ -84,4 +86,4 @@ def _seen(entry: _Entry, may: Collection[str]) -> bool:
 def _shown(entry: _Entry, path: str) -> Entry:
     begins = () if entry.path == "/" else (entry.path, *entry.more)
     here = path == entry.path or any(path == each or path.startswith(f"{each}/") for each in begins)
-    return entry.path, entry.words, here, entry.key
+    return entry.path, tr(entry.words), here, entry.key

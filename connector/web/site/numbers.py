@@ -7,6 +7,7 @@ from urllib.parse import quote as quoted
 
 from connector.billing import credit, numbers, profiles, trials
 from connector.billing.numbers import NumberView
+from connector.core import terms
 from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.paging import MOST_ROWS, Turn, every, turn
@@ -28,13 +29,14 @@ from connector.web.site.frame import (
     following,
     tables_page,
 )
+from connector.words import marked, tr
 
 pages = SitePages()
 
 ROWS = 50
 PROFILE = "/profiles/{profile}"
-TIMES_HINT = "As 'mon-fri 09:00-17:30', a line each."
-ROUTE_HINT = "Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101'."
+TIMES_HINT = marked("As 'mon-fri 09:00-17:30', a line each.")
+ROUTE_HINT = marked("Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101'.")
 
 
 @pages.get("/numbers", "numbers.read")
@@ -48,32 +50,34 @@ def number_list(ask: Ask) -> Shown:
     rows: list[list[Any]] = []
     for view in found.items:
         path = f"/numbers/{quoted(view.number, safe='')}"
-        links: list[Line] = [("Test", f"{path}/test")]
+        links: list[Line] = [(tr("Test"), f"{path}/test")]
         if may:
-            links += [("Route", f"{path}/route"), ("Attach", f"{path}/attach")]
+            links += [(tr("Route"), f"{path}/route"), (tr("Attach"), f"{path}/attach")]
         if pays:
             links.append(
-                ("Give back", f"{path}/release") if view.renews or not view.periods else ("Keep", f"{path}/keep")
+                (tr("Give back"), f"{path}/release")
+                if view.renews or not view.periods
+                else (tr("Keep"), f"{path}/keep")
             )
-        cost = f"{shown(view.fee_micros, view.currency)} a month" if view.periods else "nothing here"
-        until = when(view.paid_until, zone) + ("" if view.renews or not view.periods else ", then given back")
-        rows.append([view.number, view.profile or "nowhere", view.route.replace("\n", "; "), cost, until, links])
+        cost = tr("{fee} a month", fee=shown(view.fee_micros, view.currency)) if view.periods else tr("nothing here")
+        until = when(view.paid_until, zone) + ("" if view.renews or not view.periods else tr(", then given back"))
+        rows.append([view.number, view.profile or tr("nowhere"), view.route.replace("\n", "; "), cost, until, links])
     named = [
-        [view.name, view.profile or "nowhere", view.route.replace("\n", "; "), _account_links(view.name, may)]
+        [view.name, view.profile or tr("nowhere"), view.route.replace("\n", "; "), _account_links(view.name, may)]
         for view in routes.account_page(ask.scope, Turn(None, MOST_ROWS)).items
     ]
     tables: list[dict[str, Any]] = [
         {
-            "title": "Numbers",
-            "heads": ["Number", "Profile", "Rings", "Costs", "Paid until", ""],
+            "title": tr("Numbers"),
+            "heads": [tr("Number"), tr("Profile"), tr("Rings"), tr("Costs"), tr("Paid until"), ""],
             "rows": rows,
-            "empty": "No such number." if asked else "No number yet. Buy one on the page of a profile.",
+            "empty": tr("No such number.") if asked else tr("No number yet. Buy one on the page of a profile."),
         },
         {
-            "title": "Accounts",
-            "heads": ["Name", "Profile", "Rings", ""],
+            "title": tr("Accounts"),
+            "heads": [tr("Name"), tr("Profile"), tr("Rings"), ""],
             "rows": named,
-            "empty": "No account yet. Call buttons call accounts; add one on the page of a profile.",
+            "empty": tr("No account yet. Call buttons call accounts; add one on the page of a profile."),
         },
     ]
     if asked:  # somebody looks for one
@@ -81,7 +85,7 @@ def number_list(ask: Ask) -> Shown:
     elif ask.scope.profile is None:
         tables += _named(ask)
     return tables_page(
-        "Numbers and accounts",
+        tr("Numbers and accounts"),
         tables,
         actions=[] if ask.scope.profile else allowed(ask, *_ACTIONS),
         following=following(found, asked),
@@ -90,8 +94,12 @@ def number_list(ask: Ask) -> Shown:
 
 def _account_links(name: str, may: bool) -> list[Line]:
     path = f"/accounts/{quoted(name, safe='')}"
-    writes = [("Route", f"{path}/route"), ("Attach", f"{path}/attach"), ("Remove", f"{path}/remove")] if may else []
-    return [("Test", f"{path}/test"), *writes]
+    writes = (
+        [(tr("Route"), f"{path}/route"), (tr("Attach"), f"{path}/attach"), (tr("Remove"), f"{path}/remove")]
+        if may
+        else []
+    )
+    return [(tr("Test"), f"{path}/test"), *writes]
 
 
 def _named(ask: Ask) -> list[dict[str, Any]]:
@@ -99,7 +107,7 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
     return [
         {
             "title": title,
-            "heads": ["Name", what, *([""] * may)],
+            "heads": [tr("Name"), what, *([""] * may)],
             "rows": [
                 [view.name, view.text.replace("\n", "; "), *([_changes(f"/{folder}/{view.name}")] * may)]
                 for view in routes.named(kind, ask.company)
@@ -111,43 +119,43 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
             (
                 "department",
                 "departments",
-                "Departments",
-                "Rings",
-                "Set a department",
-                "No department yet. A department is a named route that several numbers can share.",
+                tr("Departments"),
+                tr("Rings"),
+                tr("Set a department"),
+                tr("No department yet. A department is a named route that several numbers can share."),
             ),
             (
                 "hours",
                 "hours",
-                "Hours",
-                "Times",
-                "Set hours",
-                "No hours yet. Routes use named hours, for example to ring the office only on workdays.",
+                tr("Hours"),
+                tr("Times"),
+                tr("Set hours"),
+                tr("No hours yet. Routes use named hours, for example to ring the office only on workdays."),
             ),
         )
     ] + [
         {
-            "title": "Mailboxes",
-            "heads": ["Box", "Name", "E-mail", *([""] * may)],
+            "title": tr("Mailboxes"),
+            "heads": [tr("Box"), tr("Name"), tr("E-mail"), *([""] * may)],
             "rows": [
                 [view.box, view.name, view.email, *([_changes(f"/mailboxes/{view.box}", "")] * may)]
                 for view in mailboxes.listed(ask.company)
             ],
-            "empty": "No mailbox yet. A mailbox records calls that are not answered.",
-            "actions": allowed(ask, ("Add a mailbox", "/mailboxes/new", "numbers.write")),
+            "empty": tr("No mailbox yet. A mailbox records calls that are not answered."),
+            "actions": allowed(ask, (tr("Add a mailbox"), "/mailboxes/new", "numbers.write")),
         }
     ]
 
 
 _ACTIONS = (
-    ("Numbers for sale", "/stock", "numbers.read"),
-    ("Add a number of the company's own", "/numbers/new", "stock.write"),
-    ("Verified numbers", "/numbers/verified", "numbers.read"),
+    (marked("Numbers for sale"), "/stock", "numbers.read"),
+    (marked("Add a number of the company's own"), "/numbers/new", "stock.write"),
+    (marked("Verified numbers"), "/numbers/verified", "numbers.read"),
 )
 
 
 def _changes(path: str, change: str = "/change") -> list[Line]:
-    return [("Change", path + change), ("Remove", f"{path}/remove")]
+    return [(tr("Change"), path + change), (tr("Remove"), f"{path}/remove")]
 
 
 class ToProfile(Form):
@@ -158,7 +166,7 @@ class ToProfile(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The company's profiles."""
-        return {"profile": [("", "nobody"), *profiles.names(Scope(ask.scope.company)).items()]}
+        return {"profile": [("", tr("nobody")), *profiles.names(Scope(ask.scope.company)).items()]}
 
     @classmethod
     def at(cls, ask: Ask, name: str | None) -> dict[str, Any]:
@@ -174,12 +182,16 @@ class BuyNumber(Form):
     button: ClassVar[str] = "Buy now"
     country: str = entry("Country", hint="Two letters, like GB.")
     area: TextOrNone = entry("Area code", None)
-    periods: int = entry("Period", 1, choices=[("1", "30 days"), ("3", "3 times 30 days"), ("12", "12 times 30 days")])
+    periods: int = entry(
+        "Period",
+        1,
+        choices=[("1", marked("30 days")), ("3", marked("3 times 30 days")), ("12", marked("12 times 30 days"))],
+    )
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The countries that there are numbers of."""
-        return {"country": [(code, code) for code in numbers.countries()] or [("", "no number is for sale")]}
+        return {"country": [(code, code) for code in numbers.countries()] or [("", tr("no number is for sale"))]}
 
     number: TextOrNone = entry("Number", None, kind="pinned")
     price: NumberOrNone = entry("Price", None, kind="pinned")
@@ -199,11 +211,11 @@ class BuyNumber(Form):
         """The number, its price, and until when."""
         found = self._bought(ask)
         lines = [
-            ("Number", found.number),
-            ("To pay now", shown(found.price_micros, found.currency)),
-            ("Renews on", when(found.paid_until, ask.zone)),
-            ("Each renewal", shown(found.price_micros, found.currency)),
-            ("Balance afterwards", shown(credit.balance(ask.company).available_micros, found.currency)),
+            (tr("Number"), found.number),
+            (tr("To pay now"), shown(found.price_micros, found.currency)),
+            (tr("Renews on"), when(found.paid_until, ask.zone)),
+            (tr("Each renewal"), shown(found.price_micros, found.currency)),
+            (tr("Balance afterwards"), shown(credit.balance(ask.company).available_micros, found.currency)),
         ]
         return Quote(lines, {"number": found.number, "price": str(found.price_micros)})
 
@@ -212,7 +224,7 @@ class BuyNumber(Form):
         made = self._bought(ask)
         if made.number != self.number or made.price_micros != self.price:
             raise BadInput("the price is another one now: look at it again")
-        return Outcome(f"/profiles/{ask.path['profile']}", f"{made.number} was bought and attached")
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("{number} was bought and attached", number=made.number))
 
 
 @pages.form(PROFILE + "/numbers/attach", "numbers.write", "Attach a number", back=PROFILE)
@@ -225,14 +237,17 @@ class AttachNumber(Form):
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The company's numbers."""
         found = every(lambda each: numbers.page_of(Scope(ask.scope.company), each), "s")
-        words = [(view.number, f"{view.number}, at {view.profile or 'nobody'}") for view in found]
-        return {"number": words or [("", "the company has no number")]}
+        words = [
+            (view.number, tr("{number}, at {profile}", number=view.number, profile=view.profile or tr("nobody")))
+            for view in found
+        ]
+        return {"number": words or [("", tr("the company has no number"))]}
 
     def do(self, ask: Ask) -> Outcome:
         """Attach."""
         ask.mine("number", self.number)
         numbers.attach(self.number, ask.path["profile"])
-        return Outcome(f"/profiles/{ask.path['profile']}", f"{self.number} is attached")
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("{number} is attached", number=self.number))
 
 
 @pages.form("/numbers/{number}/attach", "numbers.write", "Where a number goes", back="/numbers")
@@ -247,7 +262,7 @@ class MoveNumber(ToProfile):
     def do(self, ask: Ask) -> Outcome:
         """Move."""
         numbers.attach(ask.path["number"], ask.mine("profile", self.profile))
-        return Outcome("/numbers", f"{ask.path['number']} is moved")
+        return Outcome("/numbers", tr("{path} is moved", path=ask.path["number"]))
 
 
 class _Routing(Form):
@@ -268,7 +283,7 @@ class RouteNumber(_Routing):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         routes.set_route(ask.path["number"], self.route)
-        return Outcome("/numbers", f"The route of {ask.path['number']} is set")
+        return Outcome("/numbers", tr("The route of {path} is set", path=ask.path["number"]))
 
 
 @pages.form("/numbers/{number}/release", "money.move", "Give a number back", once=True, back="/numbers")
@@ -283,7 +298,7 @@ class ReleaseNumber(Form):
     def do(self, ask: Ask) -> Outcome:
         """Release."""
         numbers.release(ask.path["number"], ask.now, at_once=self.at_once)
-        return Outcome("/numbers", f"{ask.path['number']} is given back")
+        return Outcome("/numbers", tr("{path} is given back", path=ask.path["number"]))
 
 
 @pages.form("/numbers/{number}/keep", "money.move", "Keep a number", once=True, back="/numbers")
@@ -295,7 +310,7 @@ class KeepNumber(Form):
     def do(self, ask: Ask) -> Outcome:
         """Keep."""
         numbers.keep(ask.path["number"])
-        return Outcome("/numbers", f"{ask.path['number']} renews")
+        return Outcome("/numbers", tr("{number} renews", number=ask.path["number"]))
 
 
 @pages.form(PROFILE + "/accounts/new", "numbers.write", "Add an account", back=PROFILE)
@@ -313,7 +328,7 @@ class NewAccount(Form):
         route = ", ".join(each for each in steps if each)
         profile = ask.path["profile"]
         routes.create_account(self.name, profile, route, ask.now)
-        return Outcome(f"/profiles/{profile}", f"{self.name} can be called")
+        return Outcome(f"/profiles/{profile}", tr("{name} can be called", name=self.name))
 
 
 @pages.form("/accounts/{account}/route", "numbers.write", "Where calls to an account ring", back="/numbers")
@@ -328,7 +343,7 @@ class RouteAccount(_Routing):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         routes.set_route(ask.path["account"], self.route)
-        return Outcome("/numbers", f"The route of {ask.path['account']} is set")
+        return Outcome("/numbers", tr("The route of {path} is set", path=ask.path["account"]))
 
 
 @pages.form("/accounts/{account}/attach", "numbers.write", "Where an account goes", back="/numbers")
@@ -343,7 +358,7 @@ class MoveAccount(ToProfile):
     def do(self, ask: Ask) -> Outcome:
         """Move."""
         routes.attach_account(ask.path["account"], ask.mine("profile", self.profile), move=True)
-        return Outcome("/numbers", f"{ask.path['account']} is moved")
+        return Outcome("/numbers", tr("{path} is moved", path=ask.path["account"]))
 
 
 @pages.get("/numbers/{number}/test", "numbers.read")
@@ -363,7 +378,7 @@ def _path(ask: Ask, called: str) -> Shown:
     try:
         found = trials.path_of(called, at or ask.now)
     except BadInput as error:
-        wrong, found = str(error), trials.path_of(called, ask.now)
+        wrong, found = error.translated(), trials.path_of(called, ask.now)
     return Shown("path.html", {"tested": found, "at": at, "wrong": wrong})
 
 
@@ -377,7 +392,7 @@ class RemoveAccount(Form):
     def do(self, ask: Ask) -> Outcome:
         """Remove."""
         routes.remove_account(ask.path["account"])
-        return Outcome("/numbers", f"{ask.path['account']} can be called no more")
+        return Outcome("/numbers", tr("{path} can be called no more", path=ask.path["account"]))
 
 
 @pages.form("/departments/set", "numbers.write", "Set a department", of_company=True, back="/numbers")
@@ -391,7 +406,7 @@ class SetDepartment(_Routing):
         if not self.route.strip():
             raise BadInput("say where it rings")
         routes.set_department(self.name, self.route, ask.company)
-        return Outcome("/numbers", f"The department {self.name} is set")
+        return Outcome("/numbers", tr("The department {name} is set", name=self.name))
 
 
 @pages.form("/departments/{name}/change", "numbers.write", "Change a department", of_company=True, back="/numbers")
@@ -421,7 +436,7 @@ class _RemoveNamed(Form):
         """Which; none that a route needs."""
         name, text = ask.path["name"], _text_of(self.kind, ask)
         routes.remove_named(self.kind, name, ask.company)
-        return Quote([("Name", name), ("Rings" if self.kind == "department" else "Times", text)])
+        return Quote([(tr("Name"), name), (tr("Rings") if self.kind == "department" else tr("Times"), text)])
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
@@ -434,7 +449,7 @@ class RemoveDepartment(_RemoveNamed):
     """Not one that a route leads to."""
 
     kind: ClassVar[str] = "department"
-    gone: ClassVar[str] = "The department {} is gone"
+    gone: ClassVar[str] = marked("The department {} is gone")
 
 
 @pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
@@ -442,14 +457,14 @@ class RemoveHours(_RemoveNamed):
     """None that a route needs."""
 
     kind: ClassVar[str] = "hours"
-    gone: ClassVar[str] = "The hours {} are gone"
+    gone: ClassVar[str] = marked("The hours {} are gone")
 
 
 def _text_of(kind: str, ask: Ask) -> str:
     """The route of a department, or the times of hours. NotFound."""
     found = next((view for view in routes.named(kind, ask.company) if view.name == ask.path["name"]), None)
     if found is None:
-        raise NotFound(f"there is no {kind} {ask.path['name']!r}")
+        raise NotFound("there is no {kind} {path!r}", kind=terms.named(kind), path=ask.path["name"])
     return found.text
 
 
@@ -480,7 +495,7 @@ class SetHours(Form):
     def do(self, ask: Ask) -> Outcome:
         """Set them."""
         routes.set_hours(self.name, self.periods, ask.company)
-        return Outcome("/numbers", f"The hours {self.name} are set")
+        return Outcome("/numbers", tr("The hours {name} are set", name=self.name))
 
 
 @pages.form("/mailboxes/new", "numbers.write", "Add a mailbox", of_company=True, back="/numbers")
@@ -495,8 +510,8 @@ class NewMailbox(Form):
     def do(self, ask: Ask) -> Outcome:
         """Add it; its PIN is shown once."""
         made, pin = mailboxes.create(self.box, self.name, self.email, ask.now, ask.company)
-        lines = (("Box", made.box), ("PIN", pin))
-        return Outcome("/numbers", "The PIN is asked for on the telephone; it is shown now and never again.", lines)
+        lines = ((tr("Box"), made.box), ("PIN", pin))
+        return Outcome("/numbers", tr("The PIN is asked for on the telephone; it is shown now and never again."), lines)
 
 
 @pages.form("/mailboxes/{box}", "numbers.write", "Change a mailbox", of_company=True, back="/numbers")
@@ -515,7 +530,7 @@ class ChangeMailbox(Form):
     def do(self, ask: Ask) -> Outcome:
         """Change it."""
         mailboxes.change(ask.path["box"], self.name, self.email, ask.company)
-        return Outcome("/numbers", f"The mailbox {ask.path['box']} is {self.name}'s")
+        return Outcome("/numbers", tr("The mailbox {path} is {name}'s", path=ask.path["box"], name=self.name))
 
 
 @pages.form("/mailboxes/{box}/remove", "numbers.write", "Remove a mailbox", of_company=True, back="/numbers")
@@ -529,9 +544,9 @@ class RemoveMailbox(Form):
     def quote(self, ask: Ask) -> Quote | None:
         """Which; not one that a route leads to."""
         found = mailboxes.remove(ask.path["box"], ask.company)
-        return Quote([("Box", found.box), ("Name", found.name)])
+        return Quote([(tr("Box"), found.box), (tr("Name"), found.name)])
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
         mailboxes.remove(ask.path["box"], ask.company)
-        return Outcome("/numbers", f"The mailbox {ask.path['box']} is gone")
+        return Outcome("/numbers", tr("The mailbox {path} is gone", path=ask.path["box"]))

@@ -12,7 +12,7 @@ from connector.billing.today import Hour, Refused, Today
 from connector.core import refusals
 from connector.core.access import Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
-from connector.core.formats import counted, shown
+from connector.core.formats import shown
 from connector.core.paging import Turn
 from connector.core.refusals import Refusal
 from connector.core.trunks import trunk_of
@@ -24,6 +24,7 @@ from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site import cures
 from connector.web.site.frame import Line, Shown, SitePages
+from connector.words import tr, tr_n
 
 pages = SitePages()
 
@@ -94,29 +95,35 @@ def _lasts(ask: Ask, balance: Balance | None, credits: dict[str, int]) -> str:
     if days is None:
         return ""
     if days == 0:
-        return "Not enough for one more day, credit of profiles included"
-    length = "more than a year" if days > LONG_DAYS else f"about {counted(days, 'day')}"
-    return f"Enough for {length}, credit of profiles included"
+        return tr("Not enough for one more day, credit of profiles included")
+    length = tr("more than a year") if days > LONG_DAYS else tr_n("about {count} day", "about {count} days", days)
+    return tr("Enough for {length}, credit of profiles included", length=length)
 
 
 def _chart(day: Today, zone: str) -> str:
     """The channels in use, hour by hour, below the limit; "" if there was no call."""
     bars = [
         Bar(
-            when(hour.at, zone, "%H:%M"),
+            when(hour.at, zone, "clock"),
             [("out", hour.in_use)],
-            f"{when(hour.at, zone, '%H:%M')}: at most {hour.in_use} of {counted(day.channels, 'channel')} in use",
+            tr_n(
+                "{at}: at most {used} of {count} channel in use",
+                "{at}: at most {used} of {count} channels in use",
+                day.channels,
+                at=when(hour.at, zone, "clock"),
+                used=hour.in_use,
+            ),
             day.channels,
         )
         for hour in day.hours
     ]
-    return charts.bars("Channels in use today, by hour", bars) if day.most else ""
+    return charts.bars(tr("Channels in use today, by hour"), bars) if day.most else ""
 
 
 def _most(hour: Hour | None, zone: str) -> str:
     if hour is None:
-        return "No channel was in use today"
-    return f"At most {hour.in_use} today, from {when(hour.at, zone, '%H:%M')}"
+        return tr("No channel was in use today")
+    return tr("At most {in_use} today, from {at}", in_use=hour.in_use, at=when(hour.at, zone, "clock"))
 
 
 def _refused(ask: Ask, day: Today) -> list[RefusedLine]:
@@ -146,18 +153,18 @@ def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
         linked = not is_done and permission in ask.actor.permissions and (first or "{profile}" not in path)
         return Step(words, path.format(profile=f"/profiles/{first}") if linked else "", is_done)
 
-    money = step("Add money to the balance", "/money/add", "money.read", done.money)
-    credit_step = step("Give the profile credit for calls", "{profile}/credit/add", "money.move", done.credit)
+    money = step(tr("Add money to the balance"), "/money/add", "money.read", done.money)
+    credit_step = step(tr("Give the profile credit for calls"), "{profile}/credit/add", "money.move", done.credit)
     steps = [
-        step("Load a rate sheet, so that calls have prices", "/money/decks/new", "rates.write", done.rates),
-        step("Add a trunk to a carrier, which places the calls", "/trunks/new", "trunks.write", done.trunk),
-        step("Create a SIP profile for your PBX", "/profiles/new", "profiles.write", done.profile),
+        step(tr("Load a rate sheet, so that calls have prices"), "/money/decks/new", "rates.write", done.rates),
+        step(tr("Add a trunk to a carrier, which places the calls"), "/trunks/new", "trunks.write", done.trunk),
+        step(tr("Create a SIP profile for your PBX"), "/profiles/new", "profiles.write", done.profile),
         money,
-        step("Buy channels: one for each simultaneous call", "{profile}/channels", "money.move", done.channels),
+        step(tr("Buy channels: one for each simultaneous call"), "{profile}/channels", "money.move", done.channels),
         credit_step,
-        step("Connect the PBX", "{profile}/connection", "profiles.read", done.connected),
-        step("Get a number, and choose where it rings", "{profile}/numbers/buy", "money.move", done.number),
-        step("Place a call; test first whether it would be carried", "{profile}/test", "calls.read", done.called),
+        step(tr("Connect the PBX"), "{profile}/connection", "profiles.read", done.connected),
+        step(tr("Get a number, and choose where it rings"), "{profile}/numbers/buy", "money.move", done.number),
+        step(tr("Place a call; test first whether it would be carried"), "{profile}/test", "calls.read", done.called),
     ]
     return [each for each in steps if not (costs_nothing and each in (money, credit_step))]
 
@@ -174,16 +181,22 @@ def _alarms(
         due = plans.due_before(ask.now + RENEWS_WITHIN_MS).get(ask.scope.company or 0, (0, 0))[0]
         if due > balance.available_micros:
             have, need = shown(balance.available_micros, balance.currency), shown(due, balance.currency)
-            found.append((f"The balance is {have}, and {need} are due within three days", "/money/add"))
+            found.append(
+                (tr("The balance is {have}, and {need} are due within three days", have=have, need=need), "/money/add")
+            )
         scope = Scope(ask.scope.company)
         for view in reachability.seen_by(scope):
             name = trunk_of(view.endpoint)
             if name is not None and view.state == "down":
-                found.append((f"The trunk {name} cannot be reached: {view.words}", "/trunks"))
+                found.append(
+                    (tr("The trunk {name} cannot be reached: {words}", name=name, words=view.words), "/trunks")
+                )
     for profile in shown_profiles:
         link = f"/profiles/{profile.username}"
         if profile.status == "active" and not credits.get(profile.username):
-            found.append((f"{profile.name} has no credit: it can call nobody", link))
+            found.append((tr("{name} has no credit: it can call nobody", name=profile.name), link))
         if profile.channels and profile.channels_in_use >= profile.channels:
-            found.append((f"{profile.name} uses all of its {profile.channels} channels", link))
+            found.append(
+                (tr("{name} uses all of its {channels} channels", name=profile.name, channels=profile.channels), link)
+            )
     return found[:20]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from connector.billing import profiles
 from connector.core.access import PERMISSIONS, ROLES, Scope, check_grant
 from connector.core.paging import MOST_ROWS, Turn, turn
+from connector.core.terms import term
 from connector.database import audit
 from connector.errors import BadInput
 from connector.people import sessions, tokens, users
@@ -24,20 +25,21 @@ from connector.web.site.frame import (
     following,
     tables_page,
 )
+from connector.words import marked, tr
 
 pages = SitePages()
 
 ROWS = 50
 _ROLES = {
-    "owner": "owner: everything",
-    "finance": "finance: money, and looking",
-    "operator": "operator: settings and calls, no money",
-    "viewer": "viewer: looking",
-    "member": "member: looking at one profile",
+    "owner": marked("owner: everything"),
+    "finance": marked("finance: money, and looking"),
+    "operator": marked("operator: settings and calls, no money"),
+    "viewer": marked("viewer: looking"),
+    "member": marked("member: looking at one profile"),
 }
 _KINDS = {
-    "read": "looking, at everything that you may see",
-    "all": "everything that you may do",
+    "read": marked("looking, at everything that you may see"),
+    "all": marked("everything that you may do"),
 }
 
 
@@ -49,18 +51,23 @@ def people_page(ask: Ask) -> Shown:
     may = "users.write" in ask.actor.permissions
     rows: list[list[Any]] = []
     for view in found.items:
-        state = "disabled" if view.disabled_at else "active" if view.ready else "invited"
-        links = [("Change", f"/people/{view.id}"), ("Link", f"/people/{view.id}/link")] if may else []
-        rows.append([view.email, view.name, view.role, view.company or "(all)", view.profile or "", state, links])
-    heads = ["E-mail", "Name", "Role", "Company", "Profile", "State", ""]
-    table = {"title": "", "heads": heads, "rows": rows, "empty": "Nobody."}
+        state = tr("disabled") if view.disabled_at else tr("active") if view.ready else tr("invited")
+        links = [(tr("Change"), f"/people/{view.id}"), (tr("Link"), f"/people/{view.id}/link")] if may else []
+        rows.append(
+            [view.email, view.name, term(view.role), view.company or tr("(all)"), view.profile or "", state, links]
+        )
+    heads = [tr("E-mail"), tr("Name"), tr("Role"), tr("Company"), tr("Profile"), tr("State"), ""]
+    table = {"title": "", "heads": heads, "rows": rows, "empty": tr("Nobody.")}
     return tables_page(
-        "People", [table], actions=[("Let somebody in", "/people/new")] if may else [], following=following(found)
+        tr("People"),
+        [table],
+        actions=[(tr("Let somebody in"), "/people/new")] if may else [],
+        following=following(found),
     )
 
 
 def _profiles(ask: Ask) -> list[Line]:
-    return [("", "none"), *profiles.names(Scope(ask.scope.company)).items()]
+    return [("", tr("none")), *profiles.names(Scope(ask.scope.company)).items()]
 
 
 @pages.form("/people/new", "users.write", "Let somebody in", back="/people", needs_company=False)
@@ -90,7 +97,9 @@ class NewUser(Form):
         made = users.create(self.email, self.name, self.role, ask.now, company, ask.mine("profile", self.profile))
         link = users.link(made, ask.now)
         return Outcome(
-            "/people", f"{self.email} may sign in", (("Link, for a day", f"{ask.place.url}/welcome?link={link}"),)
+            "/people",
+            tr("{email} may sign in", email=self.email),
+            ((tr("Link, for a day"), f"{ask.place.url}/welcome?link={link}"),),
         )
 
 
@@ -133,7 +142,7 @@ class ChangeUser(Form):
             users.enable(user)
         if not self.allowed and before.disabled_at is None:
             users.disable(user, ask.now)
-        return Outcome("/people", f"{before.email} is changed")
+        return Outcome("/people", tr("{email} is changed", email=before.email))
 
 
 @pages.form("/people/{user}/link", "users.write", "Make a sign-in link", back="/people", needs_company=False)
@@ -148,7 +157,7 @@ class MakeLink(Form):
         user = users.show(ask.number("user"))
         check_grant(ask.actor, user.role, of_house=user.company is None)
         link = users.link(user.id, ask.now)
-        return Outcome("/people", "The link", (("Link, for a day", f"{ask.place.url}/welcome?link={link}"),))
+        return Outcome("/people", tr("The link"), ((tr("Link, for a day"), f"{ask.place.url}/welcome?link={link}"),))
 
 
 @pages.get("/me", None, needs_company=False)
@@ -170,7 +179,7 @@ class EndSession(Form):
     def do(self, ask: Ask) -> Outcome:
         """End it."""
         sessions.end_other(ask.number("session"), ask.actor.user or 0)
-        return Outcome("/me", "It is signed out there")
+        return Outcome("/me", tr("It is signed out there"))
 
 
 @pages.form("/me/tokens/new", None, "Make an API token", back="/me", needs_company=False)
@@ -187,7 +196,7 @@ class NewToken(Form):
         mine = ask.actor.permissions & frozenset(PERMISSIONS)
         scopes = tuple(scope for scope in mine if self.kind == "all" or scope.endswith(".read"))
         made = tokens.create(ask.actor.user or 0, self.name, scopes, self.days, ask.now)
-        return Outcome("/me", "The token", (("Token", made.secret),))
+        return Outcome("/me", tr("The token"), ((tr("Token"), made.secret),))
 
 
 @pages.form("/me/tokens/{token}/revoke", None, "Revoke an API token", back="/me", needs_company=False)
@@ -200,7 +209,7 @@ class RevokeToken(Form):
     def do(self, ask: Ask) -> Outcome:
         """Revoke."""
         tokens.revoke(ask.number("token"), ask.actor.user or 0, ask.now)
-        return Outcome("/me", "The token is good no longer")
+        return Outcome("/me", tr("The token is good no longer"))
 
 
 @pages.get("/audit", "audit.read", needs_company=False)
@@ -208,9 +217,7 @@ def audit_page(ask: Ask) -> Shown:
     """Who did what."""
     found = audit.page_of(ask.scope, turn(ask.query.get("cursor"), ROWS, "i"), ask.query.get("actor"))
     zone = ask.zone
-    rows = [
-        [when(v.at, zone, "%d %b %Y, %H:%M:%S"), v.actor, v.action, v.subject, v.detail, v.address] for v in found.items
-    ]
-    heads = ["When", "Who", "What", "To what", "Details", "From"]
-    table = {"title": "", "heads": heads, "rows": rows, "empty": "Nobody has changed anything yet."}
-    return tables_page("Audit log", [table], following=following(found))
+    rows = [[when(v.at, zone, "second"), v.actor, v.action, v.subject, v.detail, v.address] for v in found.items]
+    heads = [tr("When"), tr("Who"), tr("What"), tr("To what"), tr("Details"), tr("From")]
+    table = {"title": "", "heads": heads, "rows": rows, "empty": tr("Nobody has changed anything yet.")}
+    return tables_page(tr("Audit log"), [table], following=following(found))

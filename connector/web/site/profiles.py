@@ -12,11 +12,12 @@ from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
 from connector.billing.profiles import Credentials, ProfileView
 from connector.billing.traffic import MixAdvice
-from connector.core import advice, connect, money, numbering
+from connector.core import advice, connect, formats, numbering
 from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.holds import lasts_ms
 from connector.core.paging import MOST_ROWS, Turn, turn
+from connector.core.terms import term
 from connector.errors import BadInput
 from connector.routing import reachability, routes
 from connector.routing.reachability import Seen
@@ -40,6 +41,7 @@ from connector.web.site.frame import (
     tables_page,
 )
 from connector.web.site.speaking import PbxSpeaking
+from connector.words import marked, tr
 
 pages = SitePages()
 
@@ -116,7 +118,10 @@ class NewProfile(Form):
     auth: str = entry(
         "How the PBX signs in",
         "registration",
-        choices=[("registration", "It registers, with a user name and a password"), ("ip", "By its IP address")],
+        choices=[
+            ("registration", marked("It registers, with a user name and a password")),
+            ("ip", marked("By its IP address")),
+        ],
     )
     address: TextOrNone = entry("Public IP address", None, hint="Only if it signs in by its address.")
     port: NumberOrNone = entry("UDP port", 5060, kind="number")
@@ -136,7 +141,7 @@ class NewProfile(Form):
         limits.begin(made.username, ask.place.usual_limits)
         if self.billing_address or self.contact:
             profiles.set_contact(made.username, self.billing_address, self.contact)
-        return _with_password(ask, made, f"{self.name} is set up")
+        return _with_password(ask, made, tr("{name} is set up", name=self.name))
 
 
 def _with_password(ask: Ask, made: Credentials, said: str) -> Outcome:
@@ -146,7 +151,7 @@ def _with_password(ask: Ask, made: Credentials, said: str) -> Outcome:
         return Outcome(to, said)
     found = profiles.connection(profiles.show_profile(made.username), ask.place.sip)
     page = replace(found, password=made.password)
-    blocks = (Block("FreePBX", tuple(connect.freepbx(page))), Block("Asterisk", text=connect.asterisk(page)))
+    blocks = (Block(tr("FreePBX"), tuple(connect.freepbx(page))), Block(tr("Asterisk"), text=connect.asterisk(page)))
     return Outcome(to, said, tuple(connect.table(page)), blocks)
 
 
@@ -164,7 +169,7 @@ class Rename(Form):
     def do(self, ask: Ask) -> Outcome:
         """Rename it."""
         profiles.rename(ask.path["profile"], self.name)
-        return Outcome(f"/profiles/{ask.path['profile']}", f"It is called {self.name} now")
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("It is called {name} now", name=self.name))
 
 
 @pages.form(PROFILE + "/state", "profiles.write", "Suspend or open a profile", back=PROFILE)
@@ -174,9 +179,9 @@ class State(Form):
     state: str = entry(
         "New calls",
         choices=[
-            ("open", "As usual"),
-            ("draining", "None; calls that are up finish"),
-            ("suspended", "None: suspended"),
+            ("open", marked("As usual")),
+            ("draining", marked("None; calls that are up finish")),
+            ("suspended", marked("None: suspended")),
         ],
     )
 
@@ -188,7 +193,7 @@ class State(Form):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         profiles.set_state(ask.path["profile"], self.state)
-        return Outcome(f"/profiles/{ask.path['profile']}", f"The profile is {self.state} now")
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("The profile is {state} now", state=term(self.state)))
 
 
 @pages.form(PROFILE + "/sip", "profiles.write", "How its PBX speaks SIP", back=PROFILE)
@@ -198,7 +203,7 @@ class Speaks(PbxSpeaking):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """When it is this that one wants."""
-        return "What most PBXs want is there already. Calls that are up go on."
+        return tr("What most PBXs want is there already. Calls that are up go on.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -211,7 +216,7 @@ class Speaks(PbxSpeaking):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         profiles.change(ask.path["profile"], options=self.options(ask))
-        return Outcome(f"/profiles/{ask.path['profile']}", "Set; Asterisk has it in a moment")
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("Set; Asterisk has it in a moment"))
 
 
 @pages.form(PROFILE + "/address", "profiles.write", "Where its PBX calls from", back=PROFILE)
@@ -231,7 +236,7 @@ class Address(Form):
         """Set it."""
         may_claim_address(ask.actor)
         profiles.change(ask.path["profile"], at=(self.address, self.port))
-        return Outcome(f"/profiles/{ask.path['profile']}", "Set; Asterisk has it in a moment")
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("Set; Asterisk has it in a moment"))
 
 
 @pages.form(PROFILE + "/rotate", "profiles.secret", "Make a new password", back=PROFILE)
@@ -244,7 +249,7 @@ class Rotate(Form):
     def do(self, ask: Ask) -> Outcome:
         """Make it."""
         made = profiles.rotate(ask.path["profile"], ask.now, self.hours * 3_600_000)
-        return _with_password(ask, made, "The new password")
+        return _with_password(ask, made, tr("The new password"))
 
 
 class _Subscribing(Form):
@@ -267,7 +272,11 @@ class _Subscribing(Form):
         """What they cost."""
         price = plans.prices(ask.company)
         channel, bundle = shown(price.channel_micros, price.currency), shown(price.bundle_micros, price.currency)
-        return f"30 days of a channel are {channel}, of a bundle {bundle}. The company's balance pays, not the profile."
+        return tr(
+            "30 days of a channel are {channel}, of a bundle {bundle}. The company's balance pays, not the profile.",
+            channel=channel,
+            bundle=bundle,
+        )
 
     price: NumberOrNone = entry("Price", None, kind="pinned")
 
@@ -283,16 +292,16 @@ class _Subscribing(Form):
 
 
 def _quoted(ask: Ask, found: Subscription) -> list[Line]:
-    lines = [("Channels", str(found.channels)), ("US minute bundles", str(found.bundles))]
+    lines = [(tr("Channels"), str(found.channels)), (tr("US minute bundles"), str(found.bundles))]
     if found.refund_micros:
-        lines.append(("Given back for the running term", shown(found.refund_micros, found.currency)))
-    lines.append(("To pay now", shown(found.charged_micros, found.currency)))
-    lines.append(("Renews on", when(found.ends_at, ask.zone)))
-    lines.append(("Each renewal", shown(found.term_price_micros, found.currency)))
+        lines.append((tr("Given back for the running term"), shown(found.refund_micros, found.currency)))
+    lines.append((tr("To pay now"), shown(found.charged_micros, found.currency)))
+    lines.append((tr("Renews on"), when(found.ends_at, ask.zone)))
+    lines.append((tr("Each renewal"), shown(found.term_price_micros, found.currency)))
     balance = credit.balance(ask.company)
     # What would be is tried out in this transaction, so this is the balance after it.
     left = balance.available_micros + found.refund_micros - found.charged_micros
-    return [*lines, ("Balance afterwards", shown(left, found.currency))]
+    return [*lines, (tr("Balance afterwards"), shown(left, found.currency))]
 
 
 @pages.form(PROFILE + "/channels", "money.move", "Buy a channel subscription", once=True, back=PROFILE)
@@ -306,7 +315,10 @@ class BuyChannels(_Subscribing):
         made = plans.buy(ask.path["profile"], self.channels, self.bundles, ask.now)
         self.as_shown(made)
         paid = shown(made.charged_micros, made.currency)
-        return Outcome(f"/profiles/{ask.path['profile']}", f"{made.channels} channels were bought for {paid}")
+        return Outcome(
+            f"/profiles/{ask.path['profile']}",
+            tr("{channels} channels were bought for {paid}", channels=made.channels, paid=paid),
+        )
 
 
 @pages.form(PROFILE + "/channels/change", "money.move", "Change subscription", once=True, back=PROFILE)
@@ -329,7 +341,12 @@ class ChangeChannels(_Subscribing):
         made = plans.change(ask.path["profile"], self.channels, self.bundles, ask.now)
         self.as_shown(made)
         paid, back = shown(made.charged_micros, made.currency), shown(made.refund_micros, made.currency)
-        said = f"{made.channels} channels from now on: {paid} were paid, {back} given back"
+        said = tr(
+            "{channels} channels from now on: {paid} were paid, {back} given back",
+            channels=made.channels,
+            paid=paid,
+            back=back,
+        )
         return Outcome(f"/profiles/{ask.path['profile']}", said)
 
 
@@ -346,14 +363,21 @@ class CancelChannels(Form):
         """The date."""
         found = plans.show(ask.path["profile"])
         if found.ends_at is None:
-            return "It has no subscription."
+            return tr("It has no subscription.")
         until = when(found.ends_at, ask.zone)
-        return f"The {found.channels} channels stay until {until}; then nobody can call any more."
+        return tr(
+            "The {channels} channels stay until {until}; then nobody can call any more.",
+            channels=found.channels,
+            until=until,
+        )
 
     def do(self, ask: Ask) -> Outcome:
         """Cancel."""
         made = plans.cancel(ask.path["profile"], ask.now)
-        return Outcome(f"/profiles/{ask.path['profile']}", f"The subscription ends on {when(made.ends_at, ask.zone)}")
+        return Outcome(
+            f"/profiles/{ask.path['profile']}",
+            tr("The subscription ends on {ends_at}", ends_at=when(made.ends_at, ask.zone)),
+        )
 
 
 @pages.form(PROFILE + "/credit/add", "money.move", "Add credit", once=True, back=PROFILE)
@@ -370,7 +394,9 @@ class AddCredit(Form):
     def do(self, ask: Ask) -> Outcome:
         """Add."""
         made = credit.add(ask.path["profile"], self.amount, ask.key, ask.now)
-        return Outcome(f"/profiles/{ask.path['profile']}", f"{shown(self.amount, made.currency)} were added")
+        return Outcome(
+            f"/profiles/{ask.path['profile']}", tr("{amount} were added", amount=shown(self.amount, made.currency))
+        )
 
 
 @pages.form(PROFILE + "/credit/take-back", "money.move", "Take back credit", once=True, back=PROFILE)
@@ -387,7 +413,9 @@ class TakeBack(Form):
     def do(self, ask: Ask) -> Outcome:
         """Take back."""
         made = credit.take_back(ask.path["profile"], self.amount, ask.key, ask.now)
-        return Outcome(f"/profiles/{ask.path['profile']}", f"{shown(self.amount, made.currency)} were taken back")
+        return Outcome(
+            f"/profiles/{ask.path['profile']}", tr("{amount} were taken back", amount=shown(self.amount, made.currency))
+        )
 
 
 def _moved(ask: Ask, amount: int, move: Callable[[str, int, str, int], Credit]) -> Quote:
@@ -397,10 +425,10 @@ def _moved(ask: Ask, amount: int, move: Callable[[str, int, str, int], Credit]) 
     after, rest = move(username, amount, f"quote:{ask.now}", ask.now), credit.balance(ask.company)
     return Quote(
         [
-            ("Amount", shown(amount, have.currency)),
-            ("Moves", when(ask.now, ask.zone) + ", at once"),
-            ("Credit of the profile", from_to(have.available_micros, after.available_micros, have.currency)),
-            ("Balance of the company", from_to(balance.available_micros, rest.available_micros, have.currency)),
+            (tr("Amount"), shown(amount, have.currency)),
+            (tr("Moves"), when(ask.now, ask.zone) + tr(", at once")),
+            (tr("Credit of the profile"), from_to(have.available_micros, after.available_micros, have.currency)),
+            (tr("Balance of the company"), from_to(balance.available_micros, rest.available_micros, have.currency)),
         ]
     )
 
@@ -419,8 +447,7 @@ class Recharge(Form):
         """What is set."""
         have = credit.credit(ask.path["profile"], ask.now)
         kept = (have.recharge_amount_micros, have.recharge_threshold_micros, have.recharge_monthly_limit_micros)
-        digits = money.minor_digits(have.currency)
-        texts = ("" if each is None else money.decimal(each, digits) for each in kept)
+        texts = (formats.field(each, have.currency) for each in kept)
         return dict(zip(("amount", "threshold", "limit"), texts, strict=True))
 
     def quote(self, ask: Ask) -> Quote | None:
@@ -429,13 +456,13 @@ class Recharge(Form):
         self.do(ask)
         then = credit.credit(ask.path["profile"], ask.now)
         kept = (then.recharge_amount_micros, then.recharge_threshold_micros, then.recharge_monthly_limit_micros)
-        amount, threshold, limit = ("none" if each is None else shown(each, then.currency) for each in kept)
+        amount, threshold, limit = (tr("none") if each is None else shown(each, then.currency) for each in kept)
         return Quote(
             [
-                ("Moves now", shown(then.available_micros - have.available_micros, then.currency)),
-                ("Recharge with", amount),
-                ("When balance falls below", threshold),
-                ("At most in a calendar month", limit),
+                (tr("Moves now"), shown(then.available_micros - have.available_micros, then.currency)),
+                (tr("Recharge with"), amount),
+                (tr("When balance falls below"), threshold),
+                (tr("At most in a calendar month"), limit),
             ]
         )
 
@@ -444,11 +471,11 @@ class Recharge(Form):
         username = ask.path["profile"]
         if self.amount is None and self.threshold is None:
             credit.stop_recharge(username, ask.now)
-            return Outcome(f"/profiles/{username}", "The profile is recharged no more")
+            return Outcome(f"/profiles/{username}", tr("The profile is recharged no more"))
         if self.amount is None or self.threshold is None:
             raise BadInput("say both: with how much, and below which balance")
         credit.set_recharge(username, self.amount, self.threshold, self.limit, ask.now)
-        return Outcome(f"/profiles/{username}", "Auto-recharge is set")
+        return Outcome(f"/profiles/{username}", tr("Auto-recharge is set"))
 
 
 @pages.form(PROFILE + "/delete", "money.move", "Delete this profile", once=True, back=PROFILE)
@@ -471,11 +498,11 @@ class Delete(Form):
         name = profiles.show_profile(username).name
         gone = plans.delete_profile(username, ask.now)
         lines = [
-            ("Profile", name),
-            ("Credit, back to the company", shown(gone.credit_micros, gone.currency)),
-            ("Numbers, back to the company", ", ".join(gone.numbers) or "none"),
-            ("Calls", "stay in the history" + (", and are exported as a sheet" if self.export else "")),
-            ("When", when(ask.now, ask.zone) + ", at once"),
+            (tr("Profile"), name),
+            (tr("Credit, back to the company"), shown(gone.credit_micros, gone.currency)),
+            (tr("Numbers, back to the company"), ", ".join(gone.numbers) or tr("none")),
+            (tr("Calls"), tr("stay in the history") + (tr(", and are exported as a sheet") if self.export else "")),
+            (tr("When"), when(ask.now, ask.zone) + tr(", at once")),
         ]
         return Quote(lines)
 
@@ -486,21 +513,28 @@ class Delete(Form):
             exports.ask("calls", ask.place.node, ask.now, profile=username)
         gone = plans.delete_profile(username, ask.now)
         back = shown(gone.credit_micros, gone.currency)
-        said = f"{gone.profile} was deleted; {back} came back to the company"
-        return Outcome("/exports", f"{said}; its calls are exported") if self.export else Outcome("/profiles", said)
+        said = tr("{profile} was deleted; {back} came back to the company", profile=gone.profile, back=back)
+        return (
+            Outcome("/exports", tr("{said}; its calls are exported", said=said))
+            if self.export
+            else Outcome("/profiles", said)
+        )
 
 
 def _mixes(found: MixAdvice) -> dict[str, Any]:
     """The cheapest mix, beside what is bought."""
-    mixes = [("Cheapest", found.best), *([("Bought now", found.bought)] if found.bought else [])]
+    mixes = [(tr("Cheapest"), found.best), *([(tr("Bought now"), found.bought)] if found.bought else [])]
     rows = [
         [words, str(mix.channels), str(mix.bundles)]
         + [shown(sum_, found.currency) for sum_ in (mix.term_price_micros, mix.calls_micros, mix.total_micros)]
         for words, mix in mixes
     ]
     return {
-        "title": f"Channels and bundles, for the calls of 30 days ({found.us_seconds // 60:,} US minutes)",
-        "heads": ["Mix", "Channels", "Bundles", "For a term", "US calls besides", "Together"],
+        "title": tr(
+            "Channels and bundles, for the calls of 30 days ({us_seconds:,} US minutes)",
+            us_seconds=found.us_seconds // 60,
+        ),
+        "heads": [tr("Mix"), tr("Channels"), tr("Bundles"), tr("For a term"), tr("US calls besides"), tr("Together")],
         "rows": rows,
         "empty": "",
     }
@@ -509,21 +543,35 @@ def _mixes(found: MixAdvice) -> dict[str, Any]:
 @pages.get("/advice", "profiles.read")
 def advice_page(ask: Ask) -> Shown:
     """How many channels do I need?"""
-    rows = [[f"up to {employees}", str(channels)] for employees, channels in advice.BY_EMPLOYEES]
-    tables = [{"title": "By the number of employees", "heads": ["Employees", "Channels"], "rows": rows, "empty": ""}]
+    rows = [
+        [tr("up to {employees}", employees=employees), str(channels)] for employees, channels in advice.BY_EMPLOYEES
+    ]
+    tables = [
+        {
+            "title": tr("By the number of employees"),
+            "heads": [tr("Employees"), tr("Channels")],
+            "rows": rows,
+            "empty": "",
+        }
+    ]
     profile, erlangs = ask.query.get("profile"), ask.query.get("erlangs")
-    intro = ["An ordinary office, with one call in a hundred that finds no channel in the busiest hour."]
+    intro = [tr("An ordinary office, with one call in a hundred that finds no channel in the busiest hour.")]
     try:
         if profile:
             ask.mine("profile", profile)
             found = traffic.advise(profile, advice.USUAL_BLOCKING)
-            intro.insert(0, f"By the calls that this profile has had: {found.channels} channels.")
+            intro.insert(0, tr("By the calls that this profile has had: {channels} channels.", channels=found.channels))
             if "money.read" in ask.actor.permissions:
                 tables.insert(0, _mixes(traffic.cheapest(profile, advice.USUAL_BLOCKING, ask.now)))
         if erlangs:
-            found = advice.by_erlangs(advice.number(erlangs, "the traffic"), advice.USUAL_BLOCKING)
-            intro.insert(0, f"For {erlangs} erlangs: {found.channels} channels, by Erlang B.")
+            found = advice.by_erlangs(advice.number(erlangs, tr("the traffic")), advice.USUAL_BLOCKING)
+            intro.insert(
+                0,
+                tr(
+                    "For {erlangs} erlangs: {channels} channels, by Erlang B.", erlangs=erlangs, channels=found.channels
+                ),
+            )
     except BadInput as error:
-        intro.insert(0, str(error))
-    actions = [("Back to the profile", f"/profiles/{profile}")] if profile else []
-    return tables_page("How many channels do I need?", tables, intro=intro, actions=actions)
+        intro.insert(0, error.translated())
+    actions = [(tr("Back to the profile"), f"/profiles/{profile}")] if profile else []
+    return tables_page(tr("How many channels do I need?"), tables, intro=intro, actions=actions)

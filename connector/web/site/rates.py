@@ -17,6 +17,7 @@ from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry
+from connector.words import grouped, marked, tr
 
 pages = SitePages()
 
@@ -34,7 +35,7 @@ class LoadDeck(Form):
     mode: str = entry(
         "Prefixes that the sheet does not name",
         "update",
-        choices=(("update", "keep their rates"), ("full", "end at the sheet's date")),
+        choices=(("update", marked("keep their rates")), ("full", marked("end at the sheet's date"))),
     )
     file: str = entry(
         "File",
@@ -58,24 +59,45 @@ class LoadDeck(Form):
         found = read.difference
         newest = _newest(ask)
         counts = [
-            ("New prefixes", found.added),
-            ("Prefixes that end", len(found.ends)),
-            ("Higher prices", found.dearer),
-            ("Lower prices", found.cheaper),
-            ("Changed otherwise", found.otherwise_changed),
-            ("Unchanged", found.same),
+            (tr("New prefixes"), found.added),
+            (tr("Prefixes that end"), len(found.ends)),
+            (tr("Higher prices"), found.dearer),
+            (tr("Lower prices"), found.cheaper),
+            (tr("Changed otherwise"), found.otherwise_changed),
+            (tr("Unchanged"), found.same),
         ]
-        lines = [("Deck", self.name), ("Rates", f"{read.count:,}"), *((word, f"{n:,}") for word, n in counts)]
+        lines = [
+            (tr("Deck"), self.name),
+            (tr("Rates"), grouped(read.count)),
+            *((word, grouped(n)) for word, n in counts),
+        ]
         lines += [
-            ("Ends", f"{each.prefix} {each.name}, {when(each.at, ask.zone)}, {each.calls:,} calls in 30 days")
+            (
+                tr("Ends"),
+                tr(
+                    "{prefix} {name}, {at}, {calls:,} calls in 30 days",
+                    prefix=each.prefix,
+                    name=each.name,
+                    at=when(each.at, ask.zone),
+                    calls=each.calls,
+                ),
+            )
             for each in _most_used(found)
         ]
         if found.retired:
             few = ", ".join(found.retired[:MOST_ENDS])
-            lines.append(("Not used", f"{few}: only retired forms of numbers begin so, and nobody is called by those"))
-        lines += [("Changes most", example) for example in found.examples]
-        later = f"{IN_USE_AFTER_MS // 1000} s after you say so; calls that are up keep theirs"
-        lines.append(("In use", later if newest else "at once: it is the first"))
+            lines.append(
+                (
+                    tr("Not used"),
+                    tr("{few}: only retired forms of numbers begin so, and nobody is called by those", few=few),
+                )
+            )
+        lines += [(tr("Changes most"), example) for example in found.examples]
+        later = tr(
+            "{in_use_after_ms} s after you say so; calls that are up keep theirs",
+            in_use_after_ms=IN_USE_AFTER_MS // 1000,
+        )
+        lines.append((tr("In use"), later if newest else tr("at once: it is the first")))
         return Quote(lines, {"version": _shape(read), "newest": newest})
 
     def do(self, ask: Ask) -> Outcome:
@@ -84,7 +106,9 @@ class LoadDeck(Form):
         if self.version != _shape(read) or (self.newest or "") != _newest(ask):
             raise BadInput("The rate decks have changed meanwhile. Look at the changes again.")
         made = decks.put(self.name, ask.read, ask.now, ask.company)
-        return Outcome("/money", f"{made.name} is in use from {when(made.in_use_at, ask.zone)}")
+        return Outcome(
+            "/money", tr("{name} is in use from {in_use_at}", name=made.name, in_use_at=when(made.in_use_at, ask.zone))
+        )
 
 
 def _shape(read: ReadDeck) -> str:
@@ -119,27 +143,34 @@ def price_page(ask: Ask) -> Shown:
             duration_ms = _minutes(ask.query.get("minutes", "1"))
             lines = _lines(trials.price(number, duration_ms, ask.now, profile, ask.company))
         except (BadInput, NotFound) as error:
-            wrong = str(error)
+            wrong = error.translated()
     return Shown("price.html", {"profiles": named, "lines": lines, "wrong": wrong})
 
 
 def _minutes(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= LONGEST_MIN):
-        raise BadInput(f"a call of 1 to {LONGEST_MIN} minutes")
+        raise BadInput("a call of 1 to {longest_min} minutes", longest_min=LONGEST_MIN)
     return int(text) * MINUTE_MS
 
 
 def _lines(found: PriceView) -> list[Line]:
-    payer = {"profile": "the profile's credit", "company": "the company's balance", "bundle": "the bundle, wholly"}
+    payer = {
+        "profile": tr("the profile's credit"),
+        "company": tr("the company's balance"),
+        "bundle": tr("the bundle, wholly"),
+    }
     why = refusals.BY_CODE[found.refusal].words if found.refusal else ""
     minute = shown(found.price_per_minute_micros, found.currency)
     return [
-        ("Number", found.number),
-        ("Rate", f"{found.name}, prefix {found.prefix}"),
-        ("A minute", f"{minute}, charged in steps of {found.increments}"),
-        ("Connection fee", shown(found.connection_fee_micros, found.currency)),
-        ("Seconds charged", f"{found.billed_s}, of which {found.bundle_s} from bundles"),
-        ("Costs", shown(found.price_micros, found.currency)),
-        ("Paid by", payer[found.payer]),
-        ("Would it be let through?", "yes" if found.refusal is None else f"no: {why}"),
+        (tr("Number"), found.number),
+        (tr("Rate"), tr("{name}, prefix {prefix}", name=found.name, prefix=found.prefix)),
+        (tr("A minute"), tr("{minute}, charged in steps of {increments}", minute=minute, increments=found.increments)),
+        (tr("Connection fee"), shown(found.connection_fee_micros, found.currency)),
+        (
+            tr("Seconds charged"),
+            tr("{billed_s}, of which {bundle_s} from bundles", billed_s=found.billed_s, bundle_s=found.bundle_s),
+        ),
+        (tr("Costs"), shown(found.price_micros, found.currency)),
+        (tr("Paid by"), payer[found.payer]),
+        (tr("Would it be let through?"), tr("yes") if found.refusal is None else tr("no: {why}", why=tr(why))),
     ]

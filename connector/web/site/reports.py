@@ -13,6 +13,7 @@ from connector.web.charts import Bar, bars
 from connector.web.endpoint import Ask
 from connector.web.render import length
 from connector.web.site.frame import Shown, SitePages
+from connector.words import tr
 
 pages = SitePages()
 
@@ -52,7 +53,7 @@ def _asked(ask: Ask) -> tuple[str | None, str]:
     try:
         return (checked_month(month) if month else None), ""
     except BadInput as error:
-        return None, str(error)
+        return None, error.translated()
 
 
 def _shown(ask: Ask, found: MonthReport, profile: str, wrong: str) -> Shown:
@@ -61,8 +62,8 @@ def _shown(ask: Ask, found: MonthReport, profile: str, wrong: str) -> Shown:
         "profile": profile,
         "months": reports.months(ask.company, ask.now),
         "wrong": wrong,
-        "calls_chart": bars("Calls of each day", [_calls(day) for day in found.days]),
-        "channels_chart": bars("Channels in use, and bought, on each day", [_channels(day) for day in found.days])
+        "calls_chart": bars(tr("Calls of each day"), [_calls(day) for day in found.days]),
+        "channels_chart": bars(tr("Channels in use, and bought, on each day"), [_channels(day) for day in found.days])
         if profile
         else "",
         "most": MOST_ROWS,
@@ -76,15 +77,26 @@ def _shown(ask: Ask, found: MonthReport, profile: str, wrong: str) -> Shown:
 
 def _calls(day: DayUse) -> Bar:
     refused = day.refused - day.blocked
-    words = (
-        f"{day.day}: {day.calls_out} out, {day.calls_in} in, {day.blocked} blocked, {refused} refused otherwise,"
-        f" {length(day.duration_ms)} talked"
+    words = tr(
+        "{day}: {out} out, {into} in, {blocked} blocked, {refused} refused otherwise, {talked} talked",
+        day=day.day,
+        out=day.calls_out,
+        into=day.calls_in,
+        blocked=day.blocked,
+        refused=refused,
+        talked=length(day.duration_ms),
     )
     parts = (("out", day.calls_out), ("in", day.calls_in), ("blocked", day.blocked), ("refused", refused))
     return Bar(day.day[8:].lstrip("0"), parts, words)
 
 
 def _channels(day: DayUse) -> Bar:
-    words = f"{day.day}: at most {day.peak} of {day.channels} channels in use, {day.blocked} calls blocked"
+    words = tr(
+        "{day}: at most {peak} of {channels} channels in use, {blocked} calls blocked",
+        day=day.day,
+        peak=day.peak,
+        channels=day.channels,
+        blocked=day.blocked,
+    )
     full = bool(day.channels) and day.peak == day.channels
     return Bar(day.day[8:].lstrip("0"), ((("blocked" if full else "out"), day.peak or 0),), words, day.channels)

@@ -8,11 +8,18 @@ from connector.billing import search
 from connector.billing.search import Found
 from connector.web.endpoint import Ask
 from connector.web.site.frame import Shown, SitePages
+from connector.words import marked, tr
 
 pages = SitePages()
 
 MOST_LENGTH = 80
-HEADINGS = {"profile": "SIP profiles", "number": "Numbers", "call": "Calls", "invoice": "Invoices", "trunk": "Trunks"}
+HEADINGS = {
+    "profile": marked("SIP profiles"),
+    "number": marked("Numbers"),
+    "call": marked("Calls"),
+    "invoice": marked("Invoices"),
+    "trunk": marked("Trunks"),
+}
 _PATHS = {
     "profile": "/profiles/{}",
     "number": "/numbers?number={}",
@@ -44,6 +51,9 @@ def _calls(ask: Ask, text: str) -> list[tuple[str, str]]:
     if "calls.read" not in ask.actor.permissions:
         return []
     return [
-        (f"Calls {word} {text}", f"/history?{urlencode({name: text})}")
-        for word, name in (("to", "called"), ("from", "caller"))
+        (words, f"/history?{urlencode({name: text})}")
+        for words, name in (
+            (tr("Calls to {number}", number=text), "called"),
+            (tr("Calls from {number}", number=text), "caller"),
+        )
     ]

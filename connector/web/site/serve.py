@@ -18,6 +18,7 @@ from urllib.parse import quote as quoted
 from aiohttp import web
 from pydantic import ValidationError
 
+from connector import words
 from connector.billing import profiles
 from connector.billing.profiles import CompanyView
 from connector.core import formats
@@ -36,6 +37,7 @@ from connector.web.problems import Problem
 from connector.web.rest import World
 from connector.web.site import menu
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
+from connector.words import tr
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,9 @@ MOST_FILES = 2 * MOST_UPLOAD
 _FLASH = "connector_said"
 THEME = "connector_theme"
 Whose = tuple[Actor, str | None, Thing | None]
-# One year. The theme belongs to the browser: a user can have a light one in the office and a dark one at home.
-_THEME_S = 365 * 86_400
+_LANGUAGE = "connector_language"
+# One year. What pages look like belongs to the browser: dark at home, light in the office.
+_CHOICE_S = 365 * 86_400
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Site:
                 router.add_post(page.path, functools.partial(self._taken, page))
         router.add_post("/companies", self._choose)
         router.add_post("/me/theme", self._choose_theme)
+        router.add_post("/me/language", self._choose_language)
 
     async def visit(self, request: web.Request) -> Visit:
         """Who visits. A redirect if nobody has signed in, or not to the end."""
@@ -103,7 +107,7 @@ class Site:
             "companies": visit.companies,
             "zone": visit.company.time_zone if visit.company else "UTC",
             "currency": visit.company.currency if visit.company else "",
-            "sign": formats.sign(visit.company.currency) if visit.company else "",
+            "sums": formats.pattern(visit.company.currency) if visit.company else "#",
             "digits": minor_digits(visit.company.currency) if visit.company else 2,
             "looked_at": _id_of(visit),
             "csrf": session.csrf if session else "",
@@ -153,7 +157,7 @@ class Site:
         self._world.guard.check_csrf(session, given.pop("csrf", ""))
         self._world.guard.changes(request, visit.signed)
         if given.pop("looked_at", "") != _id_of(visit):
-            raise Problem("bad_input", "You look at another company now, perhaps in another window: begin again.")
+            raise Problem("bad_input", tr("You look at another company now, perhaps in another window: begin again."))
         if visit.company is None and page.needs_company:
             raise web.HTTPSeeOther("/companies")
         key, was = given.pop("key", ""), given.pop("was", "")
@@ -200,7 +204,7 @@ class Site:
             raise
         except ConnectorError as error:
             frame = {**frame, "step": _allowed_step(error, ask, self._pages)}
-            return await self._again(page, form, ask, frame, whose, given, {}, str(error))
+            return await self._again(page, form, ask, frame, whose, given, {}, error.translated())
         return self._done(Outcome.of(done.answer), frame)
 
     async def _quoted(
@@ -261,14 +265,14 @@ class Site:
                 continue
             value = given.get(name, "" if info.is_required() or info.default is None else info.default)
             if extra["kind"] == "password" and value:  # it is not sent back
-                value, wrong = "", {name: "say it again: it is not sent back", **wrong}
-            choices = chosen.get(name) or extra["choices"]
+                value, wrong = "", {name: tr("say it again: it is not sent back"), **wrong}
+            choices = chosen.get(name) or [(key, tr(text)) for key, text in extra["choices"]]
             kind = "choice" if name in chosen else extra["kind"]
             fields.append(
                 {
                     "name": name,
-                    "label": extra["label"],
-                    "hint": extra["hint"],
+                    "label": tr(extra["label"]),
+                    "hint": tr(extra["hint"]),
                     "kind": kind,
                     "choices": choices,
                     "value": value,
@@ -283,7 +287,7 @@ class Site:
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
         actor = visit.signed.actor
         if page.permission is not None and page.permission not in actor.permissions:
-            raise Forbidden(f"you may not do this: it takes the permission {page.permission}")
+            raise Forbidden("you may not do this: it takes the permission {permission}", permission=page.permission)
         company = visit.company
         scope = Scope(company.id if company else actor.scope.company, actor.scope.profile)
         return Ask(
@@ -329,12 +333,29 @@ class Site:
         _, _, given = await self._chosen(request)
         theme = given.get("theme", "")
         if theme not in render.THEMES:
-            raise Problem("bad_input", f"{theme[:20]!r} is not a theme")
+            raise Problem("bad_input", tr("{theme!r} is not a theme", theme=theme[:20]))
+        return self._kept(THEME, theme)
+
+    async def _choose_language(self, request: web.Request) -> web.StreamResponse:
+        """A browser has pages in one of the languages."""
+        _, _, given = await self._chosen(request)
+        language = given.get("language", "")
+        if language not in words.LANGUAGES:
+            raise Problem("bad_input", tr("{language!r} is not a language of this program.", language=language[:20]))
+        return self._kept(_LANGUAGE, language)
+
+    def _kept(self, cookie: str, value: str) -> web.StreamResponse:
         answer = web.Response(status=303, headers={"Location": "/me"})
         answer.set_cookie(
-            THEME, theme, max_age=_THEME_S, httponly=True, samesite="Lax", secure=self._world.guard.secure
+            cookie, value, max_age=_CHOICE_S, httponly=True, samesite="Lax", secure=self._world.guard.secure
         )
         return answer
+
+
+def language_of(request: web.Request) -> str:
+    """The language that a browser has chosen, or else the first of ours that it asks for."""
+    language = request.cookies.get(_LANGUAGE, "")
+    return language if language in words.LANGUAGES else words.best(request.headers.get("Accept-Language", ""))
 
 
 def theme_of(request: web.Request) -> str:
@@ -385,7 +406,9 @@ def _short_enough(form: type[Form], given: dict[str, str]) -> dict[str, str]:
         if form.kind_of(name) == "file":
             given[name] = given[name].replace("\r\n", "\n")
             if len(given[name].encode()) > MOST_UPLOAD:
-                raise Problem("too_large", f"a file has {MOST_UPLOAD >> 20} MB at most here")
+                raise Problem(
+                    "too_large", tr("a file has {most_upload} MB at most here", most_upload=MOST_UPLOAD >> 20)
+                )
     return given
 
 
@@ -429,8 +452,8 @@ def _filled(pattern: str, ask: Ask) -> str:
 def _wrong(error: ValidationError) -> dict[str, str]:
     found: dict[str, str] = {}
     for each in error.errors(include_url=False, include_input=False, include_context=False):
-        words = "this is needed" if each["type"] == "missing" else each["msg"].removeprefix("Value error, ")
-        found.setdefault(str(each["loc"][0]), words)
+        text = tr("this is needed") if each["type"] == "missing" else each["msg"].removeprefix("Value error, ")
+        found.setdefault(str(each["loc"][0]), text)
     return found
 
 

@@ -23,6 +23,7 @@ from connector.web.guard import Guard, Signed
 from connector.web.passwords import Passwords
 from connector.web.problems import Problem
 from connector.web.rest import World
+from connector.words import marked, tr
 
 # Wrong passwords are counted by network, and by account and network together: nobody can lock another person out.
 _BY_ADDRESS = parse("30/minute")
@@ -30,7 +31,7 @@ _BY_ADDRESS = parse("30/minute")
 _KNOWN_BY_NETWORK = parse("300/minute")
 _BY_ACCOUNT = parse("10/5minute")
 _CODES = parse("5/5minute")
-WRONG = "That is not right. Look at both, and try again."
+WRONG = marked("That is not right. Look at both, and try again.")
 
 
 @dataclass
@@ -85,7 +86,7 @@ class SignIn:
         email, password = str(given.get("email", ""))[:300], str(given.get("password", ""))
         address = self._guard.address(request)
         account = email.strip().lower()
-        tries = (account, "known browser" if self._devices.knows(request.cookies, account) else network)
+        tries = (account, tr("known browser") if self._devices.knows(request.cookies, account) else network)
         # Counted before the store is asked: many tries at once are counted as often.
         self._guard.slow_down(_BY_ACCOUNT, "sign in", *tries)
         proof = await self.world.reads(users.proof, email)
@@ -112,7 +113,7 @@ class SignIn:
         given = await self._given(request, signed)
         user = _user(signed)
         known = self._devices.knows(request.cookies, signed.actor.name)
-        tries = (str(user), "known browser") if known else (str(user),)
+        tries = (str(user), tr("known browser")) if known else (str(user),)
         self._guard.slow_down(_CODES, "code", *tries)
         secret = await self.world.reads(users.totp_secret, user)
         step = passwords.step_of(secret or "", given.get("code", ""), self.clock.now_ms()) if secret else None
@@ -134,7 +135,7 @@ class SignIn:
         try:
             user = await self.world.store(users.redeem, str(given.get("link", "")), self.clock.now_ms())
         except NotFound as error:
-            return _page("Welcome", "welcome.html", 404, link="", wrong=str(error))
+            return _page("Welcome", "welcome.html", 404, link="", wrong=error.translated())
         who = await self.world.reads(users.actor_of, user)
         doer = Doer(who.name, self.clock.now_ms(), user, self._guard.address(request))
         await self.world.store(_noted, doer, "sign-in.link", who.scope.company)
@@ -150,16 +151,16 @@ class SignIn:
         signed = await self._halfway(request, "password", "full")
         given = await self._given(request, signed)
         user = _user(signed)
-        wrong = "" if given.get("password") == given.get("again") else "The two are not the same."
+        wrong = "" if given.get("password") == given.get("again") else tr("The two are not the same.")
         if not wrong and signed.session is not None and signed.session.stage == "full":
             self._guard.slow_down(_CODES, "code", str(user))
             proof = await self.world.reads(users.proof_of, user)
             if not await self.hasher.fits(proof.hashed, given.get("old", "")):
-                wrong = "The old password is not right."
+                wrong = tr("The old password is not right.")
         try:
             hashed = "" if wrong else await self.hasher.hashed(given.get("password", ""))
         except BadInput as error:
-            wrong = str(error)
+            wrong = error.translated()
         if wrong:
             return _page("Choose a password", "password.html", 422, csrf=_csrf(signed), wrong=wrong, who="")
         await self.world.store(_as, signed.doer, users.set_password, user, hashed, self.clock.now_ms())
@@ -183,7 +184,7 @@ class SignIn:
         session = signed.session.id if signed.session else None
         if "off" in given:
             if not right:
-                raise Problem("forbidden", "The password is not right.")
+                raise Problem("forbidden", tr("The password is not right."))
             self._guard.right(_CODES, "code", str(user))
             await self.world.store(_as, signed.doer, users.set_totp, user, None, session)
             raise web.HTTPSeeOther("/me")

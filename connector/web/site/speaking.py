@@ -17,21 +17,22 @@ from connector.core.sip import (
 )
 from connector.web.endpoint import Ask, may_speak
 from connector.web.site.frame import Form, Line, NumberOrNone, entry
+from connector.words import marked
 
 _USUAL = Options()
-_CALLED_IN = {"header": "in P-Called-Party-ID", "uri": "in the Request-URI, To and P-Called-Party-ID"}
+_CALLED_IN = {"header": marked("in P-Called-Party-ID"), "uri": marked("in the Request-URI, To and P-Called-Party-ID")}
 _FORWARDED_IN = {
-    "none": "not sent",
-    "diversion": "in Diversion",
-    "history-info": "in History-Info",
-    "both": "in Diversion and History-Info",
+    "none": marked("not sent"),
+    "diversion": marked("in Diversion"),
+    "history-info": marked("in History-Info"),
+    "both": marked("in Diversion and History-Info"),
 }
 _LISTS = ("codecs", "acl", "match")
 _SAMPLE = "+442079460001"
 _CALLER_ID = {
-    "both": "in From and in P-Asserted-Identity",
-    "from": "in From",
-    "pai": "in P-Asserted-Identity",
+    "both": marked("in From and in P-Asserted-Identity"),
+    "from": marked("in From"),
+    "pai": marked("in P-Asserted-Identity"),
 }
 
 
@@ -119,7 +120,7 @@ class PbxSpeaking(Speaking):
 class TrunkSpeaking(Speaking):
     """What is a trunk's alone."""
 
-    folded: ClassVar[Line] = ("transport", "How it speaks SIP")
+    folded: ClassVar[Line] = ("transport", marked("How it speaks SIP"))
     forwarded_in: str = entry(
         "For forwarded calls, our number is",
         _USUAL.forwarded_in,

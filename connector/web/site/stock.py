@@ -24,6 +24,7 @@ from connector.web.site.frame import (
     tables_page,
 )
 from connector.web.site.numbers import ToProfile
+from connector.words import tr
 
 pages = SitePages()
 
@@ -39,7 +40,7 @@ def stock_page(ask: Ask) -> Shown:
     try:
         found = numbers.stock_page(turn(ask.query.get("cursor"), ROWS, "s"), asked.get("country"), asked.get("area"))
     except BadInput as error:
-        wrong, found = str(error), numbers.stock_page(turn(None, ROWS, "s"), asked.get("country"))
+        wrong, found = error.translated(), numbers.stock_page(turn(None, ROWS, "s"), asked.get("country"))
     values = {"page": found, "countries": numbers.countries(), "following": following(found, asked), "wrong": wrong}
     return Shown("stock.html", values)
 
@@ -67,11 +68,11 @@ class ImportStock(Form):
         found = numbers.compare_stock(ask.read)
         return Quote(
             [
-                ("New numbers", f"{found.new:,}"),
-                ("Numbers with another fee", f"{found.changed:,}"),
-                ("As they were", f"{found.same:,}"),
-                ("Of these, a company has already", f"{found.taken:,}"),
-                ("When", "at once; who has a number pays what was agreed until it is given back"),
+                (tr("New numbers"), f"{found.new:,}"),
+                (tr("Numbers with another fee"), f"{found.changed:,}"),
+                (tr("As they were"), f"{found.same:,}"),
+                (tr("Of these, a company has already"), f"{found.taken:,}"),
+                (tr("When"), tr("at once; who has a number pays what was agreed until it is given back")),
             ]
         )
 
@@ -79,7 +80,9 @@ class ImportStock(Form):
         """Put them there."""
         read: list[StockNumber] = ask.read
         made = numbers.put_in_stock(f"{len(read)} numbers", read, ask.now)
-        return Outcome("/stock", f"{made.new} numbers are new, {made.changed} have another fee")
+        return Outcome(
+            "/stock", tr("{new} numbers are new, {changed} have another fee", new=made.new, changed=made.changed)
+        )
 
 
 class _Number(Form):
@@ -97,7 +100,7 @@ class OwnNumber(ToProfile, _Number):
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
         made = numbers.add(self.number, ask.mine("profile", self.profile), ask.now, ask.company)
-        return Outcome("/numbers", f"{made.number} is the company's")
+        return Outcome("/numbers", tr("{number} is the company's", number=made.number))
 
 
 @pages.get(VERIFIED, "numbers.read", of_company=True)
@@ -109,21 +112,21 @@ def verified_page(ask: Ask) -> Shown:
             view.number,
             view.evidence,
             when(view.verified_at, ask.zone),
-            *([[("Forget", f"{VERIFIED}/{quoted(view.number, safe='')}/forget")]] * may),
+            *([[(tr("Forget"), f"{VERIFIED}/{quoted(view.number, safe='')}/forget")]] * may),
         ]
         for view in numbers.verified(ask.company)
     ]
     table = {
         "title": "",
-        "heads": ["Number", "How we know", "Since", *([""] * may)],
+        "heads": [tr("Number"), tr("How we know"), tr("Since"), *([""] * may)],
         "rows": rows,
-        "empty": "None: a call may show the company's own numbers only.",
+        "empty": tr("None: a call may show the company's own numbers only."),
     }
     return tables_page(
-        "Verified numbers",
+        tr("Verified numbers"),
         [table],
-        intro=["Numbers that the company has elsewhere, and may show as its caller ID."],
-        actions=[("Verify a number", f"{VERIFIED}/new")] if may else [],
+        intro=[tr("Numbers that the company has elsewhere, and may show as its caller ID.")],
+        actions=[(tr("Verify a number"), f"{VERIFIED}/new")] if may else [],
     )
 
 
@@ -137,7 +140,7 @@ class Verify(_Number):
     def do(self, ask: Ask) -> Outcome:
         """Note it."""
         made = numbers.verify(self.number, self.evidence, ask.now, ask.company)
-        return Outcome(VERIFIED, f"Calls of {made.company} may show {made.number}")
+        return Outcome(VERIFIED, tr("Calls of {company} may show {number}", company=made.company, number=made.number))
 
 
 @pages.form(f"{VERIFIED}/{{e164}}/forget", "stock.write", "Forget a verified number", of_company=True, back=VERIFIED)
@@ -150,9 +153,9 @@ class ForgetVerified(Form):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """Which."""
-        return f"Calls of {ask.company} may not show {ask.path['e164']} any more."
+        return tr("Calls of {company} may not show {path} any more.", company=ask.company, path=ask.path["e164"])
 
     def do(self, ask: Ask) -> Outcome:
         """Forget it."""
         numbers.forget_verified(ask.path["e164"], ask.company)
-        return Outcome(VERIFIED, f"{ask.path['e164']} is forgotten")
+        return Outcome(VERIFIED, tr("{path} is forgotten", path=ask.path["e164"]))

@@ -8,6 +8,7 @@ from connector.billing import profiles
 from connector.core import numbering
 from connector.core.access import Scope
 from connector.core.sip import FAILOVER, Options, usual_port
+from connector.core.terms import term
 from connector.core.trunks import endpoint_of
 from connector.errors import BadInput
 from connector.routing import reachability, trunks
@@ -27,6 +28,7 @@ from connector.web.site.frame import (
     tables_page,
 )
 from connector.web.site.speaking import TrunkSpeaking
+from connector.words import marked, tr
 
 pages = SitePages()
 
@@ -40,15 +42,15 @@ def trunks_page(ask: Ask) -> Shown:
     may = "trunks.write" in ask.actor.permissions
     reach: dict[str, list[str]] = {}
     for view in reachability.seen_by(scope):
-        words = f"{view.state} on {view.node} since {when(view.at, zone)}"
+        words = tr("{state} on {node} since {at}", state=term(view.state), node=view.node, at=when(view.at, zone))
         reach.setdefault(view.endpoint, []).append(f"{words} ({view.words})" if view.words else words)
     rows: list[list[Any]] = [
         [
-            view.name if view.profile is None else f"{view.profile} (its provider)",
+            view.name if view.profile is None else tr("{profile} (its provider)", profile=view.profile),
             f"{view.host}:{view.port}",
-            view.state,
+            term(view.state),
             str(view.place),
-            "; ".join(reach.get(endpoint_of(view.name), ["nothing is known yet"])),
+            "; ".join(reach.get(endpoint_of(view.name), [tr("nothing is known yet")])),
             *([_links(view.name, of_carrier=view.profile is None)] * may),
         ]
         for view in trunks.list_trunks(scope)
@@ -59,21 +61,26 @@ def trunks_page(ask: Ask) -> Shown:
     ]
     tables = [
         {
-            "title": "Trunks",
-            "heads": ["Name", "Where", "State", "Place", "Reached", *([""] * may)],
+            "title": tr("Trunks"),
+            "heads": [tr("Name"), tr("Where"), tr("State"), tr("Place"), tr("Reached"), *([""] * may)],
             "rows": rows,
-            "empty": "No trunk yet, so calls out are refused. The operator of the platform adds one.",
+            "empty": tr("No trunk yet, so calls out are refused. The operator of the platform adds one."),
         },
-        {"title": "PBXs", "heads": ["Profile", "Username", "Reached"], "rows": pbxs, "empty": "None was seen yet."},
+        {
+            "title": tr("PBXs"),
+            "heads": [tr("Profile"), tr("Username"), tr("Reached")],
+            "rows": pbxs,
+            "empty": tr("None was seen yet."),
+        },
     ]
-    actions = [("Add a trunk", "/trunks/new"), ("Set up a profile at a provider", "/client-profiles/new")]
-    return tables_page("Trunks", tables, actions=actions if may else [])
+    actions = [(tr("Add a trunk"), "/trunks/new"), (tr("Set up a profile at a provider"), "/client-profiles/new")]
+    return tables_page(tr("Trunks"), tables, actions=actions if may else [])
 
 
 def _links(name: str, *, of_carrier: bool) -> list[Line]:
     path = f"/trunks/{name}"
-    removed = [("Remove", f"{path}/remove")] if of_carrier else []
-    return [("Change", path), ("Suspend or open", f"{path}/state"), *removed]
+    removed = [(tr("Remove"), f"{path}/remove")] if of_carrier else []
+    return [(tr("Change"), path), (tr("Suspend or open"), f"{path}/state"), *removed]
 
 
 class _There(Form):
@@ -132,7 +139,7 @@ class NewTrunk(TrunkSpeaking, _Order, _There, _Name):
             share=self.share,
             failover=self.failover,
         )
-        return Outcome("/trunks", f"{self.name} is there, and Asterisk has it in a moment")
+        return Outcome("/trunks", tr("{name} is there, and Asterisk has it in a moment", name=self.name))
 
 
 _KEPT = ("host", "port", "username", "realm", "place", "share", "failover")
@@ -146,7 +153,7 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
     def intro(cls, ask: Ask) -> str:
         """Which it is, and what becomes of its password."""
         found = trunks.show_trunk(ask.path["trunk"])
-        return f"{found.name}. If the password is left empty, it stays as it is. Calls that are up go on."
+        return tr("{name}. If the password is left empty, it stays as it is. Calls that are up go on.", name=found.name)
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -175,7 +182,7 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
             share=self.share,
             failover=self.failover,
         )
-        return Outcome("/trunks", f"{found.name} is changed, and Asterisk has it in a moment")
+        return Outcome("/trunks", tr("{name} is changed, and Asterisk has it in a moment", name=found.name))
 
 
 @pages.form(TRUNK + "/state", "trunks.write", "Suspend or open a trunk", back="/trunks")
@@ -185,16 +192,16 @@ class TrunkState(Form):
     state: str = entry(
         "New calls",
         choices=[
-            ("open", "As usual"),
-            ("draining", "None; it stays registered"),
-            ("suspended", "None, and Asterisk does not know it"),
+            ("open", marked("As usual")),
+            ("draining", marked("None; it stays registered")),
+            ("suspended", marked("None, and Asterisk does not know it")),
         ],
     )
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What becomes of the calls that are up."""
-        return f"{ask.path['trunk']}. Calls that are up go on."
+        return tr("{name}. Calls that are up go on.", name=ask.path["trunk"])
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -204,7 +211,7 @@ class TrunkState(Form):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         trunks.set_state(ask.path["trunk"], self.state)
-        return Outcome("/trunks", f"{ask.path['trunk']} is {self.state} now")
+        return Outcome("/trunks", tr("{path} is {state} now", path=ask.path["trunk"], state=term(self.state)))
 
 
 @pages.form(TRUNK + "/remove", "trunks.write", "Remove a trunk", back="/trunks")
@@ -219,12 +226,12 @@ class RemoveTrunk(Form):
         """Which; not a client profile's."""
         found = trunks.show_trunk(ask.path["trunk"])
         trunks.remove(found.name)
-        return Quote([("Trunk", found.name), ("Where", f"{found.host}:{found.port}")])
+        return Quote([(tr("Trunk"), found.name), (tr("Where"), f"{found.host}:{found.port}")])
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
         trunks.remove(ask.path["trunk"])
-        return Outcome("/trunks", f"{ask.path['trunk']} is gone")
+        return Outcome("/trunks", tr("{path} is gone", path=ask.path["trunk"]))
 
 
 class _ProfileName(Form):
@@ -244,7 +251,7 @@ class NewClientProfile(TrunkSpeaking, _There, _ProfileName):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """When it is this that one wants."""
-        return "For phones of this very Asterisk, whose calls go out by a provider that sells to the company."
+        return tr("For phones of this very Asterisk, whose calls go out by a provider that sells to the company.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -264,4 +271,6 @@ class NewClientProfile(TrunkSpeaking, _There, _ProfileName):
             options=Options(**self.options(ask)),
             country=country,
         )
-        return Outcome(f"/profiles/{made}/connection", f"{self.name} is set up; this is for your dialplan")
+        return Outcome(
+            f"/profiles/{made}/connection", tr("{name} is set up; this is for your dialplan", name=self.name)
+        )

@@ -3,9 +3,8 @@
 const part = (id) => document.getElementById(id);
 const [state, clock, levels, call, hangUp, mute, keypad] =
   ["state", "clock", "levels", "call", "hang-up", "mute", "keypad"].map(part);
-const RINGS = "It rings.";
-const CUT = "The call was cut off.";
-const CLOSED = "The call could not be put through. Please try again in a minute.";
+// What it says, in the language of the page.
+const WORDS = state.dataset;
 // Loud enough to be something that is meant to be heard.
 const AUDIBLE = 0.02;
 const SOUND_WITHIN = 5000;
@@ -57,18 +56,18 @@ async function telephone(context, microphone) {
 }
 
 function noSound(error) {
-  if (error.name === "NotAllowedError") return "The browser may not use your microphone: allow it, and call again.";
-  if (error.name === "NotFoundError") return "There is no microphone.";
-  return "Your microphone or loudspeaker cannot be used now.";
+  if (error.name === "NotAllowedError") return WORDS.forbidden;
+  if (error.name === "NotFoundError") return WORDS.noMicrophone;
+  return WORDS.noSound;
 }
 
 async function begin() {
   if (!navigator.mediaDevices || !window.AudioWorkletNode) {
-    say("This browser cannot call from here: it takes a current browser, and an address that begins with https.", true);
+    say(WORDS.old, true);
     return;
   }
   call.disabled = true;
-  say("Allow the microphone.");
+  say(WORDS.allow);
   const context = new AudioContext();
   const resumed = context.resume();  // at once: some browsers allow it right after the click only
   let microphone = null;
@@ -108,10 +107,10 @@ function connect(mine) {
     if (typeof data === "string") told(mine, JSON.parse(data));
     else mine.worklet.port.postMessage({ frame: data }, [data]);
   };
-  microphoneOf(mine).onended = () => say("Your microphone is gone: nobody hears you.", true);
-  socket.onclose = () => over(mine, mine.talkedFrom === null ? CLOSED : CUT, true);
+  microphoneOf(mine).onended = () => say(WORDS.gone, true);
+  socket.onclose = () => over(mine, mine.talkedFrom === null ? WORDS.closed : WORDS.cut, true);
   up = mine;
-  say("Calling.");
+  say(WORDS.calling);
   show(true);
 }
 
@@ -121,14 +120,14 @@ function microphoneOf(mine) {
 
 function told(mine, { state: found, why }) {
   if (found === "ringing") {
-    say(RINGS);
+    say(WORDS.rings);
     mine.tone = ringing(mine.context);
     mine.tone.start();
   } else if (found === "talking") {
     quiet(mine);
     mine.talkedFrom = Date.now();
     mine.ticks = setInterval(() => clocked(mine), 1000);
-    say("Connected.");
+    say(WORDS.connected);
     clocked(mine);
   } else if (found === "over") {
     over(mine, why, mine.talkedFrom === null);
@@ -155,7 +154,7 @@ function over(mine, words, bad) {
   for (const track of mine.microphone.getTracks()) track.stop();
   mine.context.close();
   mute.setAttribute("aria-pressed", "false");
-  call.textContent = "Call again";
+  call.textContent = WORDS.again;
   say(words, bad);
   show(false);
 }
@@ -175,7 +174,7 @@ for (const each of [call, hangUp]) {
   each.addEventListener("keydown", (event) => { if (event.repeat) event.preventDefault(); });
 }
 call.addEventListener("click", begin);
-hangUp.addEventListener("click", () => over(up, "The call is over.", false));
+hangUp.addEventListener("click", () => over(up, WORDS.over, false));
 mute.addEventListener("click", muted);
-say("Ready to call.");
+say(WORDS.ready);
 call.hidden = false;

@@ -1,20 +1,31 @@
 // Live figures by server-sent events. Without it every page shows the figures of the moment it was asked for.
 
 const LIVE = "[data-live]";
+// As connector/words.py names them.
+const LOCALES = { en: "en-GB", de: "de-DE", es: "es-ES" };
 
 function each(name, work) {
   for (const found of document.querySelectorAll(`[data-live="${name}"]`)) work(found);
 }
 
 // As connector/core/formats.py writes it: to the smallest coin, half up, and less than a unit exactly.
-function money(micros, sign = document.body.dataset.sign, digits = Number(document.body.dataset.digits)) {
+function money(
+  micros,
+  sums = document.body.dataset.sums,
+  digits = Number(document.body.dataset.digits),
+  language = LOCALES[document.documentElement.lang],
+) {
   if (micros === null) return "\u2013";
   const size = Math.abs(micros);
   const exact = size < 1e6;
   const amount = exact ? size / 1e6 : Math.round(size / 10 ** (6 - digits)) / 10 ** digits;
   const most = exact ? 6 : digits;
-  const form = new Intl.NumberFormat("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: most });
-  return `${micros < 0 ? "-" : ""}${sign}${form.format(amount)}`;
+  const form = new Intl.NumberFormat(language, {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: most,
+    useGrouping: "always",
+  });
+  return `${micros < 0 ? "-" : ""}${sums.replace("#", form.format(amount))}`;
 }
 
 function length(ms) {
@@ -35,8 +46,8 @@ function cell(row, text, amount) {
 
 function hangUp(body, call) {
   const button = document.createElement("button");
-  button.textContent = "Hang up";
-  button.setAttribute("aria-label", `Hang up ${call.called}`);
+  button.textContent = body.dataset.end;
+  button.setAttribute("aria-label", `${body.dataset.end}: ${call.called}`);
   button.addEventListener("click", async () => {
     button.disabled = true;
     const answer = await fetch(`/api/v1/calls/${encodeURIComponent(call.id)}`, {
@@ -64,7 +75,7 @@ function rows(body, now) {
       link.href = `/profiles/${encodeURIComponent(call.username)}`;
       link.textContent = call.profile;
       cell(row, "").append(link);
-      cell(row, call.direction);
+      cell(row, body.dataset[call.direction]);
       cell(row, call.caller_id || call.button);
       cell(row, call.called);
       cell(row, "", true);
@@ -72,7 +83,7 @@ function rows(body, now) {
       const last = cell(row, "");
       if (body.dataset.mayEnd === "yes") last.append(hangUp(body, call));
     }
-    row.cells[4].textContent = call.answered_at === null ? "ringing" : length(Date.parse(now.at) - Date.parse(call.answered_at));
+    row.cells[4].textContent = call.answered_at === null ? body.dataset.ringing : length(Date.parse(now.at) - Date.parse(call.answered_at));
     row.cells[5].textContent = money(call.cost_micros);
     seen.delete(call.id);
   }
@@ -120,16 +131,16 @@ function label(button, word) {
 }
 
 async function copy(found, button) {
-  let word = "Copied";
+  let word = document.body.dataset.copied;
   try {
     await navigator.clipboard.writeText(found.textContent);
   } catch {
     // Without https a browser has no clipboard for scripts: the old way, and if that fails the text is selected.
     select(found);
-    if (!document.execCommand("copy")) word = "Selected";
+    if (!document.execCommand("copy")) word = document.body.dataset.selected;
   }
   label(button, word);
-  setTimeout(label, 2000, button, "Copy");
+  setTimeout(label, 2000, button, document.body.dataset.toCopy);
 }
 
 for (const found of document.querySelectorAll("[data-copy]")) {
@@ -137,7 +148,7 @@ for (const found of document.querySelectorAll("[data-copy]")) {
   button.type = "button";
   button.className = "copy";
   button.dataset.of = found.dataset.copy;
-  label(button, "Copy");
+  label(button, document.body.dataset.toCopy);
   button.addEventListener("click", () => copy(found, button));
   found.after(button);
 }

@@ -1,0 +1,124 @@
+"""Pages in the reader's language: no text stays in English, and sums and times are written as people there do."""
+
+from __future__ import annotations
+
+import gettext
+import html
+import re
+
+import pytest
+
+from connector import words
+from connector.billing import ledger
+from connector.core.formats import countries
+from connector.core.paging import Turn
+from connector.web.site import PAGES
+from tests.web.browsing import Client, chosen, confirmed, csrf, get, send, welcomed
+from tests.web.conftest import Town, bearer
+from tests.web.test_site import path_of
+
+# What stands on pages and is not ours to translate: what people have named, and codes that programs know too.
+_NAMES = (
+    "Acme Ltd|Acme|Other|office|pbx|sales|front|Reception|website|carrier|test rates|test|reads|house viewer|house"
+    "|refused|p[0-9a-z]{10}|member|finance|operator|other member|other|owner|viewer|Connector|FreePBX|Asterisk"
+    "|English|Deutsch|Español"
+    "|Hauptstraße 1|10115 Berlin|Germany|VAT number DE[0-9]+"
+)
+DATA = re.compile(
+    rf"""
+    [\w.+-]+@example\.com | https?://\S+ | Python/\S+\ aiohttp/\S+ | \bUTC\b | Europe/\w+ | America/\w+ | GBP | USD
+    | (?:{_NAMES.replace(" ", "[ ]")})(?!\w) | \S+\.csv | INV-[0-9]+ | RF56\ C000
+    | [0-9]+\.\ (?:Nov\.|November|Dez\.) | November\ 2026
+    | (?:extension|number|account)\ [+0-9]* | mon-fri                  # the language in which routes are typed
+    | destination_blocked | \w+\.\w+(?=\ |$) | sign-in\S*             # codes of refusals, scopes, the audit log
+    | money\ from\ outside | [0-9]+\ channels\ for.* | credit\ for.*  # notes in the ledger are kept in English
+    | \ ms\) | ID | URL | Esc | udp | tls | DTMF
+    """,
+    re.VERBOSE,
+)
+# The ledger is shown as it is kept, for auditors: its kinds, accounts and notes are in English.
+AS_IT_IS_KEPT = ("/money/ledger",)
+
+
+class Marks(gettext.NullTranslations):
+    """A language in which each text stands between two marks."""
+
+    def gettext(self, message: str) -> str:
+        """Between the marks."""
+        return f"⟦{message}⟧"
+
+    def ngettext(self, msgid1: str, msgid2: str, n: int) -> str:
+        """Of one, or of many."""
+        return self.gettext(msgid1 if n == 1 else msgid2)
+
+
+def untranslated(page: str) -> list[str]:
+    """What is read on a page and stands between no marks."""
+    body = page[page.index("<title>") :]
+    body = re.sub(r"<(script|style|pre|code|textarea)\b.*?</\1>", "|", body, flags=re.DOTALL)
+    said = re.findall(r'(?:aria-label|title|placeholder|alt|data-label)="([^"]*)"', body)
+    text = html.unescape("|".join([*said, re.sub(r"<[^>]+>", "|", body)]))
+    depth, plain = 0, []
+    for sign in text:
+        depth += {"⟦": 1, "⟧": -1}.get(sign, 0)
+        plain.append("|" if depth or sign == "⟧" else sign)
+    named = set(countries("de_DE").values())
+    said = [each.strip() for each in "".join(plain).split("|") if re.search(r"[^\W\d_]{2}", DATA.sub("", each))]
+    return [each for each in said if each not in named]
+
+
+async def test_nothing_of_ours_is_left_in_english(client: Client, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pages and forms, as a user of the platform and as an owner: each text of ours passes the catalogue."""
+    usual = words._catalogue
+    monkeypatch.setattr(words, "_catalogue", lambda language: Marks() if language == "de" else usual(language))
+    found: dict[str, str] = {}
+    for email in ("house@example.com", "owner@example.com"):
+        client.session.cookie_jar.clear()
+        await welcomed(client, email)
+        if email.startswith("house"):
+            await chosen(client)
+        client.session.cookie_jar.update_cookies({"connector_language": "de"})
+        for page in PAGES:
+            answer = await client.get(path_of(page, town.things), allow_redirects=False)
+            if answer.content_type == "text/html" and page.path not in AS_IT_IS_KEPT:
+                found |= dict.fromkeys(untranslated(await answer.text()), page.path)
+    assert "\n".join(f"{page}: {text}" for text, page in found.items()) == ""
+
+
+async def test_a_browser_has_pages_in_its_language(client: Client, town: Town) -> None:
+    """In what it asks for, before anybody signs in; then in what was chosen. The API stays in English."""
+    german = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
+    text = await (await client.get("/sign-in", headers=german)).text()
+    assert '<html lang="de"' in text
+    assert "Anmelden" in text
+    await welcomed(client, "owner@example.com")
+    assert '<html lang="en"' in await get(client, "/")
+    token = csrf(await get(client, "/me"))
+    answer = await client.post("/me/language", data={"csrf": token, "language": "es"})
+    assert answer.url.path == "/me"
+    text = await answer.text()
+    assert '<html lang="es"' in text
+    assert '<button name="language" value="es" lang="es" aria-pressed="true">Español</button>' in text
+    assert '<html lang="es"' in await (await client.get("/", headers=german)).text()
+    answer = await client.post("/me/language", data={"csrf": token, "language": "tlh"})
+    assert answer.status == 409
+    assert '<html lang="es"' in await answer.text()
+    answer = await client.get("/api/v1/profiles/nobody", headers=german | bearer(town.tokens["owner"]))
+    assert (answer.status, (await answer.json())["title"]) == (404, "There is no such thing")
+
+
+async def test_a_german_types_sums_and_reads_errors_in_german(client: Client, town: Town) -> None:
+    """What is asked, what is done and what is wrong: in German. What is kept of it is in English."""
+    await welcomed(client, "owner@example.com")
+    client.session.cookie_jar.update_cookies({"connector_language": "de"})
+    path = f"/profiles/{town.things['profile']}/credit/add"
+    status, text = await send(client, path, amount="12.50")
+    assert status == 422
+    assert "1.000,50" in text
+    asked, _ = await confirmed(client, path, amount="12,50")
+    assert "12,50\xa0£" in asked
+    status, text = await send(client, path, amount="1.000.000")
+    assert status == 422
+    assert '<a href="/money/add">Geld einzahlen</a>' in text
+    newest = ledger.page_of("Acme", Turn(None, 1)).items[0]
+    assert (newest.kind, newest.about) == ("add", "credit for office")
