@@ -33,6 +33,7 @@ KEYWORDS: dict[str, tuple[int | str, ...]] = {
     "tr_n": (0, 1),
     "marked": (0,),
     "phrase": (0,),
+    "Kept": (0,),
     "ThresholdKind": (0,),
     "entry": (0, "hint"),
     "form": (2,),
@@ -65,7 +66,8 @@ Text = str | tuple[str, str]  # a text, or of one thing and of many
 
 def of_module(code: str) -> Iterator[Text]:
     """The texts of a module."""
-    for node in ast.walk(ast.parse(code)):
+    nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call | ast.AnnAssign)]
+    for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
         if isinstance(node, ast.Call):
             yield from _of_call(node)
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id in _OF_FORMS:

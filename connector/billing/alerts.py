@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from connector.billing import calls, credit, plans, thresholds
-from connector.core import times
+from connector.core import kept, times
 from connector.core.access import EVERYTHING
 from connector.core.alerts import BUDGET_NEAR, DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS, THRESHOLDS
 from connector.core.formats import shown
@@ -82,9 +82,9 @@ def _renewals(company: Company, due: int, last: int, now: int) -> list[Alert]:
     if due <= have:
         return []
     day = times.local_day(now, company.time_zone)
-    text = f"{shown(due, company.currency)} are due by {times.iso(last)}, the balance is"
-    return [Alert(company.id, None, "balance_low", f"balance_low:{company.id}:{day}",
-                  f"{text} {shown(have, company.currency)}")]  # fmt: skip
+    due_shown, have_shown = shown(due, company.currency), shown(have, company.currency)
+    text = kept.BALANCE_LOW.write(due=due_shown, until=times.iso(last), have=have_shown)
+    return [Alert(company.id, None, "balance_low", f"balance_low:{company.id}:{day}", text)]
 
 
 def _credits(now: int) -> list[Alert]:
@@ -95,12 +95,12 @@ def _credits(now: int) -> list[Alert]:
         spent, burn = live.credit_spent_micros.get(username, 0), live.credit_burn_micros.get(username, 0)
         left_ms = lasts_ms(have, held, spent, burn)
         if left_ms is not None and left_ms <= LASTS_MS:
-            rest = f"lasts for {left_ms // 60_000} minutes like this"
+            rest = kept.LASTS.write(minutes=left_ms // 60_000)
         elif not have and rows(_BROKE, profile, now - LASTS_MS):
-            rest = "is used up, and calls are refused"
+            rest = kept.USED_UP.write()
         else:
             continue  # who calls nobody, or has bundles, needs none
-        text = f"The credit of {name}, {shown(have, currency)}, {rest}"
+        text = kept.CREDIT_LOW.write(name=name, have=shown(have, currency), rest=rest)
         day = times.local_day(now, zone)
         found.append(Alert(company, profile, "credit_low", f"credit_low:{profile}:{day}", text))
     return found
@@ -112,14 +112,17 @@ def _budgets(company: Company, now: int) -> list[Alert]:
     month = day[:7]
     found = []
     for profile, name, of_day, of_month, today, this_month in rows(_BUDGETS, day, company.id, f"{month}-01", day):
-        for most, sum_, of, since in ((of_day, today, "today", day), (of_month, this_month, "this month", month)):
+        for most, sum_, of, since in (
+            (of_day, today, kept.OF_DAY, day),
+            (of_month, this_month, kept.OF_MONTH, month),
+        ):
             spent = int(sum_)
             if not most or spent * 100 < most * BUDGET_NEAR:
                 continue
-            rest = "calls are refused" if spent >= most else "at its end calls are refused"
+            rest = kept.SPENT if spent >= most else kept.NEARLY_SPENT
             have, limit = shown(spent, company.currency), shown(most, company.currency)
             key = f"budget:{profile}:{since}:{spent >= most}"
-            text = f"{name} has spent {have} of its {limit} for {of}: {rest}"
+            text = kept.BUDGET.write(name=name, have=have, limit=limit, of=of.write(), rest=rest.write())
             found.append(Alert(company.id, profile, "budget", key, text))
     return found
 
@@ -140,7 +143,7 @@ def _full(company: Company, now: int) -> list[Alert]:
     day = times.local_day(now, company.time_zone)
     return [
         Alert(company.id, profile, "channels_full", f"channels_full:{profile}:{day}",
-              f"All {channels} channels of {name} were in use today, and {blocked} calls refused so far")
+              kept.CHANNELS_FULL.write(channels=channels, name=name, blocked=blocked))
         for profile, name, channels, blocked in rows(_FULL, company.id, day)
     ]  # fmt: skip
 
@@ -156,11 +159,12 @@ def _trunks(seen: Sequence[ReachView], now: int) -> list[Alert]:
         company, profile = owners[name]
         where = f"{view.endpoint}:{view.node}:{view.at}"
         if view.state == "down" and now - view.at >= DOWN_MS:
-            text = f"The trunk {name} cannot be reached from {view.node}: {view.words or 'no answer'}"
+            why = view.words or kept.NO_ANSWER.write()
+            text = kept.TRUNK_DOWN.write(name=name, node=view.node, why=why)
             found.append(Alert(company, profile, "trunk_down", f"trunk_down:{where}", text))
         elif view.state == "up":
             before = rows(_BEFORE, view.endpoint, view.node, view.at)
             if before and before[0][0] == "down" and view.at - before[0][1] >= DOWN_MS:
-                text = f"The trunk {name} can be reached again from {view.node}"
+                text = kept.TRUNK_UP.write(name=name, node=view.node)
                 found.append(Alert(company, profile, "trunk_up", f"trunk_up:{where}", text))
     return found

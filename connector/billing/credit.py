@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import ledger, payments
-from connector.core import times
+from connector.core import kept, times
 from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.ledger import company_account, moved, profile_account
@@ -79,7 +79,7 @@ def add(profile: str, micros: int, key: str, now: int) -> Credit:
     with writing():
         row = open_profile_row(profile)
         source, target = company_account(row.company_id, "balance"), profile_account(row.id, "credit")
-        about = f"credit for {row.name}"
+        about = kept.CREDIT_FOR.write(name=row.name)
         ledger.post(row.company_id, f"add:{key}", "add", now, moved(micros, source, target), about)
         return _credit(row, now)
 
@@ -90,7 +90,7 @@ def take_back(profile: str, micros: int, key: str, now: int) -> Credit:
     with writing():
         row = open_profile_row(profile)
         source, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
-        about = f"credit taken back from {row.name}"
+        about = kept.CREDIT_TAKEN_BACK.write(name=row.name)
         if ledger.post(row.company_id, f"take-back:{key}", "take-back", now, moved(micros, source, target), about):
             payments.collect(row.company_id, f"take-back:{key}", now)
         return _credit(row, now)
@@ -173,12 +173,12 @@ def _recharge(profile: Any, setting: Any, cause: str, now: int) -> None:
     why = _why_not_recharged(profile, setting, company, have[source], now)
     if why:
         day = times.local_day(now, company.time_zone)
-        text = f"{profile.name} was not recharged with {shown(amount, company.currency)}: {why}"
+        text = kept.NOT_RECHARGED.write(name=profile.name, amount=shown(amount, company.currency), why=why)
         notices.tell(company.id, profile.id, "recharge_failed", f"recharge_failed:{profile.id}:{day}", text, now)
         return
-    about = f"auto-recharge of {profile.name}"
+    about = kept.RECHARGE.write(name=profile.name)
     ledger.post(profile.company_id, f"recharge:{cause}", "recharge", now, moved(amount, source, target), about)
-    text = f"{profile.name} was recharged with {shown(amount, company.currency)}"
+    text = kept.RECHARGED.write(name=profile.name, amount=shown(amount, company.currency))
     notices.tell(company.id, profile.id, "recharged", f"recharged:{cause}", text, now)
 
 
@@ -197,8 +197,8 @@ def _why_not_recharged(profile: Any, setting: Any, company: Any, balance: int, n
     """Why a profile cannot be recharged now, in words; "" if it can."""
     amount, limit = setting.amount_micros, setting.monthly_limit_micros
     if limit is not None and _recharged(profile, company, now) + amount > limit:
-        return f"its monthly limit of {shown(limit, company.currency)} is reached"
-    return f"the company's balance is {shown(balance, company.currency)}" if balance < amount else ""
+        return kept.LIMIT_REACHED.write(limit=shown(limit, company.currency))
+    return kept.BALANCE_IS.write(have=shown(balance, company.currency)) if balance < amount else ""
 
 
 def _recharged(profile: Any, company: Any, now: int) -> int:

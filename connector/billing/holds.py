@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.billing import credit, decks, ledger, usage
-from connector.core import admission, destinations, holds, rating, times
+from connector.core import admission, destinations, holds, kept, rating, times
 from connector.core.admission import Pace
 from connector.core.destinations import PrefixRule
 from connector.core.gate import Money, Offer, ProfileFacts
@@ -157,7 +157,7 @@ def settle(row: Hold, profile: Profile, duration_ms: int, at: int) -> Settled:
     """Charge what was talked, void the rest, take the hold away."""
     held = _held(row)
     rated = holds.settled(held, ledger.pinned_rate(row), duration_ms)
-    about = f"{rated.billed_s} s billed to {row.prefix} {row.rate_name}"
+    about = kept.BILLED.write(seconds=rated.billed_s, rate=f"{row.prefix} {row.rate_name}")
     key = f"call:{row.call_id}:settle"
     booked = ledger.post(
         profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about, new=True
@@ -245,7 +245,7 @@ def _post_hold(
         postings += _moved_either_way(
             after.bundle_s - before.bundle_s, bundle, term_account(row.term_id, "bundle_held")
         )
-    about = f"{after.seconds} s held for {row.prefix} {row.rate_name}"
+    about = kept.HELD.write(seconds=after.seconds, rate=f"{row.prefix} {row.rate_name}")
     ledger.post(profile.company_id, key, "hold", at, postings, about, new=new)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from connector.billing import reports
 from connector.core import invoices as core
-from connector.core import times
+from connector.core import kept, times
 from connector.core.invoices import Document, Party, Tax, Terms
 from connector.core.paging import Page, Turn, page
 from connector.core.payments import spaced
@@ -211,7 +211,7 @@ def issue(terms: Terms, due: Due, now: int) -> list[str] | None:
             return []
         view = _buyer_view(owner)
         if view.party is None:
-            text = "Invoices wait for your company's name and address. Write them on the page Invoices."
+            text = kept.INVOICES_WAIT.write()
             notices.tell(due.company, None, "invoices_wait", f"invoices_wait:{due.company}", text, now)
             return None
         if wrong := core.hindrance(owner.currency, view.tax_kind, terms):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.billing import ledger
+from connector.core import kept, times
 from connector.core import payments as core
-from connector.core import times
 from connector.core.formats import shown
 from connector.core.ledger import company_account, moved
 from connector.core.money import payable
@@ -78,14 +78,14 @@ def record(company: Any, micros: int, key: str, now: int, reference: str = "", r
     """A person says that a payment came, in the caller's transaction. The same `key` again changes nothing. BadInput
     for another company's reference, and for a day to come.
     """
-    about = "money from outside"
+    about = kept.FROM_OUTSIDE.write()
     if reference:
         reference = _own_reference(company, reference)
-        about = f"payment {core.spaced(reference)}"
+        about = kept.PAYMENT.write(number=core.spaced(reference))
     if received_on:
         if times.checked_day(received_on) > times.local_day(now, company.time_zone):
             raise BadInput("{received_on} is still to come.", received_on=received_on)
-        about += f", received on {received_on}"
+        about = kept.PAYMENT_RECEIVED_ON.write(payment=about, day=received_on)
     payable(micros, company.currency)
     if _bring(company.id, f"top-up:{key}", micros, about, now):
         _make(company.id, RECORDED, key, "received", micros, now, reference, received_on)
@@ -119,7 +119,9 @@ def received(told: Told, reference: str, micros: int, currency: str, now: int, r
         run(sql, micros, received_on, now, found.id)
         _told(found.id, told.event, "received", micros, now, "")
         note_of(found.company_id, "payment.received", told.number)
-        about = f"payment {told.number} by {told.provider}" + (f", received on {received_on}" if received_on else "")
+        about = kept.PAYMENT_BY.write(number=told.number, provider=told.provider)
+        if received_on:
+            about = kept.PAYMENT_RECEIVED_ON.write(payment=about, day=received_on)
         _bring(found.company_id, f"payment:{told.provider}:{told.number}", micros, about, now)
         return _view(_row(found.id))
 
@@ -150,7 +152,7 @@ def taken_back(told: Told, micros: int | None, why: str, now: int, currency: str
         gone = _take_back(found, told.event, micros, why, now)
         if gone:
             note_of(found.company_id, "payment.taken-back", told.number)
-            text = f"{shown(gone, found.company.currency)} of a payment was taken back: {_words(why)}"
+            text = kept.TAKEN_BACK.write(amount=shown(gone, found.company.currency), why=_words(why))
             key = f"payment_taken_back:{found.id}:{told.event}"
             notices.tell(found.company_id, None, "payment_taken_back", key, text, now)
         return _view(_row(found.id))
@@ -170,7 +172,7 @@ def reinstated(told: Told, micros: int | None, why: str, now: int, currency: str
             part = wanted - min(wanted, found.owed_micros)
             _add(found.id, -part, part - wanted, _words(why), now)
             note_of(found.company_id, "payment.reinstated", told.number)
-            about = f"{_called(found)} reinstated: {_words(why)}"
+            about = kept.PAYMENT_REINSTATED.write(payment=_called(found), why=_words(why))
             _bring(found.company_id, f"reinstated:{found.id}:{told.event}", part, about, now)
         return _view(_row(found.id))
 
@@ -225,7 +227,7 @@ def collect(company: int, cause: str, now: int) -> None:
     """
     owing = Payment.select().where((Payment.company == company) & (Payment.owed_micros > 0)).order_by(Payment.id)
     for row in list(owing):
-        part = _out(company, f"owed:{row.id}:{cause}", row.owed_micros, f"owed for {_called(row)}", now)
+        part = _out(company, f"owed:{row.id}:{cause}", row.owed_micros, kept.OWED.write(payment=_called(row)), now)
         sql = "UPDATE payment SET taken_back_micros = taken_back_micros + ?, owed_micros = owed_micros - ? WHERE id = ?"
         run(sql, part, part, row.id)
 
@@ -271,7 +273,7 @@ def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> 
     left = _view(row).left_micros
     wanted = _part(row, micros, left, "More would be taken back of the payment than is left of it.")
     _told(row.id, event, "taken back", wanted, now, _words(why))
-    about = f"{_called(row)} taken back: {_words(why)}"
+    about = kept.PAYMENT_TAKEN_BACK.write(payment=_called(row), why=_words(why))
     part = _out(row.company_id, f"reversal:{row.id}:{event}", wanted, about, now)
     _add(row.id, part, wanted - part, _words(why), now)
     return wanted
@@ -298,7 +300,7 @@ def _add(payment: int, taken_back: int, owed: int, why: str, now: int) -> None:
 
 def _called(row: Any) -> str:
     """What a payment is called in the ledger: the key by which somebody recorded it says nothing to people."""
-    return f"payment {row.id}" if row.provider == RECORDED else f"payment {row.number}"
+    return kept.PAYMENT.write(number=row.id if row.provider == RECORDED else row.number)
 
 
 def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from connector.billing import ledger, payments
+from connector.core import kept, steps, times
 from connector.core import plans as core
-from connector.core import steps, times
 from connector.core.access import Scope
 from connector.core.formats import counted, shown
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
@@ -271,7 +271,7 @@ def delete_profile(profile: str, now: int) -> Deleted:
             _close(term, now)
         credit, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
         left = ledger.balances([credit])[credit]
-        about = f"{row.name} was deleted"
+        about = kept.DELETED.write(name=row.name)
         ledger.post(row.company_id, f"profile:{row.id}:delete", "delete", now, moved(left, credit, target), about)
         payments.collect(row.company_id, f"profile:{row.id}:delete", now)
         numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
@@ -343,7 +343,7 @@ def _begin(profile: Any, channels: int, bundles: int, start: int, now: int) -> A
         ),
     ]
     bought = counted(channels, "channel") + (f" and {counted(bundles, 'bundle')}" if bundles else "")
-    about = f"{bought} for {profile.name} until {times.iso(term.ends_at)}"
+    about = kept.TERM.write(bought=bought, name=profile.name, until=times.iso(term.ends_at))
     ledger.post(company.id, f"term:{term.id}:begin", "subscription", now, postings, about)
     return term
 
@@ -364,7 +364,7 @@ def begin_number(number: Any, price: int, periods: int, start: int, now: int) ->
     )
     company = number.company_id
     postings = moved(price, company_account(company, "balance"), company_account(company, "number_fees"))
-    about = f"{number.e164} until {times.iso(term.ends_at)}"
+    about = kept.NUMBER_TERM.write(number=number.e164, until=times.iso(term.ends_at))
     ledger.post(company, f"term:{term.id}:begin", "number fee", now, postings, about)
     return term
 
@@ -402,17 +402,27 @@ def _renew_once(term: Any, now: int) -> tuple[int | None, bool]:
         return int(begin_number(subject, term.price_micros, term.periods, term.ends_at, now).id), True
     _expire_seconds(term, now)
     name = subject.name if term.profile_id else subject.e164
-    text = (
-        f"{name} was not renewed: {shown(price, company.currency)} are due since {times.iso(term.ends_at)},"
-        f" the company's balance is {shown(have, company.currency)}"
-    )
-    ended = "it is inactive now" if term.profile_id else "it is the company's no longer"
+    what = {
+        "name": name,
+        "price": shown(price, company.currency),
+        "since": times.iso(term.ends_at),
+        "have": shown(have, company.currency),
+    }
+    ended = kept.INACTIVE if term.profile_id else kept.GIVEN_BACK
     if now >= term.ends_at + core.GRACE_MS:
         _end(term, subject, term.ends_at + core.GRACE_MS)
-        notices.tell(company.id, term.profile_id, "ended", f"ended:{term.id}", f"{text}; {ended}", now)
+        notices.tell(
+            company.id,
+            term.profile_id,
+            "ended",
+            f"ended:{term.id}",
+            kept.NOT_RENEWED.write(**what, rest=ended.write()),
+            now,
+        )
         return None, True
     day = (now - term.ends_at) // core.DAY_MS
-    told = f"{text}; it goes on until {times.iso(term.ends_at + core.GRACE_MS)}"
+    rest = kept.GRACE.write(until=times.iso(term.ends_at + core.GRACE_MS))
+    told = kept.NOT_RENEWED.write(**what, rest=rest)
     return None, notices.tell(company.id, term.profile_id, "grace", f"grace:{term.id}:{day}", told, now)
 
 
@@ -446,7 +456,7 @@ def _expire_seconds(term: Any, at: int) -> None:
     bundle = term_account(term.id, "bundle")
     left = ledger.balances([bundle])[bundle]
     target = company_account(term.company_id, "seconds_expired")
-    about = "bundle seconds do not go over into the next term"
+    about = kept.EXPIRED.write()
     key = next(key for key in (f"term:{term.id}:expire:{n}" for n in itertools.count(1)) if not ledger.entered(key))
     ledger.post(term.company_id, key, "expire", at, moved(left, bundle, target), about)
 
@@ -466,7 +476,7 @@ def _refund(term: Any, company: Any, now: int) -> int:
         *moved(for_channels, company_account(company.id, "subscription"), balance),
         *moved(for_bundles, company_account(company.id, "bundles"), balance),
     ]
-    about = f"unused share of the term from {times.iso(term.starts_at)} to {times.iso(term.ends_at)}"
+    about = kept.UNUSED.write(since=times.iso(term.starts_at), until=times.iso(term.ends_at))
     ledger.post(company.id, f"term:{term.id}:refund", "refund", now, postings, about)
     return for_channels + for_bundles
 

@@ -9,7 +9,7 @@ from typing import Any
 from peewee import JOIN
 
 from connector.core import alerts as core
-from connector.core import times
+from connector.core import kept, times
 from connector.core.access import Scope
 from connector.core.alerts import DOWN_MS, MOST_THRESHOLDS, THRESHOLDS
 from connector.core.formats import shown
@@ -125,7 +125,7 @@ def passed(seen: Sequence[ReachView], now: int) -> list[Passed]:
         if row.kind == "unregistered":
             lost_at = down.get(row.profile.username)
             if lost_at is not None:
-                text = f"The PBX of {name} has not been reachable since {times.iso(lost_at)}"
+                text = kept.PBX_LOST.write(name=name, since=times.iso(lost_at))
                 found.append(Passed(row.id, row.company_id, row.profile_id, row.kind, str(lost_at), text))
             continue
         is_now = _now(row, day)
@@ -133,7 +133,7 @@ def passed(seen: Sequence[ReachView], now: int) -> list[Passed]:
         if is_now < row.value if of.below else is_now >= row.value:
             currency = row.company.currency
             have, limit = (shown(each, currency) if of.unit == "money" else str(each) for each in (is_now, row.value))
-            text = f"{name}: {of.words} {limit}: it is {have}"
+            text = kept.THRESHOLD.write(name=name, what=of.words, limit=limit, have=have)
             since = day[:7] if row.kind == "spend_month" else day
             found.append(Passed(row.id, row.company_id, row.profile_id, row.kind, since, text))
     return found

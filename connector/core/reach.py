@@ -6,35 +6,37 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from connector.core import kept
+from connector.core.kept import Kept
 from connector.core.numbers import recorded
 
 # What Asterisk says of a contact that it asks by OPTIONS, or does not ask (res_pjsip/pjsip_options.c, 22.10).
 _CONTACT = {
-    "Reachable": ("up", "it answers"),
-    "Unreachable": ("down", "it does not answer"),
-    "NonQualified": ("up", "registered"),
+    "Reachable": ("up", kept.ANSWERS.text),
+    "Unreachable": ("down", kept.NO_REPLY.text),
+    "NonQualified": ("up", kept.REGISTERED.text),
 }
 _REGISTRATION = {
-    "Registered": ("up", "registered"),
-    "Unregistered": ("down", "not registered yet"),
-    "Rejected": ("down", "not registered: rejected, or no answer"),
-    "Stopped": ("down", "the registration was given up"),
+    "Registered": ("up", kept.REGISTERED.text),
+    "Unregistered": ("down", kept.NOT_REGISTERED_YET.text),
+    "Rejected": ("down", kept.REJECTED.text),
+    "Stopped": ("down", kept.GIVEN_UP.text),
 }
 # What an answer means to a person.
 _ANSWERS = {
-    401: "the user name or the password is wrong there",
-    403: "forbidden: the user name or the password is wrong there, or we may not from here",
-    404: "unknown there",
-    407: "the user name or the password is wrong there",
-    408: "no answer in time",
-    423: "it wants longer registrations",
-    480: "not available now",
-    486: "busy",
-    488: "it takes none of our codecs, or wants other encryption",
-    500: "an error over there",
-    502: "an error behind it",
-    503: "too busy, or down for work",
-    603: "declined",
+    401: Kept("the user name or the password is wrong there"),
+    403: Kept("forbidden: the user name or the password is wrong there, or we may not from here"),
+    404: Kept("unknown there"),
+    407: Kept("the user name or the password is wrong there"),
+    408: Kept("no answer in time"),
+    423: Kept("it wants longer registrations"),
+    480: Kept("not available now"),
+    486: Kept("busy"),
+    488: Kept("it takes none of our codecs, or wants other encryption"),
+    500: Kept("an error over there"),
+    502: Kept("an error behind it"),
+    503: Kept("too busy, or down for work"),
+    603: Kept("declined"),
 }
 _OF_THE_TRUNK = (401, 403, 407, 408, 488)
 # What Asterisk logs of each registration that failed (res_pjsip_outbound_registration.c, 22.10).
@@ -61,7 +63,7 @@ class State:
     @property
     def words(self) -> str:
         """The reason, and where the PBX is."""
-        return f"{self.reason}, {self.whence}" if self.whence else self.reason
+        return kept.PLACED.write(rest=self.reason, where=self.whence) if self.whence else self.reason
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ class Known:
 
 _HOST_OF_URI = re.compile(r"sips?:(?:[^@]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s;:>@]+)")
 _RANK = ("down", "unknown", "up")
-NOT_REGISTERED = State("down", "its PBX is not registered")
-NOT_ASKED = State("unknown", "it is not asked whether it is there")
+NOT_REGISTERED = State("down", kept.PBX_NOT_REGISTERED.text)
+NOT_ASKED = State("unknown", kept.NOT_ASKED.text)
 
 
 def answer_to_registration(line: str) -> tuple[tuple[str, str], int | None] | None:
@@ -126,18 +128,18 @@ def states(
     server URI. `tried`: to each trunk's last call that failed.
     """
     found = {
-        name: State("up", "it answers") if endpoints.get(name) == "online" else State("down", "it does not answer")
+        name: State("up", kept.ANSWERS.text) if endpoints.get(name) == "online" else State("down", kept.NO_REPLY.text)
         for name in asked
         if name in endpoints
     }
     for contact in contacts:
         name = contact.get("Endpoint", "")
-        word, reason = _CONTACT.get(contact.get("Status", ""), ("unknown", "it was not asked yet"))
+        word, reason = _CONTACT.get(contact.get("Status", ""), ("unknown", kept.NOT_ASKED_YET.text))
         if name not in found or _RANK.index(word) > _RANK.index(found[name].word):  # the best of its contacts
             found[name] = State(word, reason, whence=_whence(contact))
     for registration in registrations:
         name = registration.get("Endpoint", "")
-        word, reason = _REGISTRATION.get(registration.get("Status", ""), ("unknown", "Asterisk does not say"))
+        word, reason = _REGISTRATION.get(registration.get("Status", ""), ("unknown", kept.NOT_SAID.text))
         if word == "up":
             if found.get(name, NOT_ASKED).word != "down":
                 found[name] = State(word, reason, 200)
@@ -145,7 +147,8 @@ def states(
         key = (registration.get("ClientUri", ""), registration.get("ServerUri", ""))
         if key in answers:
             status = answers[key]
-            reason = "not registered: " + ("no answer" if status is None else meaning(status))
+            why = kept.NO_ANSWER.text if status is None else meaning(status)
+            reason = kept.NOT_REGISTERED.write(why=why)
             found[name] = State(word, reason, status)
         else:
             found[name] = State(word, reason)
@@ -154,7 +157,7 @@ def states(
             continue  # it speaks of the number that was called
         known = found.get(name, NOT_ASKED)
         if known.word != "down":
-            reason = f"{known.reason}; the last call that failed: {meaning(status)}"
+            reason = kept.LAST_FAILED.write(rest=known.reason, why=meaning(status))
             found[name] = replace(known, reason=reason, sip_status=status)
     return found
 
@@ -174,13 +177,14 @@ def _whence(contact: Mapping[str, str]) -> str:
 
 def with_refused(states: Mapping[str, State], refused: Collection[str]) -> dict[str, State]:
     """States that tell of calls that were refused before the gate: Asterisk found no codec in them for the endpoint."""
-    words = "a call from it was refused: it offers none of the codecs that it may use (488)"
     return {
-        name: replace(state, reason=f"{state.reason}; {words}") if name in refused else state
+        name: replace(state, reason=kept.CODECS_REFUSED.write(rest=state.reason)) if name in refused else state
         for name, state in states.items()
     }
 
 
 def meaning(status: int) -> str:
     """A SIP answer in words."""
-    return f"{_ANSWERS.get(status, 'refused')} ({status})" if status else "it could not be asked"
+    if not status:
+        return kept.NOT_TO_BE_ASKED.text
+    return kept.ANSWERED.write(why=_ANSWERS.get(status, kept.REFUSED).text, status=status)

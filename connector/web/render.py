@@ -16,7 +16,7 @@ from babel.numbers import format_decimal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from connector.core import formats
+from connector.core import formats, kept
 from connector.core.terms import term
 from connector.core.times import instant, iso
 from connector.errors import BadInput
@@ -71,7 +71,11 @@ def when(at: int | None, zone: str, form: str = "minute") -> str:
 
 
 def dated(text: str, zone: str) -> str:
-    """A text whose instants (`2026-12-29T19:46:41.596Z`) are written as `when` does."""
+    """A text that is kept, in the reader's language; its instants (`2026-12-29T19:46:41.596Z`) are written as `when`
+    does.
+    """
+
+    text = kept.read(text)
 
     def written(found: re.Match[str]) -> str:
         """The instant, or the digits as they are: somebody may have named something so."""

@@ -41,13 +41,14 @@ from connector.billing.payments import Told
 from connector.core.calls import Admitted, Attempt, Direction, Progress
 from connector.core.holds import Slicing
 from connector.core.invoices import TAX_POINTS
+from connector.core.kept import Kept
 from connector.core.money import MICROS
 from connector.core.paging import Turn
 from connector.core.plans import DAY_MS
 from connector.database.models import Invoice
 from connector.database.postgresql import SharedStore
 from connector.database.sqlite import FileStore
-from connector.database.store import Store
+from connector.database.store import Store, reading, rows
 from connector.errors import BadInput, NotFound
 from connector.routing import trunks
 from tests.billing.test_invoices import TERMS, issue_due
@@ -212,6 +213,9 @@ class Company(RuleBasedStateMachine):
     def adds_up(self) -> None:
         """Every balance is its postings', nothing is negative, what is held is what the live calls hold."""
         assert ledger.verify().problems == []
+        with reading():
+            notes = [*rows("SELECT DISTINCT about FROM entry"), *rows("SELECT DISTINCT text FROM notice")]
+        assert [text for (text,) in notes if Kept.of(text) is None] == []
         seen = payments.page_of(None, Turn(limit=100)).items
         came = sum(each.amount_micros - each.taken_back_micros for each in seen if each.state == "received")
         assert ledger.accounts()["company:1:outside"] == -came

@@ -9,7 +9,7 @@ from connector.billing.credit import Balance
 from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
 from connector.billing.today import Hour, Refused, Today
-from connector.core import refusals
+from connector.core import kept, refusals
 from connector.core.access import Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
 from connector.core.formats import shown
@@ -189,7 +189,10 @@ def _alarms(
             name = trunk_of(view.endpoint)
             if name is not None and view.state == "down":
                 found.append(
-                    (tr("The trunk {name} cannot be reached: {words}", name=name, words=view.words), "/trunks")
+                    (
+                        tr("The trunk {name} cannot be reached: {words}", name=name, words=kept.read(view.words)),
+                        "/trunks",
+                    )
                 )
     for profile in shown_profiles:
         link = f"/profiles/{profile.username}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from connector.billing import profiles
-from connector.core import numbering
+from connector.core import kept, numbering
 from connector.core.access import Scope
 from connector.core.sip import FAILOVER, Options, usual_port
 from connector.core.terms import term
@@ -43,7 +43,7 @@ def trunks_page(ask: Ask) -> Shown:
     reach: dict[str, list[str]] = {}
     for view in reachability.seen_by(scope):
         words = tr("{state} on {node} since {at}", state=term(view.state), node=view.node, at=when(view.at, zone))
-        reach.setdefault(view.endpoint, []).append(f"{words} ({view.words})" if view.words else words)
+        reach.setdefault(view.endpoint, []).append(f"{words} ({kept.read(view.words)})" if view.words else words)
     rows: list[list[Any]] = [
         [
             view.name if view.profile is None else tr("{profile} (its provider)", profile=view.profile),
