@@ -161,6 +161,22 @@ def cancel(profile: str, now: int) -> Subscription:
         return _subscription(row)
 
 
+@audited("channels.keep")
+def keep(profile: str, now: int) -> Subscription:
+    """Take a cancellation back: the subscription renews again. BadInput if there is none that was cancelled."""
+    with writing():
+        row = open_profile_row(profile)
+        term = _running(row)
+        if term is None or term.renews or term.ends_at <= now:
+            raise BadInput("{name} has no subscription that was cancelled", name=row.name)
+        term.renews = True
+        term.save()
+        if row.status == "cancelling":
+            Profile.update(status="active").where(Profile.id == row.id).execute()
+            row.status = "active"
+        return _subscription(row)
+
+
 def renewals(scope: Scope, limit: int) -> list[Renewal]:
     """What runs for somebody, the soonest to end first."""
     with reading():

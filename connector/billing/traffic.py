@@ -9,7 +9,7 @@ from decimal import Decimal
 from connector.billing import plans
 from connector.billing.usage import HOUR_MS
 from connector.core import advice, mix
-from connector.core.advice import Advice
+from connector.core.advice import Advice, Busiest
 from connector.core.destinations import in_us
 from connector.core.mix import Bundled, Made, Mix
 from connector.core.plans import MOST_CHANNELS, TERM_MS
@@ -17,6 +17,7 @@ from connector.core.rating import Rate, increments
 from connector.core.refusals import CHANNELS_FULL
 from connector.database.named import profile_row
 from connector.database.store import reading, rows
+from connector.errors import BadInput
 
 # So far before the last call, and so many calls: more would tell no more of a busy hour, and keep a page waiting.
 LOOKED_BACK_MS = 90 * 24 * HOUR_MS
@@ -76,10 +77,17 @@ def cheapest(profile: str, most_blocking: Decimal, now: int) -> MixAdvice:
 
 def advise(profile: str, most_blocking: Decimal) -> Advice:
     """Channels by the busiest clock hour (UTC) of a profile's CDRs. BadInput if it has had no calls."""
+    return advice.by_busiest(measured(profile), most_blocking)
+
+
+def measured(profile: str) -> Busiest:
+    """The busiest clock hour (UTC) of a profile's CDRs, of the 90 days before the last of them. BadInput if it has had
+    no calls.
+    """
     talk: dict[int, int] = {}
     tried: dict[int, int] = {}
     blocked: dict[int, int] = {}
-    peak, up = 0, list[int]()
+    peak, up, calls, first = 0, list[int](), 0, 0
     with reading():
         row = profile_row(profile)
         ((last,),) = rows("SELECT COALESCE(MAX(started_at), 0) FROM cdr WHERE profile_id = ?", row.id)
@@ -90,6 +98,7 @@ def advise(profile: str, most_blocking: Decimal) -> Advice:
             elif refusal is not None:
                 continue
             tried[hour] = tried.get(hour, 0) + 1
+            calls, first = calls + 1, first or started_at
             at = started_at
             while at < ended_at and refusal is None:  # a channel is taken from the INVITE on, in each hour it spans
                 until = min(ended_at, (at // HOUR_MS + 1) * HOUR_MS)
@@ -101,7 +110,9 @@ def advise(profile: str, most_blocking: Decimal) -> Advice:
                 heapq.heappush(up, ended_at)
                 peak = max(peak, len(up))
     if not talk:
-        return advice.by_traffic(0, HOUR_MS, 0, 0, 0, most_blocking)
+        raise BadInput("The profile has had no calls yet. Ask by employees or by erlangs.")
     busiest = max(talk, key=lambda hour: talk[hour] * (1 + blocked.get(hour, 0)))
     attempts = tried.get(busiest, 0) or 1
-    return advice.by_traffic(talk[busiest], HOUR_MS, attempts, blocked.get(busiest, 0), peak, most_blocking)
+    return Busiest(
+        busiest * HOUR_MS, HOUR_MS, talk[busiest], attempts, blocked.get(busiest, 0), peak, calls, first, last
+    )

@@ -56,6 +56,13 @@ def channels_cancel(
     print_one(as_dict(plans.cancel(profile, now())), as_json)
 
 
+@channels_app.command("keep")
+def channels_keep(profile: Profile, as_json: AsJson = False) -> None:
+    """Take a cancellation back: the subscription renews again."""
+    open_store()
+    print_one(as_dict(plans.keep(profile, now())), as_json)
+
+
 @channels_app.command("show")
 def channels_show(profile: Profile, as_json: AsJson = False) -> None:
     """What a profile has bought, and when it renews."""

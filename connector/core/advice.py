@@ -33,6 +33,24 @@ class Advice:
     erlangs: str | None = None
 
 
+@dataclass(frozen=True)
+class Busiest:
+    """The busiest hour of a profile: when it began and how long it is (milliseconds), the time talked in it, the calls
+    tried and those that found no channel. `peak`: the most calls at once of all `calls`, the first of which began at
+    `since` and the last at `until`.
+    """
+
+    busiest_at: int
+    length_ms: int
+    talk_ms: int
+    attempts: int
+    blocked: int
+    peak: int
+    calls: int
+    since: int
+    until: int
+
+
 def blocking(erlangs: Decimal, channels: int) -> Decimal:
     """The Erlang B formula: the share of calls blocked, exact to 50 digits (A. K. Erlang, 1917)."""
     inverse = Decimal(1)
@@ -74,19 +92,17 @@ def by_employees(employees: int) -> Advice:
     return _advice(next(channels for most, channels in BY_EMPLOYEES if employees <= most))
 
 
-def by_traffic(talk_ms: int, busy_ms: int, attempts: int, blocked: int, peak: int, most_blocking: Decimal) -> Advice:
-    """By a profile's busiest hour: time talked in it, calls tried, calls blocked, and the most calls at once.
-
-    What was carried is less than what was offered, by the share that was blocked.
-    """
-    if attempts == 0 or talk_ms == 0:
-        raise BadInput("the profile has no calls yet to advise by: ask by --employees or --erlangs")
-    carried = _EXACT.divide(Decimal(talk_ms), Decimal(busy_ms))
-    offered = _EXACT.divide(_EXACT.multiply(carried, Decimal(attempts)), Decimal(max(1, attempts - blocked)))
+def by_busiest(found: Busiest, most_blocking: Decimal) -> Advice:
+    """By a profile's busiest hour. What was carried is less than what was offered, by the share that was blocked."""
+    carried = _EXACT.divide(Decimal(found.talk_ms), Decimal(found.length_ms))
+    tried, went_up = Decimal(found.attempts), Decimal(max(1, found.attempts - found.blocked))
+    offered = _EXACT.divide(_EXACT.multiply(carried, tried), went_up)
     advised = by_erlangs(
         min(offered.quantize(Decimal("0.0001")) or Decimal("0.0001"), Decimal(MOST_ERLANGS)), most_blocking
     )
-    return advised if advised.channels >= peak else _advice(peak, advised.blocking, advised.erlangs)
+    if advised.channels >= found.peak:
+        return advised
+    return _advice(found.peak, advised.blocking, advised.erlangs)
 
 
 def number(text: str, what: str) -> Decimal:

@@ -110,6 +110,23 @@ def test_a_cancelled_subscription_runs_to_its_end(office: Credentials) -> None:
     assert plans.change("office", 5, None, NOW + TERM_MS + DAY_MS).renews
 
 
+def test_a_cancellation_is_taken_back(office: Credentials) -> None:
+    """Until the term is over: it renews as before, and nothing is paid twice."""
+    with pytest.raises(BadInput, match="cancelled"):
+        plans.keep("office", NOW)
+    plans.cancel("office", NOW + DAY_MS)
+    before = balance()
+    got = plans.keep("office", NOW + 2 * DAY_MS)
+    assert (got.status, got.channels, got.ends_at, got.renews, balance()) == ("active", 3, NOW + TERM_MS, True, before)
+    assert plans.renew_due(NOW + TERM_MS) == 1
+    assert balance() == before - 3 * CHANNEL
+    plans.cancel("office", NOW + TERM_MS)
+    with pytest.raises(BadInput, match="cancelled"):
+        plans.keep("office", NOW + 2 * TERM_MS)
+    assert plans.renew_due(NOW + 2 * TERM_MS) == 1
+    assert plans.show("office").status == "inactive"
+
+
 def test_a_renewal_begins_where_the_last_term_ended(office: Credentials) -> None:
     """However late it is done, and however often it is looked for; each term is paid once."""
     plans.change("office", None, 1, NOW)

@@ -105,6 +105,10 @@ def test_a_new_owner_does_everything(bench: Bench, page: Page) -> None:
     profile = page.url.rpartition("/")[2]
     page.get_by_role("link", name="Buy a channel subscription").click()
     before = bench.in_store(lambda: credit.balance().available_micros)
+    page.get_by_label("Calling channels").fill("12")
+    expect(page.locator("#quoted")).to_contain_text("£83.40")
+    page.get_by_label("Calling channels").fill("12.5")
+    expect(page.locator("#quoted")).to_be_empty()
     fill(page, "Buy now", channels="12")
     assert amounts(page, "To pay now") == ["83.40"]
     seen(page)
@@ -144,6 +148,14 @@ def test_a_new_owner_does_everything(bench: Bench, page: Page) -> None:
     expect(page.get_by_text(re.compile("The 20 channels stay until"))).to_be_visible()
     page.get_by_role("button", name="Cancel subscription").click()
     expect(page.get_by_role("status")).to_contain_text("The subscription ends on")
+    page.get_by_role("link", name="Keep subscription").click()
+    page.get_by_role("button", name="Keep subscription").click()
+    expect(page.get_by_role("status")).to_contain_text("The subscription renews on")
+    page.get_by_role("link", name="Cancel subscription").click()
+    page.get_by_role("button", name="Cancel subscription").click()
+    page.get_by_role("link", name="How many channels do I need?").click()
+    seen(page)
+    page.get_by_role("link", name="Back to Reception desk").click()
     page.get_by_role("link", name="Take back credit").click()
     fill(page, "Take back credit", Amount="4")
     assert amounts(page, "Credit of the profile") == ["10.00", "6.00"]

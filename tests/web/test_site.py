@@ -432,6 +432,38 @@ async def test_what_was_shown_is_what_is_done(client: Client, town: Town) -> Non
         assert (await client.post(f"{profile}/channels/cancel", data=hidden(text))).status == 200
 
 
+async def test_advice_leads_to_what_can_be_bought(client: Client, town: Town) -> None:
+    """By a profile's calls, with what they were; by traffic; above 100 in tens; the form has what was advised."""
+    await welcomed(client, "owner@example.com")
+    username = town.things["profile"]
+    text = await get(client, f"/advice?profile={username}")
+    assert "has had no calls yet" in text
+    over = Progress("leg-live")
+    over.leg_ended("leg-live", NOW + 60_000, 16)
+    calls.ended("live", over, NOW + 60_000)
+    text = await get(client, f"/advice?profile={username}")
+    assert "Busiest hour" in text
+    assert f'href="/profiles/{username}/channels/change?channels=2"' in text
+    text = await get(client, f"/advice?profile={username}&erlangs=84.07")
+    assert "101 are enough; above 100 they are sold in tens." in text
+    assert f'href="/profiles/{username}/channels/change?channels=110"' in text
+    form = await get(client, f"/profiles/{username}/channels/change?channels=110")
+    assert 'name="channels" type="number" value="110"' in form
+    answer = await client.post(
+        f"/profiles/{username}/channels/change?channels=110", data={**hidden(form), "channels": "110", "bundles": "0"}
+    )
+    assert answer.status == 200
+    asked = await answer.text()
+    assert "Both together" in asked
+    assert "By its calls it needs 2 channels." in form
+    for wrong in ("0", "301", "x", "-1", "9" * 40, "١"):
+        form = await get(client, f"/profiles/{username}/channels/change?channels={wrong}")
+        assert 'name="channels" type="number" value="3"' in form, wrong
+    for wrong in ("x", "0", "1e9", "NaN"):
+        assert 'role="alert"' in await get(client, f"/advice?erlangs={wrong}")
+    await get(client, f"/advice?profile={town.other['profile']}", 404)
+
+
 async def test_money_goes_to_the_company_that_was_shown(client: Client, town: Town) -> None:
     """Who has chosen another company in another window is asked to begin again."""
     await welcomed(client, "house@example.com")

@@ -103,6 +103,12 @@ def quote_channels(ask: Ask, body: Change) -> Subscription:
     return plans.quote(ask.path["profile"], body.channels, body.bundles, ask.now)
 
 
+@api.post("/profiles/{profile}/subscription/keep", "money.move", once=True)
+def keep_subscription(ask: Ask) -> Subscription:
+    """Take a cancellation back: the subscription renews again."""
+    return plans.keep(ask.path["profile"], ask.now)
+
+
 @api.delete("/profiles/{profile}/subscription", "money.move", once=True)
 def cancel_channels(ask: Ask) -> Subscription:
     """Do not renew: the subscription runs to the end of its term."""

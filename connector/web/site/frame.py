@@ -141,6 +141,8 @@ class Form(BaseModel):
     danger: ClassVar[bool] = False
     # The first of the fields at its end that are folded away, and what the fold is called.
     folded: ClassVar[Line] = ("", "")
+    # Whether its quote is shown as somebody types (static/manager.js), before they send it.
+    quotes_as_typed: ClassVar[bool] = False
     # Whether its quote does it and takes it back, where one writes; False if it only looks.
     tries: ClassVar[bool] = True
 

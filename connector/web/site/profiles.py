@@ -38,13 +38,13 @@ from connector.web.site.frame import (
     entry,
     following,
     from_to,
-    tables_page,
 )
 from connector.web.site.speaking import PbxSpeaking
-from connector.words import marked, tr
+from connector.words import marked, tr, tr_n
 
 pages = SitePages()
 
+MOST_CHOICES = 200
 PROFILE = "/profiles/{profile}"
 ROWS = 50
 
@@ -253,8 +253,9 @@ class Rotate(Form):
 
 
 class _Subscribing(Form):
-    """What buying and changing have in common."""
+    """What buying and changing have in common. `channels` of the address is what somebody was advised to buy."""
 
+    quotes_as_typed: ClassVar[bool] = True
     channels: int = entry(
         "Calling channels", kind="number", hint="1 to 300 calls at once; above 100 they are sold in tens.", ge=1, le=300
     )
@@ -272,11 +273,12 @@ class _Subscribing(Form):
         """What they cost."""
         price = plans.prices(ask.company)
         channel, bundle = shown(price.channel_micros, price.currency), shown(price.bundle_micros, price.currency)
-        return tr(
+        costs = tr(
             "30 days of a channel are {channel}, of a bundle {bundle}. The company's balance pays, not the profile.",
             channel=channel,
             bundle=bundle,
         )
+        return " ".join(each for each in (costs, _advised(ask.path["profile"])) if each)
 
     price: NumberOrNone = entry("Price", None, kind="pinned")
 
@@ -291,11 +293,29 @@ class _Subscribing(Form):
             raise BadInput("the price is another one now: look at it again")
 
 
+def _advised(username: str) -> str:
+    """How many channels a profile needs by its own calls; "" before its first."""
+    try:
+        found = traffic.measured(username)
+        advised = advice.by_busiest(found, advice.USUAL_BLOCKING)
+    except BadInput:
+        return ""
+    return tr("By its calls it needs {channels}.", channels=tr_n("{count} channel", "{count} channels", advised.to_buy))
+
+
+def _wanted_channels(ask: Ask) -> dict[str, Any]:
+    """The channels that the address of the page names: what somebody was advised to buy."""
+    text = ask.query.get("channels", "")
+    return {"channels": int(text)} if text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= 300 else {}
+
+
 def _quoted(ask: Ask, found: Subscription) -> list[Line]:
     lines = [(tr("Channels"), str(found.channels)), (tr("US minute bundles"), str(found.bundles))]
     if found.refund_micros:
         lines.append((tr("Given back for the running term"), shown(found.refund_micros, found.currency)))
     lines.append((tr("To pay now"), shown(found.charged_micros, found.currency)))
+    if found.refund_micros:
+        lines.append((tr("Both together"), shown(found.charged_micros - found.refund_micros, found.currency)))
     lines.append((tr("Renews on"), when(found.ends_at, ask.zone)))
     lines.append((tr("Each renewal"), shown(found.term_price_micros, found.currency)))
     balance = credit.balance(ask.company)
@@ -309,6 +329,11 @@ class BuyChannels(_Subscribing):
     """The first subscription."""
 
     button: ClassVar[str] = "Buy now"
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """What was advised."""
+        return _wanted_channels(ask)
 
     def do(self, ask: Ask) -> Outcome:
         """Buy."""
@@ -334,7 +359,7 @@ class ChangeChannels(_Subscribing):
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """What runs."""
         found = plans.show(ask.path["profile"])
-        return {"channels": found.channels, "bundles": found.bundles}
+        return {"channels": found.channels, "bundles": found.bundles, **_wanted_channels(ask)}
 
     def do(self, ask: Ask) -> Outcome:
         """Change."""
@@ -378,6 +403,30 @@ class CancelChannels(Form):
             f"/profiles/{ask.path['profile']}",
             tr("The subscription ends on {ends_at}", ends_at=when(made.ends_at, ask.zone)),
         )
+
+
+@pages.form(PROFILE + "/channels/keep", "money.move", "Keep subscription", once=True, back=PROFILE)
+class KeepChannels(Form):
+    """It renews after all."""
+
+    button: ClassVar[str] = "Keep subscription"
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """The date, and the price."""
+        found = plans.show(ask.path["profile"])
+        if found.ends_at is None:
+            return tr("It has no subscription.")
+        price = shown(found.term_price_micros, found.currency)
+        return tr(
+            "The subscription renews on {until} then, for {price}.", until=when(found.ends_at, ask.zone), price=price
+        )
+
+    def do(self, ask: Ask) -> Outcome:
+        """Keep it."""
+        made = plans.keep(ask.path["profile"], ask.now)
+        said = tr("The subscription renews on {until}", until=when(made.ends_at, ask.zone))
+        return Outcome(f"/profiles/{ask.path['profile']}", said)
 
 
 @pages.form(PROFILE + "/credit/add", "money.move", "Add credit", once=True, back=PROFILE)
@@ -543,35 +592,31 @@ def _mixes(found: MixAdvice) -> dict[str, Any]:
 @pages.get("/advice", "profiles.read")
 def advice_page(ask: Ask) -> Shown:
     """How many channels do I need?"""
-    rows = [
-        [tr("up to {employees}", employees=employees), str(channels)] for employees, channels in advice.BY_EMPLOYEES
-    ]
-    tables = [
-        {
-            "title": tr("By the number of employees"),
-            "heads": [tr("Employees"), tr("Channels")],
-            "rows": rows,
-            "empty": "",
-        }
-    ]
-    profile, erlangs = ask.query.get("profile"), ask.query.get("erlangs")
-    intro = [tr("An ordinary office, with one call in a hundred that finds no channel in the busiest hour.")]
+    asked = {name: ask.query.get(name, "").strip()[:40] for name in ("profile", "erlangs")}
+    values: dict[str, Any] = {
+        "asked": asked,
+        "wrong": "",
+        "profile": None,
+        "found": None,
+        "measured": None,
+        "mix": None,
+    }
     try:
-        if profile:
-            ask.mine("profile", profile)
-            found = traffic.advise(profile, advice.USUAL_BLOCKING)
-            intro.insert(0, tr("By the calls that this profile has had: {channels} channels.", channels=found.channels))
-            if "money.read" in ask.actor.permissions:
-                tables.insert(0, _mixes(traffic.cheapest(profile, advice.USUAL_BLOCKING, ask.now)))
-        if erlangs:
-            found = advice.by_erlangs(advice.number(erlangs, tr("the traffic")), advice.USUAL_BLOCKING)
-            intro.insert(
-                0,
-                tr(
-                    "For {erlangs} erlangs: {channels} channels, by Erlang B.", erlangs=erlangs, channels=found.channels
-                ),
+        if asked["profile"]:
+            ask.mine("profile", asked["profile"])
+            values["profile"] = profiles.show_profile(asked["profile"])
+        if asked["erlangs"]:
+            values["found"] = advice.by_erlangs(
+                advice.number(asked["erlangs"].replace(",", "."), marked("the traffic")), advice.USUAL_BLOCKING
             )
+        elif asked["profile"]:
+            values["measured"] = traffic.measured(asked["profile"])
+            values["found"] = advice.by_busiest(values["measured"], advice.USUAL_BLOCKING)
+            if "money.read" in ask.actor.permissions:
+                values["mix"] = _mixes(traffic.cheapest(asked["profile"], advice.USUAL_BLOCKING, ask.now))
     except BadInput as error:
-        intro.insert(0, error.translated())
-    actions = [(tr("Back to the profile"), f"/profiles/{profile}")] if profile else []
-    return tables_page(tr("How many channels do I need?"), tables, intro=intro, actions=actions)
+        values["wrong"] = error.translated()
+    names = profiles.names(Scope(ask.scope.company, ask.scope.profile))
+    values["names"] = sorted(names.items(), key=lambda each: each[1])[:MOST_CHOICES]
+    sold = [(most, advice.by_employees(most).to_buy) for most, _ in advice.BY_EMPLOYEES]
+    return Shown("advice.html", {**values, "by_employees": sold})

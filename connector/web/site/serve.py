@@ -129,7 +129,7 @@ class Site:
             if page.form is not None:
                 return self._form_text(page, page.form, ask, frame, None, {}, "")
             assert page.function is not None
-            shown = page.function(replace(ask, query=dict(request.query)))
+            shown = page.function(ask)
             if isinstance(shown, Download | Written | Paper):
                 return shown
             return render.text(shown.template, {**frame, **shown.values})
@@ -297,6 +297,7 @@ class Site:
             self._world.place,
             scope,
             company.name if company else None,
+            query=dict(request.query),
             zone=company.time_zone if company else "UTC",
             currency=company.currency if company else "",
         )

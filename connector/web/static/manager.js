@@ -153,6 +153,29 @@ for (const found of document.querySelectorAll("[data-copy]")) {
   found.after(button);
 }
 
+// What a form would do is shown while it is filled in: the page that asks before it is done has it.
+async function quote(form, shown) {
+  const mark = (form.dataset.asked = String(Number(form.dataset.asked ?? 0) + 1));
+  const body = new URLSearchParams(new FormData(form));
+  const answer = form.checkValidity() && (await fetch(location.href, { method: "POST", body }));
+  const text = answer && (answer.ok || answer.status === 422) ? await answer.text() : "";
+  if (form.dataset.asked !== mark) return;
+  const found = new DOMParser().parseFromString(text, "text/html");
+  const parts = found.querySelectorAll("main dl.sum, main .notice.bad[role=alert], main .wrong");
+  shown.replaceChildren(...parts);
+}
+
+for (const form of document.querySelectorAll("[data-quote]")) {
+  const shown = document.getElementById(form.dataset.quote);
+  let wait = 0;
+  const soon = () => {
+    clearTimeout(wait);
+    wait = setTimeout(quote, 300, form, shown);
+  };
+  form.addEventListener("input", soon);
+  if (form.checkValidity()) soon();
+}
+
 // Keys: / to search, g and a letter to a page of the menu (data-go), Esc out of a field or a folded part.
 let went = 0;
 
