@@ -27,9 +27,12 @@ _TYPES = ["-m", "mypy"]  # half a minute on a clean clone: beside the tests
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
     "11660": (
-        "tests/lab",
+        "tests/lab/test_catalogue.py",
+        "tests/lab/test_figures.py",
+        "tests/lab/test_release.py",
+        "tests/lab/test_run.py",
+        "tests/lab/test_soak.py",
         "tests/service",
-        "tests/sipp/test_api_client.py",
         "tests/sipp/test_fastagi.py",
         "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
@@ -40,7 +43,6 @@ _BESIDE = {
         "tests/sipp/test_chaos.py",
         "tests/sipp/test_config.py",
         "tests/sipp/test_dropin.py",
-        "tests/sipp/test_manager.py",
         "tests/sipp/test_money.py",
         "tests/sipp/test_routes.py",
     ),
@@ -48,11 +50,23 @@ _BESIDE = {
         "tests/sipp/test_baresip.py",
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_hostile.py",
-        "tests/sipp/test_speed.py",
         "tests/sipp/test_torture.py",
+        "tests/sipp/test_api_client.py",
+        "tests/lab/test_sim.py",
+    ),
+    "14660": (
+        "tests/sipp/test_buttons.py",
+        "tests/sipp/test_endings.py",
+        "tests/sipp/test_subscriptions.py",
+        "tests/sipp/test_manager.py",
+        "tests/sipp/test_speed.py",
         "tests/sipp/test_trunks.py",
+        "tests/web",
     ),
 }
+# Of those that nothing heavy may run beside, two groups that run at once: one waits for calls, one computes.
+_QUIET = {"11660": ("tests/web/test_speed.py", "tests/sipp/test_config.py")}
+_NOT_BESIDE = "not alone and not quiet"
 # What needs an Asterisk, besides those.
 _ON_ASTERISK = ("tests/sipp", "tests/lab/test_run.py", "tests/test_cli.py")
 # Of the tests that need none, those that run beside the others.
@@ -116,19 +130,28 @@ def unit() -> bool:
 
 
 def _all_tests() -> bool:
-    """All of them: first those that disturb nobody, several at once; then those that measure time or load, alone."""
+    """All of them: first those that disturb nobody, several at once; then those that measure time or load, two at once
+    if they are in nobody's way, and the rest alone.
+    """
     others = [path for files in _BESIDE.values() for path in files]
     went_well = _together(_ignoring(others), {ports: list(files) for ports, files in _BESIDE.items()})
+    print("-- two at once", flush=True)
+    apart = [path for files in _QUIET.values() for path in files]
+    went_well = (
+        _together(_ignoring(apart), {ports: list(files) for ports, files in _QUIET.items()}, "quiet") and went_well
+    )
     print("-- alone", flush=True)
     return (_pytest(["-m", "alone"]) == 0) and went_well
 
 
-def _together(here: list[str], beside: dict[str, list[str]]) -> bool:
-    """Run a pytest with `here`, shown as it goes, and one for each of `beside`, by its ports, shown at the end."""
+def _together(here: list[str], beside: dict[str, list[str]], marked: str = _NOT_BESIDE) -> bool:
+    """Run a pytest with `here`, shown as it goes, and one for each of `beside`, by its ports, shown at the end. Of all
+    of them the tests that are so `marked`.
+    """
     with _scratch() as scratch:
-        running = {ports: _begun_tests(ports, [*words, *scratch(ports)]) for ports, words in beside.items()}
+        running = {ports: _begun_tests(ports, marked, [*words, *scratch(ports)]) for ports, words in beside.items()}
         try:
-            went_well = _pytest(["-m", "not alone", *here, *scratch("here")]) == 0
+            went_well = _pytest(["-m", marked, *here, *scratch("here")]) == 0
             for each in running.values():
                 went_well = (each.wait() == 0) and went_well
         finally:
@@ -162,8 +185,8 @@ def _scratch() -> Iterator[Callable[[str], list[str]]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begun_tests(ports: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [*_PYTEST, "-p", "no:cacheprovider", "-m", "not alone", *words]
+def _begun_tests(ports: str, marked: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    command = [*_PYTEST, "-p", "no:cacheprovider", "-m", marked, *words]
     return _begun(ports, command, {"CONNECTOR_TEST_PORTS": ports})
 
 

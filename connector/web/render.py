@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from babel.dates import format_datetime
 from babel.numbers import format_decimal
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from connector.core import formats, kept
@@ -96,9 +97,20 @@ def length(ms: int | None) -> str:
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
 
 
+@pass_context  # or Jinja would work out the term of a fixed word once, in the language of the first reader
+def _term(context: Context, word: str) -> str:
+    """A word of the core in the reader's language."""
+    return term(word)
+
+
 def _day(text: str) -> str:
     """A day in the reader's language."""
     return formats.day(text).translated()
+
+
+def _decimal(text: str) -> str:
+    """A decimal number as people write it, with all its digits."""
+    return str(format_decimal(text, locale=locale(), decimal_quantization=False))
 
 
 def _share(percent: float) -> str:
@@ -134,8 +146,19 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_templates.filters |= {"when": when, "talked": length, "money": _money, "price": _price, "dated": dated, "iso": iso,
-                       "day": _day, "grouped": grouped, "term": term, "share": _share}  # fmt: skip
+_templates.filters |= {
+    "when": when,
+    "talked": length,
+    "money": _money,
+    "price": _price,
+    "dated": dated,
+    "iso": iso,
+    "day": _day,
+    "grouped": grouped,
+    "term": _term,
+    "share": _share,
+    "decimal": _decimal,
+}
 _templates.policies["ext.i18n.trimmed"] = True
 _templates.globals["tr_n"] = tr_n
 _templates.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension

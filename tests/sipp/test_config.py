@@ -130,7 +130,7 @@ def test_300_calls_stay_up_through_50_plans_and_applies(held: Bench) -> None:
     assert outcome.problems == []
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_one_of_1000_profiles_changes_in_less_than_a_second(held: Bench) -> None:
     """Written, loaded, read back; and a caller of another profile waits no longer than that meanwhile."""
     outcome = held.begin("1,000 profiles")

@@ -107,6 +107,20 @@ async def test_a_browser_has_pages_in_its_language(client: Client, town: Town) -
     assert (answer.status, (await answer.json())["title"]) == (404, "There is no such thing")
 
 
+async def test_a_page_that_was_shown_in_one_language_is_shown_in_another(client: Client, town: Town) -> None:
+    """Nothing of a template is kept in the language of its first reader."""
+    await welcomed(client, "owner@example.com")
+    for language, rings, ends in (
+        ("de", "klingelt", "Auflegen"),
+        ("en", "ringing", "Hang up"),
+        ("es", "sonando", "Colgar"),
+    ):
+        client.session.cookie_jar.update_cookies({"connector_language": language})
+        text = await get(client, "/calls")
+        assert f'data-ringing="{rings}"' in text
+        assert f'data-end="{ends}"' in text
+
+
 async def test_a_german_types_sums_and_reads_errors_in_german(client: Client, town: Town) -> None:
     """What is asked, what is done and what is wrong: in German. What is kept of it is in English."""
     await welcomed(client, "owner@example.com")

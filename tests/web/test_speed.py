@@ -18,7 +18,7 @@ from tests.conftest import NOW, TAMPERED
 from tests.web.browsing import welcomed
 from tests.web.conftest import Town
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.quiet
 
 PROFILES = 1_000
 CDRS = 1_000_000
