@@ -131,7 +131,7 @@ def unit() -> bool:
 
 def _all_tests() -> bool:
     """All of them: first those that disturb nobody, several at once; then those that measure time or load, two at once
-    if they are in nobody's way, and the rest alone.
+    where that changes no figure, and the rest alone.
     """
     others = [path for files in _BESIDE.values() for path in files]
     went_well = _together(_ignoring(others), {ports: list(files) for ports, files in _BESIDE.items()})

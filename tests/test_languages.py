@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import pickle
 from collections.abc import Iterator
 
 import pytest
@@ -65,6 +67,17 @@ def test_what_is_kept_is_in_english(german: None) -> None:
     assert str(error) == "office has no subscription."
     assert error.translated() != str(error)
     assert "office" in error.translated()
+
+
+@pytest.mark.parametrize(
+    "text", [shown(1_500_000, "GBP"), day("2026-11-30"), phrase("{name}", name=marked("Cancel")), marked("Cancel")]
+)
+def test_a_text_of_ours_can_be_copied_and_sent_to_another_process(text: words.Words, german: None) -> None:
+    """It is English and translated afterwards too: views are copied, and long work is done elsewhere."""
+    for other in (copy.deepcopy(text), pickle.loads(pickle.dumps(text))):
+        assert (str(other), other.translated()) == (str(text), text.translated())
+    error = pickle.loads(pickle.dumps(BadInput("{name} has no subscription.", name=text)))
+    assert error.translated() == BadInput("{name} has no subscription.", name=text).translated()
 
 
 def test_a_text_that_is_in_no_catalogue_stays(german: None) -> None:

@@ -37,12 +37,6 @@ class Sum(Words):
     _currency: str
     _to_the_coin: bool
 
-    def __new__(cls, text: str, micros: int, currency: str, *, to_the_coin: bool) -> Sum:
-        """`text` is how it is kept."""
-        made = super().__new__(cls, text)
-        made._micros, made._currency, made._to_the_coin = micros, currency, to_the_coin
-        return made
-
     def translated(self) -> str:
         """In the reader's language: in German `1.877,44 £`."""
         written = _rounded if self._to_the_coin else _exact
@@ -52,13 +46,19 @@ class Sum(Words):
 @lru_cache(maxsize=4096)  # a page of a thousand profiles shows the same few sums five thousand times
 def shown(micros: int, currency: str) -> Sum:
     """A sum, exactly: `£1,877.44`, `£0.0132`."""
-    return Sum(_exact(micros, currency, LOCALES[USUAL]), micros, currency, to_the_coin=False)
+    return _sum(_exact(micros, currency, LOCALES[USUAL]), micros, currency, to_the_coin=False)
 
 
 @lru_cache(maxsize=4096)
 def rounded(micros: int, currency: str) -> Sum:
     """A sum to the currency's smallest coin: `£4,999.99`. One of less than a unit is exact."""
-    return Sum(_rounded(micros, currency, LOCALES[USUAL]), micros, currency, to_the_coin=True)
+    return _sum(_rounded(micros, currency, LOCALES[USUAL]), micros, currency, to_the_coin=True)
+
+
+def _sum(text: str, micros: int, currency: str, *, to_the_coin: bool) -> Sum:
+    made = Sum(text)
+    made._micros, made._currency, made._to_the_coin = micros, currency, to_the_coin
+    return made
 
 
 @lru_cache(maxsize=4096)
@@ -86,12 +86,6 @@ class Day(Words):
 
     _found: date
 
-    def __new__(cls, found: date) -> Day:
-        """`found` is the day."""
-        made = super().__new__(cls, format_date(found, "d MMMM yyyy", locale=LOCALES[USUAL]))
-        made._found = found
-        return made
-
     def translated(self) -> str:
         """In the reader's language: in German `30. November 2026`."""
         return str(self) if LANGUAGE.get() == USUAL else format_date(self._found, "long", locale=locale())
@@ -99,7 +93,10 @@ class Day(Words):
 
 def day(text: str) -> Day:
     """A day, `2026-11-30`, as people write it: `30 November 2026`."""
-    return Day(date.fromisoformat(text))
+    found = date.fromisoformat(text)
+    made = Day(format_date(found, "d MMMM yyyy", locale=LOCALES[USUAL]))
+    made._found = found
+    return made
 
 
 @cache
