@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from connector.words import Translated, tr
+from connector.words import Translated, Words, tr
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ class ConnectorError(Exception, Translated):
 
     def translated(self) -> str:
         """Its text in the reader's language."""
+        if isinstance(self.text, Words):
+            return self.text.translated()
         return tr(self.text, **self.values)
 
 

@@ -69,20 +69,21 @@ def phrase(text: str, /, **values: object) -> Phrase:
 
 
 class Listed(Words):
-    """Texts of ours in a row, with commas between them."""
+    """Texts of ours in a row, with something between them."""
 
     _each: list[Words]
+    _between: str
 
     def translated(self) -> str:
         """Each in the reader's language."""
-        return ", ".join(each.translated() for each in self._each)
+        return self._between.join(each.translated() for each in self._each)
 
 
-def listed(texts: Iterable[Words]) -> Listed:
+def listed(texts: Iterable[Words], between: str = ", ") -> Listed:
     """Texts in a row."""
     each = list(texts)
-    made = Listed(", ".join(each))
-    made._each = each
+    made = Listed(between.join(each))
+    made._each, made._between = each, between
     return made
 
 
@@ -96,6 +97,11 @@ def tr_n(one: str, many: str, count: int, /, **values: object) -> str:
     """The same for so many things; `{count}` is their number, as people write it."""
     found = translations().ngettext(one, many, count)
     return found.format(count=grouped(count), **{name: _shown(value) for name, value in values.items()})
+
+
+def said(text: str) -> str:
+    """A text of ours, marked or not, in the reader's language."""
+    return text.translated() if isinstance(text, Words) else tr(text)
 
 
 def marked(text: str) -> Words:

@@ -24,16 +24,17 @@ from connector.database.models import Company, Export, Profile
 from connector.database.named import company_row, profile_row
 from connector.database.store import Question, fitting, reading, rows, run, writing
 from connector.errors import BadInput, NotFound, StoreUnavailable
+from connector.words import marked
 
 # Kinds of sheets, for people; those of a company only, for its ledger knows no profiles.
 KINDS = {
-    "calls": "every call, with its price",
-    "usage": "calls out by profile, destination and payer",
-    "summary": "calls, minutes and cost by profile and day",
-    "refusals": "refused calls by profile and reason",
-    "purchases": "channels, bundles and numbers that were bought, and refunds",
-    "allocations": "credit that was added, recharged and taken back",
-    "ledger": "every posting",
+    "calls": marked("every call, with its price"),
+    "usage": marked("calls out by profile, destination and payer"),
+    "summary": marked("calls, minutes and cost by profile and day"),
+    "refusals": marked("refused calls by profile and reason"),
+    "purchases": marked("channels, bundles and numbers that were bought, and refunds"),
+    "allocations": marked("credit that was added, recharged and taken back"),
+    "ledger": marked("every posting"),
 }
 OF_COMPANY = ("purchases", "allocations", "ledger")
 MOST_WAITING = 5

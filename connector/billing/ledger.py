@@ -40,6 +40,7 @@ from connector.database.store import (
     writing,
 )
 from connector.errors import BadInput, InsufficientFunds, KeyReused
+from connector.words import marked, phrase
 
 MOST_PROBLEMS = 50
 _PAYMENTS = (
@@ -353,12 +354,19 @@ def _opened(company: int, lines: tuple[core.Posting, ...]) -> dict[str, int]:
 
 def _too_little(company: int, line: core.Posting, has: int) -> str:
     if core.asset(line.account) == "seconds":
-        return f"{line.account} has {has} s, {-line.amount} s are needed: nothing was changed"
+        return phrase(
+            "{account} has {has} s, {needed} s are needed: nothing was changed",
+            account=line.account,
+            has=has,
+            needed=-line.amount,
+        )
     currency = Company.get_by_id(company).currency
-    whose = {"balance": "the company's balance", "credit": "the profile's free credit"}
-    return (
-        f"{whose.get(core.purpose(line.account), line.account)} is {shown(has, currency)},"
-        f" {shown(-line.amount, currency)} are needed: nothing was changed"
+    whose = {"balance": marked("the company's balance"), "credit": marked("the profile's free credit")}
+    return phrase(
+        "{account} is {has}, {needed} are needed: nothing was changed",
+        account=whose.get(core.purpose(line.account), line.account),
+        has=shown(has, currency),
+        needed=shown(-line.amount, currency),
     )
 
 

@@ -188,7 +188,9 @@ def buy(
             raise BadInput("the profile {profile!r} is of {name}", profile=profile, name=owner.name)
         found = _for_sale(country, area, 1, numbering.checked_number(number) if number else None)
         if not found:
-            raise NotFound("no such number is for sale" if number is None else f"{number} is not for sale")
+            if number is None:
+                raise NotFound("no such number is for sale")
+            raise NotFound("{number} is not for sale", number=number)
         (choice,) = found
         if choice.currency != owner.currency:
             fee = shown(choice.fee_micros, choice.currency)

@@ -23,6 +23,7 @@ from connector.database.named import company_row
 from connector.database.store import insert, lock, reading, rows, run, writing
 from connector.errors import BadInput, KeyReused, NotFound
 from connector.notices import notices
+from connector.words import marked
 
 # Who tells of payments: people who record them, the gateway that posts to us, and Stripe.
 RECORDED, GATEWAY, STRIPE = "recorded", "gateway", "stripe"
@@ -167,7 +168,7 @@ def reinstated(told: Told, micros: int | None, why: str, now: int, currency: str
         _same_currency(found, currency)
         if not _again(found, told.event, "reinstated", micros):
             out = found.taken_back_micros + found.owed_micros
-            wanted = _part(found, micros, out, "More would be reinstated of the payment than was taken back.")
+            wanted = _part(found, micros, out, marked("More would be reinstated of the payment than was taken back."))
             _told(found.id, told.event, "reinstated", wanted, now, _words(why))
             part = wanted - min(wanted, found.owed_micros)
             _add(found.id, -part, part - wanted, _words(why), now)
@@ -271,7 +272,7 @@ def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> 
     if row.state != "received":
         raise NotFound("The payment {number} was not received yet.", number=row.number)
     left = _view(row).left_micros
-    wanted = _part(row, micros, left, "More would be taken back of the payment than is left of it.")
+    wanted = _part(row, micros, left, marked("More would be taken back of the payment than is left of it."))
     _told(row.id, event, "taken back", wanted, now, _words(why))
     about = kept.PAYMENT_TAKEN_BACK.write(payment=_called(row), why=_words(why))
     part = _out(row.company_id, f"reversal:{row.id}:{event}", wanted, about, now)

@@ -411,8 +411,11 @@ def set_caller_id(
         prefixes = before.withhold if withhold is None else tuple(dict.fromkeys(withhold.replace(",", " ").split()))
         wanted = CallerPolicy(policy or before.policy, main, foreign or before.foreign, prefixes)
         if main is not None and main != before.number and not callers.own(row.company_id, main):
-            said = f"{main} is not one of the company's numbers, and it is not verified."
-            raise BadInput(said, step=steps.verify_number())
+            raise BadInput(
+                "{number} is not one of the company's numbers, and it is not verified.",
+                number=main,
+                step=steps.verify_number(),
+            )
         columns = "caller_policy = ?, caller_number = ?, caller_foreign = ?, withhold_prefixes = ?"
         values = (wanted.policy, wanted.number, wanted.foreign, " ".join(wanted.withhold))
         run(f"UPDATE profile SET {columns} WHERE id = ?", *values, row.id)

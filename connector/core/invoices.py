@@ -20,7 +20,11 @@ from connector.words import Words, listed, marked, phrase
 TAX_POINTS = ("payment", "use")
 # What a document is, and its code in UNTDID 1001.
 CODES = {"invoice": "380", "prepayment": "386", "credit note": "381"}
-TITLES = {"invoice": "Invoice", "prepayment": "Invoice for a payment on account", "credit note": "Credit note"}
+TITLES = {
+    "invoice": marked("Invoice"),
+    "prepayment": marked("Invoice for a payment on account"),
+    "credit note": marked("Credit note"),
+}
 MOST_RATE = 5_000  # hundredths of a percent: 50 %
 # Kinds of tax: their code in UNTDID 5305, the reason's in the VATEX list, and what has to stand on the document.
 TAXES = {

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from connector.errors import BadInput
+from connector.words import Words, listed, phrase
 
 T = TypeVar("T")
 
@@ -31,7 +32,7 @@ def read(
     `what` is the sheet, for people; `optional` has what a cell is that is empty or has no column. Lines that begin with
     # are for people. BadInput names the lines of which `row_of` raises BadInput.
     """
-    errors: list[str] = []
+    errors: list[Words] = []
     found: list[T] = []
     wrong = 0
     for line, cells in _rows(text, what, needed, optional, most):
@@ -42,10 +43,11 @@ def read(
         except BadInput as error:
             wrong += 1
             if len(errors) < SHOWN_ERRORS:
-                errors.append(f"line {line}: {error}")
+                errors.append(phrase("line {line}: {error}", line=line, error=error))
     if wrong:
-        more = f"; and {wrong - len(errors)} more lines" if wrong > len(errors) else ""
-        raise BadInput(f"{what} was not taken: " + "; ".join(errors) + more)
+        if wrong > len(errors):
+            errors.append(phrase("and {count} more lines", count=wrong - len(errors)))
+        raise BadInput("{what} was not taken: {wrong}", what=what, wrong=listed(errors, "; "))
     if not found:
         raise BadInput("{what} was not taken: there is nothing in it", what=what)
     return found

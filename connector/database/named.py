@@ -16,7 +16,9 @@ def company_row(name: str | None) -> Company:
     lock("name = ?", name) if name else lock("1 = 1")
     rows = list(Company.select().where(Company.name == name) if name else Company.select().limit(2))
     if not rows:
-        raise NotFound(f"there is no company {name!r}" if name else "there is no company yet")
+        if not name:
+            raise NotFound("there is no company yet")
+        raise NotFound("there is no company {name!r}", name=name)
     if len(rows) > 1:
         raise SeveralCompanies("There are several companies. Name the one that is meant.")
     return rows[0]

@@ -526,7 +526,7 @@ def _unavailable(error: Exception, where: object, begun: bool) -> StoreUnavailab
     cause: Any = getattr(error, "orig", None) or error  # what the driver said, if Peewee wrapped it
     said = next((line.strip() for line in str(cause).splitlines() if line.strip()), type(cause).__name__)
     if not begun:
-        return StoreUnreachable(f"the store {where} cannot be used: {said}")
+        return StoreUnreachable("the store {where} cannot be used: {said}", where=where, said=said)
     if getattr(cause, "sqlstate", None) in _BUSY:
         return StoreBusy("the store {where} is busy, try again: {said}", where=where, said=said)
     return StoreUnavailable("the store {where} cannot be used: {said}", where=where, said=said)

@@ -298,7 +298,9 @@ def _problems(company: int) -> list[tuple[str, NextStep | None]]:
     problems = [_problem(f"department {name}", route, found, None) for name, route in found.departments.items()]
     problems += [_problem(what, place.route, found, place.profile) for what, place in places]
     circle = core.circle(found)
-    round_about = (f"a call would go round and round: {' -> '.join(circle)}", None) if circle else None
+    round_about = (
+        (phrase("a call would go round and round: {circle}", circle=" -> ".join(circle)), None) if circle else None
+    )
     return [problem for problem in (*problems, round_about) if problem]
 
 
@@ -306,7 +308,7 @@ def _problem(what: str, route: Route, found: Book, profile: str | None) -> tuple
     try:
         core.check(route, found, profile)
     except BadInput as error:
-        return f"the route of {what}: {error}", error.step
+        return phrase("the route of {what}: {error}", what=what, error=error), error.step
     return None
 
 

@@ -17,6 +17,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from connector.core.sheets import decoded
 from connector.web.problems import Problem
+from connector.words import tr
 
 MOST_FORM = 256 * 1024
 MOST_FIELDS = 200
@@ -74,7 +75,7 @@ async def read_form(request: web.BaseRequest, most_with_files: int | None = None
     elif kind == FORM or (kind in ("", "application/octet-stream") and not request.can_read_body):
         given = _fields(request, await read_all(request, MOST_FORM))
     else:
-        raise Problem("media_type", f"The form has the wrong type. Send it as {FORM}.")
+        raise Problem("media_type", tr("The form has the wrong type. Send it as {kind}.", kind=FORM))
     check_text(*given, *given.values())
     return given
 
@@ -136,7 +137,7 @@ def _fields(request: web.BaseRequest, raw: bytes) -> dict[str, str]:
     if (request.charset or "utf-8").lower() not in ("utf-8", "utf8", "us-ascii"):
         raise Problem("malformed", "The form is not in UTF-8.")
     if raw.count(b"&") >= MOST_FIELDS:
-        raise Problem("malformed", f"The form has more than {MOST_FIELDS} fields.")
+        raise Problem("malformed", tr("The form has more than {most} fields.", most=MOST_FIELDS))
     try:
         return dict(parse_qsl(raw.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS))
     except ValueError:
@@ -166,7 +167,7 @@ async def _read_parts(request: web.BaseRequest, most: int) -> dict[str, str]:
                     if left < 0:
                         raise Problem("too_large", "A file is too long.")
                 given[part.name] = _text_of(part.filename, bytes(content))
-            raise Problem("malformed", f"The form has more than {MOST_PARTS} parts.")
+            raise Problem("malformed", tr("The form has more than {most} parts.", most=MOST_PARTS))
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
         raise Problem("malformed", "The form did not arrive.") from None
     except (HttpProcessingError, ValueError, LookupError, AssertionError, RuntimeError):

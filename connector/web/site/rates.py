@@ -17,7 +17,7 @@ from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry
-from connector.words import grouped, marked, tr
+from connector.words import grouped, marked, phrase, tr
 
 pages = SitePages()
 
@@ -40,9 +40,12 @@ class LoadDeck(Form):
     file: str = entry(
         "File",
         kind="file",
-        hint=f"CSV with prefix, name and price_per_minute, at most {MOST_UPLOAD >> 20} MB. The operator of the"
-        " platform loads larger ones. A rate with a later valid_from changes nothing until then. What changes is shown"
-        " before anything is loaded.",
+        hint=phrase(
+            "CSV with prefix, name and price_per_minute, at most {most} MB. The operator of the platform loads larger"
+            " ones. A rate with a later valid_from changes nothing until then. What changes is shown before anything is"
+            " loaded.",
+            most=MOST_UPLOAD >> 20,
+        ),
     )
 
     version: TextOrNone = entry("Version", None, kind="pinned")

@@ -37,7 +37,7 @@ from connector.web.problems import Problem
 from connector.web.rest import World
 from connector.web.site import menu
 from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
-from connector.words import tr
+from connector.words import said, tr
 
 log = logging.getLogger(__name__)
 
@@ -266,13 +266,13 @@ class Site:
             value = given.get(name, "" if info.is_required() or info.default is None else info.default)
             if extra["kind"] == "password" and value:  # it is not sent back
                 value, wrong = "", {name: tr("say it again: it is not sent back"), **wrong}
-            choices = chosen.get(name) or [(key, tr(text)) for key, text in extra["choices"]]
+            choices = chosen.get(name) or [(key, said(text)) for key, text in extra["choices"]]
             kind = "choice" if name in chosen else extra["kind"]
             fields.append(
                 {
                     "name": name,
-                    "label": tr(extra["label"]),
-                    "hint": tr(extra["hint"]),
+                    "label": said(extra["label"]),
+                    "hint": said(extra["hint"]),
                     "kind": kind,
                     "choices": choices,
                     "value": value,

@@ -17,7 +17,7 @@ from connector.core.sip import (
 )
 from connector.web.endpoint import Ask, may_speak
 from connector.web.site.frame import Form, Line, NumberOrNone, entry
-from connector.words import marked
+from connector.words import marked, phrase
 
 _USUAL = Options()
 _CALLED_IN = {"header": marked("in P-Called-Party-ID"), "uri": marked("in the Request-URI, To and P-Called-Party-ID")}
@@ -45,7 +45,9 @@ class Speaking(Form):
 
     transport: str = entry("Transport", _USUAL.transport, kind="choice")
     srtp: bool = entry("Encrypt the media (SRTP)", default=False, kind="check")
-    codecs: str = entry("Codecs", ", ".join(_USUAL.codecs), hint=f"In this order, of: {', '.join(CODECS)}.")
+    codecs: str = entry(
+        "Codecs", ", ".join(_USUAL.codecs), hint=phrase("In this order, of: {codecs}.", codecs=", ".join(CODECS))
+    )
     dtmf: str = entry("Keys that are pressed", _USUAL.dtmf, choices=_same(DTMF))
     nat: bool = entry("Answer where packets come from (NAT)", default=False, kind="check")
     qualify_s: NumberOrNone = entry(

@@ -24,7 +24,7 @@ from connector.web.site.frame import (
     tables_page,
 )
 from connector.web.site.numbers import ToProfile
-from connector.words import tr
+from connector.words import phrase, tr
 
 pages = SitePages()
 
@@ -54,8 +54,10 @@ class ImportStock(Form):
     file: str = entry(
         "File",
         kind="file",
-        hint=f"CSV with number and monthly_fee, and perhaps country, area_code and currency; at most"
-        f" {MOST_UPLOAD >> 20} MB.",
+        hint=phrase(
+            "CSV with number and monthly_fee, and perhaps country, area_code and currency; at most {most} MB.",
+            most=MOST_UPLOAD >> 20,
+        ),
     )
     currency: TextOrNone = entry("Currency", None, hint="Of rows that say none. Empty: that of all companies.")
 
