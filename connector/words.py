@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +68,23 @@ def phrase(text: str, /, **values: object) -> Phrase:
     return made
 
 
+class Amount(Words):
+    """A number as it is kept in texts: `1,200`."""
+
+    _count: int
+
+    def translated(self) -> str:
+        """As people of the reader's language write it."""
+        return grouped(self._count)
+
+
+def amount(count: int) -> Amount:
+    """A number that is a value of a text."""
+    made = Amount(f"{count:,}")
+    made._count = count
+    return made
+
+
 class Listed(Words):
     """Texts of ours in a row, with something between them."""
 
@@ -90,18 +107,23 @@ def listed(texts: Iterable[Words], between: str = ", ") -> Listed:
 def tr(text: str, /, **values: object) -> str:
     """A text in the reader's language, with its values. Without values its braces stay as they are."""
     found = translations().gettext(str(text)) if text else ""
-    return found.format(**{name: _shown(value) for name, value in values.items()}) if values else found
+    return found.format(**{name: translated(value) for name, value in values.items()}) if values else found
 
 
 def tr_n(one: str, many: str, count: int, /, **values: object) -> str:
     """The same for so many things; `{count}` is their number, as people write it."""
     found = translations().ngettext(one, many, count)
-    return found.format(count=grouped(count), **{name: _shown(value) for name, value in values.items()})
+    return found.format(count=grouped(count), **{name: translated(value) for name, value in values.items()})
 
 
 def said(text: str) -> str:
     """A text of ours, marked or not, in the reader's language."""
     return text.translated() if isinstance(text, Words) else tr(text)
+
+
+def translated(value: Any) -> Any:
+    """A value in the reader's language if it is a text of ours; what people have named stays."""
+    return value.translated() if isinstance(value, Translated) else value
 
 
 def marked(text: str) -> Words:
@@ -116,10 +138,6 @@ def grouped(count: int) -> str:
     from babel.numbers import format_decimal  # the command line needs it for sums only
 
     return str(format_decimal(count, locale=locale()))
-
-
-def _shown(value: object) -> object:
-    return value.translated() if isinstance(value, Translated) else value
 
 
 def in_language(function: Callable[P, R]) -> Callable[P, R]:

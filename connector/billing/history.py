@@ -15,7 +15,7 @@ from connector.core.paging import Key, Page, Turn, cursor, page, turn
 from connector.database.models import Cdr, Charge, Deck, Profile, Trunk
 from connector.database.store import fitting, reading, rows
 from connector.errors import BadInput, NotFound
-from connector.words import marked, phrase
+from connector.words import amount, marked, phrase
 
 # How many CDRs one question looks at, and one page.
 LOOKED_AT = 5_000
@@ -153,7 +153,7 @@ def whole(scope: Scope, which: Wanted, most: int) -> list[CdrView]:
         some = cdr_page(scope, turn(after, ROWS_AT_ONCE, "is"), which)
         found += some.items
         if len(found) > most:
-            raise BadInput("More than {most:,} calls fit. Choose a shorter time or more filters.", most=most)
+            raise BadInput("More than {most} calls fit. Choose a shorter time or more filters.", most=amount(most))
         if some.next is None:
             return found
         after = some.next

@@ -52,11 +52,14 @@ _BUNDLED = (
 )
 
 
-def cheapest(profile: str, most_blocking: Decimal, now: int) -> MixAdvice:
-    """What would have been cheapest for the calls of the 30 days before now. BadInput if there were none at all."""
+def cheapest(profile: str, most_blocking: Decimal, now: int, busiest: Busiest | None = None) -> MixAdvice:
+    """What would have been cheapest for the calls of the 30 days before now. BadInput if there were none at all.
+    `busiest`: its busiest hour, if that was measured already.
+    """
     with reading():
         row = profile_row(profile)
-        needed = min(advise(row.username, most_blocking).channels, MOST_CHANNELS)
+        found = advice.by_busiest(busiest or measured(row.username), most_blocking)
+        needed = min(found.channels, MOST_CHANNELS)
         made = Bundled(
             [
                 Made(billed_s, Rate(prefix, name, price, fee, increments(steps), 0))

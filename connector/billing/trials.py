@@ -23,6 +23,7 @@ from connector.database.named import company_row, profile_row
 from connector.database.store import reading
 from connector.errors import BadInput, NotFound
 from connector.routing import callers, routes, service_numbers
+from connector.words import marked, phrase
 
 LONGEST_PRICED_MS = 31 * DAY_MS
 MOST_SAID = 256
@@ -213,7 +214,7 @@ def path_of(called: str, when: int | str) -> Tested:
         name = row.e164 if isinstance(row, Number) else row.name
         profile = Profile.get_or_none(Profile.id == row.profile_id)
         if profile is None:
-            return Tested(name, None, at, "It is not attached to a profile.", Path((), 0))
+            return Tested(name, None, at, marked("It is not attached to a profile."), Path((), 0))
         found = routes.path(name, row.route, profile, at)
         known = Facts(
             Direction.IN,
@@ -225,11 +226,13 @@ def path_of(called: str, when: int | str) -> Tested:
         refused = gate.refusal(known, _USUAL)
         forwards = [_forward_refused(profile, name, hop.to[0], at) for hop in found.hops if hop.kind == "forward"]
         notes = tuple(filter(None, [*found.notes, *forwards]))
-        return Tested(name, profile.name, at, refused.words if refused else "", replace(found, notes=notes))
+        return Tested(name, profile.name, at, marked(refused.words) if refused else "", replace(found, notes=notes))
 
 
 def _forward_refused(profile: Any, called: str, number: str, at: int) -> str:
     """Why an incoming call would not be forwarded to a number; "" if it would."""
     found = _known(profile, number, at, forwarded=called)
     refused = None if gate.emergency(found) else gate.refusal(found, _USUAL)
-    return f"the call to {number} would be refused now: {refused.code}" if refused else ""
+    if refused is None:
+        return ""
+    return phrase("the call to {number} would be refused now: {code}", number=number, code=refused.code)

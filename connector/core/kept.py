@@ -12,6 +12,7 @@ from connector.words import LANGUAGE, USUAL, tr
 
 # Values that are such texts themselves. Others are what people have named, sums and times, and stay as they are.
 _OURS = ("bought", "of", "payment", "rest", "what", "why")
+_LONGEST = 400
 _VALUE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -41,6 +42,8 @@ class Kept:
     @lru_cache(maxsize=4096)
     def of(cls, text: str) -> Kept | None:
         """The pattern that a text was written by: of those that fit, the one with the most words of its own."""
+        if len(text) > _LONGEST:  # a pattern of many values takes long to say that it does not fit
+            return None
         fitting = [each for each in cls.all if each.values(text) is not None]
         return max(fitting, key=lambda each: each._said, default=None)
 

@@ -19,6 +19,7 @@ from connector.database.audit import Doer
 from connector.database.models import Request
 from connector.database.store import lock, reading, rows, trying, writing
 from connector.errors import KeyReused, NotFound
+from connector.words import Words, phrase
 
 R = TypeVar("R")
 Thing = tuple[str, str]
@@ -139,13 +140,20 @@ def forget(before: int) -> None:
         Request.delete().where(Request.at < before).execute()
 
 
+def called(kind: str, name: str) -> Words:
+    """What a thing is called where it is not found. It is the same for one that is another company's: nobody learns
+    which of them there are.
+    """
+    return phrase("{kind} {name!r}", kind=terms.named(kind), name=name)
+
+
 def owner_of(kind: str, name: str) -> Owner:
     """Whose a thing is. NotFound."""
     if kind in _NUMBERED and not (name.isascii() and name.isdecimal() and len(name) <= 10 and int(name) < _MOST_ID):
-        raise NotFound("there is no {kind} {name!r}", kind=terms.named(kind), name=name)
+        raise NotFound("there is no {what}", what=called(kind, name))
     found = rows(_OWNERS[kind], int(name) if kind in _NUMBERED else name)
     if not found:
-        raise NotFound("there is no {kind} {name!r}", kind=terms.named(kind), name=name)
+        raise NotFound("there is no {what}", what=called(kind, name))
     return Owner(*found[0])
 
 
@@ -162,7 +170,7 @@ def _guard(actor: Actor, permission: str | None, thing: Thing | None) -> Owner |
     if thing == ("company", ""):  # their own, or the only one
         name = str(named.company_seen(actor.scope, None).id)
     owner = owner_of(kind, name)
-    check(actor, permission, owner, f"{kind} {name!r}")
+    check(actor, permission, owner, called(kind, name))
     return owner
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from connector.words import grouped
+
 WIDTH = 720
 HEIGHT = 200
 LEFT = 44
@@ -80,7 +82,7 @@ def _grid(top: int) -> Markup:
         drawn.append(
             Markup(
                 '<line x1="{}" y1="{:.1f}" x2="{}" y2="{:.1f}"/><text x="{}" y="{:.1f}" text-anchor="end">{}</text>'
-            ).format(LEFT, at, WIDTH, at, LEFT - 6, at + 4, escape(f"{share:,}"))
+            ).format(LEFT, at, WIDTH, at, LEFT - 6, at + 4, escape(grouped(share)))
         )
     return Markup("").join(drawn)
 

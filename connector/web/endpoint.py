@@ -141,7 +141,7 @@ class Ask:
     def mine(self, kind: str, name: str | None) -> str | None:
         """What a body or a query names, if the actor sees it, in the request's transaction. NotFound."""
         if name is not None:
-            check(self.actor, None, acts.owner_of(kind, name), f"{kind} {name!r}")
+            check(self.actor, None, acts.owner_of(kind, name), acts.called(kind, name))
         return name
 
     def company_named(self, asked: int | None) -> str:

@@ -6,6 +6,7 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ from connector.core.times import instant, iso
 from connector.errors import BadInput
 from connector.web import brand
 from connector.web.brand import Brand
-from connector.words import LANGUAGE, LANGUAGES, Translated, grouped, locale, tr_n, translations
+from connector.words import LANGUAGE, LANGUAGES, grouped, locale, said, tr_n, translated, translations
 
 STATIC_FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir() if path.is_file()}
 # Nothing from elsewhere, nothing inline: what the network said can be shown, and cannot run.
@@ -72,11 +73,7 @@ def when(at: int | None, zone: str, form: str = "minute") -> str:
 
 
 def dated(text: str, zone: str) -> str:
-    """A text that is kept, in the reader's language; its instants (`2026-12-29T19:46:41.596Z`) are written as `when`
-    does.
-    """
-
-    text = kept.read(text)
+    """A text whose instants (`2026-12-29T19:46:41.596Z`) are written as `when` does."""
 
     def written(found: re.Match[str]) -> str:
         """The instant, or the digits as they are: somebody may have named something so."""
@@ -88,6 +85,11 @@ def dated(text: str, zone: str) -> str:
     return _INSTANT.sub(written, text)
 
 
+def spoken(text: str, zone: str) -> str:
+    """A text that is kept (core/kept.py) in the reader's language, with its instants as `when` writes them."""
+    return dated(kept.read(text), zone)
+
+
 def length(ms: int | None) -> str:
     """A length of time as `1:02:03` or `2:03`."""
     if ms is None:
@@ -95,6 +97,28 @@ def length(ms: int | None) -> str:
     seconds = ms // 1000
     hours, rest = divmod(seconds, 3600)
     return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60}:{rest % 60:02d}"
+
+
+@pass_context
+def _gettext(context: Context, text: str, **values: object) -> Markup:
+    """A text of a template, which may have tags, with its values, which are escaped. Jinja's own would translate none
+    of the values.
+    """
+    if not values:
+        return _fixed(text, LANGUAGE.get())
+    return Markup(translations().gettext(text)) % {name: translated(value) for name, value in values.items()}
+
+
+@lru_cache(maxsize=8192)  # a table of a thousand rows has its headings in each cell
+def _fixed(text: str, language: str) -> Markup:
+    return Markup(translations().gettext(text)) % {}
+
+
+@pass_context
+def _ngettext(context: Context, one: str, many: str, num: int, **values: object) -> Markup:
+    """The same for so many things."""
+    found = Markup(translations().ngettext(one, many, num))
+    return found % {"num": grouped(num), **{name: translated(value) for name, value in values.items()}}
 
 
 @pass_context  # or Jinja would work out the term of a fixed word once, in the language of the first reader
@@ -132,16 +156,11 @@ def _price(micros: int | None, currency: str) -> str:
     return NONE if micros is None else formats.shown(micros, currency).translated()
 
 
-def _translated(value: object) -> object:
-    """What is printed into a page, in the reader's language."""
-    return value.translated() if isinstance(value, Translated) else value
-
-
 _templates = Environment(
     loader=PackageLoader("connector.web"),
     autoescape=True,
     undefined=StrictUndefined,
-    finalize=_translated,
+    finalize=translated,
     extensions=["jinja2.ext.i18n"],
     trim_blocks=True,
     lstrip_blocks=True,
@@ -152,6 +171,7 @@ _templates.filters |= {
     "money": _money,
     "price": _price,
     "dated": dated,
+    "spoken": spoken,
     "iso": iso,
     "day": _day,
     "grouped": grouped,
@@ -161,11 +181,8 @@ _templates.filters |= {
 }
 _templates.policies["ext.i18n.trimmed"] = True
 _templates.globals["tr_n"] = tr_n
-_templates.install_gettext_callables(  # type: ignore[attr-defined]  # of the extension
-    lambda text: translations().gettext(text) if text else "",
-    lambda one, many, count: translations().ngettext(one, many, count),
-    newstyle=True,
-)
+_templates.globals |= {"_": _gettext, "gettext": _gettext, "ngettext": _ngettext, "tr": said}
+_templates.newstyle_gettext = True  # type: ignore[attr-defined]  # of the extension: it leaves the values to us
 
 
 def text(name: str, values: dict[str, Any]) -> str:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import gettext
 import html
 import re
+from pathlib import Path
+from urllib.parse import quote as quoted
 
 import pytest
+from markupsafe import escape
 
 from connector import words
-from connector.billing import ledger
-from connector.core.formats import countries
+from connector.billing import ledger, profiles
+from connector.core.formats import countries, shown
 from connector.core.paging import Turn
+from connector.web import render
 from connector.web.site import PAGES
+from connector.words import LANGUAGES
 from tests.lab.test_catalogue import messages, pairs
-from tests.web.browsing import Client, chosen, confirmed, csrf, get, send, welcomed
+from tests.web.browsing import Client, chosen, confirmed, csrf, get, hidden, send, welcomed
 from tests.web.conftest import Town, bearer
 from tests.web.test_site import path_of
 
@@ -142,3 +147,99 @@ async def test_a_german_types_sums_and_reads_errors_in_german(client: Client, to
     assert '<a href="/money/add">Geld einzahlen</a>' in text
     newest = ledger.page_of("Acme", Turn(None, 1)).items[0]
     assert (newest.kind, newest.about) == ("add", "credit for office")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("name", ["<script src=/static/call.js>", "100%", "%(name)s", "%s{}", "{0}", "⟦"])
+async def test_what_was_not_found_is_text(client: Client, town: Town, language: str, name: str) -> None:
+    """Whatever stands in the address: no tag of it is one, and no sign of it a value's place."""
+    await welcomed(client, "owner@example.com")
+    client.session.cookie_jar.update_cookies({"connector_language": language})
+    for path in ("/profiles/", "/trunks/", "/nothing/of/this/kind/"):
+        answer = await client.get(path + quoted(name, safe=""))
+        text = await answer.text()
+        assert answer.status in (403, 404)
+        assert "<h1>" in text
+        assert "<script src=/static/call.js>" not in text
+    token = csrf(await get(client, "/me"))
+    answer = await client.post("/me/language", data={"csrf": token, "language": name})
+    assert str(escape(repr(name[:20]))) in await answer.text()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_nobody_learns_what_another_company_has(client: Client, town: Town, language: str) -> None:
+    """A thing of another company's is not found in the same words as one that is not there."""
+    await welcomed(client, "owner@example.com")
+    client.session.cookie_jar.update_cookies({"connector_language": language})
+    for kind, path, nobodys in (
+        ("profile", "/profiles/{}", "none"),
+        ("number", "/numbers/{}/route", "+4499"),
+        ("webhook", "/alerts/webhooks/{}/test", "99999"),
+        ("invoice", "/invoices/{}/file", "99999"),
+        ("button", "/buttons/{}", "99999"),
+    ):
+        seen = []
+        for name in (town.other[kind], nobodys):
+            answer = await client.get(path.format(quoted(name, safe="")))
+            seen.append((answer.status, (await answer.text()).replace(str(escape(repr(name))), "it")))
+        assert seen[0] == seen[1], kind
+        assert seen[0][0] == 404, kind
+        assert "it</p>" in seen[0][1], kind
+
+
+async def test_tries_of_a_password_are_counted_in_every_language(client: Client, town: Town) -> None:
+    """From a known browser too: another language gives no more of them."""
+    await welcomed(client, "owner@example.com")
+    token = csrf(await get(client, "/"))
+    await client.post("/sign-out", data={"csrf": token})
+    wrong = {"email": "owner@example.com", "password": "wrong"}
+    seen = []
+    for language in ("en", "de", "es"):
+        client.session.cookie_jar.update_cookies({"connector_language": language})
+        seen += [(await client.post("/sign-in", data=wrong)).status for _ in range(10)]
+    assert seen[0] == 401
+    assert set(seen[10:]) == {429}
+
+
+async def test_a_new_password_comes_with_its_data_in_german(client: Client, town: Town) -> None:
+    """Also when the same form comes again, and is answered as it was."""
+    await welcomed(client, "owner@example.com")
+    client.session.cookie_jar.update_cookies({"connector_language": "de"})
+    path = f"/profiles/{town.things['profile']}/rotate"
+    form = hidden(await get(client, path))
+    for _ in range(2):
+        text = await (await client.post(path, data={**form, "hours": "24"})).text()
+        assert "ja, alle 300 s" in text
+        assert "yes, every" not in text
+
+
+async def test_names_of_people_are_nobodys_words(client: Client, town: Town) -> None:
+    """A profile may be called as a word or a note of ours: its name stays."""
+    profiles.rename(town.things["profile"], "busy")
+    await welcomed(client, "owner@example.com")
+    client.session.cookie_jar.update_cookies({"connector_language": "de"})
+    assert '<td data-label="Profil">busy</td>' in await get(client, "/history")
+
+
+def test_a_value_within_a_sentence_is_translated_and_escaped() -> None:
+    """Of a template too: a text of ours in the reader's language, anything else as text."""
+    before = words.LANGUAGE.set("de")
+    try:
+        made = render._templates.from_string(
+            "{% trans a=one, b=two %}From {{ a }} to {{ b }}, {{ c }}; sums in {{ d }}.{% endtrans %}"
+        )
+        text = made.render(one=words.marked("Cancel"), two="<b>", c=shown(5_000_000, "EUR"), d="100%")
+    finally:
+        words.LANGUAGE.reset(before)
+    assert "Abbrechen" in text
+    assert "&lt;b&gt;" in text
+    assert "100%" in text
+
+
+@pytest.mark.parametrize("name", ["{{ _(name) }}", "{{ _(page.title) }}"])
+def test_only_fixed_texts_are_markup(name: str) -> None:
+    """`_` takes a text as it stands in the template for markup: no template gives it a value (use `tr`)."""
+    pattern = re.compile(r"(?<!\w)_\((?![\"'])")
+    assert pattern.search(name)
+    for path in (Path(render.__file__).parent / "templates").iterdir():
+        assert not pattern.search(path.read_text()), path.name

@@ -456,7 +456,7 @@ async def test_advice_leads_to_what_can_be_bought(client: Client, town: Town) ->
     asked = await answer.text()
     assert "Both together" in asked
     assert "By its calls it needs 2 channels." in form
-    for wrong in ("0", "301", "x", "-1", "9" * 40, "١"):
+    for wrong in ("0", "301", "x", "-1", "9" * 40, "0001" + "0" * 4_400, "0300999999", "١"):
         form = await get(client, f"/profiles/{username}/channels/change?channels={wrong}")
         assert 'name="channels" type="number" value="3"' in form, wrong
     for wrong in ("x", "0", "1e9", "NaN"):

@@ -11,7 +11,7 @@ from connector.core.paging import Turn
 from connector.core.terms import term
 from connector.notices import notices, webhooks
 from connector.web.endpoint import Ask
-from connector.web.render import dated, when
+from connector.web.render import spoken, when
 from connector.web.site.frame import Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry, tables_page
 from connector.words import tr
 
@@ -25,14 +25,14 @@ def alerts_page(ask: Ask) -> Shown:
     """What was told, and what became of it."""
     may = "alerts.write" in ask.actor.permissions
     told = [
-        [when(each.at, ask.zone), KINDS[each.kind][0] if each.kind in KINDS else each.kind, dated(each.text, ask.zone)]
+        [when(each.at, ask.zone), KINDS[each.kind][0] if each.kind in KINDS else each.kind, spoken(each.text, ask.zone)]
         for each in notices.page_of(ask.scope, Turn(None, ROWS)).items
     ]
     sent = [
         [
             when(each.at, ask.zone),
             each.to,
-            dated(each.text, ask.zone),
+            spoken(each.text, ask.zone),
             term(each.state) + (f": {each.why}" if each.why else ""),
             str(each.tries),
         ]

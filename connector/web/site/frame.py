@@ -157,6 +157,11 @@ class Form(BaseModel):
         return {}
 
     @classmethod
+    def suggested(cls, ask: Ask) -> dict[str, Any]:
+        """What stands in its fields instead of what is there, until somebody changes it."""
+        return {}
+
+    @classmethod
     def intro(cls, ask: Ask) -> str:
         """A sentence before the fields."""
         return ""

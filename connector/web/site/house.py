@@ -187,7 +187,7 @@ class TakeBack(Form):
             (tr("Payment"), tr("{id}, of {noted_at}", id=before.id, noted_at=when(before.noted_at, ask.zone))),
             (tr("Its amount"), shown(before.amount_micros, before.currency)),
             (tr("Payment reference"), before.reference or tr("none")),
-            (tr("Leaves the balance"), shown(at_once, before.currency) + tr(", at once")),
+            (tr("Leaves the balance"), tr("{amount}, at once", amount=shown(at_once, before.currency))),
             (
                 tr("Owed"),
                 tr("{amount}, taken from the next money that comes in", amount=shown(later, before.currency))
@@ -235,7 +235,7 @@ class TopUp(Form):
             (tr("Payment reference"), self.reference or tr("none")),
             (tr("Received on"), self.received_on or tr("not said")),
             (tr("Balance"), from_to(have.available_micros, then.available_micros, have.currency)),
-            (tr("When"), when(ask.now, ask.zone) + tr(", at once")),
+            (tr("When"), tr("{when}, at once", when=when(ask.now, ask.zone))),
         ]
         return Quote(lines)
 

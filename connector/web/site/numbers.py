@@ -441,7 +441,7 @@ class _RemoveNamed(Form):
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
         routes.remove_named(self.kind, ask.path["name"], ask.company)
-        return Outcome("/numbers", self.gone.format(ask.path["name"]))
+        return Outcome("/numbers", tr(self.gone, name=ask.path["name"]))
 
 
 @pages.form("/departments/{name}/remove", "numbers.write", "Remove a department", of_company=True, back="/numbers")
@@ -449,7 +449,7 @@ class RemoveDepartment(_RemoveNamed):
     """Not one that a route leads to."""
 
     kind: ClassVar[str] = "department"
-    gone: ClassVar[str] = marked("The department {} is gone")
+    gone: ClassVar[str] = marked("The department {name} is gone")
 
 
 @pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
@@ -457,7 +457,7 @@ class RemoveHours(_RemoveNamed):
     """None that a route needs."""
 
     kind: ClassVar[str] = "hours"
-    gone: ClassVar[str] = marked("The hours {} are gone")
+    gone: ClassVar[str] = marked("The hours {name} are gone")
 
 
 def _text_of(kind: str, ask: Ask) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from connector.billing import calls, credit, exports, history, limits, nodes, numbers, plans, profiles, traffic
@@ -17,6 +19,7 @@ from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.holds import lasts_ms
 from connector.core.paging import MOST_ROWS, Turn, turn
+from connector.core.plans import MOST_CHANNELS
 from connector.core.terms import term
 from connector.errors import BadInput
 from connector.routing import reachability, routes
@@ -40,11 +43,12 @@ from connector.web.site.frame import (
     from_to,
 )
 from connector.web.site.speaking import PbxSpeaking
-from connector.words import marked, tr, tr_n
+from connector.words import grouped, marked, tr, tr_n
 
 pages = SitePages()
 
 MOST_CHOICES = 200
+ADVISED_AGAIN_MS = 300_000
 PROFILE = "/profiles/{profile}"
 ROWS = 50
 
@@ -256,6 +260,12 @@ class _Subscribing(Form):
     """What buying and changing have in common. `channels` of the address is what somebody was advised to buy."""
 
     quotes_as_typed: ClassVar[bool] = True
+
+    @classmethod
+    def suggested(cls, ask: Ask) -> dict[str, Any]:
+        """What was advised."""
+        return _wanted_channels(ask)
+
     channels: int = entry(
         "Calling channels", kind="number", hint="1 to 300 calls at once; above 100 they are sold in tens.", ge=1, le=300
     )
@@ -278,7 +288,11 @@ class _Subscribing(Form):
             channel=channel,
             bundle=bundle,
         )
-        return " ".join(each for each in (costs, _advised(ask.path["profile"])) if each)
+        advised = _advised(ask.path["profile"], ask.now // ADVISED_AGAIN_MS)
+        if advised is None:
+            return costs
+        needs = tr_n("By its calls it needs {count} channel.", "By its calls it needs {count} channels.", advised)
+        return f"{costs} {needs}"
 
     price: NumberOrNone = entry("Price", None, kind="pinned")
 
@@ -293,20 +307,21 @@ class _Subscribing(Form):
             raise BadInput("the price is another one now: look at it again")
 
 
-def _advised(username: str) -> str:
-    """How many channels a profile needs by its own calls; "" before its first."""
+@lru_cache(maxsize=256)
+def _advised(username: str, interval: int) -> int | None:
+    """How many channels a profile needs by its own calls, looked up once in an interval: a form is shown again with
+    each error, and a busy profile has many calls. None before its first.
+    """
     try:
-        found = traffic.measured(username)
-        advised = advice.by_busiest(found, advice.USUAL_BLOCKING)
+        return advice.by_busiest(traffic.measured(username), advice.USUAL_BLOCKING).to_buy
     except BadInput:
-        return ""
-    return tr("By its calls it needs {channels}.", channels=tr_n("{count} channel", "{count} channels", advised.to_buy))
+        return None
 
 
 def _wanted_channels(ask: Ask) -> dict[str, Any]:
     """The channels that the address of the page names: what somebody was advised to buy."""
     text = ask.query.get("channels", "")
-    return {"channels": int(text)} if text.isascii() and text.isdecimal() and 1 <= int(text[:4]) <= 300 else {}
+    return {"channels": text} if re.fullmatch("[1-9][0-9]{0,2}", text) and int(text) <= MOST_CHANNELS else {}
 
 
 def _quoted(ask: Ask, found: Subscription) -> list[Line]:
@@ -329,11 +344,6 @@ class BuyChannels(_Subscribing):
     """The first subscription."""
 
     button: ClassVar[str] = "Buy now"
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """What was advised."""
-        return _wanted_channels(ask)
 
     def do(self, ask: Ask) -> Outcome:
         """Buy."""
@@ -359,7 +369,7 @@ class ChangeChannels(_Subscribing):
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """What runs."""
         found = plans.show(ask.path["profile"])
-        return {"channels": found.channels, "bundles": found.bundles, **_wanted_channels(ask)}
+        return {"channels": found.channels, "bundles": found.bundles}
 
     def do(self, ask: Ask) -> Outcome:
         """Change."""
@@ -475,7 +485,7 @@ def _moved(ask: Ask, amount: int, move: Callable[[str, int, str, int], Credit]) 
     return Quote(
         [
             (tr("Amount"), shown(amount, have.currency)),
-            (tr("Moves"), when(ask.now, ask.zone) + tr(", at once")),
+            (tr("Moves"), tr("{when}, at once", when=when(ask.now, ask.zone))),
             (tr("Credit of the profile"), from_to(have.available_micros, after.available_micros, have.currency)),
             (tr("Balance of the company"), from_to(balance.available_micros, rest.available_micros, have.currency)),
         ]
@@ -550,8 +560,11 @@ class Delete(Form):
             (tr("Profile"), name),
             (tr("Credit, back to the company"), shown(gone.credit_micros, gone.currency)),
             (tr("Numbers, back to the company"), ", ".join(gone.numbers) or tr("none")),
-            (tr("Calls"), tr("stay in the history") + (tr(", and are exported as a sheet") if self.export else "")),
-            (tr("When"), when(ask.now, ask.zone) + tr(", at once")),
+            (
+                tr("Calls"),
+                tr("stay in the history, and are exported as a sheet") if self.export else tr("stay in the history"),
+            ),
+            (tr("When"), tr("{when}, at once", when=when(ask.now, ask.zone))),
         ]
         return Quote(lines)
 
@@ -580,8 +593,8 @@ def _mixes(found: MixAdvice) -> dict[str, Any]:
     ]
     return {
         "title": tr(
-            "Channels and bundles, for the calls of 30 days ({us_seconds:,} US minutes)",
-            us_seconds=found.us_seconds // 60,
+            "Channels and bundles, for the calls of 30 days ({minutes} US minutes)",
+            minutes=grouped(found.us_seconds // 60),
         ),
         "heads": [tr("Mix"), tr("Channels"), tr("Bundles"), tr("For a term"), tr("US calls besides"), tr("Together")],
         "rows": rows,
@@ -613,10 +626,14 @@ def advice_page(ask: Ask) -> Shown:
             values["measured"] = traffic.measured(asked["profile"])
             values["found"] = advice.by_busiest(values["measured"], advice.USUAL_BLOCKING)
             if "money.read" in ask.actor.permissions:
-                values["mix"] = _mixes(traffic.cheapest(asked["profile"], advice.USUAL_BLOCKING, ask.now))
+                values["mix"] = _mixes(
+                    traffic.cheapest(asked["profile"], advice.USUAL_BLOCKING, ask.now, values["measured"])
+                )
     except BadInput as error:
         values["wrong"] = error.translated()
     names = profiles.names(Scope(ask.scope.company, ask.scope.profile))
-    values["names"] = sorted(names.items(), key=lambda each: each[1])[:MOST_CHOICES]
+    own = {each.username: each.name for each in [values["profile"]] if each}
+    values["names"] = [*own.items(), *sorted(set(names.items()) - set(own.items()), key=lambda each: each[1])]
+    values["names"] = values["names"][:MOST_CHOICES]
     sold = [(most, advice.by_employees(most).to_buy) for most, _ in advice.BY_EMPLOYEES]
     return Shown("advice.html", {**values, "by_employees": sold})

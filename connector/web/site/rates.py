@@ -78,11 +78,11 @@ class LoadDeck(Form):
             (
                 tr("Ends"),
                 tr(
-                    "{prefix} {name}, {at}, {calls:,} calls in 30 days",
+                    "{prefix} {name}, {at}, {calls} calls in 30 days",
                     prefix=each.prefix,
                     name=each.name,
                     at=when(each.at, ask.zone),
-                    calls=each.calls,
+                    calls=grouped(each.calls),
                 ),
             )
             for each in _most_used(found)

@@ -36,8 +36,8 @@ from connector.web.guard import Signed
 from connector.web.problems import Problem
 from connector.web.rest import World
 from connector.web.site import menu
-from connector.web.site.frame import MOST_UPLOAD, Form, Outcome, Quote, SitePage
-from connector.words import said, tr
+from connector.web.site.frame import MOST_UPLOAD, Form, Line, Outcome, Quote, SitePage
+from connector.words import said, tr, translated
 
 log = logging.getLogger(__name__)
 
@@ -196,8 +196,9 @@ class Site:
                 if not confirmed:
                     _check_seen(form, ask, was)
                 done = filled.do(ask)
-                kept: list[Any] = [done.to, done.said, [list(line) for line in done.lines]]
-                return [*kept, [asdict(block) for block in done.blocks]] if done.blocks else kept
+                kept: list[Any] = [done.to, done.said, _kept_lines(done.lines)]
+                blocks = [asdict(block) | {"lines": _kept_lines(block.lines)} for block in done.blocks]
+                return [*kept, blocks] if blocks else kept
 
             done = await self._world.store(acts.do, whose[0], whose[1], whose[2], deed, visit.signed.doer, once)
         except (Forbidden, NotFound):
@@ -255,7 +256,7 @@ class Site:
     ) -> str:
         """The form as it was filled in, or, for None, as things are."""
         shown = form.initial(ask)
-        given = shown if given is None else given
+        given = {**shown, **form.suggested(ask)} if given is None else given
         frame = {"step": None, **frame, "key": _new_key() if page.once and not form.asks_back() else ""}
         chosen = form.choices(ask)
         fields = []
@@ -389,9 +390,14 @@ async def pages_middleware(
 
 
 def _sorry(found: Problem) -> web.Response:
-    answer = render.rendered("sorry.html", found.status, found=found)
+    answer = render.rendered("sorry.html", found.status, heading=said(found.title), why=said(found.detail))
     answer.headers.update(found.headers)
     return answer
+
+
+def _kept_lines(lines: Sequence[Line]) -> list[list[str]]:
+    """Lines as they are kept with the answer of a form, in the language of who sent it."""
+    return [[str(translated(cell)) for cell in line] for line in lines]
 
 
 def _flashed(request: web.Request) -> str:
@@ -452,10 +458,29 @@ def _filled(pattern: str, ask: Ask) -> str:
 
 def _wrong(error: ValidationError) -> dict[str, str]:
     found: dict[str, str] = {}
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        text = tr("this is needed") if each["type"] == "missing" else each["msg"].removeprefix("Value error, ")
-        found.setdefault(str(each["loc"][0]), text)
+    for each in error.errors(include_url=False, include_input=False):
+        found.setdefault(str(each["loc"][0]), _wrong_words(each))
     return found
+
+
+def _wrong_words(found: Any) -> str:
+    """What is wrong with a field: what a form of ours says, or else pydantic's word for it."""
+    limits = found.get("ctx", {})
+    match found["type"]:
+        case "missing":
+            return tr("this is needed")
+        case "value_error":
+            return str(found["msg"]).removeprefix("Value error, ")
+        case "int_parsing" | "int_from_float" | "int_type" | "int_parsing_size":
+            return tr("Use a whole number.")
+        case "greater_than_equal":
+            return tr("Use {least} or more.", least=limits["ge"])
+        case "less_than_equal":
+            return tr("Use {most} or less.", most=limits["le"])
+        case "string_too_long":
+            return tr("Use at most {most} characters.", most=limits["max_length"])
+        case _:
+            return tr("This cannot be taken as it is.")
 
 
 def _fingerprint(request: web.Request, visit: Visit, given: dict[str, str]) -> str:

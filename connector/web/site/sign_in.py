@@ -31,6 +31,7 @@ _BY_ADDRESS = parse("30/minute")
 _KNOWN_BY_NETWORK = parse("300/minute")
 _BY_ACCOUNT = parse("10/5minute")
 _CODES = parse("5/5minute")
+_KNOWN = "known browser"  # a word of its own among networks, in no language
 WRONG = marked("That is not right. Look at both, and try again.")
 
 
@@ -86,7 +87,7 @@ class SignIn:
         email, password = str(given.get("email", ""))[:300], str(given.get("password", ""))
         address = self._guard.address(request)
         account = email.strip().lower()
-        tries = (account, tr("known browser") if self._devices.knows(request.cookies, account) else network)
+        tries = (account, _KNOWN if self._devices.knows(request.cookies, account) else network)
         # Counted before the store is asked: many tries at once are counted as often.
         self._guard.slow_down(_BY_ACCOUNT, "sign in", *tries)
         proof = await self.world.reads(users.proof, email)
@@ -113,7 +114,7 @@ class SignIn:
         given = await self._given(request, signed)
         user = _user(signed)
         known = self._devices.knows(request.cookies, signed.actor.name)
-        tries = (str(user), tr("known browser")) if known else (str(user),)
+        tries = (str(user), _KNOWN) if known else (str(user),)
         self._guard.slow_down(_CODES, "code", *tries)
         secret = await self.world.reads(users.totp_secret, user)
         step = passwords.step_of(secret or "", given.get("code", ""), self.clock.now_ms()) if secret else None

@@ -24,7 +24,7 @@ from connector.web.site.frame import (
     tables_page,
 )
 from connector.web.site.numbers import ToProfile
-from connector.words import phrase, tr
+from connector.words import grouped, phrase, tr
 
 pages = SitePages()
 
@@ -70,10 +70,10 @@ class ImportStock(Form):
         found = numbers.compare_stock(ask.read)
         return Quote(
             [
-                (tr("New numbers"), f"{found.new:,}"),
-                (tr("Numbers with another fee"), f"{found.changed:,}"),
-                (tr("As they were"), f"{found.same:,}"),
-                (tr("Of these, a company has already"), f"{found.taken:,}"),
+                (tr("New numbers"), grouped(found.new)),
+                (tr("Numbers with another fee"), grouped(found.changed)),
+                (tr("As they were"), grouped(found.same)),
+                (tr("Of these, a company has already"), grouped(found.taken)),
                 (tr("When"), tr("at once; who has a number pays what was agreed until it is given back")),
             ]
         )

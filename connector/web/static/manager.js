@@ -55,7 +55,8 @@ function hangUp(body, call) {
       headers: { "X-CSRF-Token": body.dataset.csrf },
     });
     if (!answer.ok) {
-      button.textContent = (await answer.json()).detail;
+      button.textContent = body.dataset.failed;
+      button.title = (await answer.json()).detail;
     }
   });
   return button;
@@ -156,9 +157,11 @@ for (const found of document.querySelectorAll("[data-copy]")) {
 // What a form would do is shown while it is filled in: the page that asks before it is done has it.
 async function quote(form, shown) {
   const mark = (form.dataset.asked = String(Number(form.dataset.asked ?? 0) + 1));
+  shown.replaceChildren();
+  if (!form.checkValidity()) return;
   const body = new URLSearchParams(new FormData(form));
-  const answer = form.checkValidity() && (await fetch(location.href, { method: "POST", body }));
-  const text = answer && (answer.ok || answer.status === 422) ? await answer.text() : "";
+  const answer = await fetch(location.href, { method: "POST", body }).catch(() => null);
+  const text = answer?.ok || answer?.status === 422 ? await answer.text() : "";
   if (form.dataset.asked !== mark) return;
   const found = new DOMParser().parseFromString(text, "text/html");
   const parts = found.querySelectorAll("main dl.sum, main .notice.bad[role=alert], main .wrong");
