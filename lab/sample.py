@@ -39,6 +39,8 @@ class SampleProfile:
     password: str = ""
 
 
+# Numbers for sale, of the ranges that Ofcom and NANPA keep for fiction: how they begin, how many, monthly fee.
+STOCK = (("+4420794608", 10, "2.50", "GB"), ("+4416149608", 10, "2.00", "GB"), ("+121255501", 10, "1.50", "US"))
 PROFILES = (
     SampleProfile("office", 300, ("+442079460100", "+442079460101")),
     SampleProfile("warehouse", 10, ("+442079460200",)),
@@ -101,6 +103,8 @@ def _create(kept: Path, carrier_port: int) -> None:
     now = SystemClock().now_ms()
     profiles.create_company(COMPANY, "GBP", "Europe/London", now)
     credit.top_up(BALANCE, "sample", now, COMPANY)  # the profiles' channels are paid from it
+    sheet = [f"{first}{last},{fee},{country}" for first, count, fee, country in STOCK for last in range(50, 50 + count)]
+    numbers.import_stock("\n".join(["number,monthly_fee,country", *sheet]), now, "GBP")
     # Not asked whether it is there: faults are to show in calls, and not to last until it is asked again.
     trunks.create_trunk(TRUNK, HOST, carrier_port, now, options=Options(qualify_s=0))
     rows = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,9 @@ def test_a_company_gets_a_number_and_has_it_ring(connector: Command, tmp_path: P
     assert "support" in connector("account", "list")
     assert "Reception" in connector("voicemail", "list")
     assert connector.json("voicemail", "messages", "101") == []
+    pin = connector.json("voicemail", "pin", "101")["pin"]
+    assert re.fullmatch("[0-9]{6}", pin)
+    assert "there is no mailbox" in connector("voicemail", "pin", "199", status=1)
     assert connector.json("profile", "change", "office", "--country", "GB")["emergency"] == ["112", "999"]
     assert connector.json("profile", "change", "office", "--contact", "Ada")["contact"] == "Ada"
     assert connector.json("profile", "caller-id", "office", "--policy", "fixed", "--number", BOUGHT)["number"] == BOUGHT

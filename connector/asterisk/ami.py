@@ -31,7 +31,13 @@ _OUR_ACTIONS = (
     "coresettings",
     "absolutetimeout",
     "playdtmf",
+    "voicemailmove",
+    "voicemailremove",
 )
+
+
+def _of_message(action: str, context: str, box: str, folder: str, message: str) -> dict[str, str]:
+    return {"Action": action, "Context": context, "Mailbox": box, "Folder": folder, "ID": message}
 
 
 class _Manager(Manager):  # type: ignore[misc]  # panoramisk has no types
@@ -147,6 +153,14 @@ class AmiLink:
         # Where an answer ends with "successfully queued", panoramisk breaks if its action had no Async.
         action = {"Action": "PlayDTMF", "Channel": leg, "Digit": digit, "Receive": "yes", "Async": "false"}
         return bool(await self._ask(action, absent="Channel not found"))
+
+    async def message_heard(self, context: str, box: str, folder: str, message: str) -> None:
+        """Have a voice mail message, by its id, among those that were heard. AmiUnavailable if it is not done."""
+        await self._ask({**_of_message("VoicemailMove", context, box, folder, message), "ToFolder": "Old"})
+
+    async def remove_message(self, context: str, box: str, folder: str, message: str) -> None:
+        """Delete a voice mail message, by its id. AmiUnavailable if it is not done."""
+        await self._ask(_of_message("VoicemailRemove", context, box, folder, message))
 
     async def _ask(self, action: dict[str, str], absent: str = "No endpoints found") -> list[Any]:
         """The answers to an action; none if Asterisk says `absent`, which is an answer too."""

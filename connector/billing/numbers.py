@@ -27,6 +27,7 @@ from connector.routing import routes
 T = TypeVar("T")
 
 MOST_EVIDENCE = 200
+MOST_AT_ONCE = 50
 _HELD = "released_at IS NULL"
 _COLUMNS = "e164, country, area, fee_micros, currency"
 _STOCK = f"SELECT {_COLUMNS} FROM stock"
@@ -144,11 +145,14 @@ def _portions(whole: list[T]) -> Iterator[list[T]]:
         yield whole[start : start + _AT_ONCE]
 
 
-def stock_page(wanted: Turn, country: str | None = None, area: str | None = None) -> Page[ForSale]:
-    """Numbers that nobody has, by country and area code. BadInput."""
+def stock_page(
+    wanted: Turn, country: str | None = None, area: str | None = None, containing: str | None = None
+) -> Page[ForSale]:
+    """Numbers that nobody has, by country, area code and the digits that stand in them. BadInput."""
+    digits = None if containing is None else numbering.checked_digits(containing)
     with reading():
         after = None if wanted.after is None else str(wanted.after[0])
-        found = _for_sale(country, area, wanted.limit + 1, after=after)
+        found = _for_sale(country, area, wanted.limit + 1, after=after, digits=digits)
         return page(found, wanted, lambda view: (view.number,))
 
 
@@ -329,7 +333,12 @@ def verified(company: str | None = None) -> list[VerifiedView]:
 
 
 def _for_sale(
-    country: str | None, area: str | None, limit: int, number: str | None = None, after: str | None = None
+    country: str | None,
+    area: str | None,
+    limit: int,
+    number: str | None = None,
+    after: str | None = None,
+    digits: str | None = None,
 ) -> list[ForSale]:
     sql = f"{_STOCK} WHERE e164 NOT IN (SELECT e164 FROM number WHERE {_HELD})"
     values: list[Any] = []
@@ -340,6 +349,9 @@ def _for_sale(
     if after is not None:
         sql += " AND e164 > ?"
         values.append(after)
+    if digits is not None:
+        sql += " AND e164 LIKE ?"
+        values.append(f"%{digits}%")
     return [ForSale(*row) for row in rows(f"{sql} ORDER BY e164 LIMIT ?", *values, limit)]
 
 

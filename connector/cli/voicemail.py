@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from connector.asterisk import voicemail
+from connector.asterisk.voicemail import Spool
 from connector.cli.opening import open_store, settings
 from connector.cli.output import AsJson, Company, as_dict, console, now, plain, print_json, print_many, print_one
 from connector.core.times import iso
@@ -27,7 +27,7 @@ def voicemail_create(
     """Make a mailbox. Its PIN, for those who listen by phone, is shown now, and never again."""
     open_store()
     made, pin = mailboxes.create(box, name or box, email or "", now(), company)
-    aside = voicemail.set_aside(settings().voicemail.spool, made.context, box, made.created_at)
+    aside = _spool().set_aside(made.context, box, made.created_at)
     print_one({**as_dict(made), "pin": pin, **({"earlier_messages": str(aside)} if aside else {})}, as_json)
 
 
@@ -38,6 +38,17 @@ def voicemail_change(
     """Change whose it is, or where messages are sent to."""
     open_store()
     print_one(as_dict(mailboxes.change(box, name, email, company)), as_json)
+
+
+@app.command("pin")
+def voicemail_pin(box: str, company: Company = None, as_json: AsJson = False) -> None:
+    """Give it another PIN, which is shown now, and never again; one that was set by telephone holds no more."""
+    open_store()
+    spool = _spool()
+    before = mailboxes.show(box, company)
+    spool.forget_pin(before.context, box)
+    made, pin = mailboxes.renew_pin(box, company)
+    print_one({**as_dict(made), "pin": pin}, as_json)
 
 
 @app.command("remove")
@@ -51,8 +62,8 @@ def voicemail_remove(box: str, company: Company = None, as_json: AsJson = False)
 def voicemail_list(as_json: AsJson = False) -> None:
     """All mailboxes, and how many messages each has on this node."""
     open_store()
-    spool = settings().voicemail.spool
-    found = [(box, len(voicemail.messages(spool, box.context, box.box))) for box in mailboxes.listed()]
+    spool = _spool()
+    found = [(box, len(spool.messages(box.context, box.box))) for box in mailboxes.listed()]
     if as_json:
         print_json([{**as_dict(box), "messages": count} for box, count in found])
         return
@@ -69,7 +80,7 @@ def voicemail_list(as_json: AsJson = False) -> None:
 def voicemail_messages(box: str, company: Company = None, as_json: AsJson = False) -> None:
     """The messages in a mailbox, on this node."""
     open_store()
-    found = voicemail.messages(settings().voicemail.spool, mailboxes.show(box, company).context, box)
+    found = _spool().messages(mailboxes.show(box, company).context, box)
     if as_json:
         print_json([{**as_dict(message), "sound": str(message.sound)} for message in found])
         return
@@ -94,5 +105,9 @@ def voicemail_greeting(
         sound = file.read_bytes() if file is not None else None
     except OSError as error:
         raise BadInput("{file} cannot be read: {error}", file=file, error=error) from None
-    voicemail.set_greeting(settings().voicemail.spool, mailboxes.show(box, company).context, box, sound)
+    _spool().set_greeting(mailboxes.show(box, company).context, box, sound)
     console.print(plain(f"{box} has {'its own' if sound else 'the usual'} greeting"))
+
+
+def _spool() -> Spool:
+    return Spool(settings().voicemail.spool)

@@ -19,6 +19,7 @@ PERMISSIONS = {
     "profiles.secret": "make new passwords for PBXs",
     "numbers.read": "see numbers, accounts, routes, hours, departments and mailboxes",
     "numbers.write": "attach and route numbers and accounts, change hours, departments and mailboxes",
+    "messages.read": "hear voice mail messages, and delete them",
     "calls.read": "see live calls, the call history and why calls were refused",
     "calls.end": "hang up",
     "money.read": "see balances, credit, subscriptions, prices and the ledger",
@@ -39,7 +40,8 @@ HOUSE = frozenset(("companies.write", "money.bring", "rates.write", "stock.write
 
 _MEMBER = frozenset(("profiles.read", "numbers.read", "calls.read", "money.read"))
 _VIEWER = _MEMBER | {"company.read", "trunks.read"}
-_OPERATOR = _VIEWER | {"profiles.write", "profiles.secret", "numbers.write", "calls.end", "alerts.write", "audit.read"}
+_OPERATOR = _VIEWER | {"profiles.write", "profiles.secret", "numbers.write", "messages.read", "calls.end",
+                      "alerts.write", "audit.read"}  # fmt: skip
 _FINANCE = _VIEWER | {"money.move", "audit.read"}
 # What a role may within its company, and what it may besides if its user is the house's.
 ROLES: dict[str, frozenset[str]] = {

@@ -23,6 +23,8 @@ ANYWHERE = ("000", "08", "110", "112", "118", "119", "911", "999")
 # RFC 3966 has "-", ".", "(" and ")" between digits; people write spaces and strokes too.
 WRITTEN = re.compile(r"\+?\(?[0-9](?:[ ./()-]{0,3}[0-9])*")
 _MOST_EMERGENCY_DIGITS = 6
+MOST_DIGITS = 15  # E.164
+_BETWEEN_DIGITS = str.maketrans("", "", "+ ()./-\u00a0")
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,14 @@ def checked_number(text: str, country: str | None = None) -> str:
         form = marked("a number") if country else marked("a number in international form")
         raise BadInput("{given!r} is not {form}", given=text[:40], form=form)
     return current_form(phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164))
+
+
+def checked_digits(text: str) -> str:
+    """Digits that stand somewhere in a number, as people type them: `207 946` as `207946`. BadInput."""
+    digits = text.translate(_BETWEEN_DIGITS)
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS):
+        raise BadInput("Type digits of a number, for example 207 946.")
+    return digits
 
 
 @lru_cache(maxsize=100_000)  # it takes 60 us, and a page asks it of every number

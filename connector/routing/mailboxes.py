@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from connector.core.routes import BOX
 from connector.database import vault
@@ -16,6 +17,10 @@ from connector.errors import BadInput, NotFound
 from connector.routing import routes
 
 MOST_NAME = 60
+MOST_DIGITS = 10
+PIN_DIGITS = 6
+BEFORE_VOICE_MAIL_S = 25
+NEW_FOLDERS = ("INBOX", "Urgent")
 _UNFIT = ',|;[]"<>=\\'  # what means something in a line of voicemail.conf does not stand in it
 _NAME = re.compile(f"[^{re.escape(_UNFIT)}]{{1,{MOST_NAME}}}")
 _EMAIL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}@[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)*")
@@ -44,6 +49,26 @@ class KeptMailbox:
     pin: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Message:
+    """A message that was left (connector/asterisk/voicemail.py): when, by whom (as the caller was shown), for how long,
+    and where its sound is. `id` is Asterisk's; "" if it gave none. `folder`: `Old` is of those that were heard.
+    """
+
+    folder: str
+    number: int
+    left_at: int
+    caller: str
+    duration_s: int
+    sound: Path
+    id: str = ""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody has heard it yet."""
+        return self.folder in NEW_FOLDERS
+
+
 def context(company: int) -> str:
     """The voice mail context of a company's mailboxes."""
     return f"connector-{company}"
@@ -55,14 +80,26 @@ def create(box: str, name: str, email: str, now: int, company: str | None = None
     if not BOX.fullmatch(box):
         raise BadInput("a mailbox has 2 to 10 digits")
     _checked(name, email)
-    pin = "".join(secrets.choice("0123456789") for _ in range(6))
-    sealed = vault.sealed(pin)
+    pin, sealed = _new_pin()
     with writing():
         owner = company_row(company)
         if Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box)):
             raise BadInput("there is a mailbox {box} already", box=box)
         row = Mailbox.create(company=owner, box=box, name=name.strip(), email=email, pin=sealed, created_at=now)
         return _view(row), pin
+
+
+def of_number(number: str, email: str, now: int, company: str | None = None) -> tuple[MailboxView, bool]:
+    """The mailbox of a number, which has its last digits, and whether it is made now. BadInput."""
+    box = number[-MOST_DIGITS:].lstrip("+")
+    owner = company_row(company)
+    found = Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box))
+    return (create(box, number, email, now, company)[0], True) if found is None else (_view(found), False)
+
+
+def route_with(box: str) -> str:
+    """The route of a number that rings at the PBX, and has voice mail."""
+    return f"pbx for {BEFORE_VOICE_MAIL_S}, voicemail {box}"
 
 
 @audited("mailbox.change")
@@ -73,6 +110,23 @@ def change(box: str, name: str | None, email: str | None, company: str | None = 
         wanted = (row.name if name is None else name, row.email if email is None else email)
         _checked(*wanted)
         run("UPDATE mailbox SET name = ?, email = ? WHERE id = ?", *wanted, row.id)
+        return _view(_row(box, company))
+
+
+@audited("mailbox.renew-pin")
+def renew_pin(box: str, company: str | None = None) -> tuple[MailboxView, str]:
+    """Give a mailbox another PIN; it, and the PIN, which is shown now and never again. NotFound."""
+    pin, sealed = _new_pin()
+    with writing():
+        row = _row(box, company)
+        run("UPDATE mailbox SET pin = ? WHERE id = ?", sealed, row.id)
+        return _view(row), pin
+
+
+@audited("message.remove")
+def remove_message(box: str, message: str, company: str | None = None) -> MailboxView:
+    """Note that a message of a mailbox, by its id, is deleted: Asterisk does it. NotFound."""
+    with writing():
         return _view(_row(box, company))
 
 
@@ -105,6 +159,12 @@ def kept() -> list[KeptMailbox]:
     with reading():
         found = rows("SELECT company_id, box, name, email, pin FROM mailbox ORDER BY company_id, box")
     return [KeptMailbox(context(owner), box, name, email, vault.unseal(pin)) for owner, box, name, email, pin in found]
+
+
+def _new_pin() -> tuple[str, str]:
+    """A PIN, and what is kept of it."""
+    pin = "".join(secrets.choice("0123456789") for _ in range(PIN_DIGITS))
+    return pin, vault.sealed(pin)
 
 
 def _checked(name: str, email: str) -> None:

@@ -21,6 +21,7 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.reaching import TrunkStates, Watch
+from connector.asterisk.voicemail import Spool
 from connector.billing import decks, invoices, ledger, nodes, payments, plans
 from connector.billing.calls import LiveCall
 from connector.billing.invoices import Due
@@ -109,10 +110,13 @@ async def _serve(settings: Settings) -> None:
         apart = Apart(settings.store)
         how_to_pay = settings.payments.instructions
         card = CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None
-        place = Place(settings.sip, settings.node, settings.web.url, settings.exports, usual, apart, how_to_pay, card)
+        spool = Spool(settings.voicemail.spool)
+        place = Place(settings.sip, settings.node, spool, settings.web.url, settings.exports, usual, apart, how_to_pay)
         paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "")
-        place = replace(place, paper=paper, invoicing=settings.invoices.terms() if settings.invoices else None)
-        world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press)
+        place = replace(place, card=card, paper=paper)
+        place = replace(place, invoicing=settings.invoices.terms() if settings.invoices else None)
+        world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press,
+                      ami.message_heard, ami.remove_message)  # fmt: skip
         site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
         await listening(listener.start(), "the web server")

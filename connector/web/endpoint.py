@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Protocol, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -33,7 +33,9 @@ from connector.core.times import timed
 from connector.database import named
 from connector.errors import BadInput, Forbidden, NotFound
 from connector.notices import acts
+from connector.routing.mailboxes import Message
 
+CSV = "text/csv; charset=utf-8"
 MOST_BODY = 64 * 1024
 # Characters of a rate sheet, and rates of a deck, that take half a second: so long another process takes to begin.
 LONG_SHEET, LONG_DECK = 500_000, 10_000
@@ -92,21 +94,38 @@ class Paged(OfCompany):
     cursor: Annotated[str | None, Field(max_length=400)] = None
 
 
+class VoiceMail(Protocol):
+    """The mailboxes' folders on this node (connector/asterisk/voicemail.py)."""
+
+    def messages(self, context: str, box: str) -> list[Message]:
+        """Those of a mailbox, the oldest first. BadInput if they cannot be read."""
+
+    def counted(self, context: str, box: str) -> tuple[int, int] | None:
+        """How many nobody has heard, and how many there are; None if they cannot be read."""
+
+    def set_aside(self, context: str, box: str, now: int) -> Path | None:
+        """What an earlier mailbox of this name left is not the new one's. BadInput."""
+
+    def forget_pin(self, context: str, box: str) -> None:
+        """The PIN that was set by telephone holds no more. BadInput."""
+
+
 def _here(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return work(*args, **kwargs)
 
 
 @dataclass(frozen=True)
 class Place:
-    """What a request may need of the world beside the store. `url`: where people find the pages; `exports`: the folder
-    of sheets; `usual_limits`: those of a new profile; `apart`: does long work in a process of its own; `payment`: how
-    companies pay, in lines, "" if the settings do not say; `card`: begins a payment by card and gives its page, from
-    reference, micros, currency, company and key; None if there are none; `paper` draws an invoice as PDF;
-    `invoicing`: by which terms they are issued, None where none are.
+    """What a request may need of the world beside the store. `voice_mail`: the mailboxes of this node; `url`: where
+    people find the pages; `exports`: the folder of sheets; `usual_limits`: those of a new profile; `apart`: does long
+    work in a process of its own; `payment`: how companies pay, in lines, "" if the settings do not say; `card`: begins
+    a payment by card and gives its page, from reference, micros, currency, company and key; None if there are none;
+    `paper` draws an invoice as PDF; `invoicing`: by which terms they are issued, None where none are.
     """
 
     sip: SipSettings
     node: str
+    voice_mail: VoiceMail
     url: str = ""
     exports: Path = Path("exports")
     usual_limits: UsualLimits = field(default_factory=UsualLimits)
@@ -122,8 +141,8 @@ class Ask:
     """A request whose asker is known and whose shape is right.
 
     `path`: what stands in its braces. `scope`: whose things a list shows. `company`: the name of the one that it is
-    about, if it is about one. `key`: for the entry of money that it makes. For pages: `query`, the company's
-    `zone` and `currency`, and what a form has `read`.
+    about, if it is about one. `key`: for the entry of money that it makes. For pages: `query` (of what is given several
+    times, a line each), the company's `zone` and `currency`, and what a form has `read`.
     """
 
     actor: Actor
@@ -167,10 +186,11 @@ class Ask:
 
 @dataclass(frozen=True)
 class Download:
-    """An answer that is a file, and what it is called there."""
+    """An answer that is a file, what it is called there, and its kind."""
 
     path: Path
     name: str
+    kind: str = CSV
 
 
 @dataclass(frozen=True)
@@ -190,7 +210,7 @@ class Paper:
 
 
 # The answers that are files, and their kinds: programs that write clients know these, and not application/pdf.
-FILES = {Download: "text/csv; charset=utf-8", Paper: "application/octet-stream"}
+FILES = {Download: CSV, Paper: "application/octet-stream"}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeVar
 
 import pyotp
@@ -33,8 +35,8 @@ class Passwords:
     def __init__(self) -> None:
         self._hasher = PasswordHasher()  # its usual figures are RFC 9106's second choice: 64 MiB, 3 passes, 4 lanes
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="passwords")
+        self._threads.submit(_unknown)  # now: who guesses first would wait longer
         self._waiting = 0
-        self._nobodys = self._hasher.hash("nobody has this password")
 
     async def hashed(self, password: str) -> str:
         """The hash of a password. BadInput if it is too short or too long."""
@@ -44,7 +46,7 @@ class Passwords:
 
     async def fits(self, hashed: str, password: str) -> bool:
         """Whether a password is the one. Where there is none it takes as long: who guesses learns nothing."""
-        found = await self._run(self._verified, hashed or self._nobodys, password[:MOST])
+        found = await self._run(self._verified, hashed, password[:MOST])
         return found and bool(hashed)
 
     def close(self) -> None:
@@ -53,7 +55,7 @@ class Passwords:
 
     def _verified(self, hashed: str, password: str) -> bool:
         with contextlib.suppress(VerificationError, InvalidHashError):
-            return self._hasher.verify(hashed, password)
+            return self._hasher.verify(hashed or _unknown(), password)
         return False
 
     async def _run(self, function: Callable[..., R], *arguments: str) -> R:
@@ -64,6 +66,12 @@ class Passwords:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
         finally:
             self._waiting -= 1
+
+
+@cache
+def _unknown() -> str:
+    """The hash of a password that nobody has, the same as long as the process lives."""
+    return PasswordHasher().hash(secrets.token_urlsafe())
 
 
 def new_secret() -> str:

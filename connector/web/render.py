@@ -7,6 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from gettext import NullTranslations
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,6 +31,7 @@ STATIC_FILES = {path.name: path for path in (Path(__file__).parent / "static").i
 # Nothing from elsewhere, nothing inline: what the network said can be shown, and cannot run.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"
+    " media-src 'self';"
     " form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 
@@ -105,13 +107,13 @@ def _gettext(context: Context, text: str, **values: object) -> Markup:
     of the values.
     """
     if not values:
-        return _fixed(text, LANGUAGE.get())
+        return _fixed(text, translations())
     return Markup(translations().gettext(text)) % {name: translated(value) for name, value in values.items()}
 
 
 @lru_cache(maxsize=8192)  # a table of a thousand rows has its headings in each cell
-def _fixed(text: str, language: str) -> Markup:
-    return Markup(translations().gettext(text)) % {}
+def _fixed(text: str, catalogue: NullTranslations) -> Markup:
+    return Markup(catalogue.gettext(text)) % {}
 
 
 @pass_context

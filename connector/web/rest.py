@@ -54,7 +54,8 @@ class SoundOfCall(Protocol):
 class World:
     """What the API needs of the program around it: doors to the store, and what is asked of Asterisk. `files`: where
     a long file is read, one at a time, so that nobody else waits. `sound`: that of who pushed a call button;
-    `press`: a key of theirs, by their call and its digit.
+    `press`: a key of theirs, by their call and its digit. `message_heard` and `remove_message`: of voice mail, by
+    context, mailbox, folder and id.
     """
 
     store: StoreDoor
@@ -65,6 +66,8 @@ class World:
     hang_up: Callable[[LiveCall], Awaitable[None]]
     sound: SoundOfCall
     press: Callable[[str, str], Awaitable[bool]]
+    message_heard: Callable[[str, str, str, str], Awaitable[None]]
+    remove_message: Callable[[str, str, str, str], Awaitable[None]]
 
     async def file_answer(self, found: Download | Written | Paper, kind: str) -> web.StreamResponse:
         """A sheet or an invoice as an answer: to be saved, and not shown."""

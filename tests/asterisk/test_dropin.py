@@ -92,7 +92,7 @@ def test_the_units_are_what_systemd_takes(tmp_path: Path) -> None:
         assert f"SupplementaryGroups={accounts.of_asterisk(etc).group}\n" in text
     state = f"ReadWritePaths={tmp_path / 'store'} -/var/lib/asterisk-connector"
     assert f"{state}\n" in gate.read_text()
-    assert f"{state} {etc / 'connector' / 'generated'}\n" in control.read_text()
+    assert f"{state} {etc / 'connector' / 'generated'} -/var/spool/asterisk/voicemail\n" in control.read_text()
     verify = shutil.which("systemd-analyze")
     if verify is not None:  # where there is no systemd, nobody reads the units either
         command = [verify, "verify", "--man=no", str(gate), str(control)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import wave
@@ -88,13 +89,13 @@ def test_messages_are_read_as_they_lie(tmp_path: Path) -> None:
     (inbox / "msg0001.txt").write_text("torn")
     (inbox / "msg0002.wav").write_text("no words of it")
     (inbox / "other.txt").write_text("")
-    found = voicemail.messages(tmp_path, "connector-1", "101")
+    found = voicemail.Spool(tmp_path).messages("connector-1", "101")
     assert [(message.number, message.duration_s, message.left_at) for message in found] == [
         (1, 0, 0),
         (0, 12, 1_795_000_000_000),
     ]
     assert found[1].caller == '"Jo %(evil)s [x]" <+447700900123>'
-    assert voicemail.messages(tmp_path, "connector-1", "102") == []
+    assert voicemail.Spool(tmp_path).messages("connector-1", "102") == []
 
 
 def sound(rate: int = 8000, channels: int = 1, frames: int = 800) -> bytes:
@@ -112,16 +113,16 @@ def sound(rate: int = 8000, channels: int = 1, frames: int = 800) -> bytes:
 def test_a_greeting_of_another_form_is_refused(tmp_path: Path, wrong: bytes) -> None:
     """And nothing is put in place."""
     with pytest.raises(BadInput, match="a greeting is a WAV"):
-        voicemail.set_greeting(tmp_path, "connector-1", "101", wrong)
+        voicemail.Spool(tmp_path).set_greeting("connector-1", "101", wrong)
     assert not (tmp_path / "connector-1").exists()
 
 
 def test_a_greeting_is_for_both_ways_to_the_mailbox(tmp_path: Path) -> None:
     """Unanswered and busy; and it may be taken away."""
-    voicemail.set_greeting(tmp_path, "connector-1", "101", sound())
+    voicemail.Spool(tmp_path).set_greeting("connector-1", "101", sound())
     home = tmp_path / "connector-1" / "101"
     assert sorted(path.name for path in home.iterdir()) == ["busy.wav", "unavail.wav"]
-    voicemail.set_greeting(tmp_path, "connector-1", "101", None)
+    voicemail.Spool(tmp_path).set_greeting("connector-1", "101", None)
     assert list(home.iterdir()) == []
 
 
@@ -157,13 +158,34 @@ def test_a_mailbox_is_kept_while_a_route_needs_it(office: Credentials) -> None:
 def test_what_an_earlier_mailbox_left_is_not_the_new_ones(tmp_path: Path) -> None:
     """Its messages, its greeting, and a PIN that was changed by phone are moved aside."""
     home = tmp_path / "connector-1" / "101"
-    assert voicemail.set_aside(tmp_path, "connector-1", "101", NOW) is None
+    assert voicemail.Spool(tmp_path).set_aside("connector-1", "101", NOW) is None
     home.mkdir(parents=True)
     (home / "secret.conf").write_text("0000")
-    aside = voicemail.set_aside(tmp_path, "connector-1", "101", NOW)
+    aside = voicemail.Spool(tmp_path).set_aside("connector-1", "101", NOW)
     assert aside is not None
     assert (aside / "secret.conf").read_text() == "0000"
     assert not home.exists()
+
+
+def test_where_nothing_may_be_written_a_mailbox_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a file system that is only to be read (systemd's ProtectSystem): an error only if something lies there."""
+
+    def read_only(*_: object) -> None:
+        """What the kernel says, whether the file is there or not."""
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "rename", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    spool = voicemail.Spool(tmp_path)
+    assert spool.set_aside("connector-1", "101", NOW) is None
+    spool.forget_pin("connector-1", "101")
+    home = tmp_path / "connector-1" / "101"
+    home.mkdir(parents=True)
+    (home / "secret.conf").write_text("0000")
+    with pytest.raises(BadInput, match=r"cannot be moved aside: .*Read-only"):
+        spool.set_aside("connector-1", "101", NOW)
+    with pytest.raises(BadInput, match=r"so it stays: .*Read-only"):
+        spool.forget_pin("connector-1", "101")
 
 
 def test_nothing_is_written_where_somebody_put_a_link(tmp_path: Path) -> None:
@@ -175,12 +197,12 @@ def test_nothing_is_written_where_somebody_put_a_link(tmp_path: Path) -> None:
     home.mkdir(parents=True)
     (home / "unavail.wav.new").symlink_to(victim)
     (home / "busy.wav").symlink_to(victim)
-    voicemail.set_greeting(tmp_path, "connector-1", "101", sound())
+    voicemail.Spool(tmp_path).set_greeting("connector-1", "101", sound())
     assert victim.read_text() == "as it was"
     assert not (home / "busy.wav").is_symlink()
     (tmp_path / "connector-1" / "102").symlink_to(elsewhere)
     with pytest.raises(BadInput, match="no folder"):
-        voicemail.set_greeting(tmp_path, "connector-1", "102", sound())
+        voicemail.Spool(tmp_path).set_greeting("connector-1", "102", sound())
     assert list(elsewhere.iterdir()) == []
 
 
@@ -189,6 +211,6 @@ def test_folders_of_the_spool_belong_to_whom_it_belongs(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root gives files away")
     os.chown(tmp_path, 1234, 1234)
-    voicemail.set_greeting(tmp_path, "connector-1", "101", sound())
+    voicemail.Spool(tmp_path).set_greeting("connector-1", "101", sound())
     made = [tmp_path / "connector-1", tmp_path / "connector-1" / "101", tmp_path / "connector-1" / "101" / "busy.wav"]
     assert {(path.stat().st_uid, path.stat().st_gid) for path in made} == {(1234, 1234)}

@@ -6,13 +6,14 @@ import io
 import re
 import wave
 from ast import literal_eval
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from connector import config
 from connector.asterisk import voicemail
@@ -32,6 +33,7 @@ from lab.load import Bench
 from lab.ports import HOST, free_udp_port
 from lab.run import endpoint_state
 from lab.sample import TRUNK
+from tests.sipp.test_manager import seen, watched, welcomed
 
 NUMBER, OTHER = "+442079460400", "+442079460401"
 STRANGER = "+447700900123"
@@ -435,18 +437,38 @@ def short_greeting() -> bytes:
     return made.getvalue()
 
 
-def test_voice_mail_takes_a_call_that_nobody_answers(desk: Desk, tmp_path: Path) -> None:
+def _heard_and_deleted(browser: Browser, bench: Bench, folders: Callable[[], list[str]]) -> None:
+    """A user of the pages hears a message in the browser, marks it as heard, and deletes it; Asterisk does both."""
+    with watched(browser, bench) as page:
+        welcomed(bench, page, "desk@example.com", "operator")
+        page.goto("/numbers")
+        page.get_by_role("link", name="1 new, 1 in all").click()
+        seen(page)
+        sound = page.locator("audio")
+        sound.evaluate("found => { found.muted = true; return found.play() }")
+        assert sound.evaluate("found => found.duration") >= 2
+        page.get_by_role("link", name="Mark as heard").click()
+        page.get_by_role("button", name="Mark as heard").click()
+        expect(page.get_by_role("status")).to_contain_text("marked as heard")
+        assert folders() == ["Old"]
+        page.get_by_role("link", name="Delete").click()
+        page.get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("No message.")).to_be_visible()
+        assert folders() == []
+
+
+def test_voice_mail_takes_a_call_that_nobody_answers(desk: Desk, browser: Browser, tmp_path: Path) -> None:
     """Busy, then the mailbox with its own greeting: the message is found, with who called and for how long, and is sent
-    by mail with its sound; the call is answered, free, and took its channel meanwhile.
+    by mail with its sound; the call is answered, free, and took its channel meanwhile. Pages play and delete it.
     """
     bench = desk.bench
     home = bench.instance.folder / "asterisk"
-    spool = config.read(bench.instance.settings_path).voicemail.spool
+    spool = voicemail.Spool(config.read(bench.instance.settings_path).voicemail.spool)
     sound = tmp_path / "tone.alaw"
     sound.write_bytes(bytes(range(0x55, 0x55 + 80)) * 100)
     box, pin = bench.in_store(lambda: mailboxes.create("101", "Front desk", "desk@example.com", 0))
     assert len(pin) == 6
-    voicemail.set_greeting(spool, box.context, "101", short_greeting())
+    spool.set_greeting(box.context, "101", short_greeting())
     bench.in_store(lambda: routes.set_route(NUMBER, "extension 201, voicemail 101"))
     generated, log = bench.instance.generated / voicemail.FILE_NAME, bench.instance.folder / "log" / "connector.log"
     assert process.waited(lambda: "Asterisk has the mailboxes" in log.read_text(), 10)  # the first ones of this lab
@@ -468,8 +490,8 @@ def test_voice_mail_takes_a_call_that_nobody_answers(desk: Desk, tmp_path: Path)
     phones.wait(5)
     (cdr,) = bench.end(outcome)
     assert (cdr.ending, cdr.price_micros, cdr.direction) == ("ok", 0, "in")
-    assert process.waited(lambda: len(voicemail.messages(spool, box.context, "101")) == 1, 5)
-    (message,) = voicemail.messages(spool, box.context, "101")
+    assert process.waited(lambda: len(spool.messages(box.context, "101")) == 1, 5)
+    (message,) = spool.messages(box.context, "101")
     assert STRANGER in message.caller
     assert "SHELL(id)" in message.caller
     assert message.duration_s >= 2
@@ -480,6 +502,7 @@ def test_voice_mail_takes_a_call_that_nobody_answers(desk: Desk, tmp_path: Path)
     assert "To: Front desk <desk@example.com>" in letter.replace('"', "")
     assert "filename=" in letter
     assert outcome.problems == []
+    _heard_and_deleted(browser, bench, lambda: [each.folder for each in spool.messages(box.context, "101")])
     with pytest.raises(BadInput, match="mailbox '101' does not exist"):
         bench.in_store(lambda: mailboxes.remove("101"))
     bench.in_store(lambda: routes.set_route(NUMBER, "pbx"))

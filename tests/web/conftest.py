@@ -13,6 +13,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
 
+from connector.asterisk.voicemail import Spool
 from connector.billing import calls, credit, exports, invoices, numbers, payments, profiles, thresholds
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
@@ -37,6 +38,7 @@ from tests.billing.test_invoices import TERMS, issue_due
 from tests.conftest import NOW, FixedClock
 from tests.core.test_invoices import BUYER
 
+MESSAGE = "1795000000-00000001"
 SETTINGS = WebSettings(token="let-me-in", requests_per_minute=1_000_000)  # type: ignore[arg-type]
 
 
@@ -53,11 +55,15 @@ class KnownGate:
 
 @dataclass
 class Town:
-    """Two companies and who may sign in: `tokens` by who it is, `things` by kind, of the first company."""
+    """Two companies and who may sign in: `tokens` by who it is, `things` by kind, of the first company. `spool`: where
+    the mailboxes are, of which 101 has a message.
+    """
 
     tokens: dict[str, str]
     things: dict[str, str]
     other: dict[str, str]
+    spool: Path
+    told_asterisk: list[tuple[str, ...]] = field(default_factory=list)
     hung_up: list[LiveCall] = field(default_factory=list)
     pushed: list[Echo] = field(default_factory=list)
     asterisk_away: bool = False
@@ -87,7 +93,7 @@ class Echo:
 
 
 @pytest.fixture
-def town(office: Credentials) -> Town:
+def town(office: Credentials, tmp_path: Path) -> Town:
     """Acme with its office, and Other with its branch; a live call of the office, and one that was refused."""
     profiles.create_company("Other", "USD", "America/New_York", NOW)
     trunks.create_trunk("far", "127.0.0.1", 5071, NOW, "Other")
@@ -139,7 +145,16 @@ def town(office: Credentials) -> Town:
         credit.top_up(MICROS, f"payment of {company}", NOW, company)
         mine["invoice"] = _invoice(company)
         mine["payment"] = str(payments.page_of(company, Turn()).items[0].id)
-    return Town(made, things, {**other, "account": "ventas", "trunk": "far"})
+    leave_message(tmp_path / "spool" / "connector-1" / "101" / "INBOX", 0, MESSAGE)
+    return Town(made, things, {**other, "account": "ventas", "trunk": "far"}, tmp_path / "spool")
+
+
+def leave_message(folder: Path, number: int, message: str, caller: str = '"Jo" <+447700900123>') -> None:
+    """A message as Asterisk keeps one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = f"[message]\ncallerid={caller}\norigtime=1795000000\nduration=72\nmsg_id={message}\n"
+    (folder / f"msg{number:04d}.txt").write_text(known)
+    (folder / f"msg{number:04d}.wav").write_bytes(b"RIFF the sound")
 
 
 def _invoice(company: str) -> str:
@@ -222,12 +237,24 @@ def make_client(
         town.pushed[-1].keys.append(digit)
         return True
 
+    async def heard(*message: str) -> None:
+        """The message is noted."""
+        town.told_asterisk.append(("heard", *message))
+
+    async def removed(*message: str) -> None:
+        """Asterisk may be away."""
+        if town.asterisk_away:
+            raise AriUnavailable("Asterisk cannot be asked")
+        town.told_asterisk.append(("removed", *message))
+
     def made() -> TestClient[Any, Any]:
         """One of them."""
         guard = Guard(SETTINGS, writer, readers, clock)
         sip = SipSettings(generated=tmp_path, tls_transport="connector-tls")
-        place = Place(sip, "node", exports=folder, card=card, paper=invoice_pdf.drawn, invoicing=TERMS)
-        world = World(writer, readers, files, guard, place, hang_up, sound, press)
+        place = Place(
+            sip, "node", Spool(town.spool), exports=folder, card=card, paper=invoice_pdf.drawn, invoicing=TERMS
+        )
+        world = World(writer, readers, files, guard, place, hang_up, sound, press, heard, removed)
         return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card)))
 
     yield made

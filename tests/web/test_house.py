@@ -14,6 +14,7 @@ from connector.web.site import PAGES, frame, serve
 from tests.conftest import NOW, FixedClock
 from tests.web.browsing import Client, chosen, confirmed, file_confirmed, get, hidden, send, sent_file, welcomed
 from tests.web.conftest import Town
+from tests.web.test_site import path_of
 
 DECK = "prefix,name,price_per_minute\n44,United Kingdom,0.70\n33,France,0.20\n"
 TRUNK = {
@@ -44,10 +45,7 @@ async def test_the_house_sees_every_page(client: Client, town: Town) -> None:
     await welcomed(client, "house@example.com")
     await chosen(client)
     for page in PAGES:
-        path = page.path.format(
-            **{"token": "1", "session": "1", "box": "101", "e164": "+442079460199", "name": "front", **town.things}
-        )
-        await get(client, path.replace("+", "%2B"))
+        await get(client, path_of(page, town.things))
 
 
 async def test_a_form_says_what_it_is_about(client: Client, town: Town) -> None:

@@ -39,6 +39,7 @@ DATA = re.compile(
     | destination_blocked | \w+\.\w+(?=\ |$) | sign-in\S*             # codes of refusals, scopes, the audit log
     | money\ from\ outside | [0-9]+\ channels\ for.* | credit\ for.*  # notes in the ledger are kept in English
     | ^(?:rfc4733|info|inband|auto|auto_info|no|required|always)$       # what Asterisk calls it
+    | Jo,\ \+[0-9]+                                                 # who left a message
     | \ ms\) | ID | URL | Esc | udp | tls | DTMF
     """,
     re.VERBOSE,

@@ -245,7 +245,7 @@ def test_who_is_counted_as_one(address: str, counted: tuple[str, ...]) -> None:
     """IPv4 as itself, however a proxy writes it; of IPv6 the networks of a subscriber."""
     guard = Guard(SETTINGS.model_copy(update={"proxies": ("127.0.0.1",)}), None, None, None)  # type: ignore[arg-type]
     request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": address}).clone(remote="127.0.0.1")
-    world = World(None, None, None, guard, None, None, None, None)  # type: ignore[arg-type]
+    world = World(None, None, None, guard, None, None, None, None, None, None)  # type: ignore[arg-type]
     assert Pushing(world, SETTINGS)._from(request) == counted
 
 

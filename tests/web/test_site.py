@@ -38,11 +38,11 @@ from connector.web.site import PAGES, sign_in
 from connector.web.site.frame import SitePage
 from tests.conftest import NOW, FixedClock
 from tests.web.browsing import PASSWORD, Client, chosen, confirmed, csrf, get, hidden, send, welcomed
-from tests.web.conftest import Town
+from tests.web.conftest import MESSAGE, Town
 
 HOUR_MS = 3_600_000
 PART = b'--a\r\nContent-Disposition: form-data; name="email"\r\n%s\r\n\r\nx\r\n--a--\r\n'
-IN_PATHS = {"token": "1", "session": "1", "box": "101", "e164": "+442079460199", "name": "front"}
+IN_PATHS = {"token": "1", "session": "1", "box": "101", "e164": "+442079460199", "name": "front", "message": MESSAGE}
 
 
 async def test_a_link_lets_somebody_in_once(client: Client, town: Town, clock: FixedClock) -> None:
@@ -411,6 +411,59 @@ async def test_money_is_asked_back_and_moves_once(client: Client, town: Town) ->
     assert credit.balance("Acme").available_micros == before - 12_500_000
 
 
+async def test_numbers_are_searched_chosen_and_bought(client: Client, town: Town) -> None:
+    """By country, area and digits; one by its button, several by their ticks, each at its price, all or none; who may
+    buy none sees what there is.
+    """
+    sheet = "".join(f"+44207946011{n},{n + 1}.50,GB,GBP\n" for n in range(4)) + "+12125550101,3,US,USD\n"
+    numbers.import_stock(f"number,monthly_fee,country,currency\n{sheet}", NOW)
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/stock")
+    assert '<option value="GB">United Kingdom</option>' in text
+    assert text.count(">Buy</a>") == 4
+    assert "In another currency" in text
+    text = await get(client, "/stock?country=GB&number=794+6011-3")
+    assert ("+442079460113" in text, "+442079460112" in text) == (True, False)
+    assert "Type digits of a number" in await get(client, "/stock?number=%25")
+    assert "No number for sale matches" in await get(client, "/stock?number=99999999999999")
+    profile = town.things["profile"]
+    text = await get(client, f"/stock?profile={profile}")
+    assert f'href="/stock/buy?number=%2B442079460110&amp;profile={profile}"' in text
+    await get(client, f"/stock?profile={town.other['profile']}", 404)
+    address = f"/stock/buy?number=%2B442079460110&number=%2B442079460112&profile={profile}"
+    form = await get(client, address)
+    assert ">+442079460110\n+442079460112</textarea>" in form
+    assert f'<option value="{profile}" selected>' in form
+    fields = {"numbers": "+442079460110\r\n+442079460112", "profile": profile, "periods": "1"}
+    asked, said = await confirmed(client, address, **fields)
+    assert all(found in asked for found in ("£1.50", "£3.50", "£5.00"))
+    assert "2 numbers were bought" in said
+    assert numbers.show("+442079460112").profile == "office"
+    before = credit.balance("Acme").available_micros
+    for wrong, words in (
+        ("+442079460111 +442079460110", "is not for sale"),
+        ("", "Choose 1 to 50 numbers"),
+        (" ", "Choose 1 to 50 numbers"),
+        (" ".join(f"+4420794{n:05d}" for n in range(51)), "Choose 1 to 50 numbers"),
+        ("+12125550101", "the company&#39;s money is GBP"),
+        ("number", "is not"),
+    ):
+        answer = await client.post("/stock/buy", data={**hidden(form), **fields, "numbers": wrong})
+        assert answer.status in (404, 422), wrong
+        assert words in await answer.text(), wrong
+    answer = await client.post(
+        "/stock/buy", data={**hidden(form), **fields, "numbers": "+442079460111", "profile": town.other["profile"]}
+    )
+    assert answer.status == 404
+    assert credit.balance("Acme").available_micros == before
+    client.session.cookie_jar.clear()
+    await welcomed(client, "viewer@example.com")
+    text = await get(client, "/stock")
+    assert "+442079460111" in text
+    assert ">Buy</a>" not in text
+    assert "checkbox" not in text
+
+
 async def test_what_was_shown_is_what_is_done(client: Client, town: Town) -> None:
     """The very number, at the very price; and a form that was sent twice is done once."""
     numbers.import_stock("number,monthly_fee,country,currency\n+442079460110,2,GB,GBP\n+442079460111,9,GB,GBP\n", NOW)
@@ -655,7 +708,7 @@ async def test_departments_and_hours_change_and_go(client: Client, town: Town) -
     routes.set_route(number, "front: department front; else: busy")
     text = await get(client, "/numbers")
     assert "/departments/front/change" in text
-    assert "extension 101" in await get(client, "/departments/front/change")
+    assert 'name="which_0" value="101"' in await get(client, "/departments/front/change")
     assert (await send(client, "/departments/front/change", route="department front"))[0] == 422
     await send(client, "/departments/front/change", route="extension 102")
     assert [view.text for view in routes.named("department", "Acme")] == ["extension 102"]

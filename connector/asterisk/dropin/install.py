@@ -575,7 +575,7 @@ def _manager(conf: Path, secret: str, freepbx: bool) -> str:
     more = "" if host.startswith("127.") else f"permit = {host}\n"
     user = (
         f"[connector]\nsecret = {secret}\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.0/255.0.0.0\n{more}"
-        "read = system,call\nwrite = system,call\nwritetimeout = 5000\n"
+        "read = system,call\nwrite = system,call,user\nwritetimeout = 5000\n"
     )
     # ast_true of Asterisk's main/utils.c
     if freepbx or _theirs(conf, "manager.conf", "general", "enabled").lower() in ("yes", "true", "y", "t", "1", "on"):

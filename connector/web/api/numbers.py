@@ -33,10 +33,11 @@ class NumbersAsked(Paged):
 
 
 class StockAsked(Paged):
-    """Numbers for sale, by country and area code."""
+    """Numbers for sale, by country, area code and digits that stand in them."""
 
     country: Country | None = None
     area: Word | None = None
+    number: Word | None = None
 
 
 class NumberPurchase(Shape):
@@ -151,7 +152,7 @@ def list_numbers(ask: Ask, query: NumbersAsked) -> Page[NumberView]:
 @api.get("/stock", "numbers.read")
 def list_stock(ask: Ask, query: StockAsked) -> Page[ForSale]:
     """The numbers that can be bought."""
-    return numbers.stock_page(turn(query.cursor, query.limit, "s"), query.country, query.area)
+    return numbers.stock_page(turn(query.cursor, query.limit, "s"), query.country, query.area, query.number)
 
 
 def _read_stock(ask: Ask, body: Stock) -> list[StockNumber]:
@@ -318,6 +319,7 @@ def list_mailboxes(ask: Ask) -> list[MailboxView]:
 def create_mailbox(ask: Ask, body: NewMailbox) -> IssuedMailbox:
     """Create a mailbox."""
     made, pin = mailboxes.create(ask.path["box"], body.name, body.email, ask.now, ask.company)
+    ask.place.voice_mail.set_aside(made.context, made.box, ask.now)
     return IssuedMailbox(mailbox=made, pin=pin)
 
 
@@ -325,6 +327,14 @@ def create_mailbox(ask: Ask, body: NewMailbox) -> IssuedMailbox:
 def change_mailbox(ask: Ask, body: MailboxChange) -> MailboxView:
     """Change whose a mailbox is, or who is written to."""
     return mailboxes.change(ask.path["box"], body.name, body.email, ask.company)
+
+
+@api.post("/mailboxes/{box}/pin", "numbers.write", of_company=True)
+def renew_mailbox_pin(ask: Ask) -> IssuedMailbox:
+    """Give a mailbox another PIN; one that was set by telephone holds no more."""
+    made, pin = mailboxes.renew_pin(ask.path["box"], ask.company)
+    ask.place.voice_mail.forget_pin(made.context, made.box)
+    return IssuedMailbox(mailbox=made, pin=pin)
 
 
 @api.delete("/mailboxes/{box}", "numbers.write", of_company=True)

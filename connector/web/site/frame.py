@@ -25,6 +25,7 @@ from connector.core.access import PERMISSIONS
 from connector.core.paging import Page
 from connector.errors import BadInput
 from connector.web.endpoint import Ask, Download, Paper, Written, thing_of
+from connector.web.rest import World
 from connector.words import tr
 
 # What a browser may send as a file: a deck of 150,000 rates, say. Longer ones come by the command line or the API.
@@ -141,8 +142,10 @@ class Form(BaseModel):
     danger: ClassVar[bool] = False
     # The first of the fields at its end that are folded away, and what the fold is called.
     folded: ClassVar[Line] = ("", "")
-    # Whether its quote is shown as somebody types (static/manager.js), before they send it.
+    # Whether its quote, or what `look` shows, is shown as somebody types (static/manager.js), before they send it.
     quotes_as_typed: ClassVar[bool] = False
+    # The button by which somebody looks at what it would do, without doing it; "" for none.
+    looks: ClassVar[str] = ""
     # Whether its quote does it and takes it back, where one writes; False if it only looks.
     tries: ClassVar[bool] = True
 
@@ -162,9 +165,28 @@ class Form(BaseModel):
         return {}
 
     @classmethod
+    def without(cls, ask: Ask) -> tuple[str, ...]:
+        """Fields that this visitor is not offered: what is sent in them is not read."""
+        return ()
+
+    @classmethod
     def intro(cls, ask: Ask) -> str:
         """A sentence before the fields."""
         return ""
+
+    @classmethod
+    def gathered(cls, given: dict[str, str]) -> dict[str, str]:
+        """What was sent, with fields made of several others. BadInput."""
+        return given
+
+    @classmethod
+    def extras(cls, ask: Ask, given: dict[str, Any]) -> dict[str, Any]:
+        """What its template needs besides the fields."""
+        return {}
+
+    def look(self, ask: Ask) -> Quote:
+        """What somebody sees who pushes the button `looks`."""
+        raise NotImplementedError
 
     def read(self, ask: Ask) -> Any:
         """What takes long and needs no transaction: `ask.read`, for the quote and the deed."""
@@ -193,6 +215,9 @@ class Form(BaseModel):
     @abstractmethod
     def do(self, ask: Ask) -> Outcome:
         """Do it."""
+
+    async def after(self, world: World, ask: Ask) -> None:
+        """What Asterisk is asked for, once it is done in the store. BadInput if Asterisk does not do it."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from urllib.parse import quote as quoted
 
 from connector.billing import credit, numbers, profiles, trials
 from connector.billing.numbers import NumberView
-from connector.core import terms
 from connector.core.access import Scope
-from connector.core.formats import shown
+from connector.core.formats import countries, shown
 from connector.core.paging import MOST_ROWS, Turn, every, turn
-from connector.errors import BadInput, NotFound
+from connector.errors import BadInput
 from connector.routing import mailboxes, routes
+from connector.routing.mailboxes import MailboxView
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (
@@ -29,14 +29,13 @@ from connector.web.site.frame import (
     following,
     tables_page,
 )
-from connector.words import marked, tr
+from connector.words import grouped, locale, marked, tr
 
 pages = SitePages()
 
 ROWS = 50
 PROFILE = "/profiles/{profile}"
-TIMES_HINT = marked("As 'mon-fri 09:00-17:30', a line each.")
-ROUTE_HINT = marked("Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101'.")
+PERIODS = [("1", marked("30 days")), ("3", marked("3 times 30 days")), ("12", marked("12 times 30 days"))]
 
 
 @pages.get("/numbers", "numbers.read")
@@ -136,15 +135,29 @@ def _named(ask: Ask) -> list[dict[str, Any]]:
     ] + [
         {
             "title": tr("Mailboxes"),
-            "heads": [tr("Box"), tr("Name"), tr("E-mail"), *([""] * may)],
+            "heads": [tr("Box"), tr("Name"), tr("E-mail"), tr("Messages"), *([""] * may)],
             "rows": [
-                [view.box, view.name, view.email, *([_changes(f"/mailboxes/{view.box}", "")] * may)]
+                [view.box, view.name, view.email, _messages(ask, view), *([_box_links(view)] * may)]
                 for view in mailboxes.listed(ask.company)
             ],
             "empty": tr("No mailbox yet. A mailbox records calls that are not answered."),
             "actions": allowed(ask, (tr("Add a mailbox"), "/mailboxes/new", "numbers.write")),
         }
     ]
+
+
+def _messages(ask: Ask, box: MailboxView) -> str | list[Line]:
+    """How many messages a mailbox has, with a link for who may hear them."""
+    found = ask.place.voice_mail.counted(box.context, box.box)
+    if found is None:
+        return tr("not known")
+    words = tr("{new} new, {all} in all", new=grouped(found[0]), all=grouped(found[1])) if found[1] else tr("none")
+    return [(words, f"/mailboxes/{box.box}/messages")] if "messages.read" in ask.actor.permissions else words
+
+
+def _box_links(box: MailboxView) -> list[Line]:
+    path = f"/mailboxes/{box.box}"
+    return [(tr("Change"), path), (tr("New PIN"), f"{path}/pin"), (tr("Remove"), f"{path}/remove")]
 
 
 _ACTIONS = (
@@ -175,23 +188,25 @@ class ToProfile(Form):
         return {"profile": next((username for username, each in found if each == name), "")}
 
 
+def countries_for_sale() -> list[Line]:
+    """The countries that there are numbers of, by their names."""
+    names = countries(locale())
+    return sorted(((code, names.get(code, code)) for code in numbers.countries()), key=lambda each: each[1])
+
+
 @pages.form(PROFILE + "/numbers/buy", "money.move", "Buy a new number", once=True, back=PROFILE)
 class BuyNumber(Form):
     """From the stock, by country, area code and period."""
 
     button: ClassVar[str] = "Buy now"
-    country: str = entry("Country", hint="Two letters, like GB.")
+    country: str = entry("Country")
     area: TextOrNone = entry("Area code", None)
-    periods: int = entry(
-        "Period",
-        1,
-        choices=[("1", marked("30 days")), ("3", marked("3 times 30 days")), ("12", marked("12 times 30 days"))],
-    )
+    periods: int = entry("Period", 1, choices=PERIODS)
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The countries that there are numbers of."""
-        return {"country": [(code, code) for code in numbers.countries()] or [("", tr("no number is for sale"))]}
+        return {"country": countries_for_sale() or [("", tr("no number is for sale"))]}
 
     number: TextOrNone = entry("Number", None, kind="pinned")
     price: NumberOrNone = entry("Price", None, kind="pinned")
@@ -265,27 +280,6 @@ class MoveNumber(ToProfile):
         return Outcome("/numbers", tr("{path} is moved", path=ask.path["number"]))
 
 
-class _Routing(Form):
-    """Where something rings."""
-
-    route: str = entry("Route", "", kind="area", hint=ROUTE_HINT)
-
-
-@pages.form("/numbers/{number}/route", "numbers.write", "Where calls to a number ring", back="/numbers")
-class RouteNumber(_Routing):
-    """A number's route."""
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """The route it has."""
-        return {"route": numbers.show(ask.path["number"]).route}
-
-    def do(self, ask: Ask) -> Outcome:
-        """Set it."""
-        routes.set_route(ask.path["number"], self.route)
-        return Outcome("/numbers", tr("The route of {path} is set", path=ask.path["number"]))
-
-
 @pages.form("/numbers/{number}/release", "money.move", "Give a number back", once=True, back="/numbers")
 class ReleaseNumber(Form):
     """When what is paid is over, or at once."""
@@ -329,21 +323,6 @@ class NewAccount(Form):
         profile = ask.path["profile"]
         routes.create_account(self.name, profile, route, ask.now)
         return Outcome(f"/profiles/{profile}", tr("{name} can be called", name=self.name))
-
-
-@pages.form("/accounts/{account}/route", "numbers.write", "Where calls to an account ring", back="/numbers")
-class RouteAccount(_Routing):
-    """An account's route."""
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """The route it has."""
-        return {"route": routes.show_account(ask.path["account"]).route}
-
-    def do(self, ask: Ask) -> Outcome:
-        """Set it."""
-        routes.set_route(ask.path["account"], self.route)
-        return Outcome("/numbers", tr("The route of {path} is set", path=ask.path["account"]))
 
 
 @pages.form("/accounts/{account}/attach", "numbers.write", "Where an account goes", back="/numbers")
@@ -393,160 +372,3 @@ class RemoveAccount(Form):
         """Remove."""
         routes.remove_account(ask.path["account"])
         return Outcome("/numbers", tr("{path} can be called no more", path=ask.path["account"]))
-
-
-@pages.form("/departments/set", "numbers.write", "Set a department", of_company=True, back="/numbers")
-class SetDepartment(_Routing):
-    """A route with a name."""
-
-    name: str = entry("Name")
-
-    def do(self, ask: Ask) -> Outcome:
-        """Set it."""
-        if not self.route.strip():
-            raise BadInput("say where it rings")
-        routes.set_department(self.name, self.route, ask.company)
-        return Outcome("/numbers", tr("The department {name} is set", name=self.name))
-
-
-@pages.form("/departments/{name}/change", "numbers.write", "Change a department", of_company=True, back="/numbers")
-class ChangeDepartment(_Routing):
-    """Where it rings."""
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """The route it has."""
-        return {"route": _text_of("department", ask)}
-
-    def do(self, ask: Ask) -> Outcome:
-        """Set it."""
-        _text_of("department", ask)
-        return SetDepartment(name=ask.path["name"], route=self.route).do(ask)
-
-
-class _RemoveNamed(Form):
-    """Forget a department or hours."""
-
-    danger: ClassVar[bool] = True
-    button: ClassVar[str] = "Remove"
-    kind: ClassVar[str]
-    gone: ClassVar[str]
-
-    def quote(self, ask: Ask) -> Quote | None:
-        """Which; none that a route needs."""
-        name, text = ask.path["name"], _text_of(self.kind, ask)
-        routes.remove_named(self.kind, name, ask.company)
-        return Quote([(tr("Name"), name), (tr("Rings") if self.kind == "department" else tr("Times"), text)])
-
-    def do(self, ask: Ask) -> Outcome:
-        """Remove it."""
-        routes.remove_named(self.kind, ask.path["name"], ask.company)
-        return Outcome("/numbers", tr(self.gone, name=ask.path["name"]))
-
-
-@pages.form("/departments/{name}/remove", "numbers.write", "Remove a department", of_company=True, back="/numbers")
-class RemoveDepartment(_RemoveNamed):
-    """Not one that a route leads to."""
-
-    kind: ClassVar[str] = "department"
-    gone: ClassVar[str] = marked("The department {name} is gone")
-
-
-@pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
-class RemoveHours(_RemoveNamed):
-    """None that a route needs."""
-
-    kind: ClassVar[str] = "hours"
-    gone: ClassVar[str] = marked("The hours {name} are gone")
-
-
-def _text_of(kind: str, ask: Ask) -> str:
-    """The route of a department, or the times of hours. NotFound."""
-    found = next((view for view in routes.named(kind, ask.company) if view.name == ask.path["name"]), None)
-    if found is None:
-        raise NotFound("there is no {kind} {path!r}", kind=terms.named(kind), path=ask.path["name"])
-    return found.text
-
-
-@pages.form("/hours/{name}/change", "numbers.write", "Change hours", of_company=True, back="/numbers")
-class ChangeHours(Form):
-    """Their times."""
-
-    periods: str = entry("Times", kind="area", hint=TIMES_HINT)
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """The times they have."""
-        return {"periods": _text_of("hours", ask)}
-
-    def do(self, ask: Ask) -> Outcome:
-        """Set them."""
-        _text_of("hours", ask)
-        return SetHours(name=ask.path["name"], periods=self.periods).do(ask)
-
-
-@pages.form("/hours/set", "numbers.write", "Set hours", of_company=True, back="/numbers")
-class SetHours(Form):
-    """Times with a name."""
-
-    name: str = entry("Name")
-    periods: str = entry("Times", kind="area", hint=TIMES_HINT)
-
-    def do(self, ask: Ask) -> Outcome:
-        """Set them."""
-        routes.set_hours(self.name, self.periods, ask.company)
-        return Outcome("/numbers", tr("The hours {name} are set", name=self.name))
-
-
-@pages.form("/mailboxes/new", "numbers.write", "Add a mailbox", of_company=True, back="/numbers")
-class NewMailbox(Form):
-    """A box for voice mail."""
-
-    button: ClassVar[str] = "Add"
-    box: str = entry("Box", hint="2 to 10 digits, often those of the extension.")
-    name: str = entry("Name", hint="Whose it is.")
-    email: str = entry("E-mail", "", kind="email", hint="Messages are sent there. Empty: nobody is written to.")
-
-    def do(self, ask: Ask) -> Outcome:
-        """Add it; its PIN is shown once."""
-        made, pin = mailboxes.create(self.box, self.name, self.email, ask.now, ask.company)
-        lines = ((tr("Box"), made.box), ("PIN", pin))
-        return Outcome("/numbers", tr("The PIN is asked for on the telephone; it is shown now and never again."), lines)
-
-
-@pages.form("/mailboxes/{box}", "numbers.write", "Change a mailbox", of_company=True, back="/numbers")
-class ChangeMailbox(Form):
-    """Whose it is, and who is written to."""
-
-    name: str = entry("Name")
-    email: str = entry("E-mail", "", kind="email", hint="Empty: nobody is written to.")
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """As it is."""
-        found = mailboxes.show(ask.path["box"], ask.company)
-        return {"name": found.name, "email": found.email}
-
-    def do(self, ask: Ask) -> Outcome:
-        """Change it."""
-        mailboxes.change(ask.path["box"], self.name, self.email, ask.company)
-        return Outcome("/numbers", tr("The mailbox {path} is {name}'s", path=ask.path["box"], name=self.name))
-
-
-@pages.form("/mailboxes/{box}/remove", "numbers.write", "Remove a mailbox", of_company=True, back="/numbers")
-class RemoveMailbox(Form):
-    """Take it away."""
-
-    danger: ClassVar[bool] = True
-    button: ClassVar[str] = "Remove"
-    warning: ClassVar[str] = "Its messages stay where they are, and nobody hears them."
-
-    def quote(self, ask: Ask) -> Quote | None:
-        """Which; not one that a route leads to."""
-        found = mailboxes.remove(ask.path["box"], ask.company)
-        return Quote([(tr("Box"), found.box), (tr("Name"), found.name)])
-
-    def do(self, ask: Ask) -> Outcome:
-        """Remove it."""
-        mailboxes.remove(ask.path["box"], ask.company)
-        return Outcome("/numbers", tr("The mailbox {path} is gone", path=ask.path["box"]))

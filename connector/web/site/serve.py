@@ -31,7 +31,7 @@ from connector.people import sessions
 from connector.people.sessions import SessionView
 from connector.web import problems, render
 from connector.web.bodies import read_form
-from connector.web.endpoint import Ask, Download, Paper, Written
+from connector.web.endpoint import CSV, Ask, Download, Paper, Written
 from connector.web.guard import Signed
 from connector.web.problems import Problem
 from connector.web.rest import World
@@ -137,9 +137,8 @@ class Site:
         whose = self._whose(page, request, visit)
         found = await self._world.reads(acts.look, whose[0], whose[1], whose[2], question)
         if isinstance(found, Download | Written | Paper):
-            return await self._world.file_answer(
-                found, "application/pdf" if isinstance(found, Paper) else "text/csv; charset=utf-8"
-            )
+            kind = "application/pdf" if isinstance(found, Paper) else CSV
+            return await self._world.file_answer(found, found.kind if isinstance(found, Download) else kind)
         answer = render.response(found)
         if frame["said"]:
             answer.del_cookie(_FLASH)
@@ -160,18 +159,27 @@ class Site:
             raise Problem("bad_input", tr("You look at another company now, perhaps in another window: begin again."))
         if visit.company is None and page.needs_company:
             raise web.HTTPSeeOther("/companies")
-        key, was = given.pop("key", ""), given.pop("was", "")
+        key, was, looks = given.pop("key", ""), given.pop("was", ""), given.pop("look", "")
         confirmed = form.asks_back() and key != ""
         frame = self.frame(visit, request)
         whose = self._whose(page, request, visit)
+        offered = form.model_fields.keys() - set(form.without(ask))
+        try:
+            given = form.gathered(given)
+        except BadInput as error:
+            return await self._again(page, form, ask, frame, whose, given, {}, error.translated())
         try:
             filled = form.model_validate_strings(
-                {name: value for name, value in given.items() if name in form.model_fields},
+                {name: value for name, value in given.items() if name in offered},
                 context={"currency": frame["currency"]},
             )
         except ValidationError as error:
             return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
         try:
+            if looks and form.looks:
+                seen, _ = await self._quoted(form, whose, lambda: (filled.look(ask), ""))
+                shown = {**frame, "seen": seen.lines}
+                return await self._again(page, form, ask, shown, whose, given, {}, "", status=200)
             if form.read is not Form.read:
                 found_in_file = await self._world.files(filled.read, ask)
                 ask = replace(ask, read=found_in_file, now=self._world.guard.now_ms())
@@ -201,6 +209,8 @@ class Site:
                 return [*kept, blocks] if blocks else kept
 
             done = await self._world.store(acts.do, whose[0], whose[1], whose[2], deed, visit.signed.doer, once)
+            if not done.again:
+                await filled.after(self._world, ask)
         except (Forbidden, NotFound):
             raise
         except ConnectorError as error:
@@ -237,12 +247,14 @@ class Site:
         given: dict[str, str],
         wrong: dict[str, str],
         why: str,
+        *,
+        status: int = 422,
     ) -> web.Response:
         def question() -> str:
             """The form as it came, with what is wrong with it."""
             return self._form_text(page, form, ask, frame, given, wrong, why)
 
-        return render.response(await self._world.reads(acts.look, whose[0], whose[1], whose[2], question), 422)
+        return render.response(await self._world.reads(acts.look, whose[0], whose[1], whose[2], question), status)
 
     def _form_text(
         self,
@@ -257,12 +269,12 @@ class Site:
         """The form as it was filled in, or, for None, as things are."""
         shown = form.initial(ask)
         given = {**shown, **form.suggested(ask)} if given is None else given
-        frame = {"step": None, **frame, "key": _new_key() if page.once and not form.asks_back() else ""}
-        chosen = form.choices(ask)
+        frame = {"step": None, "seen": [], **frame, "key": _new_key() if page.once and not form.asks_back() else ""}
+        chosen, left_out = form.choices(ask), form.without(ask)
         fields = []
         for name, info in form.model_fields.items():
             extra: Any = info.json_schema_extra
-            if extra["kind"] == "pinned":
+            if extra["kind"] == "pinned" or name in left_out:
                 continue
             value = given.get(name, "" if info.is_required() or info.default is None else info.default)
             if extra["kind"] == "password" and value:  # it is not sent back
@@ -282,7 +294,7 @@ class Site:
                 }
             )
         values = {"fields": fields, "why": why, "form": form, "page": page, "intro": form.intro(ask)}
-        values |= {"was": _seen(shown), "about": _about(page, ask)}
+        values |= {"was": _seen(shown), "about": _about(page, ask), **form.extras(ask, given)}
         return render.text("form.html", {**frame, "back": _filled(page.back, ask), **values})
 
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
@@ -298,7 +310,7 @@ class Site:
             self._world.place,
             scope,
             company.name if company else None,
-            query=dict(request.query),
+            query={name: "\n".join(request.query.getall(name)) for name in request.query},
             zone=company.time_zone if company else "UTC",
             currency=company.currency if company else "",
         )

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
+from urllib.parse import urlencode
 
-from connector.billing import numbers
+from connector.billing import credit, numbers, profiles
+from connector.billing.numbers import MOST_AT_ONCE, NumberView
+from connector.core.formats import shown
 from connector.core.paging import turn
 from connector.core.stock import StockNumber
 from connector.errors import BadInput
+from connector.routing import mailboxes, routes
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (
     MOST_UPLOAD,
     Form,
+    Line,
+    NumberOrNone,
     Outcome,
     Quote,
     Shown,
@@ -23,8 +29,8 @@ from connector.web.site.frame import (
     following,
     tables_page,
 )
-from connector.web.site.numbers import ToProfile
-from connector.words import grouped, phrase, tr
+from connector.web.site.numbers import PERIODS, ToProfile, countries_for_sale
+from connector.words import grouped, phrase, tr, tr_n
 
 pages = SitePages()
 
@@ -34,15 +40,96 @@ VERIFIED = "/numbers/verified"
 
 @pages.get("/stock", "numbers.read")
 def stock_page(ask: Ask) -> Shown:
-    """What can be bought."""
-    asked = {name: ask.query[name] for name in ("country", "area") if ask.query.get(name)}
+    """What can be bought. `profile` of the address: whom it is for."""
+    asked = {name: ask.query[name] for name in ("country", "area", "number", "profile") if ask.query.get(name)}
+    country, profile = asked.get("country"), ask.mine("profile", asked.get("profile"))
     wrong = ""
     try:
-        found = numbers.stock_page(turn(ask.query.get("cursor"), ROWS, "s"), asked.get("country"), asked.get("area"))
+        page = turn(ask.query.get("cursor"), ROWS, "s")
+        found = numbers.stock_page(page, country, asked.get("area"), asked.get("number"))
     except BadInput as error:
-        wrong, found = error.translated(), numbers.stock_page(turn(None, ROWS, "s"), asked.get("country"))
-    values = {"page": found, "countries": numbers.countries(), "following": following(found, asked), "wrong": wrong}
+        wrong, found = error.translated(), numbers.stock_page(turn(None, ROWS, "s"), country)
+    values = {
+        "page": found,
+        "countries": countries_for_sale(),
+        "following": following(found, asked),
+        "wrong": wrong,
+        "profile": profiles.show_profile(profile) if profile else None,
+        "buys": ask.company is not None and "money.move" in ask.actor.permissions,
+        "to_buy": {each.number: _to_buy(each.number, profile) for each in found.items},
+    }
     return Shown("stock.html", values)
+
+
+def _to_buy(number: str, profile: str | None) -> str:
+    return "/stock/buy?" + urlencode({"number": number, **({"profile": profile} if profile else {})})
+
+
+@pages.form("/stock/buy", "money.move", "Buy numbers", of_company=True, once=True, back="/stock")
+class BuyNumbers(Form):
+    """The very numbers that somebody chose, all or none. `number` and `profile` of the address fill it in."""
+
+    button: ClassVar[str] = "Buy now"
+    numbers: str = entry("Numbers", kind="area", hint="One in a line, with + and its country code.", max_length=2_000)
+    profile: TextOrNone = entry("Profile", None)
+    periods: int = entry("Period", 1, choices=PERIODS)
+    voice_mail: bool = entry("Voice mail takes calls that nobody answers", False, kind="check")
+    email: str = entry(
+        "E-mail for voice mail", "", kind="email", hint="Messages are sent there. Empty: nobody is written to."
+    )
+    price: NumberOrNone = entry("Price", None, kind="pinned")
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The company's profiles."""
+        return ToProfile.choices(ask)
+
+    @classmethod
+    def without(cls, ask: Ask) -> tuple[str, ...]:
+        """Voice mail, where somebody may buy numbers and not say where they ring."""
+        return () if "numbers.write" in ask.actor.permissions else ("voice_mail", "email")
+
+    @classmethod
+    def suggested(cls, ask: Ask) -> dict[str, Any]:
+        """What was chosen on the list."""
+        return {"numbers": ask.query.get("number", ""), "profile": ask.query.get("profile", "")}
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """Each number with its price, all of them, and until when."""
+        bought = self._bought(ask)
+        total = sum(view.price_micros for view in bought)
+        currency = bought[0].currency
+        lines: list[Line] = [
+            *((view.number, shown(view.price_micros, currency)) for view in bought),
+            (tr("To pay now"), shown(total, currency)),
+            (tr("Profile"), bought[0].profile or tr("nobody")),
+            (tr("Renews on"), when(bought[0].paid_until, ask.zone)),
+            (tr("Each renewal"), shown(total, currency)),
+            (tr("Balance afterwards"), shown(credit.balance(ask.company).available_micros, currency)),
+        ]
+        if self.voice_mail:
+            rings = tr("after {seconds} s without an answer", seconds=mailboxes.BEFORE_VOICE_MAIL_S)
+            lines.append((tr("Voice mail"), rings))
+        return Quote(lines, {"price": str(total)})
+
+    def do(self, ask: Ask) -> Outcome:
+        """Buy them, at the very price. Answers of a purchase are kept, so no PIN of a mailbox is in it."""
+        bought = self._bought(ask)
+        if sum(view.price_micros for view in bought) != self.price:
+            raise BadInput("the price is another one now: look at it again")
+        for view in bought if self.voice_mail else []:
+            box, is_new = mailboxes.of_number(view.number, self.email, ask.now, ask.company)
+            if is_new:
+                ask.place.voice_mail.set_aside(box.context, box.box, ask.now)
+            routes.set_route(view.number, mailboxes.route_with(box.box))
+        return Outcome("/numbers", tr_n("{count} number was bought", "{count} numbers were bought", len(bought)))
+
+    def _bought(self, ask: Ask) -> list[NumberView]:
+        wanted = list(dict.fromkeys(self.numbers.split()))
+        if not 1 <= len(wanted) <= MOST_AT_ONCE:
+            raise BadInput("Choose 1 to {most} numbers.", most=MOST_AT_ONCE)
+        profile = ask.mine("profile", self.profile)
+        return [numbers.buy(each, self.periods, ask.now, profile=profile, company=ask.company) for each in wanted]
 
 
 @pages.form("/stock/import", "stock.write", "Put numbers up for sale", back="/stock", needs_company=False)

@@ -160,6 +160,7 @@ async function quote(form, shown) {
   shown.replaceChildren();
   if (!form.checkValidity()) return;
   const body = new URLSearchParams(new FormData(form));
+  if ("look" in form.dataset) body.append("look", "1");
   const answer = await fetch(location.href, { method: "POST", body }).catch(() => null);
   const text = answer?.ok || answer?.status === 422 ? await answer.text() : "";
   if (form.dataset.asked !== mark) return;
@@ -177,6 +178,19 @@ for (const form of document.querySelectorAll("[data-quote]")) {
   };
   form.addEventListener("input", soon);
   if (form.checkValidity()) soon();
+}
+
+// Of a row of a route only what its step needs is to be filled in.
+for (const step of document.querySelectorAll("[data-step]")) {
+  const fit = () => {
+    const chosen = step.selectedOptions[0].dataset;
+    for (const [name, needed] of [["which", "typed" in chosen], ["seconds", "rings" in chosen]]) {
+      const field = step.form.elements[step.name.replace("what", name)];
+      field.closest("td").classList.toggle("unneeded", !needed);
+    }
+  };
+  step.addEventListener("change", fit);
+  fit();
 }
 
 // Keys: / to search, g and a letter to a page of the menu (data-go), Esc out of a field or a folded part.

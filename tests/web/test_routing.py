@@ -1,0 +1,130 @@
+"""Where calls ring, on pages: rows of what there is, the path of a call beside them, and the text for experts."""
+
+from __future__ import annotations
+
+import re
+
+from connector.billing import numbers
+from connector.routing import mailboxes, routes
+from tests.web.browsing import Client, get, hidden, send, welcomed
+from tests.web.conftest import Town
+
+NUMBER = "/numbers/%2B442079460100/route"
+
+
+def row(n: int, what: str, hours: str = "", which: str = "", seconds: str = "", order: str = "") -> dict[str, str]:
+    """A row of the form."""
+    given = {"what": what, "hours": hours, "which": which, "seconds": seconds, "order": order or str(n + 1)}
+    return {f"{name}_{n}": value for name, value in given.items()}
+
+
+def path(text: str) -> list[str]:
+    """The path of a call that a page shows, line by line."""
+    part = text[text.index('id="quoted"') :]
+    return [f"{name}: {value}" for name, value in re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", part)]
+
+
+async def test_a_route_is_rows_of_what_there_is(client: Client, town: Town) -> None:
+    """Departments, accounts and mailboxes by name; as they are kept, in the order that was typed."""
+    await welcomed(client, "owner@example.com")
+    text = await get(client, NUMBER)
+    for words in ("department front", "account sales", "voice mail of Reception (101)", "an extension of the PBX"):
+        assert f">{words}</option>" in text
+    assert '<option value="front">front</option>' in text
+    rows = {
+        **row(0, "voicemail 101"),
+        **row(1, "extension", "front", "101", "20", order="1"),
+        **row(2, "group", "front", " 102  103 ", order="2"),
+        **row(3, ""),
+    }
+    status, _ = await send(client, NUMBER, within="90", **rows)
+    assert status == 200
+    kept = "front: extension 101 for 20, group 102 103\nelse: voicemail 101\nwithin 90"
+    assert numbers.show("+442079460100").route == kept
+    text = await get(client, NUMBER)
+    assert text.count("<tr>") == 1 + 3 + 3
+    assert '<option value="front" selected>' in text
+    assert 'name="seconds_0" value="20"' in text
+    assert kept in (await get(client, f"{NUMBER}?view=text"))
+    assert '<textarea id="route"' in await get(client, f"{NUMBER}?view=text")
+    status, _ = await send(client, f"{NUMBER}?view=text", route="extension 104")
+    assert (status, numbers.show("+442079460100").route) == (200, "extension 104")
+
+
+async def test_a_path_is_shown_before_a_route_is_saved(client: Client, town: Town) -> None:
+    """Now, or at any time; nothing is changed by it, and no mailbox made."""
+    await welcomed(client, "owner@example.com")
+    before = numbers.show("+442079460100").route
+    rows = {**row(0, "extension", "front", "101", "20"), **row(1, "voicemail *new")}
+    status, text = await send(client, NUMBER, look="1", path_at="2026-11-30T10:00", **rows)
+    assert status == 200
+    assert path(text) == [
+        "A call at: 30 Nov 2026, 10:00",
+        "1. rings: 101, for 20 s (front)",
+    ]
+    assert 'name="which_0" value="101"' in text
+    status, text = await send(client, NUMBER, look="1", path_at="2026-11-29T10:00", **rows)
+    assert path(text)[1] == "1. voice mail takes it: 2079460100"
+    status, text = await send(client, NUMBER, look="1", path_at="never", **rows)
+    assert status == 422
+    assert numbers.show("+442079460100").route == before
+    assert [box.box for box in mailboxes.listed("Acme")] == ["101"]
+
+
+async def test_a_mailbox_and_hours_are_made_with_a_route(client: Client, town: Town) -> None:
+    """All of it or none."""
+    await welcomed(client, "owner@example.com")
+    rows = {**row(0, "extension", "*new", "101"), **row(1, "voicemail *new")}
+    for name, times, words in (
+        ("", "", "Give the new hours a name"),
+        ("front", "daily 00:00-24:00", "There are hours &#39;front&#39; already"),
+        ("late", "never", "never"),
+        ("Late!", "daily 00:00-24:00", "hours have a name"),
+    ):
+        status, text = await send(client, NUMBER, new_hours=name, new_times=times, **rows)
+        assert status == 422, name
+        assert words in text
+    assert [box.box for box in mailboxes.listed("Acme")] == ["101"]
+    await send(client, NUMBER, new_hours="late", new_times="daily 18:00-22:00", **rows)
+    assert numbers.show("+442079460100").route == "late: extension 101\nelse: voicemail 2079460100"
+    assert [each.text for each in routes.named("hours", "Acme") if each.name == "late"] == ["daily 18:00-22:00"]
+
+
+async def test_what_is_not_there_is_refused_and_stays_chosen(client: Client, town: Town) -> None:
+    """An account that is gone since the form was asked for: the row does not become another one by itself."""
+    await welcomed(client, "owner@example.com")
+    status, text = await send(client, NUMBER, **row(0, "account gone"), **row(1, "voicemail 101"))
+    assert status == 422
+    assert "there is no account &#39;gone&#39;" in text
+    assert '<option value="account gone" selected>' in text
+
+
+async def test_rows_take_no_other_steps(client: Client, town: Town) -> None:
+    """What stands in a field of a row is that field's: no other line, no markup."""
+    await welcomed(client, "owner@example.com")
+    before = numbers.show("+442079460100").route
+    for field in ("which", "seconds", "order", "what", "hours"):
+        for value in ("101; else: busy", "<script>", "x" * 500, "\x00", "-1", "9" * 30):
+            rows = {**row(0, "extension", "", "101"), f"{field}_0": value}
+            form = hidden(await get(client, NUMBER))
+            answer = await client.post(NUMBER, data={**form, **rows})
+            assert answer.status in (200, 400, 422), (field, value)
+            assert "<script>" not in await answer.text()
+    assert numbers.show("+442079460100").route in (before, "extension 101")
+    many = {name: value for n in range(30) for name, value in row(n, "extension", f"{n:03d}", str(n), "1").items()}
+    status, text = await send(client, NUMBER, **many)
+    assert status == 422  # there are no such hours; so many rows are read
+    assert text.count("<tr>") == 1 + 30 + 3
+
+
+async def test_a_department_is_rows_too(client: Client, town: Town) -> None:
+    """A new one, and one that is changed; nobody can call it, so no path is shown."""
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/departments/set")
+    assert "Show the path" not in text
+    status, _ = await send(client, "/departments/set", name="desk", **row(0, "extension", "", "105"))
+    assert status == 200
+    text = await get(client, "/departments/desk/change")
+    assert 'value="105"' in text
+    await send(client, "/departments/desk/change", **row(0, "extension", "", "106"))
+    assert [each.text for each in routes.named("department", "Acme") if each.name == "desk"] == ["extension 106"]
