@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import debian, process
+from lab import debian, memory, process
 from lab.errors import LabError
 from lab.ports import HOST
 from lab.root import new_enough
@@ -86,9 +86,12 @@ class Server:
 
 
 @contextmanager
-def running(home: Path, *settings: str, port: int | None = None) -> Iterator[Server]:
-    """Run one, with settings as `fsync=off`, on a Unix socket of its own, and on loopback if it is to have a port."""
-    folder = Path(tempfile.mkdtemp(prefix="connector-pg-", dir=_SHORT))
+def running(home: Path, *settings: str, port: int | None = None, in_memory: bool = False) -> Iterator[Server]:
+    """Run one, with settings as `fsync=off`, on a Unix socket of its own, and on loopback if it is to have a port;
+    `in_memory`: where there is enough, not on a disk.
+    """
+    where = memory.FOLDER if in_memory and memory.enough() else _SHORT
+    folder = Path(tempfile.mkdtemp(prefix="connector-pg-", dir=where))
     try:
         _hand_over(folder)
         server = Server(home, folder, settings, port)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import process
+from lab import memory, process
 from lab.containers import compose_command
 from lab.errors import LabError
 from lab.instance import PROJECT
@@ -23,7 +23,10 @@ _STEPS = (
     ("style", ["-m", "ruff", "check", "."]),
     ("format", ["-m", "ruff", "format", "--check", "."]),
 )
-_TYPES = ["-m", "mypy"]  # half a minute on a clean clone: beside the tests
+_TYPES = ["-m", "mypy"]
+# Runs only while a processor has nothing else to do (SCHED_IDLE): what just computes takes nothing from what is timed.
+_WHEN_IDLE = ("chrt", "--idle", "0")
+_COMPUTING = ("tests/core", "tests/lab/test_sim.py")
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
     "11660": (
@@ -37,14 +40,13 @@ _BESIDE = {
         "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
         "tests/sipp/test_moving.py",
-        "tests/test_cli.py",
     ),
     "12660": (
         "tests/sipp/test_chaos.py",
         "tests/sipp/test_config.py",
         "tests/sipp/test_dropin.py",
-        "tests/sipp/test_money.py",
         "tests/sipp/test_routes.py",
+        "tests/test_cli.py",
     ),
     "13660": (
         "tests/sipp/test_baresip.py",
@@ -52,7 +54,8 @@ _BESIDE = {
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
         "tests/sipp/test_api_client.py",
-        "tests/lab/test_sim.py",
+        "tests/sipp/test_money.py",
+        "tests/sipp/test_trunks.py",
     ),
     "14660": (
         "tests/sipp/test_buttons.py",
@@ -60,7 +63,6 @@ _BESIDE = {
         "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",
-        "tests/sipp/test_trunks.py",
         "tests/web",
     ),
 }
@@ -78,9 +80,6 @@ _UNIT_BESIDE = (
     "tests/test_cli_numbers.py",
 )
 _PYTEST = (sys.executable, "-m", "pytest")
-# Tests with a store of their own keep it in memory where there is enough: a commit waits for no disk there.
-_MEMORY = Path("/dev/shm")
-_ENOUGH_BYTES = 2 * 1024**3
 
 
 def run(arguments: list[str]) -> bool:
@@ -92,7 +91,7 @@ def run(arguments: list[str]) -> bool:
         if subprocess.run([sys.executable, *words], cwd=PROJECT, check=False).returncode != 0:
             print(f"{name} failed", flush=True)
             return False
-    types = _begun("types", [sys.executable, *_TYPES])
+    types = _begun("types", [*_WHEN_IDLE, sys.executable, *_TYPES])
     try:
         print("-- tests", flush=True)
         went_well = _pytest(arguments) == 0 if arguments else _all_tests()
@@ -126,40 +125,57 @@ def containers(arguments: list[str]) -> bool:
 def unit() -> bool:
     """The tests that need no Asterisk, in two processes."""
     ignored = _ignoring(_ON_ASTERISK)
-    return _together([*ignored, *_ignoring(_UNIT_BESIDE)], {"12660": [*_UNIT_BESIDE, *ignored]})
+    with _scratch() as scratch:
+        return _together([*ignored, *_ignoring(_UNIT_BESIDE)], {"12660": [*_UNIT_BESIDE, *ignored]}, scratch)
 
 
 def _all_tests() -> bool:
     """All of them: first those that disturb nobody, several at once; then those that measure time or load, two at once
-    where that changes no figure, and the rest alone.
+    where that changes no figure, and the rest alone. What just computes runs all the time, in the pauses of the others.
     """
     others = [path for files in _BESIDE.values() for path in files]
-    went_well = _together(_ignoring(others), {ports: list(files) for ports, files in _BESIDE.items()})
-    print("-- two at once", flush=True)
     apart = [path for files in _QUIET.values() for path in files]
-    went_well = (
-        _together(_ignoring(apart), {ports: list(files) for ports, files in _QUIET.items()}, "quiet") and went_well
-    )
-    print("-- alone", flush=True)
-    return (_pytest(["-m", "alone"]) == 0) and went_well
+    with _scratch() as scratch:
+        computing = _begun_tests("15660", _NOT_BESIDE, [*_COMPUTING, *scratch("15660")], before=_WHEN_IDLE)
+        try:
+            beside = {ports: list(files) for ports, files in _BESIDE.items()}
+            went_well = _together(_ignoring([*others, *_COMPUTING]), beside, scratch)
+            print("-- two at once", flush=True)
+            quiet = {ports: list(files) for ports, files in _QUIET.items()}
+            went_well = _together(_ignoring(apart), quiet, scratch, "quiet") and went_well
+            print("-- alone", flush=True)
+            went_well = (_pytest(["-m", "alone"]) == 0) and went_well
+            went_well = (computing.wait() == 0) and went_well
+        finally:
+            _show("15660", computing, _COMPUTING)
+    return went_well
 
 
-def _together(here: list[str], beside: dict[str, list[str]], marked: str = _NOT_BESIDE) -> bool:
+def _together(
+    here: list[str],
+    beside: dict[str, list[str]],
+    scratch: Callable[[str], list[str]],
+    marked: str = _NOT_BESIDE,
+) -> bool:
     """Run a pytest with `here`, shown as it goes, and one for each of `beside`, by its ports, shown at the end. Of all
     of them the tests that are so `marked`.
     """
-    with _scratch() as scratch:
-        running = {ports: _begun_tests(ports, marked, [*words, *scratch(ports)]) for ports, words in beside.items()}
-        try:
-            went_well = _pytest(["-m", marked, *here, *scratch("here")]) == 0
-            for each in running.values():
-                went_well = (each.wait() == 0) and went_well
-        finally:
-            for ports, each in running.items():
-                process.end(process.identify(each.pid))
-                shown = " ".join(word for word in beside[ports] if not word.startswith("-"))
-                print(f"-- beside: {shown}\n{_said(ports).read_text(errors='replace')}", flush=True)
+    running = {ports: _begun_tests(ports, marked, [*words, *scratch(ports)]) for ports, words in beside.items()}
+    try:
+        went_well = _pytest(["-m", marked, *here, *scratch("here")]) == 0
+        for each in running.values():
+            went_well = (each.wait() == 0) and went_well
+    finally:
+        for ports, each in running.items():
+            _show(ports, each, beside[ports])
     return went_well
+
+
+def _show(ports: str, running: subprocess.Popen[bytes], words: Sequence[str]) -> None:
+    """End what ran beside others, if it has not ended, and show what it said."""
+    process.end(process.identify(running.pid))
+    shown = " ".join(word for word in words if not word.startswith("-"))
+    print(f"-- beside: {shown}\n{_said(ports).read_text(errors='replace')}", flush=True)
 
 
 def _ignoring(paths: Sequence[str]) -> list[str]:
@@ -170,8 +186,8 @@ def _ignoring(paths: Sequence[str]) -> list[str]:
 def _scratch() -> Iterator[Callable[[str], list[str]]]:
     """What tells a pytest, by its name, to keep its tests' files in memory, if there is enough. None of it is left."""
     mark = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:12]  # other copies of the project may run theirs too
-    folder = _MEMORY / f"connector-tests-{mark}"
-    enough = os.path.ismount(_MEMORY) and shutil.disk_usage(_MEMORY).free > _ENOUGH_BYTES
+    folder = memory.FOLDER / f"connector-tests-{mark}"
+    enough = memory.enough()
     shutil.rmtree(folder, ignore_errors=True)
     if enough:
         folder.mkdir(mode=0o700)
@@ -185,8 +201,8 @@ def _scratch() -> Iterator[Callable[[str], list[str]]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _begun_tests(ports: str, marked: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [*_PYTEST, "-p", "no:cacheprovider", "-m", marked, *words]
+def _begun_tests(ports: str, marked: str, words: Sequence[str], before: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    command = [*before, *_PYTEST, "-p", "no:cacheprovider", "-m", marked, *words]
     return _begun(ports, command, {"CONNECTOR_TEST_PORTS": ports})
 
 

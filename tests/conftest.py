@@ -33,7 +33,7 @@ from tests.databases import Databases
 S = TypeVar("S", bound=Store)
 
 # How long an example takes is nobody's claim.
-hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("patient")
 
 DECK = """\
@@ -114,7 +114,8 @@ def whole(opened: S) -> Iterator[S]:
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """Databases of a PostgreSQL of our own, which keeps nothing over a crash and is quick."""
-    with postgresql.running(ASTERISK_HOME / "postgresql", "fsync=off", "full_page_writes=off") as server:
+    settings = ("fsync=off", "full_page_writes=off")
+    with postgresql.running(ASTERISK_HOME / "postgresql", *settings, in_memory=True) as server:
         yield Databases(server)
 
 
