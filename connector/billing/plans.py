@@ -7,7 +7,7 @@ beginning. The company's balance pays; nothing goes below zero.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -31,8 +31,9 @@ from connector.database.models import (
 )
 from connector.database.named import company_row, open_profile_row, profile_row
 from connector.database.store import lock, reading, rows, run, trying, writing
-from connector.errors import BadInput
+from connector.errors import BadInput, NotFound
 from connector.notices import notices
+from connector.routing import routes
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,16 @@ class Renewal:
 
 @dataclass(frozen=True)
 class Deleted:
-    """What the deletion of a profile gave back: credit in micros, and numbers to the company's pool."""
+    """What the deletion of a profile gave back: credit in micros, and numbers to the company's pool.
+
+    `lost_micros`: the unused share of what was paid for its running term, which nobody gets back.
+    """
 
     profile: str
     currency: str
     credit_micros: int
     numbers: list[str]
+    lost_micros: int = 0
 
 
 @audited("channels.buy")
@@ -273,8 +278,9 @@ def keep_number(number: Any) -> bool:
 
 
 @audited("profile.delete")
-def delete_profile(profile: str, now: int) -> Deleted:
-    """Archive a profile: free credit goes back to its company, numbers to the pool; its CDRs stay.
+def delete_profile(profile: str, now: int, to: Mapping[str, str] | None = None) -> Deleted:
+    """Archive a profile: free credit goes back to its company, numbers to the pool; its CDRs stay. `to`: numbers and
+    accounts of it that go to another profile instead, by its username. BadInput, NotFound.
 
     Calls that are up go on to their end; what they hold and do not use goes to the company too. What was paid for the
     running term is not given back (docs/decisions/0008).
@@ -283,16 +289,20 @@ def delete_profile(profile: str, now: int) -> Deleted:
         row = open_profile_row(profile)
         company = Company.get_by_id(row.company_id)
         term = _running(row)
+        lost = 0
         if term is not None:
+            lost = sum(_unused(term, company, now))
             _close(term, now)
         credit, target = profile_account(row.id, "credit"), company_account(row.company_id, "balance")
         left = ledger.balances([credit])[credit]
         about = kept.DELETED.write(name=row.name)
         ledger.post(row.company_id, f"profile:{row.id}:delete", "delete", now, moved(left, credit, target), about)
         payments.collect(row.company_id, f"profile:{row.id}:delete", now)
-        numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
-        for called in ("number", "inbound_account"):
-            run(f"UPDATE {called} SET profile_id = NULL WHERE profile_id = ?", row.id)
+        with routes.no_worse(row.company_id):
+            _moved(row, to or {})
+            numbers = [number.e164 for number in Number.select().where(Number.profile == row).order_by(Number.e164)]
+            for called in ("number", "inbound_account"):
+                run(f"UPDATE {called} SET profile_id = NULL WHERE profile_id = ?", row.id)
         for table in (Recharge, Limits, PrefixRule, ServiceNumber):
             cast("Any", table).delete().where(cast("Any", table).profile == row).execute()
         run("UPDATE trunk SET state = 'archived', secret = NULL WHERE profile_id = ?", row.id)
@@ -302,7 +312,19 @@ def delete_profile(profile: str, now: int) -> Deleted:
         Profile.update(status="archived", channels=0, name=f"{row.name} (deleted {day}, {row.id})").where(
             Profile.id == row.id
         ).execute()
-        return Deleted(row.name, company.currency, left, numbers)
+        return Deleted(row.name, company.currency, left, numbers, lost)
+
+
+def _moved(profile: Any, to: Mapping[str, str]) -> None:
+    """Numbers and accounts of a profile go to other ones of its company. BadInput, NotFound."""
+    for called, username in to.items():
+        target = open_profile_row(username)
+        table, column = ("number", "e164") if called.startswith("+") else ("inbound_account", "name")
+        sql = f"UPDATE {table} SET profile_id = ? WHERE {column} = ? AND profile_id = ? RETURNING id"
+        if target.id == profile.id or target.company_id != profile.company_id:
+            raise NotFound("there is no profile {name!r}", name=username)
+        if not rows(sql, target.id, called, profile.id):
+            raise NotFound("{called} is not at {name}", called=called, name=profile.name)
 
 
 def renew_due(now: int) -> int:
@@ -479,14 +501,7 @@ def _expire_seconds(term: Any, at: int) -> None:
 
 def _refund(term: Any, company: Any, now: int) -> int:
     """Give the unused share of a running term back; how much it was."""
-    bundle = term_account(term.id, "bundle")
-    sold_s = term.bundles * core.BUNDLE_SECONDS
-    used_s = sold_s - ledger.balances([bundle])[bundle]
-    elapsed, length = now - term.starts_at, term.ends_at - term.starts_at
-    for_channels = core.refund(term.price_micros, elapsed, length, company.currency)
-    for_bundles = core.refund(
-        term.bundles_price_micros, elapsed, length, company.currency, used_s=used_s, sold_s=sold_s
-    )
+    for_channels, for_bundles = _unused(term, company, now)
     balance = company_account(company.id, "balance")
     postings: list[Posting] = [
         *moved(for_channels, company_account(company.id, "subscription"), balance),
@@ -495,6 +510,18 @@ def _refund(term: Any, company: Any, now: int) -> int:
     about = kept.UNUSED.write(since=times.iso(term.starts_at), until=times.iso(term.ends_at))
     ledger.post(company.id, f"term:{term.id}:refund", "refund", now, postings, about)
     return for_channels + for_bundles
+
+
+def _unused(term: Any, company: Any, now: int) -> tuple[int, int]:
+    """The unused shares of what was paid for a running term: for its channels, and for its bundles."""
+    bundle = term_account(term.id, "bundle")
+    sold_s = term.bundles * core.BUNDLE_SECONDS
+    used_s = sold_s - ledger.balances([bundle])[bundle]
+    elapsed, length = now - term.starts_at, term.ends_at - term.starts_at
+    for_channels = core.refund(term.price_micros, elapsed, length, company.currency)
+    return for_channels, core.refund(
+        term.bundles_price_micros, elapsed, length, company.currency, used_s=used_s, sold_s=sold_s
+    )
 
 
 def _once_a_day(profile: Any, company: Any, now: int) -> None:

@@ -447,14 +447,19 @@ def list_profiles() -> list[ProfileView]:
 
 
 def page_of(scope: Scope, wanted: Turn, status: str | None = None, beginning: str | None = None) -> Page[ProfileView]:
-    """The profiles that somebody sees and that were not deleted, by name; only of a status, or by a name's start."""
+    """The profiles that somebody sees, by name; only of a status, or by a name's start. Those that were deleted only
+    if their status, `archived`, is asked for.
+    """
     with reading():
-        found = _alive_rows().order_by(Profile.name, Profile.username).limit(wanted.limit + 1)
+        found = _all_rows() if status == "archived" else _alive_rows()
+        found = found.order_by(Profile.name, Profile.username).limit(wanted.limit + 1)
         if scope.company is not None:
             found = found.where(Profile.company == scope.company)
         if scope.profile is not None:
             found = found.where(Profile.id == scope.profile)
-        if status == "suspended":
+        if status == "archived":
+            found = found.where(Profile.status == status)
+        elif status == "suspended":
             found = found.where(Profile.state == "suspended")
         elif status is not None:
             found = found.where((Profile.status == status) & (Profile.state != "suspended"))
@@ -465,8 +470,12 @@ def page_of(scope: Scope, wanted: Turn, status: str | None = None, beginning: st
         return page(_views(found), wanted, lambda view: (view.name, view.username))
 
 
+def _all_rows() -> Any:
+    return Profile.select(Profile, Company).join(Company)
+
+
 def _alive_rows() -> Any:
-    return Profile.select(Profile, Company).join(Company).where(Profile.status != "archived")
+    return _all_rows().where(Profile.status != "archived")
 
 
 def _views(found: Any) -> list[ProfileView]:

@@ -8,6 +8,7 @@ _WORDS = {
     # profiles and trunks
     "active": marked("active"),
     "inactive": marked("inactive"),
+    "archived": marked("deleted"),
     "cancelling": marked("cancelling"),
     "draining": marked("draining"),
     "open": marked("open"),

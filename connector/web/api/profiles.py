@@ -157,9 +157,9 @@ class ServiceNumbersChange(Shape):
 
 
 class ProfilesAsked(Paged):
-    """`status` and `name` narrow the list; a name by its beginning."""
+    """`status` and `name` narrow the list; a name by its beginning. Deleted profiles are those with `archived`."""
 
-    status: Literal["inactive", "active", "suspended", "cancelling"] | None = None
+    status: Literal["inactive", "active", "suspended", "cancelling", "archived"] | None = None
     name: Word | None = None
 
 

@@ -7,6 +7,7 @@ from connector.web.site import (
     buttons,
     calling,
     calls,
+    deleting,
     exports,
     house,
     invoices,
@@ -26,6 +27,7 @@ from connector.web.site import (
 PAGES = (
     *overview.pages.all,
     *profiles.pages.all,
+    *deleting.pages.all,
     *calling.pages.all,
     *stock.pages.all,  # before numbers: /numbers/new is no number
     *numbers.pages.all,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from connector.billing import calls, credit, exports, history, limits, nodes, numbers, plans, profiles, traffic
+from connector.billing import calls, credit, history, limits, nodes, numbers, plans, profiles, traffic
 from connector.billing.credit import Credit
 from connector.billing.history import Wanted
 from connector.billing.plans import Subscription
@@ -535,52 +535,6 @@ class Recharge(Form):
             raise BadInput("say both: with how much, and below which balance")
         credit.set_recharge(username, self.amount, self.threshold, self.limit, ask.now)
         return Outcome(f"/profiles/{username}", tr("Auto-recharge is set"))
-
-
-@pages.form(PROFILE + "/delete", "money.move", "Delete this profile", once=True, back=PROFILE)
-class Delete(Form):
-    """Archive it."""
-
-    danger: ClassVar[bool] = True
-    button: ClassVar[str] = "Delete"
-    warning: ClassVar[str] = "Its PBX cannot call any more. What was paid for the running term is not given back."
-    export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")
-
-    @classmethod
-    def initial(cls, ask: Ask) -> dict[str, Any]:
-        """It is offered; a browser says nothing of what is not checked."""
-        return {"export": True}
-
-    def quote(self, ask: Ask) -> Quote | None:
-        """What goes where."""
-        username = ask.path["profile"]
-        name = profiles.show_profile(username).name
-        gone = plans.delete_profile(username, ask.now)
-        lines = [
-            (tr("Profile"), name),
-            (tr("Credit, back to the company"), shown(gone.credit_micros, gone.currency)),
-            (tr("Numbers, back to the company"), ", ".join(gone.numbers) or tr("none")),
-            (
-                tr("Calls"),
-                tr("stay in the history, and are exported as a sheet") if self.export else tr("stay in the history"),
-            ),
-            (tr("When"), tr("{when}, at once", when=when(ask.now, ask.zone))),
-        ]
-        return Quote(lines)
-
-    def do(self, ask: Ask) -> Outcome:
-        """Delete; its calls are there afterwards too."""
-        username = ask.path["profile"]
-        if self.export:
-            exports.ask("calls", ask.place.node, ask.now, profile=username)
-        gone = plans.delete_profile(username, ask.now)
-        back = shown(gone.credit_micros, gone.currency)
-        said = tr("{profile} was deleted; {back} came back to the company", profile=gone.profile, back=back)
-        return (
-            Outcome("/exports", tr("{said}; its calls are exported", said=said))
-            if self.export
-            else Outcome("/profiles", said)
-        )
 
 
 def _mixes(found: MixAdvice) -> dict[str, Any]:

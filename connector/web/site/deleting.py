@@ -1,0 +1,197 @@
+"""Deleting a profile: what is lost, and what becomes of each number, account and call button."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from connector.billing import exports, numbers, plans, profiles
+from connector.core.access import Scope
+from connector.core.formats import shown
+from connector.core.paging import every
+from connector.errors import BadInput
+from connector.routing import buttons, routes
+from connector.web.endpoint import Ask
+from connector.web.render import when
+from connector.web.site.frame import Form, Line, Outcome, Quote, SitePages, entry
+from connector.words import marked, tr
+
+pages = SitePages()
+
+PROFILE = "/profiles/{profile}"
+# More than these have no choice each: all stay the company's. A form has 200 fields at most.
+MOST_CHOICES = 100
+_GOES = "goes_"
+_KEEP, _REMOVE, _TO = "keep", "remove", "to:"
+
+
+@dataclass(frozen=True)
+class _Thing:
+    """A number, an account or a call button of a profile. `field`: the name of its choice in the form."""
+
+    kind: str
+    name: str
+    about: str
+    field: str
+
+
+@pages.form(PROFILE + "/delete", "money.move", "Delete this profile", once=True, back=PROFILE)
+class Delete(Form):
+    """Archive it."""
+
+    danger: ClassVar[bool] = True
+    button: ClassVar[str] = "Delete"
+    warning: ClassVar[str] = "Its PBX cannot call any more. What was paid for the running term is not given back."
+    goes: str = entry("What becomes of its numbers, accounts and call buttons", "", kind="goes")
+    export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """It is offered; a browser says nothing of what is not checked. What is attached is what a choice is about."""
+        return {"export": True, "goes": [thing.field for thing in _things(ask)]}
+
+    @classmethod
+    def gathered(cls, given: dict[str, str]) -> dict[str, str]:
+        """The choices, a line each: the field, and what was chosen. BadInput."""
+        chosen = {name: text for name, text in given.items() if name.startswith(_GOES) and text != _KEEP}
+        if any(len(f"{name} {text}".split()) != 2 for name, text in chosen.items()):
+            raise BadInput("choose one of those that are offered")
+        return {**given, "goes": "\n".join(f"{name} {text}" for name, text in chosen.items())}
+
+    @classmethod
+    def extras(cls, ask: Ask, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is attached, with what can become of it, and what has been chosen so far."""
+        found = list(_things(ask))
+        if "numbers.write" not in ask.actor.permissions or len(found) > MOST_CHOICES:
+            return {"things": [], "attached": len(found)}
+        to = [
+            (f"{_TO}{username}", tr("goes to {profile}", profile=name))
+            for username, name in profiles.names(Scope(ask.scope.company)).items()
+            if username != ask.path["profile"]
+        ]
+        rows = [
+            {
+                "kind": tr(_KINDS[thing.kind]),
+                "thing": thing,
+                "choices": [*_choices(thing.kind), *(to if thing.kind != "button" else [])],
+                "chosen": str(given.get(thing.field, _KEEP)),
+            }
+            for thing in found
+        ]
+        return {"things": rows, "attached": len(found)}
+
+    def quote(self, ask: Ask) -> Quote | None:
+        """What goes where, and what is lost."""
+        username = ask.path["profile"]
+        name = profiles.show_profile(username).name
+        things = list(_things(ask))
+        gone = self._deleted(ask)
+        lines: list[Line] = [
+            (tr("Profile"), name),
+            (tr("Lost: the unused part of the running term"), shown(gone.lost_micros, gone.currency)),
+            (tr("Credit, back to the company"), shown(gone.credit_micros, gone.currency)),
+            *self._becomes(ask, things),
+            (
+                tr("Calls"),
+                tr("stay in the history, and are exported as a sheet") if self.export else tr("stay in the history"),
+            ),
+            (tr("When"), tr("{when}, at once", when=when(ask.now, ask.zone))),
+        ]
+        return Quote(lines)
+
+    def do(self, ask: Ask) -> Outcome:
+        """Delete; its calls are there afterwards too."""
+        if self.export:
+            exports.ask("calls", ask.place.node, ask.now, profile=ask.path["profile"])
+        gone = self._deleted(ask)
+        back = shown(gone.credit_micros, gone.currency)
+        said = tr("{profile} was deleted; {back} came back to the company", profile=gone.profile, back=back)
+        return (
+            Outcome("/exports", tr("{said}; its calls are exported", said=said))
+            if self.export
+            else Outcome("/profiles", said)
+        )
+
+    def _chosen(self, ask: Ask, things: list[_Thing]) -> dict[_Thing, str]:
+        """What becomes of what is attached now, where it is not kept. BadInput for a choice of what is not."""
+        given = dict(line.split(" ", 1) for line in self.goes.splitlines())
+        if given and "numbers.write" not in ask.actor.permissions:
+            raise BadInput("Only who may attach numbers chooses what becomes of them.")
+        by_field = {thing.field: thing for thing in things}
+        if given.keys() - by_field.keys():
+            raise BadInput("somebody has changed this meanwhile: look at it again, or save it all the same")
+        found = {by_field[field]: choice for field, choice in given.items()}
+        for thing, choice in found.items():
+            if choice not in {value for value, _ in _choices(thing.kind)} and not choice.startswith(_TO):
+                raise BadInput("choose one of those that are offered")
+        return found
+
+    def _deleted(self, ask: Ask) -> plans.Deleted:
+        chosen = self._chosen(ask, list(_things(ask)))
+        removed = [thing for thing, choice in chosen.items() if choice == _REMOVE]
+        dropped = {thing.name for thing in removed if thing.kind == "account"}
+        of_accounts = {button.id for button in _buttons(ask) if button.account in dropped}
+        of_themselves = {int(thing.name) for thing in removed if thing.kind == "button"}
+        for button in sorted(of_accounts | of_themselves):
+            buttons.remove(button)
+        to = {thing.name: choice.removeprefix(_TO) for thing, choice in chosen.items() if choice.startswith(_TO)}
+        for username in to.values():
+            ask.mine("profile", username)
+        gone = plans.delete_profile(ask.path["profile"], ask.now, to)
+        for thing in removed:
+            if thing.kind == "account":
+                routes.remove_account(thing.name)
+            elif thing.kind == "number":
+                numbers.release(thing.name, ask.now)
+        return gone
+
+    def _becomes(self, ask: Ask, things: list[_Thing]) -> Iterator[Line]:
+        """A line for each thing, or one for many."""
+        chosen = self._chosen(ask, things)
+        names = profiles.names(Scope(ask.scope.company))
+        if len(things) > MOST_CHOICES:
+            yield tr("Numbers, accounts and call buttons"), tr("stay the company's, at no profile")
+            return
+        for thing in things:
+            choice = chosen.get(thing, _KEEP)
+            becomes = dict(_choices(thing.kind)).get(choice) or tr(
+                "goes to {profile}", profile=names.get(choice.removeprefix(_TO), "")
+            )
+            yield f"{tr(_KINDS[thing.kind])} {thing.about or thing.name}", becomes
+
+
+_KINDS = {"number": marked("Number"), "account": marked("Account"), "button": marked("Call button")}
+
+
+def _choices(kind: str) -> list[Line]:
+    """What can become of a thing, besides another profile's."""
+    if kind == "number":
+        return [
+            (_KEEP, tr("stays the company's, at no profile")),
+            (_REMOVE, tr("is given back when what is paid is over")),
+        ]
+    if kind == "account":
+        return [
+            (_KEEP, tr("stays, and cannot be called until it is attached")),
+            (_REMOVE, tr("is removed, with its call buttons")),
+        ]
+    return [(_KEEP, tr("stays with its account")), (_REMOVE, tr("is removed"))]
+
+
+def _things(ask: Ask) -> Iterator[_Thing]:
+    """What is attached to the profile: its numbers, its accounts, and their call buttons."""
+    username = ask.path["profile"]
+    scope = Scope(ask.scope.company, profiles.profile_id(username))
+    for number in every(lambda each: numbers.page_of(scope, each), "s"):
+        yield _Thing("number", number.number, "", f"{_GOES}{number.number}")
+    for account in every(lambda each: routes.account_page(scope, each), "s"):
+        yield _Thing("account", account.name, "", f"{_GOES}{account.name}")
+    for button in _buttons(ask):
+        yield _Thing("button", str(button.id), f"{button.name} ({button.account})", f"{_GOES}{button.id}")
+
+
+def _buttons(ask: Ask) -> list[buttons.ButtonView]:
+    """The call buttons of the profile's accounts."""
+    scope = Scope(ask.scope.company, profiles.profile_id(ask.path["profile"]))
+    return list(every(lambda each: buttons.page_of(scope, each), "i"))
