@@ -8,9 +8,11 @@ SPOOL/CONTEXT/BOX/INBOX/msg0000.txt, .wav a message, and what is known of it
 from __future__ import annotations
 
 import configparser
+import errno
 import io
 import os
 import re
+import stat
 import wave
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +34,8 @@ _ID = re.compile(r"[0-9]{1,20}-[0-9a-f]{1,16}")
 # The forms that voicemail.conf may have messages kept in, of those a browser plays the first ones.
 _SOUNDS = (".wav", ".ogg", ".WAV", ".gsm")
 _MESSAGE = re.compile(r"msg[0-9]{4}\.txt")
+_LOOKS = 3
+_MOST_KNOWN_BYTES = 64 * 1024
 MOST_GREETING_BYTES = 5_000_000
 
 
@@ -81,17 +85,31 @@ class Spool:
 
     def messages(self, context: str, box: str) -> list[Message]:
         """The messages of a mailbox, the oldest first. BadInput if they cannot be read."""
-        found = []
+        found: list[Message] = []
         for folder in _FOLDERS:
             try:
-                names = [entry.name for entry in os.scandir(self.folder / context / box / folder)]
-                for name in sorted(filter(_MESSAGE.fullmatch, names)):
-                    found.append(_message(self.folder / context / box / folder / name, folder))
-            except FileNotFoundError:
-                continue  # nobody has left one yet
+                found += self._messages_in(self.folder / context / box / folder, folder)
             except OSError as error:
-                raise BadInput("the messages cannot be read: {error}", error=error) from None
+                raise BadInput("the messages cannot be read: {why}", why=error.strerror) from None
         return sorted(found, key=lambda message: message.left_at)
+
+    def _messages_in(self, path: Path, folder: str) -> list[Message]:
+        """Those of one folder. Asterisk gives the files of a folder other names when a message is deleted: what is not
+        there any more is looked for again.
+        """
+        if path.exists() and path.resolve() != self.folder.resolve() / path.relative_to(self.folder):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))  # a link, perhaps to what is another company's
+        found: list[Message] = []
+        for _ in range(_LOOKS):
+            try:
+                names = sorted(filter(_MESSAGE.fullmatch, (entry.name for entry in os.scandir(path))))
+            except FileNotFoundError:
+                return []  # nobody has left one yet
+            read = [_message(path / name, folder) for name in names]
+            found = [message for message in read if message is not None]
+            if len(found) == len(names):
+                break
+        return found
 
     def counted(self, context: str, box: str) -> tuple[int, int] | None:
         """How many messages of a mailbox nobody has heard, and how many there are; None if they cannot be read."""
@@ -113,7 +131,7 @@ class Spool:
             return
         except OSError as error:
             raise BadInput(
-                "the PIN that was set by telephone cannot be taken away, so it stays: {error}", error=error
+                "the PIN that was set by telephone cannot be taken away, so it stays: {why}", why=error.strerror
             ) from None
 
     def set_greeting(self, context: str, box: str, sound: bytes | None) -> None:
@@ -151,27 +169,53 @@ class Spool:
             return None
         except OSError as error:
             raise BadInput(
-                "what an earlier mailbox {box} left cannot be moved aside: {error}", box=box, error=error
+                "what an earlier mailbox {box} left cannot be moved aside: {why}", box=box, why=error.strerror
             ) from None
         return aside
 
 
-def _message(path: Path, folder: str) -> Message:
+def _message(path: Path, folder: str) -> Message | None:
+    """What is known of a message by its file; None if it is not there any more."""
     kept = configparser.ConfigParser(interpolation=None, strict=False)
+    try:
+        text = _read(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        text = ""
     with suppress(configparser.Error):  # it may be torn: then it is known that it is there, and no more
-        kept.read_string(path.read_text(errors="replace"))
+        kept.read_string(text)
     said = kept["message"] if kept.has_section("message") else {}
     sounds = [path.with_suffix(suffix) for suffix in _SOUNDS]
-    seconds, duration = said.get("origtime", "0"), said.get("duration", "0")
+    sound = next((each for each in sounds if each.exists()), None)
+    if sound is None:  # in a form that browsers do not play
+        sound = next((each for each in sorted(path.parent.glob(f"{path.stem}.*")) if each != path), None)
     return Message(
         folder=folder,
         number=int(path.stem[3:]),
-        left_at=int(seconds) * 1000 if seconds.isdigit() else 0,
+        left_at=_number(said.get("origtime", "")) * 1000,
         caller=said.get("callerid", ""),
-        duration_s=int(duration) if duration.isdigit() else 0,
-        sound=next((each for each in sounds if each.exists()), sounds[0]),
+        duration_s=_number(said.get("duration", "")),
+        sound=sound or sounds[0],
         id=found if _ID.fullmatch(found := said.get("msg_id", "")) else "",
+        has_sound=sound is not None,
     )
+
+
+def _number(text: str) -> int:
+    """Seconds as Asterisk writes them; 0 for what it never writes."""
+    return int(text) if re.fullmatch("[0-9]{1,10}", text) else 0
+
+
+def _read(path: Path) -> str:
+    """A text file that is no link and no pipe, as far as one of Asterisk's can be long. OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return ""
+        return file.read(_MOST_KNOWN_BYTES).decode(errors="replace")
 
 
 def _checked_sound(sound: bytes) -> None:

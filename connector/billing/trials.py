@@ -204,9 +204,10 @@ class Tested:
     path: Path
 
 
-def path_of(called: str, when: int | str) -> Tested:
+def path_of(called: str, when: int | str, route: str | None = None) -> Tested:
     """The path that a call to a number or account would take at an instant, in milliseconds or as people write it, by
-    the company's time zone. Raises NotFound for an unknown number or account.
+    the company's time zone; `route`: by this one instead of its own. Raises NotFound for an unknown number or account,
+    BadInput for a route that cannot be.
     """
     with reading():
         row = routes.called_row(called)
@@ -215,7 +216,9 @@ def path_of(called: str, when: int | str) -> Tested:
         profile = Profile.get_or_none(Profile.id == row.profile_id)
         if profile is None:
             return Tested(name, None, at, marked("It is not attached to a profile."), Path((), 0))
-        found = routes.path(name, row.route, profile, at)
+        if route is not None:
+            routes.check(route, profile)
+        found = routes.path(name, row.route if route is None else route, profile, at)
         known = Facts(
             Direction.IN,
             profile=facts.profile_facts(profile),

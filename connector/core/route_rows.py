@@ -20,7 +20,7 @@ _WHICH = re.compile(r"[^,;:\r\n]*")
 class Row:
     """One step of a route. `hours`: the name of those in which it is the call's, "" at all (other) times; `what`: its
     kind, with the name that was chosen; `which`: what was typed for an extension, a group or a number; `seconds`: how
-    long it rings, "" for as long as usual.
+    long it rings, "" for as long as usual. Where there is nothing to type, what was typed is not looked at.
     """
 
     hours: str
@@ -59,10 +59,12 @@ def text_of(rows: Sequence[Row], within_s: str = "") -> str:
 
 def _step(row: Row) -> str:
     kind = row.what.split(" ")[0]
-    which, seconds = " ".join(row.which.split()), row.seconds.strip()
+    which = " ".join(row.which.split()) if kind in TYPED else ""
+    seconds = row.seconds.strip() if kind in RINGING else ""
     if kind in TYPED and not which:
         raise BadInput("Type which extension or number rings.")
-    if not _WHICH.fullmatch(row.which) or not _WHICH.fullmatch(seconds):
-        raise BadInput("{given!r} is not an extension or a number", given=(row.which or seconds)[:40])
-    words = f"{row.what} {which}" if kind in TYPED else row.what
-    return f"{words} for {seconds}" if seconds and kind in RINGING else words
+    for typed in (row.which if which else "", seconds):
+        if not _WHICH.fullmatch(typed):
+            raise BadInput("{given!r} is not an extension or a number", given=typed[:40])
+    words = f"{row.what} {which}" if which else row.what
+    return f"{words} for {seconds}" if seconds else words

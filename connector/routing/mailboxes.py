@@ -52,7 +52,8 @@ class KeptMailbox:
 @dataclass(frozen=True)
 class Message:
     """A message that was left (connector/asterisk/voicemail.py): when, by whom (as the caller was shown), for how long,
-    and where its sound is. `id` is Asterisk's; "" if it gave none. `folder`: `Old` is of those that were heard.
+    and where its sound is, or would be. `id` is Asterisk's; "" if it gave none. `folder`: `Old` is of those that were
+    heard.
     """
 
     folder: str
@@ -62,6 +63,7 @@ class Message:
     duration_s: int
     sound: Path
     id: str = ""
+    has_sound: bool = True
 
     @property
     def is_new(self) -> bool:
@@ -90,11 +92,18 @@ def create(box: str, name: str, email: str, now: int, company: str | None = None
 
 
 def of_number(number: str, email: str, now: int, company: str | None = None) -> tuple[MailboxView, bool]:
-    """The mailbox of a number, which has its last digits, and whether it is made now. BadInput."""
-    box = number[-MOST_DIGITS:].lstrip("+")
+    """The mailbox of a number, which is named by it and has its last digits, and whether it is made now. One that is
+    there gets the `email`, unless that is "". BadInput.
+    """
     owner = company_row(company)
-    found = Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box))
-    return (create(box, number, email, now, company)[0], True) if found is None else (_view(found), False)
+    for digits in range(MOST_DIGITS, 1, -1):  # of two numbers that end alike each has its own
+        box = number[-digits:].lstrip("+")
+        found = Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box))
+        if found is None:
+            return create(box, number, email, now, company)[0], True
+        if found.name == number:
+            return change(box, None, email or None, company), False
+    raise BadInput("The mailboxes that {number} could have are taken: make one by hand.", number=number)
 
 
 def route_with(box: str) -> str:
@@ -125,7 +134,7 @@ def renew_pin(box: str, company: str | None = None) -> tuple[MailboxView, str]:
 
 @audited("message.remove")
 def remove_message(box: str, message: str, company: str | None = None) -> MailboxView:
-    """Note that a message of a mailbox, by its id, is deleted: Asterisk does it. NotFound."""
+    """Note that a message of a mailbox, by its id, was deleted: Asterisk did it. NotFound."""
     with writing():
         return _view(_row(box, company))
 
@@ -167,6 +176,12 @@ def _new_pin() -> tuple[str, str]:
     return pin, vault.sealed(pin)
 
 
+def checked_email(email: str) -> None:
+    """BadInput if nobody can be written to there; "" is nobody."""
+    if email and (len(email) > 200 or not _EMAIL.fullmatch(email)):
+        raise BadInput("{email!r} is no e-mail address", email=email[:40])
+
+
 def _checked(name: str, email: str) -> None:
     if not _NAME.fullmatch(name.strip()) or not name.isprintable():
         raise BadInput(
@@ -174,8 +189,7 @@ def _checked(name: str, email: str) -> None:
             most_name=MOST_NAME,
             unfit=_UNFIT,
         )
-    if email and (len(email) > 200 or not _EMAIL.fullmatch(email)):
-        raise BadInput("{email!r} is no e-mail address", email=email[:40])
+    checked_email(email)
 
 
 def _row(box: str, company: str | None) -> Mailbox:

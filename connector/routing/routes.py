@@ -6,7 +6,7 @@ its own transaction: no route comes to name what is not there, and none to lead 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -137,6 +137,22 @@ def set_route(called: str, text: str) -> str:
     return str(route)
 
 
+@audited("routes.set")
+def set_routes(wanted: Mapping[str, str]) -> None:
+    """Set the routes of numbers of one company, by number; held against the company's others once, and not for each.
+    BadInput, NotFound.
+    """
+    with writing():
+        found = [(called_row(called), core.parse(text)) for called, text in wanted.items()]
+        if not found:
+            return
+        with no_worse(found[0][0].company_id):
+            for row, route in found:
+                run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", str(route), row.id)
+        for row, route in found:
+            _may_forward(route, _rules(row.profile_id))
+
+
 @audited("department.set")
 def set_department(name: str, text: str, company: str | None = None) -> NamedView:
     """Give a route a name, or the name another route. BadInput."""
@@ -192,6 +208,14 @@ def path(called: str, text: str, profile: Any, at: int, *, may_forward: bool = T
     if route == core.PBX:
         return core.path(called, place, Book("UTC"), at)
     return core.path(called, place, _needed(profile.company_id, route), at, may_forward=may_forward)
+
+
+def check(text: str, profile: Any) -> None:
+    """Whether a route can be one of a profile's, in the caller's transaction. BadInput names what is not there."""
+    route = core.parse(text)
+    if route != core.PBX:
+        core.check(route, _needed(profile.company_id, route), profile.username)
+        _may_forward(route, _rules(profile.id))
 
 
 def book(company: int) -> Book:

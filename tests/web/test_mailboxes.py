@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 
 from connector.billing import numbers
 from connector.database.store import rows, writing
-from connector.routing import mailboxes
+from connector.routing import mailboxes, routes
 from tests.conftest import NOW
 from tests.web.browsing import Client, confirmed, get, send, welcomed
 from tests.web.conftest import MESSAGE, Town, bearer, leave_message
@@ -53,6 +55,7 @@ async def test_a_message_stays_where_asterisk_is_away(client: Client, town: Town
     assert status == 422
     assert "Asterisk has not confirmed it" in text
     assert "The message is deleted" not in text
+    assert rows("SELECT COUNT(*) FROM audit WHERE action = 'message.remove'")[0][0] == 0
 
 
 async def test_a_message_that_is_gone_is_not_found(client: Client, town: Town) -> None:
@@ -68,6 +71,33 @@ async def test_a_message_that_is_gone_is_not_found(client: Client, town: Town) -
     await get(client, f"{LIST}/{MESSAGE}/sound", 404)
     sound.symlink_to(__file__)
     await get(client, f"{LIST}/{MESSAGE}/sound", 404)
+
+
+async def test_strange_messages_harm_no_others(client: Client, town: Town) -> None:
+    """Figures that Asterisk never writes, a link, a pipe, another folder in the place of this one."""
+    inbox = town.spool / "connector-1" / "101" / "INBOX"
+    strange = (("²", "²"), ("9" * 5_000, "1"), ("99999999999999", "9" * 11), ("", ""))
+    for number, (seconds, length) in enumerate(strange, 1):
+        leave_message(inbox, number, f"1795000000-0000001{number}")
+        known = f"[message]\norigtime={seconds}\nduration={length}\n"
+        (inbox / f"msg{number:04d}.txt").write_text(known)
+    (inbox / "msg0005.txt").symlink_to("/nowhere")
+    os.mkfifo(inbox / "msg0006.txt")
+    leave_message(inbox, 7, "1795000000-00000017", "Unknown")
+    await welcomed(client, "owner@example.com")
+    assert "8 new, 8 in all" in await get(client, "/numbers")
+    text = await get(client, LIST)
+    assert "a withheld number" in text
+    assert "1795000000-00000017/sound" in text
+    (inbox / "msg0007.wav").rename(inbox / "msg0007.ulaw")
+    assert text.count("<audio") - (await get(client, LIST)).count("<audio") == 1
+    await get(client, f"{LIST}/1795000000-00000017/sound")
+    theirs = town.spool / "connector-2" / "201" / "INBOX"
+    leave_message(theirs, 0, "1795000000-00000099")
+    shutil.rmtree(inbox)
+    inbox.symlink_to(theirs)
+    assert "not known" in await get(client, "/numbers")
+    await get(client, f"{LIST}/1795000000-00000099/sound", 409)
 
 
 async def test_messages_that_cannot_be_read_are_not_known(client: Client, town: Town) -> None:
@@ -143,3 +173,22 @@ async def test_voice_mail_is_a_tick_where_numbers_are_bought(client: Client, tow
     assert "voice_mail" not in await get(client, "/stock/buy")
     await confirmed(client, "/stock/buy", numbers="+442079460111", voice_mail="true", **fields)
     assert numbers.show("+442079460111").route == "pbx"
+
+
+async def test_numbers_that_end_alike_have_mailboxes_of_their_own(client: Client, town: Town) -> None:
+    """And one that is bought again has its own again, with the e-mail that was typed last."""
+    sheet = "number,monthly_fee,country,currency\n+442079460110,2,GB,GBP\n+12079460110,2,US,GBP\n"
+    numbers.import_stock(sheet, NOW)
+    await welcomed(client, "owner@example.com")
+    both = "+442079460110\n+1 207 946 0110"
+    await confirmed(client, "/stock/buy", numbers=both, voice_mail="true", email="desk@example.com", periods="1")
+    assert numbers.show("+442079460110").route == "pbx for 25, voicemail 2079460110"
+    assert numbers.show("+12079460110").route == "pbx for 25, voicemail 079460110"
+    routes.set_route("+442079460110", "")
+    numbers.release("+442079460110", NOW, at_once=True)
+    again = {"numbers": "+442079460110", "voice_mail": "true", "periods": "1"}
+    await confirmed(client, "/stock/buy", **again, email="new@example.com")
+    assert mailboxes.show("2079460110", "Acme").email == "new@example.com"
+    status, text = await send(client, "/stock/buy", **{**again, "numbers": "+12125550100", "email": "none"})
+    assert status == 422
+    assert "no e-mail address" in text

@@ -9,6 +9,9 @@ from connector.routing import mailboxes, routes
 from tests.web.browsing import Client, get, hidden, send, welcomed
 from tests.web.conftest import Town
 
+# Fields of a row with what is taken there all the same: an order that is none is that of the rows.
+TAKEN = {("order", value): "extension 101" for value in ("101; else: busy", "<script>", "x" * 500, "-1", "9" * 30)}
+TAKEN["which", "9" * 30] = f"extension {'9' * 30}"  # a long one, but one
 NUMBER = "/numbers/%2B442079460100/route"
 
 
@@ -99,6 +102,54 @@ async def test_what_is_not_there_is_refused_and_stays_chosen(client: Client, tow
     assert '<option value="account gone" selected>' in text
 
 
+async def test_a_look_hides_no_change_of_another(client: Client, town: Town) -> None:
+    """Who looked at the path before saving is told of it as who did not; sent again it is saved all the same."""
+    await welcomed(client, "owner@example.com")
+    first = hidden(await get(client, NUMBER))
+    routes.set_route("+442079460100", "extension 999")
+    rows = row(0, "extension", "", "101")
+    looked = await (await client.post(NUMBER, data={**first, **rows, "look": "1"})).text()
+    wrong = await (await client.post(NUMBER, data={**hidden(looked), **row(0, "extension")})).text()
+    assert "Type which extension" in wrong
+    answer = await client.post(NUMBER, data={**hidden(wrong), **rows})
+    text = await answer.text()
+    assert answer.status == 422
+    assert "somebody has changed this meanwhile" in text
+    assert numbers.show("+442079460100").route == "extension 999"
+    assert (await client.post(NUMBER, data={**hidden(text), **rows})).status == 200
+    assert numbers.show("+442079460100").route == "extension 101"
+
+
+async def test_hours_that_are_gone_stay_in_their_row(client: Client, town: Town) -> None:
+    """The row does not come to ring at all times by itself."""
+    await welcomed(client, "owner@example.com")
+    rows = {**row(0, "extension", "late", "101"), **row(1, "busy")}
+    status, text = await send(client, NUMBER, **rows)
+    assert status == 422
+    assert '<option value="late" selected>late</option>' in text
+
+
+async def test_a_long_route_is_not_lost_on_an_error(client: Client, town: Town) -> None:
+    """All rows are shown again, as they were sent."""
+    await welcomed(client, "owner@example.com")
+    routes.set_route("+442079460100", ", ".join(f"extension 1{n:02d} for 1" for n in range(20)))
+    rows = {name: value for n in range(33) for name, value in row(n, "extension", "", f"{n:03d}", "1").items()}
+    status, text = await send(client, NUMBER, **{**rows, "which_7": ""})
+    assert status == 422
+    assert all(f'value="{n:03d}"' in text for n in range(33) if n != 7)
+    assert '<textarea id="route"' not in text
+
+
+async def test_what_a_row_does_not_need_is_not_looked_at(client: Client, town: Town) -> None:
+    """It is not to be seen there; an extension may have a name that is a word of ours."""
+    await welcomed(client, "owner@example.com")
+    await send(client, NUMBER, **row(0, "voicemail 101", "", "102, 103", "later"))
+    assert numbers.show("+442079460100").route == "voicemail 101"
+    client.session.cookie_jar.update_cookies({"connector_language": "de"})
+    _, text = await send(client, NUMBER, look="1", **row(0, "extension", "", "new"))
+    assert path(text)[1] == "1. klingelt: new, 25 s lang"
+
+
 async def test_rows_take_no_other_steps(client: Client, town: Town) -> None:
     """What stands in a field of a row is that field's: no other line, no markup."""
     await welcomed(client, "owner@example.com")
@@ -108,9 +159,13 @@ async def test_rows_take_no_other_steps(client: Client, town: Town) -> None:
             rows = {**row(0, "extension", "", "101"), f"{field}_0": value}
             form = hidden(await get(client, NUMBER))
             answer = await client.post(NUMBER, data={**form, **rows})
-            assert answer.status in (200, 400, 422), (field, value)
-            assert "<script>" not in await answer.text()
-    assert numbers.show("+442079460100").route in (before, "extension 101")
+            text = await answer.text()
+            kept = numbers.show("+442079460100").route
+            taken = TAKEN.get((field, value), before)
+            status = 400 if value == "\x00" else 200 if taken != before else 422
+            assert (answer.status, kept) == (status, taken), (field, value)
+            assert "<script>" not in text
+            routes.set_route("+442079460100", "")
     many = {name: value for n in range(30) for name, value in row(n, "extension", f"{n:03d}", str(n), "1").items()}
     status, text = await send(client, NUMBER, **many)
     assert status == 422  # there are no such hours; so many rows are read

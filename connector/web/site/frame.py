@@ -23,6 +23,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from connector.core import formats, money
 from connector.core.access import PERMISSIONS
 from connector.core.paging import Page
+from connector.database.audit import Doer
 from connector.errors import BadInput
 from connector.web.endpoint import Ask, Download, Paper, Written, thing_of
 from connector.web.rest import World
@@ -184,6 +185,11 @@ class Form(BaseModel):
         """What its template needs besides the fields."""
         return {}
 
+    @property
+    def look_writes(self) -> bool:
+        """Whether `look` does it and takes it back, as a quote that `tries`."""
+        return False
+
     def look(self, ask: Ask) -> Quote:
         """What somebody sees who pushes the button `looks`."""
         raise NotImplementedError
@@ -216,7 +222,7 @@ class Form(BaseModel):
     def do(self, ask: Ask) -> Outcome:
         """Do it."""
 
-    async def after(self, world: World, ask: Ask) -> None:
+    async def after(self, world: World, ask: Ask, doer: Doer) -> None:
         """What Asterisk is asked for, once it is done in the store. BadInput if Asterisk does not do it."""
 
 

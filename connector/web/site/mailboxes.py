@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
 
 from connector.core.times import iso
+from connector.database import audit
+from connector.database.audit import Doer
 from connector.errors import AsteriskError, BadInput, NotFound
 from connector.routing import mailboxes
 from connector.routing.mailboxes import MailboxView, Message
@@ -16,10 +19,14 @@ from connector.web.rest import World
 from connector.web.site.frame import Form, Outcome, Quote, Shown, SitePages, entry
 from connector.words import tr
 
+log = logging.getLogger(__name__)
+
 pages = SitePages()
 
 MESSAGES = "/mailboxes/{box}/messages"
 _KINDS = {".wav": "audio/wav", ".ogg": "audio/ogg"}
+# What app_voicemail writes where there is neither a name nor a number.
+_NOBODY = "Unknown"
 _NOT_PLAYED = "application/octet-stream"
 
 
@@ -117,7 +124,9 @@ def message_list(ask: Ask) -> Shown:
 def message_sound(ask: Ask) -> Download:
     """What somebody said."""
     _, found = _message(ask)
-    if not found.sound.is_file() or found.sound.is_symlink():  # whom Asterisk lets write there reads no other file
+    if (
+        not found.has_sound or not found.sound.is_file() or found.sound.is_symlink()
+    ):  # whom Asterisk lets write there reads no other file
         raise NotFound("The sound of this message is not there any more.")
     kind = found.sound.suffix
     moment = (iso(found.left_at) or "").replace(":", "")[:15]
@@ -140,7 +149,7 @@ class Heard(Form):
         _message(ask)
         return Outcome(_base(ask), tr("The message is marked as heard"))
 
-    async def after(self, world: World, ask: Ask) -> None:
+    async def after(self, world: World, ask: Ask, doer: Doer) -> None:
         """Have Asterisk put it among those that were heard."""
         await _done(world.message_heard, world, ask)
 
@@ -159,19 +168,21 @@ class RemoveMessage(Form):
         return _from(ask)
 
     def do(self, ask: Ask) -> Outcome:
-        """Note who deletes it; `after` has Asterisk do it."""
-        box, found = _message(ask)
-        mailboxes.remove_message(box.box, found.id, ask.company)
+        """Look whether it is there; `after` has Asterisk do it."""
+        _message(ask)
         return Outcome(_base(ask), tr("The message is deleted"))
 
-    async def after(self, world: World, ask: Ask) -> None:
-        """Have Asterisk delete it."""
+    async def after(self, world: World, ask: Ask, doer: Doer) -> None:
+        """Have Asterisk delete it; then it is noted who did."""
         await _done(world.remove_message, world, ask)
+        await world.store(_noted, ask, doer)
 
 
 def caller_of(message: Message) -> str:
     """Who left a message, as the telephone showed them."""
     name, number = (part.strip(' "') for part in (message.caller.rstrip(">") + "<").split("<")[:2])
+    if message.caller == _NOBODY:
+        name = ""
     return ", ".join(filter(None, [name, number])) or tr("a withheld number")
 
 
@@ -186,10 +197,15 @@ async def _done(work: Callable[[str, str, str, str], Awaitable[None]], world: Wo
     try:
         await work(box.context, box.box, found.folder, found.id)
     except AsteriskError as error:
+        log.warning("a voice mail message was not changed, by request of %s: %s", ask.actor.name, error)
         raise BadInput(
-            "Asterisk has not confirmed it: {why}. Look at the messages again; by telephone they can be deleted too.",
-            why=str(error),
+            "Asterisk has not confirmed it. Look at the messages again; by telephone they can be deleted too."
         ) from None
+
+
+def _noted(ask: Ask, doer: Doer) -> None:
+    with audit.acting(doer):
+        mailboxes.remove_message(ask.path["box"], ask.path["message"], ask.company)
 
 
 def _message(ask: Ask) -> tuple[MailboxView, Message]:

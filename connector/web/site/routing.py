@@ -12,15 +12,15 @@ from connector.billing import numbers, trials
 from connector.core import route_rows, terms
 from connector.core import routes as core
 from connector.core.access import Scope
-from connector.core.paging import MOST_ROWS, Turn
+from connector.core.paging import every
 from connector.core.route_rows import Row
-from connector.core.routes import USUAL_RING_S, USUAL_WITHIN_S
+from connector.core.routes import USUAL_PBX_RING_S, USUAL_RING_S, USUAL_WITHIN_S
 from connector.errors import BadInput, NotFound
 from connector.routing import mailboxes, routes
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import Form, Line, Outcome, Quote, SitePages, TextOrNone, entry
-from connector.words import marked, said, tr
+from connector.words import marked, said, tr, translated
 
 pages = SitePages()
 
@@ -56,7 +56,7 @@ class _Routing(Form):
             return dict(given)
         rows = [row for row in rows if row.what]
         new_hours = given.get("new_hours", "").strip()
-        if not new_hours and any(row.hours == NEW for row in rows):
+        if not new_hours and (given.get("new_times", "").strip() or any(row.hours == NEW for row in rows)):
             raise BadInput("Give the new hours a name, and say their times.")
         rows = [replace(row, hours=new_hours) if row.hours == NEW else row for row in rows]
         made = {"route": route_rows.text_of(rows, given.get("within", ""))}
@@ -67,25 +67,28 @@ class _Routing(Form):
     @classmethod
     def extras(cls, ask: Ask, given: Mapping[str, Any]) -> dict[str, Any]:
         """The rows, and what can be chosen in them; no rows where the text is wanted, or cannot be read."""
-        rows: list[Row] | None = _rows_given(given)
+        rows = _rows_given(given)  # those that were sent are shown again, however many
         within = str(given.get("within", ""))
+        if ask.query.get("view") == "text":
+            return {"rows": None}
         if not rows:
             try:
                 found = core.parse(str(given.get("route", "")))
             except BadInput:
-                rows = None
-            else:
-                rows = route_rows.rows_of(found)
-                within = str(found.within_s)
-        if rows is None or len(rows) > route_rows.MOST_ROWS or ask.query.get("view") == "text":
-            return {"rows": None}
-        blank = _BLANK_ROWS - sum(not row.what for row in rows)
-        rows = rows + [Row("", "")] * max(0, blank)
-        hours = [each.name for each in routes.named("hours", ask.company)]
+                return {"rows": None}
+            rows = route_rows.rows_of(found)
+            within = str(found.within_s)
+            if len(rows) > route_rows.MOST_ROWS:
+                return {"rows": None}
+        filled = [row for row in rows if row.what]
+        rows = filled + [Row("", "")] * min(_BLANK_ROWS, route_rows.MOST_ROWS + _BLANK_ROWS - len(filled))
+        there = {each.name for each in routes.named("hours", ask.company)}
+        hours = sorted(there | {row.hours for row in rows if row.hours not in ("", NEW)})
         return {
             "rows": rows,
             "within": within or str(USUAL_WITHIN_S),
-            "usual_ring_s": USUAL_RING_S,
+            "usual_ring_s": {"pbx": USUAL_PBX_RING_S},
+            "other_ring_s": USUAL_RING_S,
             "whens": [
                 ("", tr("all other times")),
                 *((each, each) for each in hours),
@@ -110,7 +113,7 @@ class _Routing(Form):
             ),
             *(
                 (f"account {each.name}", tr("account {name}", name=each.name))
-                for each in routes.account_page(Scope(ask.scope.company), Turn(None, MOST_ROWS)).items
+                for each in every(lambda turn: routes.account_page(Scope(ask.scope.company), turn), "s")
             ),
             *(
                 (f"voicemail {each.box}", tr("voice mail of {name} ({box})", name=each.name, box=each.box))
@@ -129,22 +132,36 @@ class _Routing(Form):
         routes.set_hours(name, self.new_times or "", ask.company)
 
 
+class _Named(Form):
+    """What comes first, if it has a name that is to be chosen."""
+
+    name: str = entry("Name")
+
+
 class _Called(_Routing):
     """A route that a call is held against before it is saved."""
 
     looks: ClassVar[str] = marked("Show the path of a call")
     quotes_as_typed: ClassVar[bool] = True
 
+    @property
+    def look_writes(self) -> bool:
+        """Only where something else is made with the route; else a look waits for nobody who writes."""
+        return bool(self.new_box or self.new_hours)
+
     def look(self, ask: Ask) -> Quote:
         """The path that a call would take by it."""
-        self.set_route(ask, to_keep=False)
-        found = trials.path_of(self.called(ask), self.path_at or ask.now)
+        if self.look_writes:
+            self.set_route(ask, to_keep=False)
+        text = None if self.look_writes else self.route
+        found = trials.path_of(self.called(ask), self.path_at or ask.now, text)
         lines = [(tr("A call at"), when(found.at, ask.zone))]
         if found.profile is None or found.why_not:
             lines.append((tr("It would not ring"), said(found.why_not)))
         for number, hop in enumerate(found.path.hops, 1):
             what, where, seconds, _ = hop.cells()
-            rings = tr("{where}, for {seconds} s", where=said(where), seconds=seconds) if hop.ring_s else said(where)
+            where = translated(where)  # a text of ours, or names of theirs
+            rings = tr("{where}, for {seconds} s", where=where, seconds=seconds) if hop.ring_s else where
             by = f" ({' > '.join(hop.by[1:])})" if hop.by[1:] else ""
             lines.append((f"{number}. {said(what)}", rings + by))
         return Quote(lines + [(tr("Note"), said(note)) for note in found.path.notes])
@@ -212,10 +229,8 @@ class RouteAccount(_Called):
 
 
 @pages.form("/departments/set", "numbers.write", "Set a department", of_company=True, back="/numbers")
-class SetDepartment(_Routing):
+class SetDepartment(_Routing, _Named):
     """A route with a name."""
-
-    name: str = entry("Name")
 
     def do(self, ask: Ask) -> Outcome:
         """Set it."""

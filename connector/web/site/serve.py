@@ -51,6 +51,10 @@ _LANGUAGE = "connector_language"
 _CHOICE_S = 365 * 86_400
 
 
+class _Changed(BadInput):
+    """What a form is about was changed after it had been shown."""
+
+
 @dataclass(frozen=True)
 class Visit:
     """Somebody who looks at pages: who they are, and at which company; None where there is none yet."""
@@ -161,7 +165,7 @@ class Site:
             raise web.HTTPSeeOther("/companies")
         key, was, looks = given.pop("key", ""), given.pop("was", ""), given.pop("look", "")
         confirmed = form.asks_back() and key != ""
-        frame = self.frame(visit, request)
+        frame = {**self.frame(visit, request), "sent_was": was}
         whose = self._whose(page, request, visit)
         offered = form.model_fields.keys() - set(form.without(ask))
         try:
@@ -177,7 +181,7 @@ class Site:
             return await self._again(page, form, ask, frame, whose, given, _wrong(error), "")
         try:
             if looks and form.looks:
-                seen, _ = await self._quoted(form, whose, lambda: (filled.look(ask), ""))
+                seen, _ = await self._quoted(filled.look_writes, whose, lambda: (filled.look(ask), ""))
                 shown = {**frame, "seen": seen.lines}
                 return await self._again(page, form, ask, shown, whose, given, {}, "", status=200)
             if form.read is not Form.read:
@@ -191,7 +195,7 @@ class Site:
                     about = _about(page, ask)  # what is tried out may take it away
                     return filled.quote(ask), about
 
-                found, about = await self._quoted(form, whose, question)
+                found, about = await self._quoted(form.tries, whose, question)
                 values = {"lines": found.lines, "given": {**given, **found.pinned}, "form": form, "page": page}
                 values["about"] = about
                 values |= {"key": _new_key(), "back": _filled(page.back, ask)}
@@ -210,19 +214,21 @@ class Site:
 
             done = await self._world.store(acts.do, whose[0], whose[1], whose[2], deed, visit.signed.doer, once)
             if not done.again:
-                await filled.after(self._world, ask)
+                await filled.after(self._world, ask, visit.signed.doer)
         except (Forbidden, NotFound):
             raise
         except ConnectorError as error:
             frame = {**frame, "step": _allowed_step(error, ask, self._pages)}
+            if isinstance(error, _Changed):  # it is said now: who sends the form again knows
+                frame["sent_was"] = ""
             return await self._again(page, form, ask, frame, whose, given, {}, error.translated())
         return self._done(Outcome.of(done.answer), frame)
 
     async def _quoted(
-        self, form: type[Form], whose: Whose, question: Callable[[], tuple[Quote | None, str]]
+        self, tries: bool, whose: Whose, question: Callable[[], tuple[Quote | None, str]]
     ) -> tuple[Quote, str]:
         """What a form would do, and to what: tried out where one writes, or only looked up."""
-        how = (self._world.store, acts.tried) if form.tries else (self._world.reads, acts.look)
+        how = (self._world.store, acts.tried) if tries else (self._world.reads, acts.look)
         found, about = await how[0](how[1], whose[0], whose[1], whose[2], question)
         assert isinstance(found, Quote)
         return found, about
@@ -269,7 +275,13 @@ class Site:
         """The form as it was filled in, or, for None, as things are."""
         shown = form.initial(ask)
         given = {**shown, **form.suggested(ask)} if given is None else given
-        frame = {"step": None, "seen": [], **frame, "key": _new_key() if page.once and not form.asks_back() else ""}
+        frame = {
+            "step": None,
+            "seen": [],
+            "sent_was": "",
+            **frame,
+            "key": _new_key() if page.once and not form.asks_back() else "",
+        }
         chosen, left_out = form.choices(ask), form.without(ask)
         fields = []
         for name, info in form.model_fields.items():
@@ -294,7 +306,7 @@ class Site:
                 }
             )
         values = {"fields": fields, "why": why, "form": form, "page": page, "intro": form.intro(ask)}
-        values |= {"was": _seen(shown), "about": _about(page, ask), **form.extras(ask, given)}
+        values |= {"was": frame["sent_was"] or _seen(shown), "about": _about(page, ask), **form.extras(ask, given)}
         return render.text("form.html", {**frame, "back": _filled(page.back, ask), **values})
 
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
@@ -453,7 +465,7 @@ def _seen(shown: dict[str, Any]) -> str:
 
 def _check_seen(form: type[Form], ask: Ask, was: str) -> None:
     if was and was != _seen(form.initial(ask)):
-        raise BadInput("somebody has changed this meanwhile: look at it again, or save it all the same")
+        raise _Changed("somebody has changed this meanwhile: look at it again, or save it all the same")
 
 
 def _about(page: SitePage, ask: Ask) -> str:

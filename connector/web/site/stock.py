@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
 from urllib.parse import urlencode
@@ -11,7 +12,7 @@ from connector.billing.numbers import MOST_AT_ONCE, NumberView
 from connector.core.formats import shown
 from connector.core.paging import turn
 from connector.core.stock import StockNumber
-from connector.errors import BadInput
+from connector.errors import BadInput, NotFound
 from connector.routing import mailboxes, routes
 from connector.web.endpoint import Ask
 from connector.web.render import when
@@ -117,19 +118,27 @@ class BuyNumbers(Form):
         bought = self._bought(ask)
         if sum(view.price_micros for view in bought) != self.price:
             raise BadInput("the price is another one now: look at it again")
-        for view in bought if self.voice_mail else []:
-            box, is_new = mailboxes.of_number(view.number, self.email, ask.now, ask.company)
+        boxes = [
+            (view.number, *mailboxes.of_number(view.number, self.email, ask.now, ask.company))
+            for view in (bought if self.voice_mail else [])
+        ]
+        routes.set_routes({number: mailboxes.route_with(box.box) for number, box, _ in boxes})
+        for _, box, is_new in boxes:
             if is_new:
                 ask.place.voice_mail.set_aside(box.context, box.box, ask.now)
-            routes.set_route(view.number, mailboxes.route_with(box.box))
         return Outcome("/numbers", tr_n("{count} number was bought", "{count} numbers were bought", len(bought)))
 
     def _bought(self, ask: Ask) -> list[NumberView]:
-        wanted = list(dict.fromkeys(self.numbers.split()))
+        wanted = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[\r\n,;]+", self.numbers)))))
         if not 1 <= len(wanted) <= MOST_AT_ONCE:
             raise BadInput("Choose 1 to {most} numbers.", most=MOST_AT_ONCE)
+        if self.voice_mail:
+            mailboxes.checked_email(self.email)
         profile = ask.mine("profile", self.profile)
-        return [numbers.buy(each, self.periods, ask.now, profile=profile, company=ask.company) for each in wanted]
+        try:
+            return [numbers.buy(each, self.periods, ask.now, profile=profile, company=ask.company) for each in wanted]
+        except NotFound as error:  # somebody else was quicker: the others stay chosen
+            raise BadInput(phrase(error.text, **error.values)) from None
 
 
 @pages.form("/stock/import", "stock.write", "Put numbers up for sale", back="/stock", needs_company=False)

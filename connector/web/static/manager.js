@@ -187,6 +187,7 @@ for (const step of document.querySelectorAll("[data-step]")) {
     for (const [name, needed] of [["which", "typed" in chosen], ["seconds", "rings" in chosen]]) {
       const field = step.form.elements[step.name.replace("what", name)];
       field.closest("td").classList.toggle("unneeded", !needed);
+      if (name === "seconds") field.placeholder = chosen.rings ?? "";
     }
   };
   step.addEventListener("change", fit);
