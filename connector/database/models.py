@@ -796,7 +796,8 @@ class Restored(Table):
 class User(Table):
     """Somebody who may sign in, by `email`. Without a company: of the house, so of all. `profile`: the one that a
     member sees. `password` is a hash, "" before the first sign-in; `totp` the sealed secret of the codes that are
-    asked for beside it, and `totp_used` the time step of the last one.
+    asked for beside it, and `totp_used` the time step of the last one. `language`: in which they are written to, as
+    connector/words.py names it; "" for the usual one.
     """
 
     id = AutoField()
@@ -813,6 +814,7 @@ class User(Table):
     totp_used = BigIntegerField(null=True)
     created_at = BigIntegerField()
     disabled_at = BigIntegerField(null=True)
+    language = TextField(constraints=[SQL("DEFAULT ''")], default="")
 
     class Meta:
         table_name = "users"  # "user" is a word of SQL's

@@ -33,10 +33,11 @@ GIVEN_UP_MS = 24 * 3_600_000
 KEPT_MS = 90 * 24 * 3_600_000
 _DUE = (
     "SELECT delivery.next_at, company.id, delivery.id, delivery.address, delivery.webhook_id, webhook.url,"
-    " webhook.secret, delivery.tries, notice.id, notice.kind, notice.text, notice.at, company.name, profile.name"
-    " FROM delivery"
+    " webhook.secret, delivery.tries, notice.id, notice.kind, notice.text, notice.at, company.name, profile.name,"
+    " company.time_zone, users.language FROM delivery"
     " JOIN notice ON notice.id = delivery.notice_id JOIN company ON company.id = notice.company_id"
     " LEFT JOIN profile ON profile.id = notice.profile_id LEFT JOIN webhook ON webhook.id = delivery.webhook_id"
+    " LEFT JOIN users ON users.email = delivery.address"
     " WHERE delivery.state = 'waiting' AND delivery.next_at <= ?"
 )
 
@@ -99,7 +100,9 @@ class DeliveryView:
 
 @dataclass(frozen=True)
 class Due:
-    """A notice that is to be sent now, to `address` by mail or to `url`, signed by a secret that is sealed."""
+    """A notice that is to be sent now, to `address` by mail, in a `language` and with times of a `zone`, or to `url`,
+    signed by a secret that is sealed.
+    """
 
     id: int
     address: str
@@ -113,6 +116,8 @@ class Due:
     at: int
     company: str
     profile: str | None
+    zone: str = "UTC"
+    language: str | None = None
 
 
 @audited("webhook.create")

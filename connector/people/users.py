@@ -172,6 +172,12 @@ def proof_of(user: int) -> Proof:
         return Proof(row.id, row.password, row.totp is not None)
 
 
+def set_language(user: int, language: str) -> None:
+    """Write to a user in a language from now on, one of connector/words.py."""
+    with writing():
+        run("UPDATE users SET language = ? WHERE id = ?", language, user)
+
+
 def set_totp(user: int, secret: str | None, but_session: int | None = None) -> None:
     """Ask a user for a code beside the password from now on, by this secret; None: no more. Their sessions end, but
     for one.

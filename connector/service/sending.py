@@ -28,6 +28,7 @@ from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from connector import words
 from connector.billing import alerts
 from connector.clock import Clock
 from connector.config import MailSettings
@@ -39,6 +40,8 @@ from connector.database.store import StoreDoor
 from connector.errors import ConnectorError
 from connector.notices import webhooks
 from connector.notices.webhooks import Due, is_public
+from connector.web.render import spoken, when
+from connector.words import said
 
 log = logging.getLogger(__name__)
 
@@ -229,16 +232,26 @@ async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
 
 
 def letter(due: Due, sender: str, url: str) -> EmailMessage:
-    """A notice as a mail. Tried again it has the same Message-ID, so that a mailbox may show it once."""
+    """A notice as a mail, in its receiver's language, with times of the company's zone. Tried again it has the same
+    Message-ID, so that a mailbox may show it once.
+    """
+    before = words.LANGUAGE.set(due.language or words.USUAL)
+    try:
+        return _letter(due, sender, url)
+    finally:
+        words.LANGUAGE.reset(before)
+
+
+def _letter(due: Due, sender: str, url: str) -> EmailMessage:
     made = EmailMessage()
     user, _, host = sender.partition("@")
     made["From"] = Address("Connector", user, host)
     made["To"] = Address(addr_spec=due.address)
     company = "".join(char for char in due.company if char.isprintable())
-    made["Subject"] = f"{company}: {KINDS[due.kind][0]}"
+    made["Subject"] = f"{company}: {said(KINDS[due.kind][0])}"
     made["Message-ID"] = f"<notice-{due.notice}-{due.id}@{host}>"
     made["Auto-Submitted"] = "auto-generated"
-    made.set_content(f"{due.text}\n\n{iso(due.at)}\n{url}/alerts\n")
+    made.set_content(f"{spoken(due.text, due.zone)}\n\n{when(due.at, due.zone)} ({due.zone})\n{url}/alerts\n")
     return made
 
 

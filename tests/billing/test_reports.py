@@ -281,6 +281,7 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     for column in ("button", "sip_id"):
         raw.execute(f"ALTER TABLE call DROP COLUMN {column}")
     raw.execute("ALTER TABLE node DROP COLUMN codecs")
+    raw.execute("ALTER TABLE users DROP COLUMN language")
     raw.execute("PRAGMA writable_schema = ON")
     raw.execute("UPDATE sqlite_master SET sql = REPLACE(sql, '''cut_off'',''media_lost''', '''cut_off''')")
     raw.execute("PRAGMA writable_schema = RESET")

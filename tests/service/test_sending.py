@@ -20,7 +20,7 @@ from aiosmtpd.handlers import Message as MessageHandler
 from connector.billing import alerts, calls, credit, plans, profiles
 from connector.billing.profiles import Credentials
 from connector.config import MailSettings
-from connector.core import signatures
+from connector.core import kept, signatures, times
 from connector.core.access import EVERYTHING
 from connector.core.alerts import KINDS, MOST_TRIES, again_in_ms
 from connector.core.calls import Attempt, Direction
@@ -333,6 +333,27 @@ def test_a_name_with_a_line_break_adds_no_header() -> None:
     assert made["Bcc"] is None
     assert "\n" not in made["Subject"]
     assert made["Message-ID"] == "<notice-7-1@example.com>"
+
+
+def test_a_mail_is_in_its_receivers_language(office: Credentials) -> None:
+    """As they chose: the subject, the notice, its times and the mail's own, by the company's clock. What people named
+    stays as it is, and others have their mails as before.
+    """
+    for name in ("first", "second"):
+        users.create(f"{name}@example.com", name, "owner", NOW, "Acme")
+    come_in()
+    users.set_language(users.by_email("second@example.com").id, "de")
+    with writing():
+        text = kept.BALANCE_LOW.write(due="£5.00", until=times.iso(NOW + 86_400_000), have="£1.00")
+        notices.tell(1, None, "balance_low", "key", text, NOW)
+    english, german = (letter(due, "connector@example.com", "https://x") for due in webhooks.claim(NOW, 10, mail=True))
+    assert english["Subject"] == "Acme: The balance is short of what renews within three days"
+    assert "£5.00 are due by 19 Nov 2026, " in english.get_content()
+    assert "(Europe/London)" in english.get_content()
+    assert german["Subject"].startswith("Acme: Der Saldo reicht nicht")
+    assert "£5.00" in german.get_content()
+    assert "19. Nov. 2026" in german.get_content()
+    assert "are due" not in german.get_content()
 
 
 def kinds(now: int) -> list[str]:

@@ -15,6 +15,7 @@ from connector import words
 from connector.billing import ledger, profiles
 from connector.core.formats import countries, shown
 from connector.core.paging import Turn
+from connector.database.store import rows
 from connector.web import render
 from connector.web.site import PAGES
 from connector.words import LANGUAGES
@@ -112,6 +113,7 @@ async def test_a_browser_has_pages_in_its_language(client: Client, town: Town) -
     assert '<html lang="es"' in text
     assert '<button name="language" value="es" lang="es" aria-pressed="true">Español</button>' in text
     assert '<html lang="es"' in await (await client.get("/", headers=german)).text()
+    assert rows("SELECT email FROM users WHERE language = 'es'") == [("owner@example.com",)]  # mails to them too
     answer = await client.post("/me/language", data={"csrf": token, "language": "tlh"})
     assert answer.status == 409
     assert '<html lang="es"' in await answer.text()

@@ -27,7 +27,7 @@ from connector.core.money import minor_digits
 from connector.errors import BadInput, ConnectorError, Forbidden, NextStep, NotFound
 from connector.notices import acts
 from connector.notices.acts import Once, Thing
-from connector.people import sessions
+from connector.people import sessions, users
 from connector.people.sessions import SessionView
 from connector.web import problems, render
 from connector.web.bodies import read_form
@@ -363,11 +363,13 @@ class Site:
         return self._kept(THEME, theme)
 
     async def _choose_language(self, request: web.Request) -> web.StreamResponse:
-        """A browser has pages in one of the languages."""
-        _, _, given = await self._chosen(request)
+        """A browser has pages in one of the languages, and its user mails."""
+        visit, _, given = await self._chosen(request)
         language = given.get("language", "")
         if language not in words.LANGUAGES:
             raise Problem("bad_input", tr("{language!r} is not a language of this program.", language=language[:20]))
+        if visit.signed.actor.user is not None:
+            await self._world.store(users.set_language, visit.signed.actor.user, language)
         return self._kept(_LANGUAGE, language)
 
     def _kept(self, cookie: str, value: str) -> web.StreamResponse:
