@@ -153,6 +153,8 @@ def stock_page(
     with reading():
         after = None if wanted.after is None else str(wanted.after[0])
         found = _for_sale(country, area, wanted.limit + 1, after=after, digits=digits)
+        if not found and digits and digits.startswith("0"):  # written as within its country
+            found = _for_sale(country, area, wanted.limit + 1, after=after, digits=digits[1:])
         return page(found, wanted, lambda view: (view.number,))
 
 

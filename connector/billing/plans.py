@@ -17,6 +17,7 @@ from connector.core import plans as core
 from connector.core.access import Scope
 from connector.core.formats import counted, shown
 from connector.core.ledger import Posting, company_account, moved, profile_account, term_account
+from connector.database import audit
 from connector.database.audit import audited
 from connector.database.models import (
     Company,
@@ -325,6 +326,7 @@ def _moved(profile: Any, to: Mapping[str, str]) -> None:
             raise NotFound("there is no profile {name!r}", name=username)
         if not rows(sql, target.id, called, profile.id):
             raise NotFound("{called} is not at {name}", called=called, name=profile.name)
+        audit.note(f"{'number' if called.startswith('+') else 'account'}.attach", called, f"to {target.name}")
 
 
 def renew_due(now: int) -> int:

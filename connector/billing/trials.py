@@ -217,7 +217,7 @@ def path_of(called: str, when: int | str, route: str | None = None) -> Tested:
         if profile is None:
             return Tested(name, None, at, marked("It is not attached to a profile."), Path((), 0))
         if route is not None:
-            routes.check(route, profile)
+            routes.check(route, row.route, profile)
         found = routes.path(name, row.route if route is None else route, profile, at)
         known = Facts(
             Direction.IN,

@@ -139,8 +139,8 @@ def checked_number(text: str, country: str | None = None) -> str:
 
 
 def checked_digits(text: str) -> str:
-    """Digits that stand somewhere in a number, as people type them: `020 794` as `20794`. BadInput."""
-    digits = text.translate(_BETWEEN_DIGITS).lstrip("0")  # no number in E.164 begins so, and a written one often does
+    """Digits that stand somewhere in a number, as people type them: `207 946` as `207946`. BadInput."""
+    digits = text.translate(_BETWEEN_DIGITS)
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS):
         raise BadInput("Type digits of a number, for example 207 946.")
     return digits

@@ -102,7 +102,7 @@ def of_number(number: str, email: str, now: int, company: str | None = None) -> 
         if found is None:
             return create(box, number, email, now, company)[0], True
         if found.name == number:
-            return change(box, None, email or None, company), False
+            return change(box, None, email, company) if email not in ("", found.email) else _view(found), False
     raise BadInput("The mailboxes that {number} could have are taken: make one by hand.", number=number)
 
 
@@ -135,6 +135,13 @@ def renew_pin(box: str, company: str | None = None) -> tuple[MailboxView, str]:
 @audited("message.remove")
 def remove_message(box: str, message: str, company: str | None = None) -> MailboxView:
     """Note that a message of a mailbox, by its id, was deleted: Asterisk did it. NotFound."""
+    with writing():
+        return _view(_row(box, company))
+
+
+@audited("message.remove-unconfirmed")
+def removal_unconfirmed(box: str, message: str, company: str | None = None) -> MailboxView:
+    """Note that somebody asked for the deletion of a message, and Asterisk did not say that it did it. NotFound."""
     with writing():
         return _view(_row(box, company))
 

@@ -18,7 +18,7 @@ from connector.core.destinations import PrefixRule
 from connector.core.numbers import e164
 from connector.core.paging import Page, Turn, page
 from connector.core.routes import Book, Path, Place, Route
-from connector.database import reference
+from connector.database import audit, reference
 from connector.database.audit import audited
 from connector.database.models import Button, Company, Department, Hours, InboundAccount, Number, Profile
 from connector.database.named import company_row, number_row, open_profile_row, owner_and_profile
@@ -137,19 +137,20 @@ def set_route(called: str, text: str) -> str:
     return str(route)
 
 
-@audited("routes.set")
 def set_routes(wanted: Mapping[str, str]) -> None:
-    """Set the routes of numbers of one company, by number; held against the company's others once, and not for each.
-    BadInput, NotFound.
+    """Set routes of numbers and accounts of one company, by what is called; held against the company's others once,
+    and not for each. BadInput, NotFound.
     """
+    if not wanted:
+        return
     with writing():
-        found = [(called_row(called), core.parse(text)) for called, text in wanted.items()]
-        if not found:
-            return
+        found = [(called_row(called), called, text, core.parse(text)) for called, text in wanted.items()]
         with no_worse(found[0][0].company_id):
-            for row, route in found:
-                run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", str(route), row.id)
-        for row, route in found:
+            for row, called, text, route in found:
+                kept = str(route) if text.strip() else ""
+                run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", kept, row.id)
+                audit.note("route.set", called, kept)
+        for row, _, _, route in found:
             _may_forward(route, _rules(row.profile_id))
 
 
@@ -210,11 +211,16 @@ def path(called: str, text: str, profile: Any, at: int, *, may_forward: bool = T
     return core.path(called, place, _needed(profile.company_id, route), at, may_forward=may_forward)
 
 
-def check(text: str, profile: Any) -> None:
-    """Whether a route can be one of a profile's, in the caller's transaction. BadInput names what is not there."""
+def check(text: str, before: str, profile: Any) -> None:
+    """Whether a route can be one of a profile's instead of the one before, in the caller's transaction. BadInput names
+    what is not there, unless it was not there before either.
+    """
     route = core.parse(text)
     if route != core.PBX:
-        core.check(route, _needed(profile.company_id, route), profile.username)
+        found = _problem("", route, _needed(profile.company_id, route), profile.username)
+        old = core.parse(before)
+        if found and found != _problem("", old, _needed(profile.company_id, old), profile.username):
+            core.check(route, _needed(profile.company_id, route), profile.username)
         _may_forward(route, _rules(profile.id))
 
 

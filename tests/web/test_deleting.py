@@ -9,6 +9,8 @@ import pytest
 from connector.billing import credit, numbers, plans, profiles
 from connector.core.access import EVERYTHING, Scope
 from connector.core.paging import Turn
+from connector.database import audit
+from connector.database.store import writing
 from connector.errors import BadInput, NotFound
 from connector.routing import buttons, routes
 from tests.conftest import NOW
@@ -84,6 +86,9 @@ async def test_nothing_is_done_for_a_choice_that_cannot_be(client: Client, town:
         (OWN, "to:"),
         (OWN, "sell"),
         (OWN, "remove x"),
+        (OWN, "\nremove"),
+        (OWN, ""),
+        (town.things["button"], f"to:{shop}"),
         ("+12025550100", "remove"),
         ("ventas", f"to:{shop}"),
         ("9999", "remove"),
@@ -96,6 +101,65 @@ async def test_nothing_is_done_for_a_choice_that_cannot_be(client: Client, town:
     asked, _ = await confirmed(client, path, **{f"goes_{OWN}": f"to:{shop}", "goes_sales": f"to:{shop}"})
     assert "Account sales</dt><dd>goes to shop" in asked
     assert numbers.show(OWN).profile == routes.show_account("sales").profile == "shop"
+
+
+async def test_what_is_confirmed_is_what_was_shown(client: Client, town: Town, shop: str) -> None:
+    """Not what was attached, and not what more would be lost, since it was."""
+    await welcomed(client, "owner@example.com")
+    username = town.things["profile"]
+    path = f"/profiles/{username}/delete"
+    _, asked = await send(client, path)
+    routes.create_account("desk", username, "", NOW, "Acme")
+    answer = await client.post(path, data=hidden(asked))
+    assert answer.status == 422
+    assert "somebody has changed this meanwhile" in await answer.text()
+    _, asked = await send(client, path)
+    plans.change(username, 10, 0, NOW + DAY_MS)
+    answer = await client.post(path, data=hidden(asked))
+    assert answer.status == 422
+    assert "More would be lost now" in await answer.text()
+    assert profiles.show_profile(username).status == "active"
+    assert (await client.post(path, data=hidden((await send(client, path))[1]))).status == 200
+
+
+async def test_what_goes_stands_in_its_own_way_no_more(client: Client, town: Town, shop: str) -> None:
+    """Things that lead to each other go together, in whatever order they come; a number of the company's own goes at
+    once, and the form says so. The audit log names each.
+    """
+    await welcomed(client, "owner@example.com")
+    username = town.things["profile"]
+    routes.create_account("aaa", username, "", NOW, "Acme")
+    routes.create_account("zzz", username, "account aaa, number +442079460100", NOW, "Acme")
+    routes.set_route(BOUGHT, "account zzz")
+    path = f"/profiles/{username}/delete"
+    assert "leaves the company at once" in await get(client, path)
+    names = ("aaa", "zzz", BOUGHT, OWN)
+    asked, _ = await confirmed(client, path, **{f"goes_{name}": "remove" for name in names}, goes_sales=f"to:{shop}")
+    assert f"<dt>Number {OWN}</dt><dd>leaves the company at once</dd>" in asked
+    assert [view.name for view in routes.accounts() if view.company == "Acme"] == ["sales"]
+    with pytest.raises(NotFound):
+        numbers.show(OWN)
+    noted = {(each.action, each.subject) for each in audit.page_of(Scope(1), Turn(None, 100)).items}
+    assert {("account.attach", "sales"), ("account.remove", "zzz"), ("number.release", OWN)} <= noted
+    assert not [action for action, _ in noted if action == "routes.set"]
+
+
+async def test_more_things_than_a_form_has_fields_all_stay(client: Client, town: Town, shop: str) -> None:
+    """None is chosen, and none can be."""
+    await welcomed(client, "owner@example.com")
+    username = town.things["profile"]
+    with writing():
+        for number in range(100):
+            routes.create_account(f"many-{number}", username, "", NOW, "Acme")
+    path = f"/profiles/{username}/delete"
+    text = await get(client, path)
+    assert "goes_" not in text
+    assert "stay the company&#39;s, at no profile" in text.replace("'", "&#39;")
+    status, _ = await send(client, path, **{"goes_many-7": "remove"})
+    assert status == 422
+    asked, _ = await confirmed(client, path)
+    assert "<dt>Numbers, accounts and call buttons</dt>" in asked
+    assert routes.show_account("many-7").profile is None
 
 
 async def test_who_may_not_route_deletes_and_chooses_nothing(client: Client, town: Town, shop: str) -> None:
@@ -124,6 +188,8 @@ async def test_what_was_deleted_can_be_looked_at(client: Client, town: Town) -> 
     for link in ("/delete", "/channels", "/credit/add", "/rename", "/numbers/attach", "/test"):
         assert f'href="/profiles/{username}{link}"' not in text
     assert "deleted</span>" in text
+    for words in ("has not been seen yet", "so it cannot be called", "Authentication details"):
+        assert words not in text
     await get(client, f"/profiles/{username}/report")
     status, text = await send(client, f"/profiles/{username}/rename", name="again")
     assert status == 422

@@ -55,7 +55,8 @@ async def test_a_message_stays_where_asterisk_is_away(client: Client, town: Town
     assert status == 422
     assert "Asterisk has not confirmed it" in text
     assert "The message is deleted" not in text
-    assert rows("SELECT COUNT(*) FROM audit WHERE action = 'message.remove'")[0][0] == 0
+    noted = rows("SELECT action FROM audit WHERE action LIKE 'message.%'")
+    assert noted == [("message.remove-unconfirmed",)]
 
 
 async def test_a_message_that_is_gone_is_not_found(client: Client, town: Town) -> None:
@@ -192,3 +193,8 @@ async def test_numbers_that_end_alike_have_mailboxes_of_their_own(client: Client
     status, text = await send(client, "/stock/buy", **{**again, "numbers": "+12125550100", "email": "none"})
     assert status == 422
     assert "no e-mail address" in text
+    routes.set_route("+442079460110", "")
+    numbers.release("+442079460110", NOW, at_once=True)
+    status, text = await send(client, "/stock/buy", **again, email="newest@example.com")
+    assert "<dt>Mailbox 2079460110</dt><dd>is there already; messages are sent to newest@example.com</dd>" in text
+    assert mailboxes.show("2079460110", "Acme").email == "new@example.com"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from connector.billing import numbers
+from connector.database.store import run, writing
 from connector.routing import mailboxes, routes
+from tests.conftest import NOW
 from tests.web.browsing import Client, get, hidden, send, welcomed
 from tests.web.conftest import Town
 
@@ -50,6 +52,8 @@ async def test_a_route_is_rows_of_what_there_is(client: Client, town: Town) -> N
     assert 'name="seconds_0" value="20"' in text
     assert kept in (await get(client, f"{NUMBER}?view=text"))
     assert '<textarea id="route"' in await get(client, f"{NUMBER}?view=text")
+    status, _ = await send(client, f"{NUMBER}?view=text", route="extension 104", new_times="daily 00:00-24:00")
+    assert status == 422
     status, _ = await send(client, f"{NUMBER}?view=text", route="extension 104")
     assert (status, numbers.show("+442079460100").route) == (200, "extension 104")
 
@@ -118,6 +122,22 @@ async def test_a_look_hides_no_change_of_another(client: Client, town: Town) -> 
     assert numbers.show("+442079460100").route == "extension 999"
     assert (await client.post(NUMBER, data={**hidden(text), **rows})).status == 200
     assert numbers.show("+442079460100").route == "extension 101"
+
+
+async def test_a_look_takes_what_saving_takes(client: Client, town: Town) -> None:
+    """A route that was broken already, by a number that lapsed, can be changed elsewhere, and its path be looked at."""
+    await welcomed(client, "owner@example.com")
+    numbers.import_stock("number,monthly_fee,country,currency\n+442079460110,2,GB,GBP\n", NOW)
+    numbers.buy("+442079460110", 1, NOW, profile=town.things["profile"])
+    routes.set_route("+442079460100", "number +442079460110 for 20, busy")
+    with writing():
+        run("UPDATE number SET released_at = ?, profile_id = NULL WHERE e164 = '+442079460110'", NOW)
+    broken = {**row(0, "number", "", "+442079460110", "30"), **row(1, "busy")}
+    status, text = await send(client, NUMBER, look="1", **broken)
+    assert status == 200
+    assert "+442079460110 was the company&#39;s, and is no more" in text
+    status, _ = await send(client, NUMBER, look="1", **row(0, "account gone"), **row(1, "busy"))
+    assert status == 422
 
 
 async def test_hours_that_are_gone_stay_in_their_row(client: Client, town: Town) -> None:

@@ -433,6 +433,9 @@ async def test_numbers_are_searched_chosen_and_bought(client: Client, town: Town
     assert "In another currency" in text
     text = await get(client, "/stock?country=GB&number=794+6011-3")
     assert ("+442079460113" in text, "+442079460112" in text) == (True, False)
+    assert "+442079460113" in await get(client, "/stock?number=020%20794%2060113")
+    assert "+442079460113" in await get(client, "/stock?number=60113")
+    assert "+442079460113" in await get(client, "/stock?number=020794")
     assert "Type digits of a number" in await get(client, "/stock?number=%25")
     assert "No number for sale matches" in await get(client, "/stock?number=99999999999999")
     profile = town.things["profile"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -14,7 +16,7 @@ from connector.errors import BadInput
 from connector.routing import buttons, routes
 from connector.web.endpoint import Ask
 from connector.web.render import when
-from connector.web.site.frame import Form, Line, Outcome, Quote, SitePages, entry
+from connector.web.site.frame import Form, Line, NumberOrNone, Outcome, Quote, SitePages, TextOrNone, entry
 from connector.words import marked, tr
 
 pages = SitePages()
@@ -22,18 +24,22 @@ pages = SitePages()
 PROFILE = "/profiles/{profile}"
 # More than these have no choice each: all stay the company's. A form has 200 fields at most.
 MOST_CHOICES = 100
+MOST_TARGETS = 200
 _GOES = "goes_"
 _KEEP, _REMOVE, _TO = "keep", "remove", "to:"
 
 
 @dataclass(frozen=True)
 class _Thing:
-    """A number, an account or a call button of a profile. `field`: the name of its choice in the form."""
+    """A number, an account or a call button of a profile. `field`: the name of its choice in the form; `is_paid`: a
+    number that runs in terms.
+    """
 
     kind: str
     name: str
     about: str
     field: str
+    is_paid: bool = False
 
 
 @pages.form(PROFILE + "/delete", "money.move", "Delete this profile", once=True, back=PROFILE)
@@ -45,6 +51,8 @@ class Delete(Form):
     warning: ClassVar[str] = "Its PBX cannot call any more. What was paid for the running term is not given back."
     goes: str = entry("What becomes of its numbers, accounts and call buttons", "", kind="goes")
     export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")
+    lost: NumberOrNone = entry("", None, kind="pinned")
+    attached: TextOrNone = entry("", None, kind="pinned")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -55,7 +63,7 @@ class Delete(Form):
     def gathered(cls, given: dict[str, str]) -> dict[str, str]:
         """The choices, a line each: the field, and what was chosen. BadInput."""
         chosen = {name: text for name, text in given.items() if name.startswith(_GOES) and text != _KEEP}
-        if any(len(f"{name} {text}".split()) != 2 for name, text in chosen.items()):
+        if any(not text or re.search(r"\s", name + text) for name, text in chosen.items()):
             raise BadInput("choose one of those that are offered")
         return {**given, "goes": "\n".join(f"{name} {text}" for name, text in chosen.items())}
 
@@ -67,14 +75,14 @@ class Delete(Form):
             return {"things": [], "attached": len(found)}
         to = [
             (f"{_TO}{username}", tr("goes to {profile}", profile=name))
-            for username, name in profiles.names(Scope(ask.scope.company)).items()
+            for username, name in sorted(profiles.names(Scope(ask.scope.company)).items(), key=lambda each: each[1])
             if username != ask.path["profile"]
-        ]
+        ][:MOST_TARGETS]
         rows = [
             {
                 "kind": tr(_KINDS[thing.kind]),
                 "thing": thing,
-                "choices": [*_choices(thing.kind), *(to if thing.kind != "button" else [])],
+                "choices": [*_choices(thing), *(to if thing.kind != "button" else [])],
                 "chosen": str(given.get(thing.field, _KEEP)),
             }
             for thing in found
@@ -98,13 +106,17 @@ class Delete(Form):
             ),
             (tr("When"), tr("{when}, at once", when=when(ask.now, ask.zone))),
         ]
-        return Quote(lines)
+        return Quote(lines, {"lost": str(gone.lost_micros), "attached": _mark(things)})
 
     def do(self, ask: Ask) -> Outcome:
         """Delete; its calls are there afterwards too."""
+        if self.attached != _mark(list(_things(ask))):
+            raise BadInput("somebody has changed this meanwhile: look at it again")
         if self.export:
             exports.ask("calls", ask.place.node, ask.now, profile=ask.path["profile"])
         gone = self._deleted(ask)
+        if self.lost is None or gone.lost_micros > self.lost:
+            raise BadInput("More would be lost now than was shown: look at it again.")
         back = shown(gone.credit_micros, gone.currency)
         said = tr("{profile} was deleted; {back} came back to the company", profile=gone.profile, back=back)
         return (
@@ -119,11 +131,12 @@ class Delete(Form):
         if given and "numbers.write" not in ask.actor.permissions:
             raise BadInput("Only who may attach numbers chooses what becomes of them.")
         by_field = {thing.field: thing for thing in things}
-        if given.keys() - by_field.keys():
-            raise BadInput("somebody has changed this meanwhile: look at it again, or save it all the same")
+        if given.keys() - by_field.keys() or (given and len(things) > MOST_CHOICES):
+            raise BadInput("somebody has changed this meanwhile: look at it again")
         found = {by_field[field]: choice for field, choice in given.items()}
         for thing, choice in found.items():
-            if choice not in {value for value, _ in _choices(thing.kind)} and not choice.startswith(_TO):
+            moves = choice.startswith(_TO) and thing.kind != "button"
+            if not moves and choice not in dict(_choices(thing)):
                 raise BadInput("choose one of those that are offered")
         return found
 
@@ -138,6 +151,8 @@ class Delete(Form):
         to = {thing.name: choice.removeprefix(_TO) for thing, choice in chosen.items() if choice.startswith(_TO)}
         for username in to.values():
             ask.mine("profile", username)
+        # What goes leads nowhere any more, so that nothing of it is in the way of the rest, in whatever order.
+        routes.set_routes({thing.name: "" for thing in removed if thing.kind != "button"})
         gone = plans.delete_profile(ask.path["profile"], ask.now, to)
         for thing in removed:
             if thing.kind == "account":
@@ -155,7 +170,7 @@ class Delete(Form):
             return
         for thing in things:
             choice = chosen.get(thing, _KEEP)
-            becomes = dict(_choices(thing.kind)).get(choice) or tr(
+            becomes = dict(_choices(thing)).get(choice) or tr(
                 "goes to {profile}", profile=names.get(choice.removeprefix(_TO), "")
             )
             yield f"{tr(_KINDS[thing.kind])} {thing.about or thing.name}", becomes
@@ -164,14 +179,17 @@ class Delete(Form):
 _KINDS = {"number": marked("Number"), "account": marked("Account"), "button": marked("Call button")}
 
 
-def _choices(kind: str) -> list[Line]:
+def _mark(things: list[_Thing]) -> str:
+    """What is attached, in a few characters: what was shown is held against it."""
+    return hashlib.sha256("\n".join(thing.field for thing in things).encode()).hexdigest()[:16]
+
+
+def _choices(thing: _Thing) -> list[Line]:
     """What can become of a thing, besides another profile's."""
-    if kind == "number":
-        return [
-            (_KEEP, tr("stays the company's, at no profile")),
-            (_REMOVE, tr("is given back when what is paid is over")),
-        ]
-    if kind == "account":
+    if thing.kind == "number":
+        goes = tr("is given back when what is paid is over") if thing.is_paid else tr("leaves the company at once")
+        return [(_KEEP, tr("stays the company's, at no profile")), (_REMOVE, goes)]
+    if thing.kind == "account":
         return [
             (_KEEP, tr("stays, and cannot be called until it is attached")),
             (_REMOVE, tr("is removed, with its call buttons")),
@@ -184,7 +202,7 @@ def _things(ask: Ask) -> Iterator[_Thing]:
     username = ask.path["profile"]
     scope = Scope(ask.scope.company, profiles.profile_id(username))
     for number in every(lambda each: numbers.page_of(scope, each), "s"):
-        yield _Thing("number", number.number, "", f"{_GOES}{number.number}")
+        yield _Thing("number", number.number, "", f"{_GOES}{number.number}", number.periods > 0)
     for account in every(lambda each: routes.account_page(scope, each), "s"):
         yield _Thing("account", account.name, "", f"{_GOES}{account.name}")
     for button in _buttons(ask):

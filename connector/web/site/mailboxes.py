@@ -174,8 +174,12 @@ class RemoveMessage(Form):
 
     async def after(self, world: World, ask: Ask, doer: Doer) -> None:
         """Have Asterisk delete it; then it is noted who did."""
-        await _done(world.remove_message, world, ask)
-        await world.store(_noted, ask, doer)
+        try:
+            await _done(world.remove_message, world, ask)
+        except BadInput:
+            await world.store(_noted, mailboxes.removal_unconfirmed, ask, doer)
+            raise
+        await world.store(_noted, mailboxes.remove_message, ask, doer)
 
 
 def caller_of(message: Message) -> str:
@@ -203,9 +207,9 @@ async def _done(work: Callable[[str, str, str, str], Awaitable[None]], world: Wo
         ) from None
 
 
-def _noted(ask: Ask, doer: Doer) -> None:
+def _noted(what: Callable[[str, str, str | None], MailboxView], ask: Ask, doer: Doer) -> None:
     with audit.acting(doer):
-        mailboxes.remove_message(ask.path["box"], ask.path["message"], ask.company)
+        what(ask.path["box"], ask.path["message"], ask.company)
 
 
 def _message(ask: Ask) -> tuple[MailboxView, Message]:

@@ -52,12 +52,13 @@ class _Routing(Form):
     def gathered(cls, given: Mapping[str, str]) -> dict[str, str]:
         """The route of the rows, as text. BadInput."""
         rows = _rows_given(given)
-        if not rows:
-            return dict(given)
+        is_text = not rows
         rows = [row for row in rows if row.what]
         new_hours = given.get("new_hours", "").strip()
         if not new_hours and (given.get("new_times", "").strip() or any(row.hours == NEW for row in rows)):
             raise BadInput("Give the new hours a name, and say their times.")
+        if is_text:
+            return dict(given)
         rows = [replace(row, hours=new_hours) if row.hours == NEW else row for row in rows]
         made = {"route": route_rows.text_of(rows, given.get("within", ""))}
         if any(row.what == NEW_BOX for row in rows):

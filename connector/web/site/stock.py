@@ -14,6 +14,7 @@ from connector.core.paging import turn
 from connector.core.stock import StockNumber
 from connector.errors import BadInput, NotFound
 from connector.routing import mailboxes, routes
+from connector.routing.mailboxes import MailboxView
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import (
@@ -111,6 +112,10 @@ class BuyNumbers(Form):
         if self.voice_mail:
             rings = tr("after {seconds} s without an answer", seconds=mailboxes.BEFORE_VOICE_MAIL_S)
             lines.append((tr("Voice mail"), rings))
+            for _, box, is_new in self._boxes(ask, bought):
+                if not is_new:
+                    sent = tr("messages are sent to {email}", email=box.email or tr("nobody"))
+                    lines.append((tr("Mailbox {box}", box=box.box), tr("is there already; {sent}", sent=sent)))
         return Quote(lines, {"price": str(total)})
 
     def do(self, ask: Ask) -> Outcome:
@@ -118,15 +123,17 @@ class BuyNumbers(Form):
         bought = self._bought(ask)
         if sum(view.price_micros for view in bought) != self.price:
             raise BadInput("the price is another one now: look at it again")
-        boxes = [
-            (view.number, *mailboxes.of_number(view.number, self.email, ask.now, ask.company))
-            for view in (bought if self.voice_mail else [])
-        ]
+        boxes = self._boxes(ask, bought)
         routes.set_routes({number: mailboxes.route_with(box.box) for number, box, _ in boxes})
         for _, box, is_new in boxes:
             if is_new:
                 ask.place.voice_mail.set_aside(box.context, box.box, ask.now)
         return Outcome("/numbers", tr_n("{count} number was bought", "{count} numbers were bought", len(bought)))
+
+    def _boxes(self, ask: Ask, bought: list[NumberView]) -> list[tuple[str, MailboxView, bool]]:
+        """Each number with its mailbox, and whether that is new; none without voice mail."""
+        wanted = bought if self.voice_mail else []
+        return [(view.number, *mailboxes.of_number(view.number, self.email, ask.now, ask.company)) for view in wanted]
 
     def _bought(self, ask: Ask) -> list[NumberView]:
         wanted = list(dict.fromkeys(filter(None, map(str.strip, re.split(r"[\r\n,;]+", self.numbers)))))
