@@ -26,7 +26,7 @@ _STEPS = (
 _TYPES = ["-m", "mypy"]
 # Runs only while a processor has nothing else to do (SCHED_IDLE): what just computes takes nothing from what is timed.
 _WHEN_IDLE = ("chrt", "--idle", "0")
-_COMPUTING = ("tests/core", "tests/lab/test_sim.py")
+_COMPUTING = ("tests/core", "tests/lab/test_sim.py", "tests/web/test_document.py")
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
     "11660": (
@@ -36,8 +36,6 @@ _BESIDE = {
         "tests/lab/test_run.py",
         "tests/lab/test_soak.py",
         "tests/service",
-        "tests/sipp/test_fastagi.py",
-        "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
         "tests/sipp/test_moving.py",
     ),
@@ -60,6 +58,8 @@ _BESIDE = {
     "14660": (
         "tests/sipp/test_buttons.py",
         "tests/sipp/test_endings.py",
+        "tests/sipp/test_fastagi.py",
+        "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",
@@ -138,7 +138,7 @@ def _all_tests() -> bool:
     with _scratch() as scratch:
         computing = _begun_tests("15660", _NOT_BESIDE, [*_COMPUTING, *scratch("15660")], before=_WHEN_IDLE)
         try:
-            beside = {ports: list(files) for ports, files in _BESIDE.items()}
+            beside = {ports: [*files, *_ignoring(_COMPUTING)] for ports, files in _BESIDE.items()}
             went_well = _together(_ignoring([*others, *_COMPUTING]), beside, scratch)
             print("-- two at once", flush=True)
             quiet = {ports: list(files) for ports, files in _QUIET.items()}
