@@ -86,6 +86,7 @@ def killed_between_hang_up_and_settling(bench: Bench) -> Outcome:
         held = _up(bench, outcome, 5, 4)
         bench.fault("killed before settling")
         outcome.check("calls that ended well", held.wait(30).successful, 5)
+        outcome.check("it died", process.waited(lambda: bench.supervisor.tend() == ["connector"], 10), True)
         outcome.check("serving again", bench.restored(), True)
         _all_ok(outcome, bench.end(outcome), 5, 4)
     return outcome

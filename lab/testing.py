@@ -36,6 +36,8 @@ _BESIDE = {
         "tests/lab/test_run.py",
         "tests/lab/test_soak.py",
         "tests/service",
+        "tests/sipp/test_fastagi.py",
+        "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
         "tests/sipp/test_moving.py",
     ),
@@ -58,8 +60,6 @@ _BESIDE = {
     "14660": (
         "tests/sipp/test_buttons.py",
         "tests/sipp/test_endings.py",
-        "tests/sipp/test_fastagi.py",
-        "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",

@@ -57,6 +57,7 @@ def welcomed(bench: Bench, page: Page, email: str, role: str = "owner") -> None:
     page.get_by_label("The same again").fill(PASSWORD)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_role("heading", name="Sample Ltd")).to_be_visible()
+    page.wait_for_load_state()  # keys are heard by a script
 
 
 def seen(page: Page) -> None:
