@@ -125,7 +125,7 @@ class Spool:
         """
         secret = self.folder / context / box / "secret.conf"
         try:
-            secret.lstat()  # without it, a folder that may not be written in is no error
+            secret.lstat()  # a read-only file system refuses to unlink even a file that does not exist
             secret.unlink()
         except (FileNotFoundError, NotADirectoryError):
             return
@@ -141,12 +141,8 @@ class Spool:
         home = self.folder / context / box
         try:
             if sound is not None:
-                for folder in (
-                    self.folder.parent,
-                    self.folder,
-                    home.parent,
-                    home,
-                ):  # Asterisk makes them with the first message
+                # Asterisk makes them with the first message.
+                for folder in (self.folder.parent, self.folder, home.parent, home):
                     make_folder(folder)
             for name in ("unavail.wav", "busy.wav"):
                 if sound is None:
@@ -163,7 +159,7 @@ class Spool:
         home = self.folder / context / box
         aside = home.with_name(f"{box}-before-{now}")
         try:
-            home.lstat()  # with nothing to move, a folder that may not be written in is no error
+            home.lstat()  # a read-only file system refuses to rename even a folder that does not exist
             home.rename(aside)
         except FileNotFoundError:
             return None
@@ -210,7 +206,7 @@ def _number(text: str) -> int:
 
 
 def _read(path: Path) -> str:
-    """A text file that is no link and no pipe, as far as one of Asterisk's can be long. OSError."""
+    """The beginning of a text file; "" for a pipe or a device. OSError, ELOOP for a link."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -128,13 +128,9 @@ def account_page(scope: Scope, wanted: Turn) -> Page[AccountView]:
 @audited("route.set")
 def set_route(called: str, text: str) -> str:
     """Have calls to a number or account go by a route from now on; the route as it is kept. BadInput and NotFound."""
-    route = core.parse(text)
     with writing():
-        row = called_row(called)
-        with no_worse(row.company_id):
-            run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", str(route) if text.strip() else "", row.id)
-        _may_forward(route, _rules(row.profile_id))
-    return str(route)
+        _set_routes({called: text})
+    return str(core.parse(text))
 
 
 def set_routes(wanted: Mapping[str, str]) -> None:
@@ -144,14 +140,21 @@ def set_routes(wanted: Mapping[str, str]) -> None:
     if not wanted:
         return
     with writing():
-        found = [(called_row(called), called, text, core.parse(text)) for called, text in wanted.items()]
-        with no_worse(found[0][0].company_id):
-            for row, called, text, route in found:
-                kept = str(route) if text.strip() else ""
-                run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", kept, row.id)
-                audit.note("route.set", called, kept)
-        for row, _, _, route in found:
-            _may_forward(route, _rules(row.profile_id))
+        for called, kept in _set_routes(wanted).items():
+            audit.note("route.set", called, kept)
+
+
+def _set_routes(wanted: Mapping[str, str]) -> dict[str, str]:
+    """Set them, in the caller's transaction; as they are kept."""
+    parsed = {called: core.parse(text) for called, text in wanted.items()}
+    found = {called: called_row(called) for called in wanted}
+    kept = {called: str(parsed[called]) if text.strip() else "" for called, text in wanted.items()}
+    with no_worse(next(iter(found.values())).company_id):
+        for called, row in found.items():
+            run(f"UPDATE {_table(row)} SET route = ? WHERE id = ?", kept[called], row.id)
+    for called, row in found.items():
+        _may_forward(parsed[called], _rules(row.profile_id))
+    return kept
 
 
 @audited("department.set")
@@ -217,11 +220,19 @@ def check(text: str, before: str, profile: Any) -> None:
     """
     route = core.parse(text)
     if route != core.PBX:
-        found = _problem("", route, _needed(profile.company_id, route), profile.username)
-        old = core.parse(before)
-        if found and found != _problem("", old, _needed(profile.company_id, old), profile.username):
-            core.check(route, _needed(profile.company_id, route), profile.username)
+        wrong = _wrong(route, profile)
+        if wrong is not None and str(wrong) != str(_wrong(core.parse(before), profile)):
+            raise wrong
         _may_forward(route, _rules(profile.id))
+
+
+def _wrong(route: Route, profile: Any) -> BadInput | None:
+    """What does not hold in a route of a profile."""
+    try:
+        core.check(route, _needed(profile.company_id, route), profile.username)
+    except BadInput as error:
+        return error
+    return None
 
 
 def book(company: int) -> Book:

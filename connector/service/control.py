@@ -12,7 +12,6 @@ import logging
 import os
 import ssl
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 
 from connector.ari_app.journal import CelFile
@@ -108,13 +107,19 @@ async def _serve(settings: Settings) -> None:
         guard = Guard(settings.web, writer, pages, clock)
         usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
         apart = Apart(settings.store)
-        how_to_pay = settings.payments.instructions
-        card = CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None
-        spool = Spool(settings.voicemail.spool)
-        place = Place(settings.sip, settings.node, spool, settings.web.url, settings.exports, usual, apart, how_to_pay)
-        paper = partial(invoice_pdf.drawn, color=settings.web.brand_color or "")
-        place = replace(place, card=card, paper=paper)
-        place = replace(place, invoicing=settings.invoices.terms() if settings.invoices else None)
+        place = Place(
+            settings.sip,
+            settings.node,
+            Spool(settings.voicemail.spool),
+            url=settings.web.url,
+            exports=settings.exports,
+            usual_limits=usual,
+            apart=apart,
+            payment=settings.payments.instructions,
+            card=CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None,
+            paper=partial(invoice_pdf.drawn, color=settings.web.brand_color or ""),
+            invoicing=settings.invoices.terms() if settings.invoices else None,
+        )
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press,
                       ami.message_heard, ami.remove_message)  # fmt: skip
         site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)

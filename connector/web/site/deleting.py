@@ -32,7 +32,7 @@ _KEEP, _REMOVE, _TO = "keep", "remove", "to:"
 @dataclass(frozen=True)
 class _Thing:
     """A number, an account or a call button of a profile. `field`: the name of its choice in the form; `is_paid`: a
-    number that runs in terms.
+    number that runs in terms; `account`: that of a call button.
     """
 
     kind: str
@@ -40,6 +40,7 @@ class _Thing:
     about: str
     field: str
     is_paid: bool = False
+    account: str = ""
 
 
 @pages.form(PROFILE + "/delete", "money.move", "Delete this profile", once=True, back=PROFILE)
@@ -94,12 +95,13 @@ class Delete(Form):
         username = ask.path["profile"]
         name = profiles.show_profile(username).name
         things = list(_things(ask))
-        gone = self._deleted(ask)
+        chosen = self._chosen(ask, things)
+        gone = self._deleted(ask, things, chosen)
         lines: list[Line] = [
             (tr("Profile"), name),
             (tr("Lost: the unused part of the running term"), shown(gone.lost_micros, gone.currency)),
             (tr("Credit, back to the company"), shown(gone.credit_micros, gone.currency)),
-            *self._becomes(ask, things),
+            *_becomes(ask, things, chosen),
             (
                 tr("Calls"),
                 tr("stay in the history, and are exported as a sheet") if self.export else tr("stay in the history"),
@@ -110,11 +112,12 @@ class Delete(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Delete; its calls are there afterwards too."""
-        if self.attached != _mark(list(_things(ask))):
+        things = list(_things(ask))
+        if self.attached != _mark(things):
             raise BadInput("somebody has changed this meanwhile: look at it again")
         if self.export:
             exports.ask("calls", ask.place.node, ask.now, profile=ask.path["profile"])
-        gone = self._deleted(ask)
+        gone = self._deleted(ask, things, self._chosen(ask, things))
         if self.lost is None or gone.lost_micros > self.lost:
             raise BadInput("More would be lost now than was shown: look at it again.")
         back = shown(gone.credit_micros, gone.currency)
@@ -140,14 +143,12 @@ class Delete(Form):
                 raise BadInput("choose one of those that are offered")
         return found
 
-    def _deleted(self, ask: Ask) -> plans.Deleted:
-        chosen = self._chosen(ask, list(_things(ask)))
+    def _deleted(self, ask: Ask, things: list[_Thing], chosen: Mapping[_Thing, str]) -> plans.Deleted:
         removed = [thing for thing, choice in chosen.items() if choice == _REMOVE]
         dropped = {thing.name for thing in removed if thing.kind == "account"}
-        of_accounts = {button.id for button in _buttons(ask) if button.account in dropped}
-        of_themselves = {int(thing.name) for thing in removed if thing.kind == "button"}
-        for button in sorted(of_accounts | of_themselves):
-            buttons.remove(button)
+        for thing in things:
+            if thing.kind == "button" and (thing in removed or thing.account in dropped):
+                buttons.remove(int(thing.name))
         to = {thing.name: choice.removeprefix(_TO) for thing, choice in chosen.items() if choice.startswith(_TO)}
         for username in to.values():
             ask.mine("profile", username)
@@ -161,22 +162,22 @@ class Delete(Form):
                 numbers.release(thing.name, ask.now)
         return gone
 
-    def _becomes(self, ask: Ask, things: list[_Thing]) -> Iterator[Line]:
-        """A line for each thing, or one for many."""
-        chosen = self._chosen(ask, things)
-        names = profiles.names(Scope(ask.scope.company))
-        if len(things) > MOST_CHOICES:
-            yield tr("Numbers, accounts and call buttons"), tr("stay the company's, at no profile")
-            return
-        for thing in things:
-            choice = chosen.get(thing, _KEEP)
-            becomes = dict(_choices(thing)).get(choice) or tr(
-                "goes to {profile}", profile=names.get(choice.removeprefix(_TO), "")
-            )
-            yield f"{tr(_KINDS[thing.kind])} {thing.about or thing.name}", becomes
-
 
 _KINDS = {"number": marked("Number"), "account": marked("Account"), "button": marked("Call button")}
+
+
+def _becomes(ask: Ask, things: list[_Thing], chosen: Mapping[_Thing, str]) -> Iterator[Line]:
+    """A line for each thing, or one for many."""
+    if len(things) > MOST_CHOICES:
+        yield tr("Numbers, accounts and call buttons"), tr("stay the company's, at no profile")
+        return
+    names = profiles.names(Scope(ask.scope.company))
+    for thing in things:
+        choice = chosen.get(thing, _KEEP)
+        becomes = dict(_choices(thing)).get(choice) or tr(
+            "goes to {profile}", profile=names.get(choice.removeprefix(_TO), "")
+        )
+        yield f"{tr(_KINDS[thing.kind])} {thing.about or thing.name}", becomes
 
 
 def _mark(things: list[_Thing]) -> str:
@@ -205,11 +206,6 @@ def _things(ask: Ask) -> Iterator[_Thing]:
         yield _Thing("number", number.number, "", f"{_GOES}{number.number}", number.periods > 0)
     for account in every(lambda each: routes.account_page(scope, each), "s"):
         yield _Thing("account", account.name, "", f"{_GOES}{account.name}")
-    for button in _buttons(ask):
-        yield _Thing("button", str(button.id), f"{button.name} ({button.account})", f"{_GOES}{button.id}")
-
-
-def _buttons(ask: Ask) -> list[buttons.ButtonView]:
-    """The call buttons of the profile's accounts."""
-    scope = Scope(ask.scope.company, profiles.profile_id(ask.path["profile"]))
-    return list(every(lambda each: buttons.page_of(scope, each), "i"))
+    for button in every(lambda each: buttons.page_of(scope, each), "i"):
+        about = f"{button.name} ({button.account})"
+        yield _Thing("button", str(button.id), about, f"{_GOES}{button.id}", account=button.account)
