@@ -26,11 +26,27 @@ _STEPS = (
 _TYPES = ["-m", "mypy"]
 # Runs only while a processor has nothing else to do (SCHED_IDLE): what just computes takes nothing from what is timed.
 _WHEN_IDLE = ("chrt", "--idle", "0")
-_COMPUTING = ("tests/core", "tests/lab/test_sim.py", "tests/web/test_document.py")
+_COMPUTING = (
+    "tests/core",
+    "tests/lab/test_catalogue.py",
+    "tests/lab/test_sim.py",
+    "tests/web/test_api.py",
+    "tests/web/test_brand.py",
+    "tests/web/test_cards.py",
+    "tests/web/test_deleting.py",
+    "tests/web/test_document.py",
+    "tests/web/test_hooks.py",
+    "tests/web/test_house.py",
+    "tests/web/test_invoices.py",
+    "tests/web/test_languages.py",
+    "tests/web/test_mailboxes.py",
+    "tests/web/test_routing.py",
+    "tests/web/test_site.py",
+    "tests/web/test_words_of_pages.py",
+)
 # What runs beside the rest, a pytest each with ports of its own: tests on the wire, which wait more than they compute.
 _BESIDE = {
     "11660": (
-        "tests/lab/test_catalogue.py",
         "tests/lab/test_figures.py",
         "tests/lab/test_release.py",
         "tests/lab/test_run.py",
