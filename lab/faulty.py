@@ -31,6 +31,7 @@ FAULTS = (
 )
 SLOW_S = 2.0
 _FILE = Path(os.environ.get("CONNECTOR_FAULT", "/nonexistent"))
+_admitted = False
 
 
 def _is(fault: str) -> bool:
@@ -49,14 +50,13 @@ def _patched(owner: Any, name: str, make: Callable[[Any], Any]) -> None:
     setattr(owner, name, make(getattr(owner, name)))
 
 
-def _dies_after(real: Any) -> Any:
-    """The commit is done, and nobody ever hears of it."""
+def _notes_admission(real: Any) -> Any:
+    """The next commit is that of an admission, which the writer may have put into one transaction with others."""
 
     def admit(*args: Any, **kwargs: Any) -> Any:
-        decided = real(*args, **kwargs)
-        if _is("killed after admission"):
-            _die()
-        return decided
+        global _admitted
+        _admitted = True
+        return real(*args, **kwargs)
 
     return admit
 
@@ -77,6 +77,8 @@ def _commits_badly(real: Any) -> Any:
         if _is("fsync error"):
             raise peewee.OperationalError("disk I/O error")
         done = real(self)
+        if _admitted and _is("killed after admission"):
+            _die()  # the commit is done, and nobody ever hears of it
         if _is("answers lost"):
             raise peewee.OperationalError("the connection was lost in COMMIT")
         return done
@@ -103,7 +105,7 @@ def _blocks(real: Any) -> Any:
     return event
 
 
-_patched(calls, "admit", _dies_after)
+_patched(calls, "admit", _notes_admission)
 _patched(calls, "ended", _dies_before)
 _patched(peewee.SqliteDatabase, "commit", _commits_badly)
 _patched(peewee.SqliteDatabase, "begin", _begins_slowly)

@@ -42,6 +42,7 @@ from connector.database.store import (
     writing,
 )
 from connector.errors import BadInput, NotFound
+from connector.notices import call_events
 
 MOST_SHOWN = 300
 _USUAL = Slicing()
@@ -147,6 +148,7 @@ def _begin(
     remember(decided_key(attempt.call_id), None)
     _changed(attempt.call_id)
     keep_for_good(attempt.call_id, (profile.company_id, profile.id))
+    call_events.put(profile.company_id, attempt.call_id, call_events.STARTED, attempt.started_at)
     if hold is not None:
         holds.keep(hold)
     usage.taken(profile.id, len(known.taken) + 1, attempt.asked_at)
@@ -222,6 +224,7 @@ def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _U
         _changed(call_id)
         sql = "UPDATE call SET answered_at = ?, seen_at = ?, other_leg = ? WHERE id = ?"
         run(sql, at, at, other_leg, call_id)
+        call_events.put(_profile(row).company_id, call_id, call_events.ANSWERED, at)
         return None if hold is None else holds.repin(hold, _profile(row), row.called, slicing, at)
 
 
@@ -554,10 +557,12 @@ def _free(row: Call, hold: Hold | None, profile: Profile, duration_ms: int, at: 
 
 
 def _write(settled: Settled | None, **columns: Any) -> None:
-    """Write a CDR, with its charge if it has one, and add it to the sums."""
+    """Write a CDR, with its charge if it has one, add it to the sums, and tell who wants to know of calls."""
     charge = settled.charge if settled else None
     remember(decided_key(columns["id"]), None)
     insert(Cdr, **columns)
+    event = call_events.REFUSED if columns["refusal"] else call_events.ENDED
+    call_events.put(columns["company_id"], columns["id"], event, columns["ended_at"])
     if charge is not None:
         insert(Charge, **charge)
     usage.booked(columns, charge)

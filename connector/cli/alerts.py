@@ -38,26 +38,39 @@ def notice_list(limit: Limit = 50, company: Company = None, as_json: AsJson = Fa
 
 
 @webhook_app.command("create")
-def webhook_create(url: str, company: Company = None, as_json: AsJson = False) -> None:
-    """Have notices posted to a URL, signed by a secret: it is shown now, and never again."""
+def webhook_create(
+    url: str,
+    notices: Annotated[bool, typer.Option(help="Post notices.")] = True,
+    calls: Annotated[bool, typer.Option(help="Post an event when a call starts, is answered, and ends.")] = False,
+    company: Company = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have notices, events of calls, or both posted to a URL, signed by a secret: it is shown now, and never again."""
     open_store()
-    made = webhooks.create(url, now(), company)
+    made = webhooks.create(url, now(), company, told=notices, calls=calls)
     print_one({**as_dict(made.webhook), "secret": made.secret}, as_json)
 
 
 @webhook_app.command("list")
 def webhook_list(company: Company = None, as_json: AsJson = False) -> None:
-    """Where notices are posted to."""
+    """Where notices and events of calls are posted to."""
     open_store()
     found = webhooks.views(scope_of(company))
     print_list(
         found,
         as_json,
         "Webhooks",
-        ("ID", "Company", "URL", "Since"),
-        lambda v: (str(v.id), v.company, v.url, (iso(v.created_at) or "")[:10]),
+        ("ID", "Company", "URL", "Posts", "Since", "Waiting"),
+        lambda v: (
+            str(v.id),
+            v.company,
+            v.url,
+            ", ".join(what for what, wanted in (("notices", v.notices), ("calls", v.calls)) if wanted),
+            (iso(v.created_at) or "")[:10],
+            f"{v.waiting}: {v.why}" if v.why else str(v.waiting),
+        ),
         "None.",
-        may_shrink=("URL", "Company"),
+        may_shrink=("Waiting", "URL", "Company"),
     )
 
 

@@ -917,7 +917,9 @@ class Export(Table):
 
 
 class Webhook(Table):
-    """A URL that a company's notices are posted to, signed by `secret`, which is sealed."""
+    """A URL that a company's `notices`, events of its `calls`, or both (1, else 0) are posted to, signed by `secret`,
+    which is sealed.
+    """
 
     id = AutoField()
     company = ForeignKeyField(Company)
@@ -925,6 +927,35 @@ class Webhook(Table):
     url = TextField()
     secret = TextField()
     created_at = BigIntegerField()
+    notices = IntegerField(constraints=[SQL("DEFAULT 1")], default=1)
+    calls = IntegerField(constraints=[SQL("DEFAULT 0")], default=0)
+
+
+class CallEvent(Table):
+    """Something about a call that one webhook is yet to be told. It goes when it was posted. It refers to nothing by a
+    constraint: no call fails for it.
+    """
+
+    id = AutoField()
+    webhook_id = IntegerField()
+    call_id = TextField()
+    event = TextField(constraints=[Check("event IN ('started', 'answered', 'ended', 'refused')")])
+    at = BigIntegerField()
+
+    class Meta:
+        indexes = (SQL("CREATE INDEX call_event_order ON call_event (webhook_id, id)"),)
+
+
+class CallPost(Table):
+    """The posts of call events to one webhook: not before `next_at`; who posts puts that off for a while. `tries`: how
+    often the last post failed, and `why`. `given_up`: events that nobody took for a day.
+    """
+
+    webhook_id = IntegerField(primary_key=True)
+    next_at = BigIntegerField()
+    tries = IntegerField(constraints=[SQL("DEFAULT 0")], default=0)
+    why = TextField(constraints=[SQL("DEFAULT ''")], default="")
+    given_up = BigIntegerField(constraints=[SQL("DEFAULT 0")], default=0)
 
 
 class Threshold(Table):
@@ -975,7 +1006,7 @@ TABLES = (
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,
     EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
-    Webhook, Delivery, Threshold, Button,
+    Webhook, Delivery, Threshold, Button, CallEvent, CallPost,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

@@ -39,7 +39,7 @@ def tell(company: int, profile: int | None, kind: str, key: str, text: str, at: 
     )
     for (address,) in rows(f"{mailed} ORDER BY id", *roles, company):
         insert(Delivery, notice_id=notice, address=address, next_at=at)
-    for (webhook,) in rows("SELECT id FROM webhook WHERE company_id = ? ORDER BY id", company):
+    for (webhook,) in rows("SELECT id FROM webhook WHERE company_id = ? AND notices = 1 ORDER BY id", company):
         insert(Delivery, notice_id=notice, webhook_id=webhook, next_at=at)
     return True
 

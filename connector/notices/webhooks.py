@@ -1,4 +1,5 @@
-"""Where a company has its notices posted to, and what is yet to be sent: to webhooks, and by mail to its people.
+"""Where a company has its notices and events of its calls posted to; and notices that are yet to be sent: to webhooks,
+and by mail to its people. Events of calls that are yet to be posted: call_events.py.
 
 A notice and its deliveries are one transaction. A delivery is claimed for a while by the node that sends it, so that no
 two do; sent again after a lost answer, it has the same id.
@@ -18,7 +19,7 @@ from connector.core.alerts import again_in_ms
 from connector.core.paging import Page, Turn, page
 from connector.database import vault
 from connector.database.audit import audited
-from connector.database.models import Delivery, Webhook
+from connector.database.models import CallPost, Delivery, Webhook
 from connector.database.named import company_row
 from connector.database.store import fitting, insert, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
@@ -67,12 +68,19 @@ _PRIVATE = tuple(
 
 @dataclass(frozen=True)
 class WebhookView:
-    """A URL that a company's notices are posted to."""
+    """A URL that a company's `notices`, events of its `calls`, or both are posted to. Of events of calls: how many are
+    `waiting`, `why` the last post failed ("" if it did not), and how many were `given_up`, for nobody took them.
+    """
 
     id: int
     company: str
     url: str
     created_at: int
+    notices: bool = True
+    calls: bool = False
+    waiting: int = 0
+    why: str = ""
+    given_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,15 +129,23 @@ class Due:
 
 
 @audited("webhook.create")
-def create(url: str, now: int, company: str | None = None) -> WebhookCreated:
-    """Have a company's notices posted to a URL. BadInput if it is none, or there are too many."""
+def create(url: str, now: int, company: str | None = None, *, told: bool = True, calls: bool = False) -> WebhookCreated:
+    """Have a company's notices (`told`), events of its calls, or both posted to a URL. BadInput if it is none, nothing
+    would be posted, or there are too many.
+    """
     with writing():
         owner = company_row(company)
         _checked(url)
+        if not (told or calls):
+            raise BadInput("choose what is posted: notices, calls or both")
         if Webhook.select().where(Webhook.company == owner).count() >= MOST_OF_ONE:
             raise BadInput("a company has at most {most_of_one} webhooks", most_of_one=MOST_OF_ONE)
         secret = secrets.token_urlsafe(32)
-        made = Webhook.create(company=owner, url=url, secret=vault.sealed(secret), created_at=now)
+        made = Webhook.create(
+            company=owner, url=url, secret=vault.sealed(secret), created_at=now, notices=int(told), calls=int(calls)
+        )
+        if calls:
+            insert(CallPost, webhook_id=made.id, next_at=now)
         return WebhookCreated(_view(made), secret)
 
 
@@ -140,6 +156,8 @@ def remove(number: int) -> WebhookView:
         row = _row(number)
         view = _view(row)
         run("DELETE FROM delivery WHERE webhook_id = ?", number)
+        run("DELETE FROM call_event WHERE webhook_id = ?", number)
+        run("DELETE FROM call_post WHERE webhook_id = ?", number)
         run("DELETE FROM webhook WHERE id = ?", number)
         return view
 
@@ -275,4 +293,8 @@ def _row(number: int) -> Webhook:
 
 
 def _view(row: Any) -> WebhookView:
-    return WebhookView(row.id, row.company.name, row.url, row.created_at)
+    sql = "SELECT why, given_up, (SELECT COUNT(*) FROM call_event WHERE webhook_id = ?) FROM call_post"
+    found = rows(f"{sql} WHERE webhook_id = ?", row.id, row.id)
+    why, given_up, waiting = found[0] if found else ("", 0, 0)
+    what = bool(row.notices), bool(row.calls)
+    return WebhookView(row.id, row.company.name, row.url, row.created_at, *what, waiting, why, given_up)

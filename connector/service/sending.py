@@ -1,7 +1,8 @@
-"""Sends notices: by mail, and by signed posts to webhooks; tried again until they arrive, or for a day.
+"""Sends notices by mail and by signed posts to webhooks, and events of calls to webhooks; tried again until they
+arrive, or for a day.
 
     POST URL
-    Connector-Delivery: 17                       the same each time that it is tried
+    Connector-Delivery: 17                       the same each time that it is tried; calls-17 for events of calls
     Connector-Signature: t=1795000000,v1=HEX     HMAC-SHA256 of "TIME.BODY" by the webhook's secret
 
 A webhook is a URL that a company's people chose, asked for from inside our network: it is posted to public addresses
@@ -19,8 +20,10 @@ import logging
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from email.headerregistry import Address
 from email.message import EmailMessage
+from typing import Any
 
 import aiohttp
 import aiosmtplib
@@ -34,11 +37,12 @@ from connector.clock import Clock
 from connector.config import MailSettings
 from connector.core import signatures
 from connector.core.alerts import KINDS
-from connector.core.times import iso
+from connector.core.times import iso, timed
 from connector.database import vault
 from connector.database.store import StoreDoor
 from connector.errors import ConnectorError
-from connector.notices import webhooks
+from connector.notices import call_events, webhooks
+from connector.notices.call_events import Post
 from connector.notices.webhooks import Due, is_public
 from connector.web.render import spoken, when
 from connector.words import said
@@ -46,6 +50,7 @@ from connector.words import said
 log = logging.getLogger(__name__)
 
 EVERY_S = 2.0
+CALLS_EVERY_S = 0.5
 LOOK_EVERY_MS = 30_000
 FORGET_EVERY_MS = 3_600_000
 LIMIT_S = 15.0
@@ -127,12 +132,14 @@ class Sender:
         self._url = url
         self._looked_at = 0
         self._forgot_at = 0
+        self._posting: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """For ever."""
-        async with self.session() as session, asyncio.TaskGroup() as both:
-            both.create_task(_for_ever(self._look))  # which waits for nobody's mail server
-            both.create_task(_for_ever(lambda: self.send(session)))
+        async with self.session() as session, asyncio.TaskGroup() as all_of_it:
+            all_of_it.create_task(_for_ever(self._look, EVERY_S))  # which waits for nobody's mail server
+            all_of_it.create_task(_for_ever(lambda: self.send(session), EVERY_S))
+            all_of_it.create_task(_for_ever(lambda: self.begin_calls(session), CALLS_EVERY_S))
 
     def session(self) -> aiohttp.ClientSession:
         """What posts: to public addresses, inflating nothing that comes back."""
@@ -153,11 +160,39 @@ class Sender:
         if now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = now
             await self._store(webhooks.forget, now)
+            while given_up := await self._store(call_events.forget, now):
+                log.warning("events of calls: %d were given up, for no webhook took them for a day", given_up)
 
     async def send(self, session: aiohttp.ClientSession) -> None:
         """All that is due."""
         while due := await self._store(webhooks.claim, self._clock.now_ms(), AT_ONCE, mail=self._mail is not None):
             await asyncio.gather(*(self._send(each, session) for each in due))
+
+    async def begin_calls(self, session: aiohttp.ClientSession) -> list[asyncio.Task[None]]:
+        """Begin to post events of calls that are due; the posts that go on. Who is slow keeps no other waiting."""
+        free = AT_ONCE - len(self._posting)
+        if free and await self._reads(call_events.are_due, self._clock.now_ms()):
+            for each in await self._store(call_events.claim, self._clock.now_ms(), free):
+                task = asyncio.create_task(self._post_calls(each, session))
+                self._posting.add(task)
+                task.add_done_callback(self._posting.discard)
+        return list(self._posting)
+
+    async def _post_calls(self, post: Post, session: aiohttp.ClientSession) -> None:
+        """Post events; the store may be away: they are posted again then."""
+        try:
+            body = {"kind": "calls", "company": post.company, "events": timed([asdict(each) for each in post.events])}
+            try:
+                await self._posted(session, post.url, post.sealed, f"calls-{post.events[0].id}", body)
+            except NotSent as error:
+                log.warning("events of calls did not reach webhook %d: %s", post.webhook, error)
+                await self._store(call_events.failed, post, str(error), self._clock.now_ms())
+            else:
+                await self._store(call_events.posted, post, self._clock.now_ms())
+        except ConnectorError as error:
+            log.error("events of calls wait: %s", error)
+        except Exception:  # the others' go on
+            log.exception("events of calls wait: a defect of the connector")
 
     async def _send(self, due: Due, session: aiohttp.ClientSession) -> None:
         try:
@@ -176,24 +211,29 @@ class Sender:
         await self._store(webhooks.failed, due.id, due.tries, why, self._clock.now_ms())
 
     async def _post(self, due: Due, session: aiohttp.ClientSession) -> None:
-        body = json.dumps(
-            {
-                "id": due.notice,
-                "kind": due.kind,
-                "company": due.company,
-                "profile": due.profile,
-                "text": due.text,
-                "at": iso(due.at),
-            }
-        ).encode()
+        body = {
+            "id": due.notice,
+            "kind": due.kind,
+            "company": due.company,
+            "profile": due.profile,
+            "text": due.text,
+            "at": iso(due.at),
+        }
+        await self._posted(session, due.url, due.sealed, str(due.id), body)
+
+    async def _posted(
+        self, session: aiohttp.ClientSession, url: str, sealed: str, delivery: str, content: dict[str, Any]
+    ) -> None:
+        """Post this, signed. NotSent."""
+        body = json.dumps(content).encode()
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "connector-for-asterisk",
-            "Connector-Delivery": str(due.id),
+            "Connector-Delivery": delivery,
         }
         try:
-            headers["Connector-Signature"] = signatures.made(vault.unseal(due.sealed), body, self._clock.now_ms())
-            async with session.post(URL(due.url), data=body, headers=headers, allow_redirects=False) as answer:
+            headers["Connector-Signature"] = signatures.made(vault.unseal(sealed), body, self._clock.now_ms())
+            async with session.post(URL(url), data=body, headers=headers, allow_redirects=False) as answer:
                 if not 200 <= answer.status < 300:
                     raise NotSent(f"it answered {answer.status}")
         except (aiohttp.ClientError, ConnectorError, TimeoutError, OSError, ValueError) as error:
@@ -220,7 +260,7 @@ class Sender:
             raise NotSent(_words(error)) from None
 
 
-async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
+async def _for_ever(step: Callable[[], Awaitable[object]], seconds: float) -> None:
     while True:
         try:
             await step()
@@ -228,7 +268,7 @@ async def _for_ever(step: Callable[[], Awaitable[None]]) -> None:
             log.error("notices wait: %s", error)
         except Exception:  # calls go on without it
             log.exception("notices wait: a defect of the connector")
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(seconds)
 
 
 def letter(due: Due, sender: str, url: str) -> EmailMessage:

@@ -234,6 +234,8 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "call_event",
+    "call_post",
     "threshold",
     "invoice",
     "invoice_restart",

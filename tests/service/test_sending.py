@@ -6,20 +6,16 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from email.message import Message
 from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MessageHandler
 
 from connector.billing import alerts, calls, credit, plans, profiles
 from connector.billing.profiles import Credentials
-from connector.config import MailSettings
 from connector.core import kept, signatures, times
 from connector.core.access import EVERYTHING
 from connector.core.alerts import KINDS, MOST_TRIES, again_in_ms
@@ -33,11 +29,11 @@ from connector.errors import BadInput
 from connector.notices import notices, webhooks
 from connector.people import users
 from connector.routing import reachability
-from connector.service.sending import Sender, letter
-from connector.storage.readers import Readers
+from connector.service.sending import letter
 from connector.storage.writer import Writer
 from tests.commands import Command
 from tests.conftest import NOW, FixedClock, free_base
+from tests.service.posting import Hook, post
 
 ALL = Turn(None, 200)
 
@@ -54,21 +50,6 @@ class Inbox(MessageHandler):
         self.mails.append(message)
 
 
-@dataclass
-class Hook:
-    """A web server that notices are posted to. `answers`: what it answers, in turn, and then 204."""
-
-    url: str = ""
-    answers: list[int] = field(default_factory=list)
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    async def take(self, request: web.Request) -> web.Response:
-        """One more."""
-        self.got.append((dict(request.headers), await request.read()))
-        status = self.answers.pop(0) if self.answers else 204
-        return web.Response(status=status, headers={"Location": self.url} if status == 302 else {})
-
-
 @pytest.fixture
 def inbox() -> Iterator[tuple[Inbox, int]]:
     """A mail server."""
@@ -77,38 +58,6 @@ def inbox() -> Iterator[tuple[Inbox, int]]:
     server.start()
     yield handler, server.port
     server.stop()
-
-
-@pytest.fixture
-async def hook() -> AsyncIterator[Hook]:
-    """A web server."""
-    made = Hook()
-    app = web.Application()
-    app.router.add_post("/notices", made.take)
-    async with TestServer(app) as server:
-        made.url = str(server.make_url("/notices"))
-        yield made
-
-
-@dataclass
-class Post:
-    """What sends, and its clock."""
-
-    sender: Sender
-    clock: FixedClock
-
-    async def all(self) -> None:
-        """Send what is due now."""
-        async with self.sender.session() as session:
-            await self.sender.send(session)
-
-
-def post(writer: Writer, clock: FixedClock, port: int | None = None, allowed: tuple[str, ...] = ("127.0.0.1",)) -> Post:
-    """What sends."""
-    mail = None
-    if port is not None:
-        mail = MailSettings(host="127.0.0.1", port=port, security="none", sender="connector@example.com")
-    return Post(Sender(mail, allowed, writer, Readers(), clock, "https://pbx.example.com"), clock)
 
 
 def told(kind: str = "trunk_down", key: str = "k", text: str = "The trunk carrier cannot be reached") -> None:

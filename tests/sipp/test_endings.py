@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import aiohttp
 import pytest
 
+from connector.clock import SystemClock
+from connector.core import signatures
+from connector.core.times import iso
+from connector.notices import webhooks
 from lab import process
 from lab.far_end import NUMBERS
 from lab.load import Bench
+from lab.sample import COMPANY
 
 
 def test_a_transferred_call_keeps_its_channel_until_its_last_leg_is_gone(bench: Bench) -> None:
@@ -64,6 +73,51 @@ def test_asterisks_own_journal_agrees_with_the_books(bench: Bench) -> None:
     for ours, theirs in ((cdr.started_at, start), (cdr.answered_at, answer), (cdr.ended_at, end)):
         seconds, _, micros = theirs.partition(".")
         assert abs((ours or 0) - (int(seconds) * 1000 + int(micros) // 1000)) < 100
+
+
+@pytest.fixture
+def told_of_calls(bench: Bench) -> Iterator[tuple[Bench, list[dict[str, Any]], str]]:
+    """The lab posts events of calls to a web server of ours; what it got, and the secret."""
+    got: list[dict[str, Any]] = []
+
+    class Taker(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append({"signature": self.headers["Connector-Signature"], "body": body})
+            self.send_response(204)
+            self.end_headers()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Taker) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/calls"
+        made = bench.in_store(lambda: webhooks.create(url, SystemClock().now_ms(), COMPANY, told=False, calls=True))
+        with bench.with_settings('\n[webhooks]\nallowed = ["127.0.0.1"]\n'):
+            yield bench, got, made.secret
+        bench.in_store(lambda: webhooks.remove(made.webhook.id))
+        server.shutdown()
+
+
+def test_a_webhook_hears_of_a_call_while_it_goes_on(told_of_calls: tuple[Bench, list[dict[str, Any]], str]) -> None:
+    """It is told that the call started and was answered before it ends; then that it ended, as the CDR says."""
+    bench, got, secret = told_of_calls
+    outcome = bench.begin("events of a call")
+    run = bench.caller("mixed-endings/callee-first.xml", 1, 1, "answered").start()
+
+    def events() -> list[dict[str, Any]]:
+        return [event for post in got for event in json.loads(post["body"])["events"]]
+
+    bench.until(outcome, "two events came", lambda: [each["event"] for each in events()] == ["started", "answered"], 5)
+    assert bench.answered() == 1
+    bench.hang_up(next(leg["id"] for leg in bench.legs() if "sample-carrier" in leg["name"]))
+    assert run.wait(10).successful == 1
+    (cdr,) = bench.end(outcome)
+    bench.until(outcome, "the third came", lambda: len(events()) == 3, 5)
+    assert outcome.problems == []
+    call = events()[-1]["call"]
+    assert (call["id"], call["duration_ms"], call["price_micros"]) == (cdr.id, cdr.duration_ms, cdr.price_micros)
+    assert (call["answered_at"], call["ended_at"]) == (iso(cdr.answered_at), iso(cdr.ended_at))
+    now = SystemClock().now_ms()
+    assert all(signatures.is_good(post["signature"], secret, post["body"], now) for post in got)
 
 
 @pytest.fixture

@@ -18,9 +18,11 @@ api = Endpoints("Alerts")
 
 
 class NewWebhook(Shape):
-    """Where to post to."""
+    """Where to post to, and what: notices, events of calls, or both."""
 
     url: Annotated[str, Field(max_length=500, examples=["https://example.com/notices"])]
+    notices: bool = True
+    calls: bool = False
 
 
 class NewThreshold(Shape):
@@ -52,14 +54,14 @@ def remove_threshold(ask: Ask) -> ThresholdView:
 
 @api.get("/webhooks", "alerts.write")
 def list_webhooks(ask: Ask, query: OfCompany) -> list[WebhookView]:
-    """Where notices are posted to."""
+    """Where notices and events of calls are posted to."""
     return webhooks.views(ask.scope)
 
 
 @api.post("/webhooks", "alerts.write", of_company=True, status=201)
 def create_webhook(ask: Ask, body: NewWebhook, query: OfCompany) -> WebhookCreated:
-    """Have notices posted somewhere, signed by a secret that is shown now and never again."""
-    return webhooks.create(body.url, ask.now, ask.company)
+    """Have notices, events of calls, or both posted somewhere, signed by a secret that is shown now and never again."""
+    return webhooks.create(body.url, ask.now, ask.company, told=body.notices, calls=body.calls)
 
 
 @api.post("/webhooks/{webhook}/test", "alerts.write")

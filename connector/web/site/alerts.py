@@ -10,14 +10,20 @@ from connector.core.formats import typed
 from connector.core.paging import Turn
 from connector.core.terms import term
 from connector.notices import notices, webhooks
+from connector.notices.webhooks import WebhookView
 from connector.web.endpoint import Ask
 from connector.web.render import spoken, when
 from connector.web.site.frame import Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry, tables_page
-from connector.words import tr
+from connector.words import marked, tr, tr_n
 
 pages = SitePages()
 
 ROWS = 50
+POSTS = {
+    "notices": marked("Notices"),
+    "calls": marked("Events of calls"),
+    "both": marked("Notices and events of calls"),
+}
 
 
 @pages.get("/alerts", "company.read", of_company=True)
@@ -39,7 +45,7 @@ def alerts_page(ask: Ask) -> Shown:
         for each in webhooks.page_of(ask.scope, Turn(None, ROWS)).items
     ]
     hooks: list[list[Any]] = [
-        [each.url, when(each.created_at, ask.zone),
+        [each.url, _posts(each), when(each.created_at, ask.zone), _waiting(each),
          [(tr("Test"), f"/alerts/webhooks/{each.id}/test"), (tr("Remove"), f"/alerts/webhooks/{each.id}/remove")]]
         for each in webhooks.views(ask.scope)
     ]  # fmt: skip
@@ -73,14 +79,37 @@ def alerts_page(ask: Ask) -> Shown:
         },
         {
             "title": tr("Webhooks"),
-            "heads": ["URL", tr("Since"), ""],
+            "heads": ["URL", tr("Posts"), tr("Since"), tr("Waiting"), ""],
             "rows": hooks,
-            "empty": tr("None: notices are posted nowhere."),
+            "empty": tr("None: notices and events of calls are posted nowhere."),
         },
     ]
     tables = tables if may else tables[:1]  # addresses are their owners' business
     actions = [(tr("Add a webhook"), "/alerts/webhooks/new")] if may else []
     return tables_page(tr("Alerts"), tables, actions=actions)
+
+
+def _posts(found: WebhookView) -> str:
+    """What is posted there."""
+    return tr(POSTS[_posted_what(found)])
+
+
+def _posted_what(found: WebhookView) -> str:
+    if found.notices and found.calls:
+        return "both"
+    return "calls" if found.calls else "notices"
+
+
+def _waiting(found: WebhookView) -> str:
+    """How many events of calls wait, why, and how many were given up."""
+    said = [str(found.waiting)] if found.calls else []
+    if found.why:
+        said.append(tr("the last post failed: {why}", why=found.why))
+    if found.given_up:
+        said.append(
+            tr_n("{count} event was given up after a day", "{count} events were given up after a day", found.given_up)
+        )
+    return "; ".join(said)
 
 
 @pages.form("/alerts/thresholds/new", "alerts.write", "Add a threshold", of_company=True, back="/alerts")
@@ -129,14 +158,21 @@ class RemoveThreshold(Form):
 
 @pages.form("/alerts/webhooks/new", "alerts.write", "Add a webhook", of_company=True, back="/alerts")
 class NewWebhook(Form):
-    """Where to post to."""
+    """Where to post to, and what."""
 
     button: ClassVar[str] = "Add"
     url: str = entry("URL", hint="As in https://example.com/notices. It has to be a public address.")
+    posts: str = entry(
+        "Posts",
+        "notices",
+        choices=tuple(POSTS.items()),
+        hint="Events of calls are posted when a call starts, is answered, ends or is refused.",
+    )
 
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
-        made = webhooks.create(self.url, ask.now, ask.company)
+        told, events = self.posts != "calls", self.posts != "notices"
+        made = webhooks.create(self.url, ask.now, ask.company, told=told, calls=events)
         lines = (("URL", made.webhook.url), (tr("Secret"), made.secret))
         return Outcome("/alerts", tr("Posts are signed by this secret; it is shown now and never again."), lines)
 
