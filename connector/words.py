@@ -143,10 +143,11 @@ def grouped(count: int) -> str:
 def in_language(function: Callable[P, R]) -> Callable[P, R]:
     """A function that another thread runs, in the language of the request that is answered now."""
     language = LANGUAGE.get()
-    return function if language == USUAL else partial(_spoken, language, function)
+    return function if language == USUAL else partial(speaking, language, function)
 
 
-def _spoken(language: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+def speaking(language: str, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """What a function gives in a language, one of LANGUAGES."""
     before = LANGUAGE.set(language)
     try:
         return function(*args, **kwargs)

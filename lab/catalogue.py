@@ -56,8 +56,9 @@ _NOT_KEPT = tuple(
     for name in ("POT-Creation-Date", "PO-Revision-Date", "Last-Translator", "Language-Team", "Report-Msgid-Bugs-To",
                  "Project-Id-Version", "Generated-By")
 )  # fmt: skip
-# What only the command line and the programs around Asterisk say: they speak English.
+# What only the command line and the programs around Asterisk say: they speak English. But not invoices.
 _ENGLISH = ("cli", "service", "agi", "asterisk")
+_BUT = ("invoice_pdf.py",)
 
 # One thing, or any other number of them: so in each of our languages, where CLDR has a form for millions too.
 _PLURALS = ("Plural-Forms", "nplurals=2; plural=(n != 1);")
@@ -112,7 +113,7 @@ def extracted() -> Catalog:
     """All texts of the code, each with the files that have it."""
     found = Catalog(project="Connector for Asterisk", charset="utf-8", fuzzy=False)
     for path in sorted(CODE.rglob("*")):
-        if path.relative_to(CODE).parts[0] in _ENGLISH:
+        if path.relative_to(CODE).parts[0] in _ENGLISH and path.name not in _BUT:
             continue
         texts: Iterable[Text] = ()
         if path.suffix == ".py":

@@ -24,6 +24,7 @@ from connector.database.named import company_row
 from connector.database.store import insert, lock, one, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
 from connector.notices import notices
+from connector.words import LANGUAGES, USUAL, marked
 
 # Payments and what was taken back of them, that no document is of, the oldest first: the company, the entry, its key,
 # when, and what the balance gained or lost.
@@ -42,16 +43,18 @@ _CLOSED = (
     " COALESCE((SELECT MAX(month) FROM invoice WHERE invoice.company_id = closing.company_id), '')"
     " ORDER BY company_id"
 )
-_CALLS, _CHANNELS, _NUMBERS, _REFUNDS = "Calls", "Channels and bundles", "Numbers", "Refunds of unused terms"
-_ON_ACCOUNT = "Credit for telephone calls, channels and numbers"
+# The lines of documents: kept in English, written in the document's language.
+_CALLS, _CHANNELS, _NUMBERS = marked("Calls"), marked("Channels and bundles"), marked("Numbers")
+_REFUNDS = marked("Refunds of unused terms")
+_ON_ACCOUNT = marked("Credit for telephone calls, channels and numbers")
 # What a credit note is for, by the kind of what it corrects.
-_NOTE = {"prepayment": _ON_ACCOUNT, "invoice": "Refund of channels, bundles, numbers and calls"}
+_NOTE = {"prepayment": _ON_ACCOUNT, "invoice": marked("Refund of channels, bundles, numbers and calls")}
 
 
 @dataclass(frozen=True)
 class BuyerView:
     """Whom a company's invoices are written to, and how it is taxed. `party` is None if it is not known yet; `rate` is
-    None for the installation's.
+    None for the installation's. `language`: in which invoices are written, one of words.LANGUAGES.
     """
 
     company: str
@@ -59,6 +62,7 @@ class BuyerView:
     tax_kind: str
     rate: int | None
     reason: str
+    language: str = USUAL
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,20 @@ def buyer(company: str | None) -> BuyerView:
 
 
 @audited("invoices.address")
-def set_buyer(company: str | None, said: Mapping[str, str], terms: Terms, *, may_tax: bool = False) -> BuyerView:
-    """Whom a company's invoices are written to, from now on. `may_tax`: it is the operator who says so. BadInput if
-    something is missing or wrong, also where the company's tax does not go with it; who is not the operator keeps the
-    country and the VAT number for which no tax is due.
+def set_buyer(
+    company: str | None, said: Mapping[str, str], terms: Terms, *, may_tax: bool = False, language: str | None = None
+) -> BuyerView:
+    """Whom a company's invoices are written to, from now on, and in which `language`; None leaves that as it is.
+    `may_tax`: it is the operator who says so. BadInput if something is missing or wrong, also where the company's tax
+    does not go with it; who is not the operator keeps the country and the VAT number for which no tax is due.
     """
     party = core.checked_party(said)
+    if language is not None and language not in LANGUAGES:
+        raise BadInput(
+            "{language!r} is no language of invoices. There are: {known}.",
+            language=language[:20],
+            known=", ".join(LANGUAGES),
+        )
     with writing():
         row = company_row(company)
         before = _buyer_view(row)
@@ -139,7 +151,7 @@ def set_buyer(company: str | None, said: Mapping[str, str], terms: Terms, *, may
                 "No tax is due for this country and VAT number. Ask the operator of the platform to change them."
             )
         core.checked_tax(before.tax_kind, before.rate, before.reason, party, terms.seller)
-        _kept(row.id, party=json.dumps(asdict(party)))
+        _kept(row.id, party=json.dumps(asdict(party)), **({} if language is None else {"language": language}))
         return _buyer_view(row)
 
 
@@ -173,7 +185,9 @@ def due_payments(terms: Terms) -> list[Due]:
                 invoiced.add(paid.id)
             elif paid is None or (paid.id not in invoiced and not _of_payment(company, paid).exists()):
                 continue  # of before there were invoices
-            about = f"Payment {spaced(paid.reference)}" if paid is not None and paid.reference else ""
+            about = (
+                kept.PAYMENT_OF.write(reference=spaced(paid.reference)) if paid is not None and paid.reference else ""
+            )
             found.append(Due(company, (day, day), {_ON_ACCOUNT: amount}, entry=entry, payment=paid, about=about))
     return found
 
@@ -294,7 +308,7 @@ def _told_to_wait() -> set[int]:
 
 def _due_month(owner: Any, last: Any, first: str, month: str) -> Due:
     """What was charged from one month to another. BadInput if a statement does not add up."""
-    sums = dict.fromkeys((_CALLS, _CHANNELS, _NUMBERS, _REFUNDS), 0)
+    sums: dict[str, int] = dict.fromkeys((_CALLS, _CHANNELS, _NUMBERS, _REFUNDS), 0)
     which = first
     while which <= month:
         of_month = reports.statement(owner.name, which, 0)
@@ -329,7 +343,7 @@ def _written(
     rate = (terms.rate_on(due.days[1]) if view.rate is None else view.rate) if standard else 0
     tax = Tax(view.tax_kind, rate, view.reason)
     days, parties = (_issued_on(terms, now), *due.days), (terms.seller, view.party)
-    return core.document("", kind, days, parties, tax, owner.currency, sums, about=due.about)
+    return core.document("", kind, days, parties, tax, owner.currency, sums, about=due.about, language=view.language)
 
 
 def _credited(terms: Terms, owner: Any, due: Due, whole: int, left: int, now: int) -> list[str]:
@@ -347,7 +361,7 @@ def _credited(terms: Terms, owner: Any, due: Due, whole: int, left: int, now: in
         days, parties = (_issued_on(terms, now), *due.days), (first.seller, first.buyer)
         note = core.document(
             "", "credit note", days, parties, first.tax, owner.currency, {_NOTE[first.kind]: part}, (gross, net),
-            corrects=(first.number, first.issued_on),
+            corrects=(first.number, first.issued_on), language=first.language,
         )  # fmt: skip
         made.append(_keep(terms, owner, note, due, now, left - whole, corrects=row.id))
         if whole == 0:
@@ -434,7 +448,7 @@ def _buyer_view(owner: Any) -> BuyerView:
     if row is None:
         return BuyerView(owner.name, None, "standard", None, "")
     party = Party(**json.loads(row.party)) if row.party else None
-    return BuyerView(owner.name, party, row.tax_kind, row.tax_rate, row.tax_reason)
+    return BuyerView(owner.name, party, row.tax_kind, row.tax_rate, row.tax_reason, row.language or USUAL)
 
 
 def _row(number: int) -> Any:

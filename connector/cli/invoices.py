@@ -17,6 +17,7 @@ from connector.core.formats import shown
 from connector.core.paging import every
 from connector.errors import BadInput
 from connector.service import invoice_pdf
+from connector.words import LANGUAGES
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,6 +72,7 @@ def invoice_address(
     city: Annotated[str | None, typer.Option()] = None,
     country: Annotated[str | None, typer.Option(help="Two letters, as in DE.")] = None,
     vat_number: Annotated[str | None, typer.Option(help="With its country's letters.")] = None,
+    language: Annotated[str | None, typer.Option(help=f"Of invoices: {', '.join(LANGUAGES)}.")] = None,
     company: Company = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,9 +89,9 @@ def invoice_address(
         "vat_number": vat_number,
     }
     changed = {field: text for field, text in given.items() if text is not None}
-    if changed:
+    if changed or language is not None:
         before = asdict(found.party) if found.party is not None else dict.fromkeys(given, "")
-        found = invoices.set_buyer(company, {**before, **changed}, _terms(), may_tax=True)
+        found = invoices.set_buyer(company, {**before, **changed}, _terms(), may_tax=True, language=language)
     output.print_one(as_dict(found), as_json)
 
 

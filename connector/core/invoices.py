@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from connector.core import kept
 from connector.core.money import decimal, divided_half_up, minor_digits, minor_unit
 from connector.errors import BadInput
-from connector.words import Words, listed, marked, phrase
+from connector.words import USUAL, Words, listed, locale, marked, phrase, tr
 
 # When a supply is taxed: when its money comes in (article 65, a payment on account), or when it was used.
 TAX_POINTS = ("payment", "use")
@@ -32,10 +33,10 @@ TAXES = {
     "reverse_charge": (
         "AE",
         "VATEX-EU-AE",
-        "Reverse charge: the tax is due from the customer (article 196, 2006/112/EC)",
+        marked("Reverse charge: the tax is due from the customer (article 196, 2006/112/EC)"),
     ),
     "exempt": ("E", "", ""),
-    "outside": ("O", "VATEX-EU-O", "Not subject to VAT here: the place of supply is where the customer is"),
+    "outside": ("O", "VATEX-EU-O", marked("Not subject to VAT here: the place of supply is where the customer is")),
 }
 # The member states, by ISO 3166; and by what their VAT numbers begin with where that is another word.
 EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
@@ -119,6 +120,7 @@ class Document:
 
     `supplied_from` to `supplied_until`: when it was supplied; of a payment on account, when that was received.
     `corrects`: the number and day of the document that a credit note corrects. `about`: the payment, for people.
+    `language`: one of words.LANGUAGES, in which it is written; its texts here are as they are kept, in English.
     """
 
     number: str
@@ -136,6 +138,7 @@ class Document:
     gross_micros: int
     corrects: tuple[str, str] | None = None
     about: str = ""
+    language: str = USUAL
 
     @property
     def title(self) -> str:
@@ -216,13 +219,22 @@ def document(
     return Document(number, kind, *days, *parties, currency, tax, made, net, due, gross, **more)
 
 
+def translated(made: Document) -> Document:
+    """A document with its texts of ours in the reader's language; what people wrote stays."""
+    said = TAXES[made.tax.kind][2]
+    ours = bool(said) and made.tax.reason.startswith(said)
+    reason = tr(said) + made.tax.reason.removeprefix(said) if ours else made.tax.reason
+    lines = tuple(replace(line, name=tr(line.name)) for line in made.lines)
+    return replace(made, tax=replace(made.tax, reason=reason), lines=lines, about=kept.read(made.about))
+
+
 def address(party: Party) -> list[str]:
-    """The lines below a party's name on a letter, and its VAT number."""
+    """The lines below a party's name on a letter, and its VAT number, in the reader's language."""
     from connector.core.formats import countries  # here: every command loads the settings, few this
 
     city = f"{party.postcode} {party.city}".strip()
-    vat_number = f"VAT number {party.vat_number}" if party.vat_number else ""
-    lines = (party.street, party.extra, city, countries().get(party.country, party.country), vat_number)
+    vat_number = tr("VAT number {vat_number}", vat_number=party.vat_number) if party.vat_number else ""
+    lines = (party.street, party.extra, city, countries(locale()).get(party.country, party.country), vat_number)
     return [line for line in lines if line]
 
 

@@ -69,6 +69,7 @@ OWED = Kept("owed for {payment}")
 PAYMENT_BY = Kept("payment {number} by {provider}")
 PAYMENT = Kept("payment {number}")
 FROM_OUTSIDE = Kept("money from outside")
+PAYMENT_OF = Kept("Payment {reference}")
 # Subscriptions and numbers
 TERM = Kept("{bought} for {name} until {until}")
 UNUSED = Kept("unused share of the term from {since} to {until}")

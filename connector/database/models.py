@@ -511,7 +511,7 @@ class PaymentEvent(Table):
 
 class Buyer(Table):
     """Whom a company's invoices are written to: a party of core/invoices.py as JSON, "" if it is not known yet.
-    `tax_rate` in hundredths of a percent; null: the installation's.
+    `tax_rate` in hundredths of a percent; null: the installation's. `language` is that of its invoices; "": English.
     """
 
     id = AutoField()
@@ -521,6 +521,7 @@ class Buyer(Table):
     tax_kind = TextField(constraints=[SQL("DEFAULT 'standard'")])
     tax_rate = IntegerField(null=True)
     tax_reason = TextField(constraints=[SQL("DEFAULT ''")])
+    language = TextField(constraints=[SQL("DEFAULT ''")])
 
 
 class InvoiceSeries(Table):

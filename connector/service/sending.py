@@ -31,7 +31,6 @@ from aiohttp import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from connector import words
 from connector.billing import alerts
 from connector.clock import Clock
 from connector.config import MailSettings
@@ -45,7 +44,7 @@ from connector.notices import call_events, webhooks
 from connector.notices.call_events import Post
 from connector.notices.webhooks import Due, is_public
 from connector.web.render import spoken, when
-from connector.words import said
+from connector.words import USUAL, said, speaking
 
 log = logging.getLogger(__name__)
 
@@ -275,11 +274,7 @@ def letter(due: Due, sender: str, url: str) -> EmailMessage:
     """A notice as a mail, in its receiver's language, with times of the company's zone. Tried again it has the same
     Message-ID, so that a mailbox may show it once.
     """
-    before = words.LANGUAGE.set(due.language or words.USUAL)
-    try:
-        return _letter(due, sender, url)
-    finally:
-        words.LANGUAGE.reset(before)
+    return speaking(due.language or USUAL, _letter, due, sender, url)
 
 
 def _letter(due: Due, sender: str, url: str) -> EmailMessage:

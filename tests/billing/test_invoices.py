@@ -50,6 +50,27 @@ def issued(company: str | None = None) -> list[InvoiceView]:
     return [each for each in found if company in (None, each.company)]
 
 
+def test_an_invoice_is_in_the_language_that_was_chosen_when_it_was_issued(company: str) -> None:
+    """Another choice is for later ones; a credit note is in that of its invoice; an address alone changes it not."""
+    addressed()
+    assert invoices.buyer("Acme").language == "en"
+    with pytest.raises(BadInput, match="no language"):
+        invoices.set_buyer("Acme", asdict(BUYER), TERMS, language="fr")
+    invoices.set_buyer("Acme", asdict(BUYER), TERMS, language="de")
+    addressed()
+    assert invoices.buyer("Acme").language == "de"
+    credit.top_up(120 * MICROS, "second", NOW)
+    issue_due(TERMS, NOW)
+    invoices.set_buyer("Acme", asdict(BUYER), TERMS, language="es")
+    payment = next(each for each in payments.page_of("Acme", Turn()).items if each.number == "second")
+    payments.reverse(payment.id, None, "by mistake", "key", NOW + 1)
+    (note,) = issue_due(TERMS, NOW + 2)
+    documents = [invoices.document(each.id) for each in issued("Acme")]
+    assert [(each.kind, each.language) for each in documents][1:] == [("prepayment", "de"), ("credit note", "de")]
+    assert documents[1].lines[0].name == "Credit for telephone calls, channels and numbers"
+    assert documents[2].number == note
+
+
 def test_a_payment_has_one_invoice(company: str) -> None:
     """However often it is looked for; with its day, its reference, and what of it is tax."""
     addressed()

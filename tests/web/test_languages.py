@@ -29,7 +29,7 @@ _NAMES = (
     "Acme Ltd|Acme|Other|office|pbx|sales|front|Reception|website|carrier|test rates|test|reads|house viewer|house"
     "|refused|p[0-9a-z]{10}|member|finance|operator|other member|other|owner|viewer|Connector|FreePBX|Asterisk"
     "|English|Deutsch|Español"
-    "|Hauptstraße 1|10115 Berlin|Germany|VAT number DE[0-9]+"
+    "|Hauptstraße 1|10115 Berlin|Deutschland"
 )
 DATA = re.compile(
     rf"""

@@ -18,7 +18,7 @@ api = Endpoints("Invoices")
 
 class Address(Shape):
     """To whom invoices are written. `country`: ISO 3166, two letters. `vat_number` begins with its country's letters;
-    its check digits are looked at.
+    its check digits are looked at. `language`: in which invoices are written; null leaves that as it is.
     """
 
     name: Word
@@ -28,6 +28,7 @@ class Address(Shape):
     postcode: Word = ""
     extra: Word = ""
     vat_number: Annotated[str, Field(max_length=30, examples=["DE136695976"])] = ""
+    language: Literal["en", "de", "es"] | None = None
 
 
 class Taxed(Shape):
@@ -70,7 +71,8 @@ def set_invoice_address(ask: Ask, body: Address) -> BuyerView:
     for which no tax is due are changed by users of the platform.
     """
     may_tax = "money.bring" in ask.actor.permissions
-    return invoices.set_buyer(ask.company, asdict(Party(**body.model_dump())), invoicing(ask), may_tax=may_tax)
+    party = asdict(Party(**body.model_dump(exclude={"language"})))
+    return invoices.set_buyer(ask.company, party, invoicing(ask), may_tax=may_tax, language=body.language)
 
 
 @api.put("/tax", "money.bring", of_company=True)

@@ -12,7 +12,7 @@ from connector.core.formats import countries
 from connector.core.paging import turn
 from connector.web.endpoint import Ask, Paper, invoicing, paper_of
 from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, allowed, entry, following
-from connector.words import locale, marked, tr
+from connector.words import LANGUAGES, USUAL, locale, marked, tr
 
 pages = SitePages()
 
@@ -69,12 +69,14 @@ class InvoiceAddress(Form):
     city: str = entry("City")
     country: str = entry("Country", kind="choice")
     vat_number: str = entry("VAT number", "", hint="With its country's letters, as in DE136695976.")
+    language: str = entry("Language of invoices", USUAL, choices=tuple(LANGUAGES.items()))
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """What was written before; the company's name at first."""
         found = invoices.buyer(ask.company)
-        return asdict(found.party) if found.party is not None else {"name": found.company}
+        party = asdict(found.party) if found.party is not None else {"name": found.company}
+        return {**party, "language": found.language}
 
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
@@ -89,7 +91,8 @@ class InvoiceAddress(Form):
     def do(self, ask: Ask) -> Outcome:
         """Keep it."""
         may_tax = "money.bring" in ask.actor.permissions
-        invoices.set_buyer(ask.company, self.model_dump(), invoicing(ask), may_tax=may_tax)
+        party = self.model_dump(exclude={"language"})
+        invoices.set_buyer(ask.company, party, invoicing(ask), may_tax=may_tax, language=self.language)
         return Outcome("/invoices", tr("The invoice address is saved"))
 
 
