@@ -277,6 +277,12 @@ class WebhookSettings(_Section):
     _check_allowed = field_validator("allowed")(_networks)
 
 
+class MediaSettings(_Section):
+    """`legs_per_second`: of so many legs of calls that are up the sound is measured (service/measuring.py); 0: none."""
+
+    legs_per_second: int = Field(default=8, ge=0, le=100)
+
+
 class PaymentSettings(_Section):
     """`instructions`: how companies pay, such as the bank account, in lines; shown on the page Add money with the
     company's payment reference.
@@ -403,6 +409,7 @@ class Settings(_Section):
     voicemail: VoicemailSettings = VoicemailSettings()
     mail: MailSettings | None = None
     webhooks: WebhookSettings = WebhookSettings()
+    media: MediaSettings = MediaSettings()
     payments: PaymentSettings = PaymentSettings()
     stripe: StripeSettings | None = None
     invoices: InvoiceSettings | None = None

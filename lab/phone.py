@@ -382,12 +382,21 @@ class Sound:
         self.socket.sendto(head + b"\xd5" * 160, (where.group(1), int(found.group(1))))
         self._sent += 1
 
-    def talks(self, answer: Message, seconds: float) -> int:
-        """Send for so long, as a phone does; how many packets came back meanwhile."""
+    def loses(self) -> None:
+        """The next 20 ms are lost on the way."""
+        self._sent += 1
+
+    def talks(self, answer: Message, seconds: float, *, lost_of: int = 0) -> int:
+        """Send for so long, as a phone does; how many packets came back meanwhile. `lost_of`: one of so many is lost on
+        the way, none with 0.
+        """
         self.socket.setblocking(False)
         came, until = 0, time.monotonic() + seconds
         while time.monotonic() < until:
-            self.send(answer)
+            if lost_of and self._sent % lost_of == 0:
+                self.loses()
+            else:
+                self.send(answer)
             time.sleep(0.02)
             try:
                 while self.socket.recv(2048):

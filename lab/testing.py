@@ -32,6 +32,7 @@ _COMPUTING = (
     "tests/lab/test_sim.py",
     "tests/web/test_api.py",
     "tests/web/test_brand.py",
+    "tests/web/test_call_page.py",
     "tests/web/test_cards.py",
     "tests/web/test_deleting.py",
     "tests/web/test_document.py",

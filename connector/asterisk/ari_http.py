@@ -82,6 +82,19 @@ class Asterisk:
         """End a leg; False if there is none. AriUnavailable."""
         return await self._ask("DELETE", f"/channels/{quote(leg)}", absent=False) is not False
 
+    async def statistics(self, leg: str) -> dict[str, Any] | None:
+        """What RTP and RTCP said of a leg so far, as Asterisk names it; None if it is gone, or has none. AriRefused or
+        AriUnavailable.
+        """
+        found: dict[str, Any] | None = await self._ask("GET", f"/channels/{quote(leg)}/rtp_statistics", absent=None)
+        return found
+
+    async def codec(self, leg: str) -> str:
+        """The codec that the far end of a leg sends; "" if it is gone. AriUnavailable, or AriRefused."""
+        path = f"/channels/{quote(leg)}/variable?variable=CHANNEL(audionativeformat)"
+        found = await self._ask("GET", path, absent=None)
+        return "" if found is None else str(found["value"]).strip("()").split("|")[0][:20]
+
     @asynccontextmanager
     async def sound(self, call_id: str, button: int, name: str, account: str) -> AsyncIterator[Sound]:
         """The sound of somebody who pushed a call button: their leg, by the id of the call, calls the account

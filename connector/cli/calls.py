@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls, history, profiles, trials
+from connector.billing import calls, history, media, profiles, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Wanted
 from connector.cli.completing import profile_names
@@ -141,6 +141,37 @@ def cdr_show(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJs
     """One call, with everything that is known of it, by its ID or the beginning of it."""
     open_store()
     print_one(as_dict(history.cdr(cdr_id)), as_json)
+
+
+@cdr_app.command("media")
+def cdr_media(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """How a call sounded: loss, jitter, the round-trip time, and the MOS of each leg."""
+    open_store()
+    found = media.of_call(cdr_id)
+    if as_json:
+        print_one(as_dict(found), as_json)
+        return
+    print_list(
+        found.legs,
+        as_json,
+        f"MOS {found.mos / 100:.1f}",
+        ("Leg", "Codec", "Lost", "Jitter", "Lost there", "Jitter there", "Round trip", "MOS"),
+        lambda v: (
+            v.side,
+            v.codec,
+            _in(media.loss(v.heard_packets, v.heard_lost), 100, "%"),
+            _in(v.heard_jitter_us, 1000, "ms"),
+            _in(media.loss(v.told_packets, v.told_lost), 100, "%"),
+            _in(v.told_jitter_us, 1000, "ms"),
+            _in(v.rtt_us, 1000, "ms"),
+            f"{v.mos / 100:.1f}",
+        ),
+        "",
+    )
+
+
+def _in(value: int | None, parts: int, unit: str) -> str:
+    return "-" if value is None else f"{value / parts:.1f} {unit}"
 
 
 def print_cdrs(found: list[CdrView]) -> None:

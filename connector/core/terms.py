@@ -63,6 +63,42 @@ _WORDS = {
 }
 
 
+# Who hung up a call (Progress.hung_up_by), the reason behind it.
+_HUNG_UP = {
+    "caller": marked("the caller"),
+    "callee": marked("the called side"),
+    "us": marked("Asterisk"),
+    "us: caller does not answer": marked("Asterisk, for the caller's side did not answer any more"),
+    "us: callee does not answer": marked("Asterisk, for the called side did not answer any more"),
+    "us: not answered in time": marked("Asterisk, for nobody answered in time"),
+    "us: time limit": marked("Asterisk, for the money or the time of the call was used up"),
+    "us: no media": marked("Asterisk, for no sound came for too long"),
+    "us: no common codec": marked("Asterisk, for both sides have no codec in common"),
+}
+# The reason phrases of RFC 3261, 21: field terms, in English everywhere.
+_SIP_ANSWERS = {
+    200: "OK", 400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
+    405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout",
+    410: "Gone", 415: "Unsupported Media Type", 420: "Bad Extension", 480: "Temporarily Unavailable",
+    481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops", 484: "Address Incomplete",
+    485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here", 491: "Request Pending",
+    500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
+    504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large", 600: "Busy Everywhere",
+    603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}  # fmt: skip
+
+
+def hung_up(text: str) -> str:
+    """Who hung up a call, for people; "" if that is not known, or nobody did: it was refused."""
+    found = _HUNG_UP.get(text)
+    return found.translated() if found is not None else ""
+
+
+def sip_answer(status: int) -> str:
+    """A final answer of SIP: `486 Busy Here`."""
+    return f"{status} {_SIP_ANSWERS.get(status, '')}".strip()
+
+
 def named(word: str) -> Words | str:
     """What people call it; a word that is not known stays as it is."""
     return _WORDS.get(word, word)

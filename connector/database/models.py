@@ -332,6 +332,17 @@ class Cdr(Table):
         )
 
 
+class Media(Table):
+    """How a call sounded when it was measured last: the MOS of its worst direction in hundredths, and its legs as JSON
+    (core/media.py). Few calls have none: those that were short, and some where there are many.
+    """
+
+    call_id = TextField(primary_key=True)
+    at = BigIntegerField()
+    mos = IntegerField()
+    legs = TextField()
+
+
 class CallDay(Table):
     """Calls of a profile on a day, added up; of profile 0: of the whole company. `blocked` of those refused found all
     channels in use. billing/usage.py keeps it.
@@ -1007,7 +1018,7 @@ TABLES = (
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,
     EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
-    Webhook, Delivery, Threshold, Button, CallEvent, CallPost,
+    Webhook, Delivery, Threshold, Button, CallEvent, CallPost, Media,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

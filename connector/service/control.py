@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import ssl
 from collections.abc import Awaitable, Callable
@@ -37,6 +38,7 @@ from connector.service.applying import keep_applied
 from connector.service.card_payments import CardPayments
 from connector.service.exporting import Exporter
 from connector.service.gate_status import Gate
+from connector.service.measuring import Measuring
 from connector.service.running import Work, alone, every, listening, own, run_until_stopped
 from connector.service.sending import Sender
 from connector.storage import stores
@@ -57,6 +59,7 @@ TERMS_EVERY_S = 2.0
 MAILBOXES_EVERY_S = 2.0
 EMERGENCY_EVERY_S = 2.0
 BOOKS_EVERY_S = 1.0
+MEDIA_EVERY_S = 0.5
 INVOICES_EVERY_S = 5.0
 FORGET_EVERY_MS = 3_600_000
 KEYS_KEPT_MS = 30 * 24 * 3_600_000
@@ -141,6 +144,10 @@ async def _serve(settings: Settings) -> None:
         if place.invoicing:
             issuing = Invoices(place.invoicing, reader, writer, clock)
             work["invoices"] = lambda: every(INVOICES_EVERY_S, issuing.issue, "invoices wait")
+        if settings.media.legs_per_second:
+            a_look = math.ceil(settings.media.legs_per_second * MEDIA_EVERY_S)
+            measuring = Measuring(settings.node, a_look, asterisk, writer, boxes, clock)
+            work["media"] = lambda: every(MEDIA_EVERY_S, measuring.look, "the sound of calls is not measured")
         if settings.sip.copies_port:
             here = (settings.sip.copies_host, settings.sip.copies_port)
             work["copies"] = lambda: sip_copies.listening(*here, watch.invite_refused)

@@ -144,6 +144,11 @@ def _share(percent: float) -> str:
     return str(format_decimal(percent, "0.00", locale=locale()))
 
 
+def tenths(value: float) -> str:
+    """A figure with one decimal, as people write it: `4.4`, in German `4,4`."""
+    return str(format_decimal(value, "0.0", locale=locale()))
+
+
 def _money(micros: int | None, currency: str) -> str:
     """A sum of money, to the smallest coin, and exactly on hover; a dash for none."""
     if micros is None:

@@ -32,7 +32,7 @@ OTHERS = {
     "account", "api_token", "audit", "buyer", "call", "call_day", "call_event", "call_post", "cdr",
     "channel_hour", "charge", "closing",
     "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart",
-    "invoice_series", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",
+    "invoice_series", "media", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",
     "reference_version", "refusal_month", "request", "restored", "session", "sign_in_link", "stock", "threshold",
     "users",
 }  # fmt: skip

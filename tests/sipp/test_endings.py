@@ -6,19 +6,24 @@ import asyncio
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import aiohttp
 import pytest
 
+from connector.billing import media
+from connector.billing.media import MediaView
 from connector.clock import SystemClock
 from connector.core import signatures
 from connector.core.times import iso
+from connector.errors import NotFound
 from connector.notices import webhooks
 from lab import process
 from lab.far_end import NUMBERS
 from lab.load import Bench
+from lab.phone import Phone, Sound, sdp
 from lab.sample import COMPANY
 
 
@@ -118,6 +123,37 @@ def test_a_webhook_hears_of_a_call_while_it_goes_on(told_of_calls: tuple[Bench, 
     assert (call["answered_at"], call["ended_at"]) == (iso(cdr.answered_at), iso(cdr.ended_at))
     now = SystemClock().now_ms()
     assert all(signatures.is_good(post["signature"], secret, post["body"], now) for post in got)
+
+
+def test_the_sound_of_a_call_is_measured_while_it_is_up(bench: Bench) -> None:
+    """A phone of which each tenth packet is lost: so its side sounded, and the trunk's was good."""
+    outcome = bench.begin("losses")
+    found = bench.profiles[0]
+    phone, sound = Phone(bench.instance.ports.sip, found.username, found.password), Sound()
+    call = phone.call(NUMBERS["answered"], sdp(port=sound.port))
+    answer = call.answered()
+    sound.talks(answer, 12, lost_of=10)  # Asterisk counts losses with each report of RTCP, every five seconds
+    assert call.bye() == 200
+    phone.close()
+    sound.close()
+    (cdr,) = bench.end(outcome)
+    assert outcome.problems == []
+
+    def measured() -> MediaView | None:
+        with suppress(NotFound):
+            return bench.in_store(lambda: media.of_call(cdr.id))
+        return None
+
+    bench.until(outcome, "it is kept", lambda: measured() is not None, 5)
+    view = measured()
+    assert view is not None
+    pbx, trunk = view.legs
+    assert (pbx.side, pbx.codec, trunk.side, trunk.codec) == ("pbx", "alaw", "trunk", "alaw")
+    assert 400 < (media.loss(pbx.heard_packets, pbx.heard_lost) or 0) < 1_200
+    assert pbx.told_lost is None  # this phone sends no RTCP
+    assert 0 < pbx.heard_jitter_us < 100_000
+    assert view.mos == pbx.mos < 410
+    assert trunk.heard_packets > 100
 
 
 @pytest.fixture

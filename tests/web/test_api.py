@@ -111,7 +111,8 @@ async def test_a_role_gets_what_it_may_and_no_more(client: Client, town: Town) -
             assert (status, said["code"]) == (403, "forbidden"), (endpoint.name, who)
         elif endpoint.method == "GET":
             status, said = await ask(client, endpoint, town.tokens[who], town.things, one)
-            nothing = (("explain_cdr", "not_found"), ("advise_mix", "bad_input"))  # a refused call, and no other
+            # a refused call, and no other
+            nothing = (("explain_cdr", "not_found"), ("show_media", "not_found"), ("advise_mix", "bad_input"))
             assert status == 200 or (endpoint.name, said["code"]) in nothing, (endpoint.name, who)
     assert before == (ledger.last_number(1), len(audit.page_of(EVERYTHING, Turn(None, 200)).items))
 

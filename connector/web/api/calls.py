@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import calls, history, trials
+from connector.billing import calls, history, media, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Explanation
+from connector.billing.media import MediaView
 from connector.billing.trials import Why
 from connector.core.paging import Page, turn
 from connector.core.times import instant
@@ -100,6 +101,12 @@ def list_cdrs(ask: Ask, query: CdrsAsked) -> Page[CdrView]:
 def show_cdr(ask: Ask) -> CdrView:
     """What became of one call."""
     return history.cdr(ask.path["cdr"])
+
+
+@api.get("/cdrs/{cdr}/media", "calls.read")
+def show_media(ask: Ask) -> MediaView:
+    """How a call sounded: loss, jitter, the round-trip time, and the MOS of each leg."""
+    return media.of_call(ask.path["cdr"])
 
 
 @api.get("/cdrs/{cdr}/explanation", "money.read")

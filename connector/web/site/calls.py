@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 from urllib.parse import urlencode
 
-from connector.billing import calls, history, profiles, trials
+from connector.billing import calls, history, media, profiles, trials
 from connector.billing.history import CdrView, Wanted
 from connector.billing.trials import MOST_SAID
 from connector.core import formats, money, refusals
+from connector.core.media import FAIR, GOOD
 from connector.core.paging import Page, turn
 from connector.core.reports import MINUTE_MS
 from connector.core.sheets import neutral
-from connector.core.terms import term
+from connector.core.terms import hung_up, sip_answer, term
 from connector.core.times import instant
 from connector.errors import BadInput, NotFound
 from connector.routing import emergency
 from connector.web.endpoint import Ask, Written
-from connector.web.render import length, when
+from connector.web.render import NONE, length, tenths, when
 from connector.web.site import cures
 from connector.web.site.frame import Line, Shown, SitePages, following, tables_page
 from connector.words import tr
@@ -137,6 +139,7 @@ def cdr_page(ask: Ask) -> Shown:
     shown = {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free}
     username = next((username for username, name in profiles.names(ask.scope).items() if name == found.profile), "")
     shown["again"] = _tested_again(username, found)
+    shown["sound"] = _sound(found)
     shown["refusal"] = refusals.BY_CODE.get(found.refusal or "")
     shown["link"] = cures.link(ask, found.refusal or "", username)
     return Shown("cdr.html", shown)
@@ -183,6 +186,42 @@ def emergency_page(ask: Ask) -> Shown:
     return tables_page(tr("Emergency calls"), [table], intro=intro, following=following(found))
 
 
+def _sound(cdr: CdrView) -> dict[str, Any] | None:
+    """How it sounded, in words, and a row for each leg; None if it was not measured."""
+    try:
+        found = media.of_call(cdr.id)
+    except NotFound:
+        return None
+    sides = {"pbx": tr("The PBX's side"), "trunk": tr("The trunk's side")}
+    rows = [
+        [
+            sides.get(leg.side, leg.side),
+            leg.codec,
+            _percent(media.loss(leg.heard_packets, leg.heard_lost)),
+            _ms(leg.heard_jitter_us),
+            _percent(media.loss(leg.told_packets, leg.told_lost)),
+            _ms(leg.told_jitter_us),
+            _ms(leg.rtt_us),
+            tenths(leg.mos / 100),
+        ]
+        for leg in found.legs
+    ]
+    return {"words": _sounded(found.mos), "mos": tenths(found.mos / 100), "rows": rows}
+
+
+def _sounded(mos: int) -> str:
+    """A MOS in words."""
+    return tr("good") if mos >= GOOD else tr("fair") if mos >= FAIR else tr("poor")
+
+
+def _percent(hundredths: int | None) -> str:
+    return NONE if hundredths is None else f"{tenths(hundredths / 100)} %"
+
+
+def _ms(us: int | None) -> str:
+    return NONE if us is None else f"{tenths(us / 1000)} ms"
+
+
 def _lines(cdr: CdrView, zone: str) -> list[Line]:
     form = "second"
     lines = [
@@ -202,5 +241,7 @@ def _lines(cdr: CdrView, zone: str) -> list[Line]:
             f"{length(cdr.duration_ms)} ({cdr.duration_ms} ms)",
         ),
         (tr("Ending"), term(cdr.ending)),
+        (tr("Answer of the far end"), sip_answer(cdr.sip_status) if cdr.sip_status else ""),
+        (tr("Hung up by"), hung_up(cdr.hung_up_by)),
     ]
-    return [*lines, ("ID", cdr.id)]
+    return [*(line for line in lines if line[1]), ("ID", cdr.id)]
