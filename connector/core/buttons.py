@@ -8,6 +8,8 @@ from connector.core.plans import MOST_CHANNELS
 from connector.errors import BadInput
 
 MOST_NAME = 40
+# What the account and the button begin with by which a browser rings a PBX, to test it.
+TEST = "test"
 # A name is what the PBX shows of who calls: nothing in it may mean more than itself to Asterisk.
 _NAME_MARKS = " .-_"
 # Mail programs know no style sheets, and some of them not even a button: a link that looks like one is shown by all.

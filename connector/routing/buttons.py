@@ -16,9 +16,10 @@ from connector.core.paging import Page, Turn, page
 from connector.database import audit
 from connector.database.audit import audited
 from connector.database.models import Button, InboundAccount
-from connector.database.named import company_row
+from connector.database.named import company_row, open_profile_row
 from connector.database.store import fitting, lock, reading, rows, run, writing
 from connector.errors import BadInput, NotFound
+from connector.routing import routes
 
 USUAL_MOST = 2
 MOST_OF_ONE = 1000
@@ -74,6 +75,23 @@ def create(name: str, account: str, most: int, now: int, company: str | None = N
         token = secrets.token_urlsafe(16)
         made = Button.create(company=owner, account=row, name=wanted, token=token, most=most, created_at=now)
         return _view(made.id)
+
+
+def of_test(profile: str, now: int) -> ButtonView:
+    """The call button by which a browser rings a profile's PBX, and its account; made if they are not there. NotFound;
+    BadInput if the account's name is somebody's already, or there are too many.
+    """
+    with writing():
+        row = open_profile_row(profile)
+        company, account, name = row.company.name, f"{core.TEST}-{row.username}", f"{core.TEST} {row.username}"
+        found = InboundAccount.get_or_none(InboundAccount.name == account)
+        if found is None:
+            routes.create_account(account, row.username, "", now, company)
+        elif found.company_id == row.company_id and found.profile_id is None:
+            routes.attach_account(account, row.username)
+        if Button.get_or_none((Button.company == row.company) & (Button.name == name)) is None:
+            create(name, account, 1, now, company)
+        return named(name, company)
 
 
 def change(button: int, most: int) -> ButtonView:

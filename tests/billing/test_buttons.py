@@ -182,3 +182,24 @@ def test_refusals_by_a_button_are_in_the_reports(button: ButtonView) -> None:
     assert [(row.refusal, row.calls) for row in found.refusals] == [("button_full", 1)]
     for call_id in ("a", "b"):
         over(call_id)
+
+
+def test_a_pbx_can_be_rung_to_test_it(office: Credentials) -> None:
+    """By a button and an account of its own, made once; taken away or moved to nowhere, they come again when asked."""
+    first = buttons.of_test("office", NOW)
+    assert buttons.of_test("office", NOW + 1) == first
+    assert (first.account, first.name, first.profile, first.most) == (
+        f"test-{office.username}", f"test {office.username}", "office", 1
+    )  # fmt: skip
+    attempt = Attempt("t", Direction.IN, "leg-t", str(first.id), first.account, "", NOW, NOW, by_button=True)
+    got = calls.admit(attempt, "n")
+    assert isinstance(got, Admitted)
+    assert got.hops == () or got.hops[0].to == ()  # the PBX, as for a number without a route
+    over("t")
+    routes.attach_account(first.account, None)
+    assert buttons.of_test("office", NOW + 2).profile == "office"
+    buttons.remove(first.id)
+    again = buttons.of_test("office", NOW + 3)
+    assert (again.account, again.token != first.token) == (first.account, True)
+    with pytest.raises(NotFound):
+        buttons.of_test("nobody", NOW)

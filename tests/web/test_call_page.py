@@ -10,10 +10,13 @@ import pytest
 from connector.billing import calls, media
 from connector.billing.media import Measured
 from connector.core import terms
+from connector.core.access import EVERYTHING
 from connector.core.calls import Progress
 from connector.core.media import Leg, Stream
+from connector.core.paging import Turn
+from connector.routing import buttons
 from tests.conftest import NOW
-from tests.web.browsing import Client, get, welcomed
+from tests.web.browsing import Client, get, send, welcomed
 from tests.web.conftest import Town
 
 
@@ -47,3 +50,18 @@ def test_who_hung_up_is_said_in_words(by: str, words: str) -> None:
     """A refusal was hung up by nobody: its reason stands above."""
     assert terms.hung_up(by).startswith(words)
     assert bool(terms.hung_up(by)) == bool(words)
+
+
+async def test_a_pbx_is_rung_from_the_browser(client: Client, town: Town) -> None:
+    """One form from the profile's page to the page that calls; who may not make numbers ring is not offered it."""
+    await welcomed(client, "owner@example.com")
+    path = f"/profiles/{town.things['profile']}"
+    assert f'href="{path}/ring"' in await get(client, path)
+    for _ in range(2):
+        status, text = await send(client, f"{path}/ring")
+        assert (status, "<h1>Call Acme</h1>" in text) == (200, True)
+    assert len(buttons.page_of(EVERYTHING, Turn()).items) == 3  # of two companies, and this one
+    client.session.cookie_jar.clear()
+    await welcomed(client, "viewer@example.com")
+    assert f'href="{path}/ring"' not in await get(client, path)
+    assert (await client.get(f"{path}/ring")).status == 403

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from connector.core import buttons as core
 from connector.core.paging import every, turn
@@ -75,6 +76,26 @@ class NewButton(Form):
         ask.mine("account", self.account)
         made = buttons.create(self.name, self.account, self.most, ask.now, ask.company)
         return Outcome(f"/buttons/{made.id}", tr("{name} can be put where you want it", name=made.name))
+
+
+@pages.form("/profiles/{profile}/ring", "numbers.write", "Call the PBX from this browser", back="/profiles/{profile}")
+class RingPbx(Form):
+    """A call to the profile's PBX, with the sound of this browser."""
+
+    button: ClassVar[str] = "Go on to the call"
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """What happens, and what is made for it."""
+        return tr(
+            "The PBX rings as for a call in, and you talk by this browser. It costs nothing and takes a channel."
+            " An account and a call button of their own are made for it, once; both can be removed."
+        )
+
+    def do(self, ask: Ask) -> Outcome:
+        """Make what it takes, and go there."""
+        made = buttons.of_test(ask.path["profile"], ask.now)
+        return Outcome(urlsplit(core.link(ask.place.url, made.token)).path, tr("{name} is ready", name=made.name))
 
 
 @pages.get("/buttons/{button}", "numbers.read")

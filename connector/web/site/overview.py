@@ -164,6 +164,7 @@ def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
         credit_step,
         step(tr("Connect the PBX"), "{profile}/connection", "profiles.read", done.connected),
         step(tr("Get a number, and choose where it rings"), "/stock", "money.move", done.number),
+        step(tr("Call your PBX from this browser"), "{profile}/ring", "numbers.write", done.called),
         step(tr("Place a call; test first whether it would be carried"), "{profile}/test", "calls.read", done.called),
     ]
     return [each for each in steps if not (costs_nothing and each in (money, credit_step))]
