@@ -36,6 +36,7 @@ _COMPUTING = (
     "tests/web/test_cards.py",
     "tests/web/test_deleting.py",
     "tests/web/test_document.py",
+    "tests/web/test_filters.py",
     "tests/web/test_hooks.py",
     "tests/web/test_house.py",
     "tests/web/test_invoices.py",

@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from connector.errors import BadInput
 
+# Spans of time that move with today; `week` is the last seven days.
+PERIODS = ("today", "yesterday", "week", "month", "last_month")
+
 
 def from_asterisk(text: str) -> int:
     """`2026-11-22T19:01:34.123+0000`, as in every ARI event, in milliseconds. ValueError if it is something else."""
@@ -126,6 +129,26 @@ def days_between(first: int, last: int, zone: str) -> list[str]:
         return []
     day, end = (datetime.fromtimestamp(at // 1000, ZoneInfo(zone)).date() for at in (first, last))
     return [str(day + timedelta(days=number)) for number in range((end - day).days + 1)]
+
+
+def period(name: str, now: int, zone: str) -> tuple[int, int]:
+    """From when until when one of PERIODS is, the end not included, in a time zone. BadInput for another name."""
+    today, last = local_day(now, zone), local_month(now, zone)
+    day = date.fromisoformat(today)
+    if name == "today":
+        first, end = day, day + timedelta(days=1)
+    elif name == "yesterday":
+        first, end = day - timedelta(days=1), day
+    elif name == "week":
+        first, end = day - timedelta(days=6), day + timedelta(days=1)
+    elif name == "month":
+        return month_start(last, zone), month_start(next_month(last), zone)
+    elif name == "last_month":
+        before = f"{date.fromisoformat(f'{last}-01') - timedelta(days=1):%Y-%m}"
+        return month_start(before, zone), month_start(last, zone)
+    else:
+        raise BadInput("{given!r} is not one of the periods: {known}", given=name[:20], known=", ".join(PERIODS))
+    return day_start(str(first), zone), day_start(str(end), zone)
 
 
 def next_month(month: str) -> str:

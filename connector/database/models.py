@@ -832,6 +832,19 @@ class User(Table):
         table_name = "users"  # "user" is a word of SQL's
 
 
+class SavedFilter(Table):
+    """A filter of the history that a user has saved: `query` as it stands in an address."""
+
+    id = AutoField()
+    user = ForeignKeyField(User)
+    name = TextField()
+    query = TextField()
+    created_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("user", "name"), True),)
+
+
 class SignInLink(Table):
     """A link that lets a user in once. Of its secret there is a hash."""
 
@@ -1019,6 +1032,7 @@ TABLES = (
     EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
     Webhook, Delivery, Threshold, Button, CallEvent, CallPost, Media,
+    SavedFilter,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

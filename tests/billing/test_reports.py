@@ -234,6 +234,7 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "saved_filter",
     "media",
     "call_event",
     "call_post",

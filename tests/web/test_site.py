@@ -42,7 +42,15 @@ from tests.web.conftest import MESSAGE, Town
 
 HOUR_MS = 3_600_000
 PART = b'--a\r\nContent-Disposition: form-data; name="email"\r\n%s\r\n\r\nx\r\n--a--\r\n'
-IN_PATHS = {"token": "1", "session": "1", "box": "101", "e164": "+442079460199", "name": "front", "message": MESSAGE}
+IN_PATHS = {
+    "token": "1",
+    "filter": "1",
+    "session": "1",
+    "box": "101",
+    "e164": "+442079460199",
+    "name": "front",
+    "message": MESSAGE,
+}
 
 
 async def test_a_link_lets_somebody_in_once(client: Client, town: Town, clock: FixedClock) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from connector.billing import calls, history, media, profiles, trials
@@ -16,14 +16,15 @@ from connector.core.paging import Page, turn
 from connector.core.reports import MINUTE_MS
 from connector.core.sheets import neutral
 from connector.core.terms import hung_up, sip_answer, term
-from connector.core.times import instant
+from connector.core.times import instant, period
 from connector.errors import BadInput, NotFound
+from connector.people import filters
 from connector.routing import emergency
 from connector.web.endpoint import Ask, Written
 from connector.web.render import NONE, length, tenths, when
 from connector.web.site import cures
-from connector.web.site.frame import Line, Shown, SitePages, following, tables_page
-from connector.words import tr
+from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, entry, following, tables_page
+from connector.words import marked, tr
 
 pages = SitePages()
 
@@ -33,8 +34,15 @@ MOST_IN_SHEET = 10_000
 # A list of so many profiles can still be chosen from.
 MOST_CHOICES = 200
 _FILTERS = (
-    "profile", "direction", "ending", "refusal", "number", "caller", "called", "price", "since", "until"
+    "profile", "direction", "ending", "refusal", "number", "caller", "called", "price", "period", "since", "until"
 )  # fmt: skip
+PERIOD_WORDS = {
+    "today": marked("today"),
+    "yesterday": marked("yesterday"),
+    "week": marked("the last seven days"),
+    "month": marked("this month"),
+    "last_month": marked("last month"),
+}
 _HEAD = (
     "ended", "profile", "direction", "from", "to", "talked_s", "ending", "refusal", "price", "currency", "id"
 )  # fmt: skip
@@ -62,6 +70,8 @@ def history_page(ask: Ask) -> Shown:
         "wrong": wrong,
         "asked": {**asked, "since": _minute(asked, "since", "00:00"), "until": _minute(asked, "until", "23:59")},
         "sheet": urlencode(asked),
+        "saved": filters.of_user(ask.actor.user or 0),
+        "periods": PERIOD_WORDS.items(),
         "profiles": sorted(names.items(), key=lambda each: each[1]) if len(names) <= MOST_CHOICES else [],
         "reasons": refusals.ALL,
         "talked_ms": sum(each.duration_ms for each in found.items),
@@ -97,6 +107,37 @@ def history_sheet(ask: Ask) -> Written:
     return Written(lines.getvalue(), "calls.csv")
 
 
+@pages.form("/history/filters/new", "calls.read", "Save this filter", back="/history")
+class SaveFilter(Form):
+    """The filter that the history was shown with, for later; only for who saves it."""
+
+    name: str = entry("Name", hint="As in: refused this week. One of the same name is replaced.")
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """What is saved."""
+        asked = _asked(ask)
+        return tr("It filters by: {words}", words=", ".join(asked.values())) if asked else ""
+
+    def do(self, ask: Ask) -> Outcome:
+        """Save it."""
+        made = filters.save(ask.actor.user or 0, self.name, urlencode(_asked(ask)), ask.now)
+        return Outcome(f"/history?{made.query}", tr("The filter {name} is saved", name=made.name))
+
+
+@pages.form("/history/filters/{filter}/remove", "calls.read", "Remove a filter", back="/history")
+class RemoveFilter(Form):
+    """It is not in the list any more."""
+
+    danger: ClassVar[bool] = True
+    button: ClassVar[str] = "Remove"
+
+    def do(self, ask: Ask) -> Outcome:
+        """Remove it."""
+        gone = filters.remove(ask.actor.user or 0, ask.number("filter"))
+        return Outcome("/history", tr("The filter {name} is removed", name=gone.name))
+
+
 def _asked(ask: Ask) -> dict[str, str]:
     """The filters of a request that say something."""
     return {name: ask.query[name][:100] for name in _FILTERS if ask.query.get(name)}
@@ -104,7 +145,7 @@ def _asked(ask: Ask) -> dict[str, str]:
 
 def _wanted(ask: Ask, asked: dict[str, str]) -> Wanted:
     """Which calls. BadInput for a time or a price that cannot be read."""
-    since, until = (_minute(asked, name, usual) for name, usual in (("since", "00:00"), ("until", "23:59")))
+    since, until = _span(ask, asked)
     price = asked.get("price")
     return Wanted(
         profile=asked.get("profile"),
@@ -112,11 +153,22 @@ def _wanted(ask: Ask, asked: dict[str, str]) -> Wanted:
         ending=asked.get("ending"),
         refusal=asked.get("refusal"),
         number=asked.get("number"),
-        since=instant(since, ask.zone) if since else None,
-        until=instant(until, ask.zone) + MINUTE_MS if until else None,
+        since=since,
+        until=until,
         caller=asked.get("caller"),
         called=asked.get("called"),
         price_micros=money.amount(formats.typed(price, ask.currency), zero=True) if price else None,
+    )
+
+
+def _span(ask: Ask, asked: dict[str, str]) -> tuple[int | None, int | None]:
+    """From when until when, by a period that moves with today, or by two times; the end is not included. BadInput."""
+    if asked.get("period"):
+        return period(asked["period"], ask.now, ask.zone)
+    since, until = (_minute(asked, name, usual) for name, usual in (("since", "00:00"), ("until", "23:59")))
+    return (
+        instant(since, ask.zone) if since else None,
+        instant(until, ask.zone) + MINUTE_MS if until else None,
     )
 
 
