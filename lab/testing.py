@@ -53,10 +53,10 @@ _BESIDE = {
         "tests/lab/test_release.py",
         "tests/lab/test_run.py",
         "tests/lab/test_soak.py",
-        "tests/service",
         "tests/sipp/test_fastagi.py",
         "tests/sipp/test_foreign_pbx.py",
         "tests/sipp/test_freepbx.py",
+        "tests/sipp/test_money.py",
         "tests/sipp/test_moving.py",
     ),
     "12660": (
@@ -72,8 +72,6 @@ _BESIDE = {
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
         "tests/sipp/test_api_client.py",
-        "tests/sipp/test_money.py",
-        "tests/sipp/test_trunks.py",
     ),
     "14660": (
         "tests/sipp/test_buttons.py",
@@ -81,6 +79,7 @@ _BESIDE = {
         "tests/sipp/test_subscriptions.py",
         "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",
+        "tests/sipp/test_trunks.py",
         "tests/web",
     ),
 }

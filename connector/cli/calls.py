@@ -155,7 +155,7 @@ def cdr_media(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJ
         found.legs,
         as_json,
         f"MOS {found.mos / 100:.1f}",
-        ("Leg", "Codec", "Lost", "Jitter", "Lost there", "Jitter there", "Round trip", "MOS"),
+        ("Leg", "Codec", "Loss", "Jitter", "Loss sent", "Jitter sent", "Round trip", "MOS"),
         lambda v: (
             v.side,
             v.codec,

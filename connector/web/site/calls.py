@@ -122,7 +122,7 @@ class SaveFilter(Form):
     def do(self, ask: Ask) -> Outcome:
         """Save it."""
         made = filters.save(ask.actor.user or 0, self.name, urlencode(_asked(ask)), ask.now)
-        return Outcome(f"/history?{made.query}", tr("The filter {name} is saved", name=made.name))
+        return Outcome(f"/history?{made.query}", tr('The filter "{name}" is saved', name=made.name))
 
 
 @pages.form("/history/filters/{filter}/remove", "calls.read", "Remove a filter", back="/history")
@@ -135,7 +135,7 @@ class RemoveFilter(Form):
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
         gone = filters.remove(ask.actor.user or 0, ask.number("filter"))
-        return Outcome("/history", tr("The filter {name} is removed", name=gone.name))
+        return Outcome("/history", tr('The filter "{name}" is removed', name=gone.name))
 
 
 def _asked(ask: Ask) -> dict[str, str]:
