@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ FAULTS = (
 )
 SLOW_S = 2.0
 _FILE = Path(os.environ.get("CONNECTOR_FAULT", "/nonexistent"))
-_admitted = False
+_thread = threading.local()
 
 
 def _is(fault: str) -> bool:
@@ -54,8 +55,7 @@ def _notes_admission(real: Any) -> Any:
     """The next commit is that of an admission, which the writer may have put into one transaction with others."""
 
     def admit(*args: Any, **kwargs: Any) -> Any:
-        global _admitted
-        _admitted = True
+        _thread.admits = True
         return real(*args, **kwargs)
 
     return admit
@@ -77,7 +77,7 @@ def _commits_badly(real: Any) -> Any:
         if _is("fsync error"):
             raise peewee.OperationalError("disk I/O error")
         done = real(self)
-        if _admitted and _is("killed after admission"):
+        if vars(_thread).pop("admits", False) and _is("killed after admission"):
             _die()  # the commit is done, and nobody ever hears of it
         if _is("answers lost"):
             raise peewee.OperationalError("the connection was lost in COMMIT")

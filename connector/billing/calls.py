@@ -172,7 +172,8 @@ def refuse(attempt: Attempt, node: str, why: Refusal) -> None:
         row = one(Call, "id = ?", attempt.call_id)
         if row is not None:
             settled = _free(row, one(Hold, "call_id = ?", row.id), _profile(row), 0, attempt.asked_at)
-            _refuse(attempt, node, why, facts.of_admitted(attempt, row), price_micros=0, settled=settled)
+            known = facts.of_admitted(attempt, row)
+            _refuse(attempt, node, why, known, price_micros=0, settled=settled, shown=row.shown)
             usage.freed(row.profile_id, row.started_at, attempt.asked_at)
         elif not rows(_DECIDED, attempt.call_id, attempt.call_id):
             _refuse(attempt, node, why, facts.without_money(attempt))
@@ -584,6 +585,7 @@ def _refuse(
     *,
     price_micros: int | None = None,
     settled: Settled | None = None,
+    shown: str | None = None,
 ) -> Refusal:
     rate = known.offer.rate if known.offer else None
     _write(
@@ -594,6 +596,7 @@ def _refuse(
         ending=Ending.REFUSED.value,
         refusal=why.code,
         price_micros=price_micros,
+        shown=shown,
         forwarded=recorded(attempt.forwarded),
         button=known.button.name if known.button else "",
         booked_at=settled.at if settled else attempt.asked_at,

@@ -118,6 +118,12 @@ def check(actor: Actor, permission: str | None, owner: Owner | None, what: str) 
         raise Forbidden("you may not do this: it takes the permission {permission}", permission=permission)
 
 
+def check_calls_told(actor: Actor) -> None:
+    """Who has events of calls sent somewhere could read all of that otherwise. Forbidden."""
+    for permission in ("calls.read", "money.read"):
+        check(actor, permission, None, "webhook")
+
+
 def check_grant(actor: Actor, role: str, *, of_house: bool) -> None:
     """Nobody makes somebody who may more than they may themselves. Forbidden; BadInput if there is no such role."""
     if role not in ROLES:

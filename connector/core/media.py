@@ -71,8 +71,8 @@ def leg(side: str, codec: str, said: Mapping[str, Any]) -> Leg | None:
     """
     if int(said.get("rxcount", 0)) <= 0:
         return None
-    heard = Stream(int(said["rxcount"]), max(0, int(said.get("rxploss", 0))), _us(said, "local_normdevjitter"))
-    far = Stream(int(said.get("txcount", 0)), max(0, int(said.get("txploss", 0))), _us(said, "remote_normdevjitter"))
+    heard = Stream(int(said["rxcount"]), _lost(said, "rxploss", 32), _us(said, "local_normdevjitter"))
+    far = Stream(int(said.get("txcount", 0)), _lost(said, "txploss", 24), _us(said, "remote_normdevjitter"))
     rtt_us = _us(said, "normdevrtt") or _us(said, "rtt")
     reports = bool(far.lost or far.jitter_us or rtt_us)  # a far end without RTCP says nothing of all that
     return Leg(side, codec, heard, far if reports else None, rtt_us or None)
@@ -87,6 +87,14 @@ def mos(codec: str, stream: Stream, rtt_us: int) -> int:
     by_codec = base + (95 - base) * loss / (loss + robust)
     r = max(0.0, min(100.0, MOST_R - by_delay - by_codec))
     return round(100 * max(1.0, 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6))
+
+
+def _lost(said: Mapping[str, Any], name: str, bits: int) -> int:
+    """Asterisk counts without a sign, in so many bits: where packets came twice, fewer than none were lost, and that is
+    a number near the end (res_rtp_asterisk.c; RFC 3550, 6.4.1).
+    """
+    lost = int(said.get(name, 0))
+    return lost if 0 <= lost < 1 << (bits - 1) else 0
 
 
 def _us(said: Mapping[str, Any], name: str) -> int:

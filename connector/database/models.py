@@ -957,11 +957,11 @@ class Webhook(Table):
 
 
 class CallEvent(Table):
-    """Something about a call that one webhook is yet to be told. It goes when it was posted. It refers to nothing by a
-    constraint: no call fails for it.
+    """Something about a call that one webhook is yet to be told. It goes when it was posted; `id` is its place in the
+    order, and may be another's later. It refers to nothing by a constraint: no call fails for it.
     """
 
-    id = AutoField()
+    id = BigAutoField()
     webhook_id = IntegerField()
     call_id = TextField()
     event = TextField(constraints=[Check("event IN ('started', 'answered', 'ended', 'refused')")])
@@ -973,13 +973,14 @@ class CallEvent(Table):
 
 class CallPost(Table):
     """The posts of call events to one webhook: not before `next_at`; who posts puts that off for a while. `tries`: how
-    often the last post failed, and `why`. `given_up`: events that nobody took for a day.
+    often the last post failed, `why`, and since when the webhook takes none. `given_up`: events that it never took.
     """
 
     webhook_id = IntegerField(primary_key=True)
     next_at = BigIntegerField()
     tries = IntegerField(constraints=[SQL("DEFAULT 0")], default=0)
     why = TextField(constraints=[SQL("DEFAULT ''")], default="")
+    failing_since = BigIntegerField(null=True)
     given_up = BigIntegerField(constraints=[SQL("DEFAULT 0")], default=0)
 
 

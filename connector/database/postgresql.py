@@ -384,7 +384,8 @@ class SharedStore(Store):
             for model in TABLES:  # the next ids come after those that were taken over
                 if isinstance(_meta(model).primary_key, peewee.AutoField):
                     table = _meta(model).table_name
-                    sql = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), MAX(id)) FROM \"{table}\""
+                    sequence = f"pg_get_serial_sequence('{table}', 'id')"
+                    sql = f'SELECT setval({sequence}, COALESCE(MAX(id), 1), MAX(id) IS NOT NULL) FROM "{table}"'
                     self.db.execute_sql(sql)  # type: ignore[no-untyped-call]
 
 

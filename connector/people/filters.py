@@ -9,7 +9,7 @@ from connector.database.store import lock, reading, run, writing
 from connector.errors import BadInput, NotFound
 
 MOST_NAME = 40
-MOST_QUERY = 1_000
+MOST_QUERY = 4_000
 MOST_FILTERS = 30
 
 
@@ -27,8 +27,10 @@ def save(user: int, name: str, query: str, now: int) -> FilterView:
     wanted = " ".join(name.split())
     if not 1 <= len(wanted) <= MOST_NAME or not wanted.isprintable():
         raise BadInput("A filter's name has 1 to {most} printable characters.", most=MOST_NAME)
-    if not query or len(query) > MOST_QUERY:
+    if not query:
         raise BadInput("Choose something in the filter first.")
+    if len(query) > MOST_QUERY:
+        raise BadInput("This filter is too long to be saved.")
     with writing():
         lock("id = (SELECT company_id FROM users WHERE id = ?)", user)
         row = SavedFilter.get_or_none((SavedFilter.user == user) & (SavedFilter.name == wanted))

@@ -87,10 +87,15 @@ def of_test(profile: str, now: int) -> ButtonView:
         found = InboundAccount.get_or_none(InboundAccount.name == account)
         if found is None:
             routes.create_account(account, row.username, "", now, company)
-        elif found.company_id == row.company_id and found.profile_id is None:
+        elif found.company_id != row.company_id or found.profile_id not in (None, row.id):
+            raise BadInput("the account {account} is used for something else: rename or remove it", account=account)
+        elif found.profile_id is None:
             routes.attach_account(account, row.username)
-        if Button.get_or_none((Button.company == row.company) & (Button.name == name)) is None:
+        there = Button.get_or_none((Button.company == row.company) & (Button.name == name))
+        if there is None:
             create(name, account, 1, now, company)
+        elif there.account.name != account:
+            raise BadInput("the call button {name} is used for something else: remove it", name=name)
         return named(name, company)
 
 

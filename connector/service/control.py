@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import ssl
 from collections.abc import Awaitable, Callable
@@ -145,9 +144,10 @@ async def _serve(settings: Settings) -> None:
             issuing = Invoices(place.invoicing, reader, writer, clock)
             work["invoices"] = lambda: every(INVOICES_EVERY_S, issuing.issue, "invoices wait")
         if settings.media.legs_per_second:
-            a_look = math.ceil(settings.media.legs_per_second * MEDIA_EVERY_S)
+            a_look = max(1, round(settings.media.legs_per_second * MEDIA_EVERY_S))
+            look_s = a_look / settings.media.legs_per_second
             measuring = Measuring(settings.node, a_look, asterisk, writer, boxes, clock)
-            work["media"] = lambda: every(MEDIA_EVERY_S, measuring.look, "the sound of calls is not measured")
+            work["media"] = lambda: every(look_s, measuring.look, "the sound of calls is not measured")
         if settings.sip.copies_port:
             here = (settings.sip.copies_host, settings.sip.copies_port)
             work["copies"] = lambda: sip_copies.listening(*here, watch.invite_refused)

@@ -2,7 +2,7 @@
 arrive, or for a day.
 
     POST URL
-    Connector-Delivery: 17                       the same each time that it is tried; calls-17 for events of calls
+    Connector-Delivery: 17                       the same each time that it is tried; calls-HEX for events of calls
     Connector-Signature: t=1795000000,v1=HEX     HMAC-SHA256 of "TIME.BODY" by the webhook's secret
 
 A webhook is a URL that a company's people chose, asked for from inside our network: it is posted to public addresses
@@ -18,6 +18,7 @@ import ipaddress
 import json
 import logging
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -131,7 +132,7 @@ class Sender:
         self._url = url
         self._looked_at = 0
         self._forgot_at = 0
-        self._posting: set[asyncio.Task[None]] = set()
+        self._posting: dict[asyncio.Task[None], str] = {}  # and of which company
 
     async def run(self) -> None:
         """For ever."""
@@ -156,11 +157,12 @@ class Sender:
             for alert in found:
                 if await self._store(alerts.tell, alert, now):
                     log.warning("notice: %s", alert.text)
+            for webhook in await self._reads(call_events.failing):
+                while given_up := await self._store(call_events.forget, webhook, now):
+                    log.warning("webhook %d: %d events of calls were given up", webhook, given_up)
         if now - self._forgot_at > FORGET_EVERY_MS:
             self._forgot_at = now
             await self._store(webhooks.forget, now)
-            while given_up := await self._store(call_events.forget, now):
-                log.warning("events of calls: %d were given up, for no webhook took them for a day", given_up)
 
     async def send(self, session: aiohttp.ClientSession) -> None:
         """All that is due."""
@@ -169,12 +171,12 @@ class Sender:
 
     async def begin_calls(self, session: aiohttp.ClientSession) -> list[asyncio.Task[None]]:
         """Begin to post events of calls that are due; the posts that go on. Who is slow keeps no other waiting."""
-        free = AT_ONCE - len(self._posting)
-        if free and await self._reads(call_events.are_due, self._clock.now_ms()):
-            for each in await self._store(call_events.claim, self._clock.now_ms(), free):
-                task = asyncio.create_task(self._post_calls(each, session))
-                self._posting.add(task)
-                task.add_done_callback(self._posting.discard)
+        free, now = AT_ONCE - len(self._posting), self._clock.now_ms()
+        due = await self._reads(call_events.due, now, free, Counter(self._posting.values())) if free else []
+        for each in await self._store(call_events.claim, due, now) if due else []:
+            task = asyncio.create_task(self._post_calls(each, session))
+            self._posting[task] = each.company
+            task.add_done_callback(self._posting.pop)
         return list(self._posting)
 
     async def _post_calls(self, post: Post, session: aiohttp.ClientSession) -> None:
@@ -182,7 +184,7 @@ class Sender:
         try:
             body = {"kind": "calls", "company": post.company, "events": timed([asdict(each) for each in post.events])}
             try:
-                await self._posted(session, post.url, post.sealed, f"calls-{post.events[0].id}", body)
+                await self._posted(session, post.url, post.sealed, post.delivery, body)
             except NotSent as error:
                 log.warning("events of calls did not reach webhook %d: %s", post.webhook, error)
                 await self._store(call_events.failed, post, str(error), self._clock.now_ms())

@@ -203,3 +203,13 @@ def test_a_pbx_can_be_rung_to_test_it(office: Credentials) -> None:
     assert (again.account, again.token != first.token) == (first.account, True)
     with pytest.raises(NotFound):
         buttons.of_test("nobody", NOW)
+    profiles.create_profile("branch", 2, "asterisk", NOW)
+    routes.attach_account(first.account, "branch", move=True)
+    with pytest.raises(BadInput, match="used for something else"):
+        buttons.of_test("office", NOW)
+    routes.attach_account(first.account, "office", move=True)
+    buttons.remove(again.id)
+    routes.create_account("sales", "office", "", NOW)
+    buttons.create(first.name, "sales", 1, NOW)
+    with pytest.raises(BadInput, match="used for something else"):
+        buttons.of_test("office", NOW)

@@ -426,3 +426,15 @@ def test_every_change_is_told_whose_it_is(town: Town) -> None:
         unmoved = {"set_prices", "stop_recharge", "change_limits", "set_invoice_address", "set_tax"}
         assert endpoint.once == (moves and endpoint.name not in unmoved), endpoint.name
     assert calls.live()
+
+
+async def test_who_may_not_see_calls_has_none_posted(client: Client, town: Town) -> None:
+    """A token for alerts alone gets no calls by the way of a webhook."""
+    owner = users.by_email("owner@example.com").id
+    token = tokens.create(owner, "monitor", ("alerts.write", "calls.read"), None, NOW).secret
+    url = {"url": "https://example.com/x"}
+    for body, status in (({**url, "calls": True}, 403), (url, 201)):
+        answer = await client.post("/api/v1/webhooks", json=body, headers=bearer(token))
+        assert answer.status == status, await answer.text()
+    headers = bearer(town.tokens["owner"])
+    assert (await client.post("/api/v1/webhooks", json={**url, "calls": True}, headers=headers)).status == 201

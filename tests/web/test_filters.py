@@ -60,6 +60,7 @@ async def test_a_filter_is_saved_for_who_saves_it(client: Client, town: Town) ->
     (link,) = re.findall(r'href="(/history/filters/new\?[^"]+)"', text)
     link = link.replace("&amp;", "&")
     assert link.endswith(query)
+    assert "It filters by: The profile is not allowed to call this destination., the last seven days" in await get(client, link)
     status, text = await send(client, link, name="<b>refused</b>")
     assert status == 200
     assert "&lt;b&gt;refused&lt;/b&gt;" in text
@@ -79,6 +80,14 @@ async def test_a_filter_is_saved_for_who_saves_it(client: Client, town: Town) ->
     filters.remove(owner, kept.id)
     with pytest.raises(NotFound):
         filters.remove(owner, kept.id)
+
+
+async def test_dates_that_a_period_replaces_are_not_kept(client: Client, town: Town) -> None:
+    """They would say something else than what is shown."""
+    await welcomed(client, "owner@example.com")
+    text = await get(client, "/history?period=today&since=2020-01-01&until=2020-01-02")
+    assert '/history/filters/new?period=today"' in text
+    assert 'value="2020' not in text
 
 
 def test_nobody_saves_more_than_they_can_look_through(town: Town) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peewee import SQL, AutoField, BigIntegerField, Check, Database, IntegerField, Model, SqliteDatabase, TextField
+from peewee import SQL, BigAutoField, BigIntegerField, Check, Database, IntegerField, Model, SqliteDatabase, TextField
 from playhouse.migrate import SchemaMigrator
 
 TABLES = ("webhook",)
@@ -28,7 +28,7 @@ class Table(Model):
 
 
 class CallEvent(Table):
-    id = AutoField()
+    id = BigAutoField()
     webhook_id = IntegerField()
     call_id = TextField()
     event = TextField(constraints=[Check("event IN ('started', 'answered', 'ended', 'refused')")])
@@ -43,6 +43,7 @@ class CallPost(Table):
     next_at = BigIntegerField()
     tries = IntegerField(constraints=[SQL("DEFAULT 0")])
     why = TextField(constraints=[SQL("DEFAULT ''")])
+    failing_since = BigIntegerField(null=True)
     given_up = BigIntegerField(constraints=[SQL("DEFAULT 0")])
 
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from connector.billing import thresholds
 from connector.billing.thresholds import ThresholdView
+from connector.core.access import check_calls_told
 from connector.core.alerts import MOST_LIMIT
 from connector.core.paging import Page, turn
 from connector.notices import webhooks
@@ -60,7 +61,11 @@ def list_webhooks(ask: Ask, query: OfCompany) -> list[WebhookView]:
 
 @api.post("/webhooks", "alerts.write", of_company=True, status=201)
 def create_webhook(ask: Ask, body: NewWebhook, query: OfCompany) -> WebhookCreated:
-    """Have notices, events of calls, or both posted somewhere, signed by a secret that is shown now and never again."""
+    """Have notices, events of calls, or both posted somewhere, signed by a secret that is shown now and never again.
+    Events of calls take the permissions calls.read and money.read too.
+    """
+    if body.calls:
+        check_calls_told(ask.actor)
     return webhooks.create(body.url, ask.now, ask.company, told=body.notices, calls=body.calls)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from connector.billing import profiles, thresholds
+from connector.core.access import check_calls_told
 from connector.core.alerts import KINDS, THRESHOLDS
 from connector.core.formats import typed
 from connector.core.paging import Turn
@@ -172,6 +173,8 @@ class NewWebhook(Form):
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
         told, events = self.posts != "calls", self.posts != "notices"
+        if events:
+            check_calls_told(ask.actor)
         made = webhooks.create(self.url, ask.now, ask.company, told=told, calls=events)
         lines = (("URL", made.webhook.url), (tr("Secret"), made.secret))
         return Outcome("/alerts", tr("Posts are signed by this secret; it is shown now and never again."), lines)

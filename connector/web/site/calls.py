@@ -117,7 +117,9 @@ class SaveFilter(Form):
     def intro(cls, ask: Ask) -> str:
         """What is saved."""
         asked = _asked(ask)
-        return tr("It filters by: {words}", words=", ".join(asked.values())) if asked else ""
+        names = profiles.names(ask.scope)
+        words = [_filtered(name, names.get(value, value)) for name, value in asked.items()]
+        return tr("It filters by: {words}", words=", ".join(words)) if words else ""
 
     def do(self, ask: Ask) -> Outcome:
         """Save it."""
@@ -140,7 +142,19 @@ class RemoveFilter(Form):
 
 def _asked(ask: Ask) -> dict[str, str]:
     """The filters of a request that say something."""
-    return {name: ask.query[name][:100] for name in _FILTERS if ask.query.get(name)}
+    found = {name: ask.query[name][:100] for name in _FILTERS if ask.query.get(name)}
+    if "period" in found:  # what a period says is not said twice
+        found = {name: value for name, value in found.items() if name not in ("since", "until")}
+    return found
+
+
+def _filtered(name: str, value: str) -> str:
+    """A value of a filter, for people."""
+    if name == "period":
+        return tr(PERIOD_WORDS[value]) if value in PERIOD_WORDS else value
+    if name == "refusal":
+        return tr(refusals.BY_CODE[value].words) if value in refusals.BY_CODE else value
+    return term(value)
 
 
 def _wanted(ask: Ask, asked: dict[str, str]) -> Wanted:
