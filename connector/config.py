@@ -338,6 +338,21 @@ class StripeSettings(_Section):
     api: Annotated[str, Field(pattern=r"^https?://[^/]+$")] = "https://api.stripe.com"
 
 
+class OidcSettings(_Section):
+    """Sign-in by OpenID Connect at a provider. `issuer`: as the provider calls itself; https, but for one on this
+    machine. `client_secret`: none for a public client. `name`: as people know the provider. `email_is_verified`: it has
+    made sure of each address, though it does not say so in a claim.
+    """
+
+    issuer: Annotated[
+        str, Field(pattern=r"^(https://[^\s?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/[^\s?#]*)?)$")
+    ]
+    client_id: Annotated[str, Field(min_length=1, max_length=200)]
+    client_secret: Secret | None = None
+    name: Annotated[str, Field(min_length=1, max_length=40)] = "single sign-on"
+    email_is_verified: bool = False
+
+
 def _written_as_text(value: object) -> object:
     """A rate or a day that was written without quotes."""
     return str(value) if isinstance(value, int | float | date) and not isinstance(value, bool) else value
@@ -413,6 +428,7 @@ class Settings(_Section):
     payments: PaymentSettings = PaymentSettings()
     stripe: StripeSettings | None = None
     invoices: InvoiceSettings | None = None
+    oidc: OidcSettings | None = None
     backups: BackupSettings = BackupSettings()
 
     @property

@@ -42,6 +42,7 @@ _COMPUTING = (
     "tests/web/test_invoices.py",
     "tests/web/test_languages.py",
     "tests/web/test_mailboxes.py",
+    "tests/web/test_oidc.py",
     "tests/web/test_routing.py",
     "tests/web/test_site.py",
     "tests/web/test_words_of_pages.py",

@@ -124,7 +124,7 @@ async def _serve(settings: Settings) -> None:
         )
         world = World(writer, pages, files, guard, place, _hang_up(asterisk), asterisk.sound, ami.press,
                       ami.message_heard, ami.remove_message)  # fmt: skip
-        site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe)
+        site = make_app(settings.web, gate, world, clock, settings.payments, settings.stripe, settings.oidc)
         listener = Listener(site, settings.web.host, settings.web.port, _tls(settings))
         await listening(listener.start(), "the web server")
         terms, calls_for_help = Terms(writer, clock), EmergencyCalls(settings, writer, clock)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from connector.billing import nodes
 from connector.clock import Clock
-from connector.config import PaymentSettings, StripeSettings, WebSettings
+from connector.config import OidcSettings, PaymentSettings, StripeSettings, WebSettings
 from connector.errors import ConnectorError
 from connector.people import sessions
 from connector.web import brand, hooks, openapi, problems, render
@@ -22,6 +22,7 @@ from connector.web.brand import Brand
 from connector.web.connections import CONNECTIONS, Connections, most_connections, raise_descriptor_limit
 from connector.web.guard import STALE, Guard
 from connector.web.live import Live
+from connector.web.oidc import Provider
 from connector.web.passwords import Passwords
 from connector.web.problems import PROBLEMS, Problem
 from connector.web.pushing import Pushing
@@ -29,7 +30,7 @@ from connector.web.render import STATIC_FILES, Look, rendered
 from connector.web.rest import PREFIX, Rest, World, problems_middleware
 from connector.web.site import PAGES
 from connector.web.site.serve import Site, language_of, pages_middleware, theme_of
-from connector.web.site.sign_in import SignIn
+from connector.web.site.sign_in import BACK, SignIn
 from connector.words import LANGUAGE, USUAL
 
 DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
@@ -61,8 +62,11 @@ def make_app(
     clock: Clock,
     paid: PaymentSettings | None = None,
     stripe: StripeSettings | None = None,
+    oidc: OidcSettings | None = None,
 ) -> web.Application:
-    """The web application. `gate` is asked for every health check; `paid`, `stripe`: who tells of payments."""
+    """The web application. `gate` is asked for every health check; `paid`, `stripe`: who tells of payments; `oidc`: at
+    whom people may sign in besides.
+    """
     connections = Connections(settings.proxies, most_connections(raise_descriptor_limit()))
     guarded = functools.partial(_guarded, world, clock, connections, brand.of(settings))
     app = web.Application(
@@ -87,7 +91,8 @@ def make_app(
 
     app.cleanup_ctx.append(lifetime)
     app.router.add_get("/health", health)
-    SignIn(world, settings, clock, hasher).add_to(app.router)
+    provider = Provider(oidc, settings.url.rstrip("/") + BACK) if oidc is not None else None
+    SignIn(world, settings, clock, hasher, provider).add_to(app.router)
     Site(world, lambda: gate.is_ready, PAGES).add_to(app.router)
     Pushing(world, settings).add_to(app)
     app.router.add_get("/api/", _api_page)

@@ -17,7 +17,7 @@ from connector.asterisk.voicemail import Spool
 from connector.billing import calls, credit, exports, invoices, numbers, payments, profiles, thresholds
 from connector.billing.calls import LiveCall
 from connector.billing.profiles import Credentials
-from connector.config import PaymentSettings, SipSettings, StripeSettings, WebSettings
+from connector.config import OidcSettings, PaymentSettings, SipSettings, StripeSettings, WebSettings
 from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
@@ -198,6 +198,12 @@ def by_card() -> StripeSettings | None:
 
 
 @pytest.fixture
+def signing_in() -> OidcSettings | None:
+    """Nobody signs in elsewhere."""
+    return None
+
+
+@pytest.fixture
 def card() -> Callable[[str, int, str, str, str], str] | None:
     """What begins a payment by card: nothing."""
     return None
@@ -212,6 +218,7 @@ def make_client(
     paid: PaymentSettings,
     by_card: StripeSettings | None,
     card: Callable[[str, int, str, str, str], str] | None,
+    signing_in: OidcSettings | None,
 ) -> Iterator[Callable[[], TestClient[Any, Any]]]:
     """What makes a client of the application."""
     writer, readers, files = Writer(), Readers(), Readers(1)
@@ -255,7 +262,7 @@ def make_client(
             sip, "node", Spool(town.spool), exports=folder, card=card, paper=invoice_pdf.drawn, invoicing=TERMS
         )
         world = World(writer, readers, files, guard, place, hang_up, sound, press, heard, removed)
-        return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card)))
+        return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card, signing_in)))
 
     yield made
     calls.ended_unseen(calls.live()[0], None, NOW) if calls.live() else None

@@ -60,7 +60,9 @@ async def test_a_filter_is_saved_for_who_saves_it(client: Client, town: Town) ->
     (link,) = re.findall(r'href="(/history/filters/new\?[^"]+)"', text)
     link = link.replace("&amp;", "&")
     assert link.endswith(query)
-    assert "It filters by: The profile is not allowed to call this destination., the last seven days" in await get(client, link)
+    assert "It filters by: The profile is not allowed to call this destination., the last seven days" in await get(
+        client, link
+    )
     status, text = await send(client, link, name="<b>refused</b>")
     assert status == 200
     assert "&lt;b&gt;refused&lt;/b&gt;" in text

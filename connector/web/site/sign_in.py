@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import logging
+import secrets
 from dataclasses import dataclass
 
 import segno
@@ -20,11 +22,15 @@ from connector.web import passwords, render
 from connector.web.bodies import read_form
 from connector.web.devices import LASTS_S, Devices
 from connector.web.guard import Guard, Signed
+from connector.web.oidc import ATTEMPT_MS, Attempt, Attempts, Provider, ProviderError
 from connector.web.passwords import Passwords
 from connector.web.problems import Problem
 from connector.web.rest import World
 from connector.words import marked, tr
 
+log = logging.getLogger(__name__)
+
+BACK = "/sign-in/provider/back"
 # Wrong passwords are counted by network, and by account and network together: nobody can lock another person out.
 _BY_ADDRESS = parse("30/minute")
 # From browsers that are known, of one network: each of them has the limit above for itself.
@@ -43,14 +49,19 @@ class SignIn:
     settings: WebSettings
     clock: Clock
     hasher: Passwords
+    provider: Provider | None = None
 
     def __post_init__(self) -> None:
         self._devices = Devices(self._guard.cookie + "-device")
+        self._attempts = Attempts()
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have them shown."""
         router.add_get("/sign-in", self.form)
         router.add_post("/sign-in", self.sign_in)
+        if self.provider is not None:
+            router.add_get("/sign-in/provider", self.go_to_provider)
+            router.add_get(BACK, self.back_from_provider)
         router.add_get("/sign-in/code", self.code_form)
         router.add_post("/sign-in/code", self.code)
         router.add_get("/welcome", self.welcome)
@@ -72,7 +83,7 @@ class SignIn:
             return await self._by_token(request, token)
         if await self._stage(request) == "full":
             raise web.HTTPSeeOther("/")
-        return _page("Sign in", "sign-in.html", email="", wrong="", next=_next(request.query.get("next", "")))
+        return self._form(200, "", _next(request.query.get("next", "")))
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         """A right password begins a session, or asks for the code."""
@@ -96,12 +107,82 @@ class SignIn:
             who = await self.world.reads(users.actor_of, proof.user) if proof else None
             doer = Doer(who.name if who else _plain(email[:100]), self.clock.now_ms(), None, address)
             await self.world.store(_noted, doer, "sign-in.failed", who.scope.company if who else None)
-            return _page(
-                "Sign in", "sign-in.html", 401, email=email, wrong=WRONG, next=_next(str(given.get("next", "")))
-            )
+            return self._form(401, WRONG, _next(str(given.get("next", ""))), email)
         self._guard.right(_BY_ACCOUNT, "sign in", *tries)
         to = "/sign-in/code" if proof.totp else _next(str(given.get("next", "")))
         return await self._begun(request, proof.user, "totp" if proof.totp else "full", to)
+
+    async def go_to_provider(self, request: web.Request) -> web.StreamResponse:
+        """To the provider, with an attempt that this browser keeps."""
+        assert self.provider is not None
+        self._guard.slow_down(_BY_ADDRESS, "sign in", self._guard.network(request))
+        attempt = Attempt.begun(_next(request.query.get("next", "")), self.clock.now_ms())
+        try:
+            where = await self.provider.address(attempt, self.clock.now_ms())
+        except ProviderError as error:
+            log.error("sign-in by %s: %s", self.provider.name, error)
+            return self._form(502, tr("{name} cannot be asked now.", name=self.provider.name), attempt.next)
+        answer = web.Response(status=303, headers={"Location": where})
+        answer.set_cookie(
+            self._attempt_cookie,
+            self._attempts.cookie(attempt),
+            max_age=ATTEMPT_MS // 1000,
+            httponly=True,
+            samesite="Lax",
+            secure=self._guard.secure,
+            path=BACK,
+        )
+        return answer
+
+    async def back_from_provider(self, request: web.Request) -> web.StreamResponse:
+        """Who signed in there is one of our users, by the e-mail address; a code is asked for where one is set."""
+        assert self.provider is not None
+        network = self._guard.network(request)
+        self._guard.slow_down(_BY_ADDRESS, "sign in", network)
+        now, name = self.clock.now_ms(), self.provider.name
+        cookie, state = request.cookies.get(self._attempt_cookie, ""), request.query.get("state", "")
+        answer: web.StreamResponse
+        try:
+            attempt = self._attempts.opened(cookie, state, now)
+            if "code" not in request.query:
+                raise BadInput("{name} did not sign you in.", name=name)
+            email = await self.provider.email(attempt, request.query["code"], now)
+        except BadInput as error:
+            answer = self._form(403, error.translated(), "/")
+        except ProviderError as error:
+            log.error("sign-in by %s: %s", name, error)
+            answer = self._form(
+                502,
+                tr("{name} did not sign you in. The operator of these pages finds the reason in the log.", name=name),
+                "/",
+            )
+        else:
+            answer = await self._by_provider(request, email, attempt)
+        answer.del_cookie(self._attempt_cookie, path=BACK, secure=self._guard.secure, httponly=True, samesite="Lax")
+        return answer
+
+    async def _by_provider(self, request: web.Request, email: str, attempt: Attempt) -> web.StreamResponse:
+        proof = await self.world.reads(users.proof, email) if email != users.PAGE_VIEWER else None
+        now, address = self.clock.now_ms(), self._guard.address(request)
+        if proof is None:
+            await self.world.store(_noted, Doer(_plain(email[:100]), now, None, address), "sign-in.failed", None)
+            words = tr("{email} has no account here. Ask an owner of your company to invite you.", email=_plain(email))
+            return self._form(403, words, "/")
+        if not proof.hashed:  # the first time: a password that nobody knows, so that they count as being here
+            hashed = await self.hasher.hashed(secrets.token_urlsafe(32))
+            await self.world.store(
+                _as, Doer(email, now, proof.user, address), users.set_password, proof.user, hashed, now
+            )
+        to = "/sign-in/code" if proof.totp else attempt.next
+        return await self._begun(request, proof.user, "totp" if proof.totp else "full", to, by_password=False)
+
+    @property
+    def _attempt_cookie(self) -> str:
+        return f"{self._guard.cookie}-attempt"
+
+    def _form(self, status: int, wrong: str, to: str, email: str = "") -> web.Response:
+        provider = self.provider.name if self.provider is not None else ""
+        return _page("Sign in", "sign-in.html", status, email=email, wrong=wrong, next=to, provider=provider)
 
     async def code_form(self, request: web.Request) -> web.StreamResponse:
         """The code from the telephone."""
@@ -222,7 +303,7 @@ class SignIn:
         if not hmac.compare_digest(
             token.encode(errors="surrogateescape"), self.settings.token.get_secret_value().encode()
         ):
-            return _page("Not signed in", "sign-in.html", 403, email="", wrong="This link is not valid.", next="/")
+            return self._form(403, tr("This link is not valid."), "/")
         user = await self.world.store(users.page_viewer, self.clock.now_ms())
         return await self._begun(request, user, "full", "/", by_password=False)
 

@@ -1,0 +1,240 @@
+"""Sign-in at another provider, by OpenID Connect: what the provider is asked, and how its answers are proven.
+
+The authorization code flow with PKCE (RFC 7636), state and nonce; the ID token is proven by the provider's keys, for
+this client and this attempt (OpenID Connect Core 1.0, 3.1.3.7; RFC 9700). An attempt is kept by the browser that began
+it, in a cookie that is signed, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+
+from connector.config import OidcSettings
+from connector.database import vault
+from connector.errors import BadInput, SecretsLocked
+
+LIMIT_S = 10.0
+MOST_ANSWER = 1_000_000
+ATTEMPT_MS = 10 * 60_000
+# The provider's keys and addresses are asked for again after this, and where a token names a key that is not known.
+KNOWN_MS = 3_600_000
+LEEWAY_S = 60
+# Signed by the provider's own key pair: neither "none", nor by the client's secret.
+_ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+_SCOPES = "openid email"
+
+
+class ProviderError(Exception):
+    """The provider cannot be asked, or said what cannot be; in words, for the log."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A sign-in that has begun, at `at` in ms. `next`: the page to go on to."""
+
+    state: str
+    nonce: str
+    verifier: str
+    next: str
+    at: int
+
+    @classmethod
+    def begun(cls, to: str, now: int) -> Attempt:
+        """A new one."""
+        return cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), to, now)
+
+
+class Attempts:
+    """Attempts as cookies, signed by a key that all nodes have; without its file, by one until the program ends."""
+
+    def __init__(self) -> None:
+        try:
+            self._key = vault.derived("sign-in attempts")
+        except SecretsLocked:
+            self._key = secrets.token_bytes(32)
+
+    def cookie(self, attempt: Attempt) -> str:
+        """The value of an attempt's cookie."""
+        said = base64.urlsafe_b64encode(json.dumps(asdict(attempt)).encode()).decode()
+        return f"{said}.{self._proof(said)}"
+
+    def opened(self, cookie: str, state: str, now: int) -> Attempt:
+        """The attempt of a cookie, if the provider's answer with this state is for it. BadInput if not, or too late."""
+        said, _, proof = cookie.partition(".")
+        right = hmac.compare_digest(proof.encode(errors="replace"), self._proof(said).encode())
+        found = Attempt(**json.loads(base64.urlsafe_b64decode(said))) if right else None
+        if found is None or not hmac.compare_digest(found.state.encode(), state.encode(errors="replace")):
+            raise BadInput("This sign-in was not begun in this browser. Begin again.")
+        if not 0 <= now - found.at <= ATTEMPT_MS:
+            raise BadInput("This sign-in took too long. Begin again.")
+        return found
+
+    def _proof(self, text: str) -> str:
+        return hmac.new(self._key, text.encode(errors="replace"), hashlib.sha256).hexdigest()
+
+
+class Provider:
+    """The provider of the settings. `back`: the address of ours that it sends people back to. Every method raises
+    ProviderError.
+    """
+
+    def __init__(self, settings: OidcSettings, back: str) -> None:
+        self._settings = settings
+        self._back = back
+        self._known: dict[str, Any] = {}
+        self._keys: dict[str, Any] = {}
+        self._known_at = -KNOWN_MS
+        self._asking = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self._settings.name
+
+    async def address(self, attempt: Attempt, now: int) -> str:
+        """Where a browser goes to sign in."""
+        await self._know(now)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = {
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": self._back,
+            "scope": _SCOPES,
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        where = str(self._known["authorization_endpoint"])
+        return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
+
+    async def email(self, attempt: Attempt, code: str, now: int) -> str:
+        """The address of who signed in there, which the provider says is theirs."""
+        await self._know(now)
+        said = await self._token(attempt, code)
+        claims = await self._proven(str(said.get("id_token", "")), attempt, now)
+        if "email" not in claims and _is_address(self._known.get("userinfo_endpoint"), self._settings.issuer):
+            bearer = {"Authorization": f"Bearer {said.get('access_token', '')}"}
+            more = await self._ask("GET", str(self._known["userinfo_endpoint"]), None, bearer)
+            claims = more if more.get("sub") == claims.get("sub") else {}  # 5.3.2
+        email, verified = claims.get("email"), claims.get("email_verified")
+        if not isinstance(email, str) or not email:
+            raise ProviderError("it says no e-mail address: let the client have the scope email")
+        if verified not in (True, "true") and not self._settings.email_is_verified:  # some say it as a text
+            raise ProviderError("it does not say that the e-mail address is verified (oidc.email_is_verified)")
+        return email.strip().lower()
+
+    async def _know(self, now: int, *, again: bool = False) -> None:
+        """Its addresses and keys, from time to time."""
+        async with self._asking:
+            if now - self._known_at < KNOWN_MS and not again:
+                return
+            issuer = self._settings.issuer.rstrip("/")
+            found = await self._ask("GET", f"{issuer}/.well-known/openid-configuration")
+            if str(found.get("issuer", "")).rstrip("/") != issuer:
+                raise ProviderError(f"it calls itself {found.get('issuer')!r}: set that as oidc.issuer")
+            needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+            if lacking := [each for each in needed if not _is_address(found.get(each), issuer)]:
+                raise ProviderError(f"its configuration has no usable {', '.join(lacking)}")
+            self._keys = await self._ask("GET", found["jwks_uri"])
+            self._known, self._known_at = found, now
+
+    async def _token(self, attempt: Attempt, code: str) -> dict[str, Any]:
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._back,
+            "code_verifier": attempt.verifier,
+            "client_id": self._settings.client_id,
+        }
+        headers = {}
+        if self._settings.client_secret is not None:
+            secret = self._settings.client_secret.get_secret_value()
+            methods = self._known.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+            if "client_secret_basic" in methods:  # RFC 6749, 2.3.1
+                word = f"{quote(self._settings.client_id, safe='')}:{quote(secret, safe='')}"
+                headers["Authorization"] = f"Basic {base64.b64encode(word.encode()).decode()}"
+                del form["client_id"]
+            else:
+                form["client_secret"] = secret
+        return await self._ask("POST", str(self._known["token_endpoint"]), form, headers)
+
+    async def _proven(self, token: str, attempt: Attempt, now: int) -> dict[str, Any]:
+        """The claims of an ID token that is this provider's, for us, for this attempt, and good now."""
+        from joserfc import errors, jwt  # here: most installations have no provider
+        from joserfc.jwk import KeySet
+
+        for again in (False, True):
+            if again:  # it may sign by a new key
+                await self._know(now, again=True)
+            try:
+                keys = KeySet.import_key_set(self._keys)  # type: ignore[arg-type]
+                found = jwt.decode(token, keys, algorithms=list(_ALGORITHMS))
+                break
+            except (errors.JoseError, ValueError, TypeError, KeyError) as error:
+                if again:
+                    raise ProviderError(f"the ID token is not signed by the provider: {error}") from None
+        claims: dict[str, Any] = dict(found.claims)
+        rules = jwt.JWTClaimsRegistry(
+            now=now // 1000,
+            leeway=LEEWAY_S,
+            iss={"essential": True, "value": self._known["issuer"]},
+            aud={"essential": True, "value": self._settings.client_id},
+            exp={"essential": True},
+            iat={"essential": True},
+            nonce={"essential": True, "value": attempt.nonce},
+        )
+        try:
+            rules.validate(claims)
+        except errors.JoseError as error:
+            raise ProviderError(f"the ID token is not for this sign-in: {error}") from None
+        audience = claims["aud"]
+        if isinstance(audience, list) and len(audience) > 1 and claims.get("azp") != self._settings.client_id:
+            raise ProviderError("the ID token is for several clients, and was not issued to this one")
+        return claims
+
+    async def _ask(
+        self, method: str, url: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
+                session.request(
+                    method, url, data=form, headers={"Accept": "application/json", "Accept-Encoding": "identity",
+                                                     **(headers or {})}, allow_redirects=False,
+                ) as answer,
+            ):  # fmt: skip
+                raw = await answer.content.read(MOST_ANSWER + 1)
+                if answer.status != 200:
+                    raise ProviderError(f"{url} answered {answer.status}{_why(raw)}")
+                found = json.loads(raw) if len(raw) <= MOST_ANSWER else None
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise ProviderError(f"{url} cannot be asked: {error or 'no answer'}") from None
+        if not isinstance(found, dict):
+            raise ProviderError(f"{url} answered no JSON object")
+        return found
+
+
+def _is_address(found: object, issuer: str) -> bool:
+    """Whether it is an address to be asked: https, as the issuer is, but for a provider on this machine."""
+    return isinstance(found, str) and found.startswith("https://" if issuer.startswith("https:") else "http")
+
+
+def _why(raw: bytes) -> str:
+    """The error that an OAuth server names (RFC 6749, 5.2)."""
+    try:
+        said = json.loads(raw[:MOST_ANSWER])
+        return f": {str(said['error'])[:60]!r}"
+    except (ValueError, TypeError, KeyError):
+        return ""
