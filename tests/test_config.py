@@ -75,7 +75,7 @@ SHOWN = {
     "store.url", "store.password", "store.key", "sip.tcp_transport", "sip.tls_transport", "web.public_url",
     "web.proxies", "web.certificate", "web.private_key", "web.exports", "web.brand_name", "web.brand_logo",
     "web.brand_color", "fastagi.secret", "gate.socket", "mail", "webhooks.allowed", "payments.instructions",
-    "payments.hook_secret", "stripe", "invoices",
+    "payments.hook_secret", "stripe", "invoices", "oidc",
     "backups.folder",
 }  # fmt: skip
 
