@@ -134,7 +134,7 @@ def ari_error(status: int, what: str) -> AsteriskError:
     (measured on 22.10): it refused nothing.
     """
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return AriUnavailable("Asterisk takes no {what} now: it stops or starts", what=what)
+        return AriUnavailable("Asterisk does not accept {what} now because it is stopping or starting", what=what)
     return AriRefused(status, what)
 
 

@@ -17,14 +17,14 @@ def test_an_owner_buys_and_pays(connector: Command, store: FileStore) -> None:
     """Top up, buy, give, take back, recharge, change, cancel, delete; and the books add up."""
     assert connector.json("company", "topup", "100.50", "--key", "K")["available_micros"] == 10_069_650_000
     assert connector.json("company", "topup", "100.50", "--key", "K")["available_micros"] == 10_069_650_000
-    assert "used before" in connector("company", "topup", "7", "--key", "K", status=1)
+    assert "already used" in connector("company", "topup", "7", "--key", "K", status=1)
     connector.json("profile", "create", "desk")
     assert connector.json("channels", "buy", "desk", "105", "--bundles", "2")["channels"] == 110
     assert connector.json("channels", "show", "desk")["bundle_seconds_left"] == 600_000
     asked = connector.json("channels", "change", "desk", "20", "--bundles", "0", "--dry-run")
     assert asked["channels"] == 20
     assert connector.json("channels", "show", "desk")["channels"] == 110
-    assert "lower the bundles" in connector("channels", "change", "desk", "1", status=1)
+    assert "Reduce the bundles" in connector("channels", "change", "desk", "1", status=1)
     assert connector.json("channels", "change", "desk", "20", "--bundles", "0")["charged_micros"] == 139_000_000
     assert "once a day" in connector("bundles", "buy", "desk", "1", status=1)
     assert connector.json("credit", "add", "desk", "5")["available_micros"] == 5_000_000
@@ -53,9 +53,9 @@ company topup -5                               -> Invalid amount
 company topup 1000000000000000000              -> Invalid amount
 company topup 0.0000001                        -> Invalid amount
 company topup 0                                -> Invalid amount
-credit add office 999999                       -> are needed
+credit add office 999999                       -> is needed
 credit add nobody 1                            -> no profile
-credit take-back office 10.000001              -> are needed
+credit take-back office 10.000001              -> is needed
 credit auto-recharge office --amount 5         -> needs both
 credit auto-recharge office                    -> say --amount
 credit auto-recharge office --amount 5 --threshold 1 --monthly-limit= -> Invalid amount
@@ -67,10 +67,10 @@ channels change office -5                      -> 1 to 300
 channels change office 0                       -> 1 to 300
 channels change office 1000000000000000000     -> 1 to 300
 channels buy office 5                          -> has a subscription
-bundles buy office 4                           -> never more bundles
+bundles buy office 4                           -> one bundle for each channel
 bundles buy office -1                          -> cannot be sold
-channels advise --erlangs NaN                  -> no plain decimal
-channels advise --erlangs 1e309                -> no plain decimal
+channels advise --erlangs NaN                  -> Use a plain decimal
+channels advise --erlangs 1e309                -> Use a plain decimal
 channels advise --erlangs 5 --blocking 0       -> a share
 channels advise --employees 0                  -> the table is for
 channels advise --profile office               -> no calls yet
@@ -160,7 +160,7 @@ def test_a_payment_is_listed_and_taken_back(connector: Command) -> None:
     for _ in range(2):
         said = connector.json("company", "reverse", number, "15", "--why", "too much", "--key", "K")
         assert (said["taken_back_micros"], said["owed_micros"], said["why"]) == (15_000_000, 0, "too much")
-    assert "More would be taken back" in connector("company", "reverse", number, "26", "--why", "x", status=1)
+    assert "The amount to take back is more" in connector("company", "reverse", number, "26", "--why", "x", status=1)
     connector("company", "reverse", number, "--why", "typed twice")
     assert "£40.00" in connector("company", "payments")
     assert "There is no payment 999" in connector("company", "reverse", "999", "--why", "x", status=1)

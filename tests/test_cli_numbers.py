@@ -105,7 +105,7 @@ def test_what_is_dialled_is_explained(connector: Command) -> None:
 
 # a command | what it complains of
 WRONG = """
-numbers normalise 1 --country gb                          | is no country
+numbers normalise 1 --country gb                          | Invalid country
 numbers buy                                               | say which number
 numbers buy +442079460110                                 | is not for sale
 numbers add +442079460100                                 | is taken
@@ -113,14 +113,14 @@ numbers add hello                                         | is not a number
 numbers attach +442079460999 office                       | nobody has the number
 numbers release +442079460999 --yes                       | nobody has the number
 numbers import /nonexistent                               | cannot be read
-numbers verify +442079460777 --evidence=                  | the evidence
-route set +442079460100 ring                              | is no step
+numbers verify +442079460777 --evidence=                  | The evidence
+route set +442079460100 ring                              | Invalid step
 route set nobody pbx                                      | no number or account
 route set +442079460100 @/nonexistent                     | cannot be read
-route test +442079460100 --at 0001-01-01T00:00Z           | is no time
+route test +442079460100 --at 0001-01-01T00:00Z           | Invalid time
 route test +442079460999                                  | nobody has the number
-hours set office never                                    | is no period
-hours set else mon                                        | hours have a name
+hours set office never                                    | Invalid period
+hours set else mon                                        | A name for hours
 hours remove office                                       | there is no hours
 department set sales                                      | Missing argument
 account create Support --profile office                   | small letters
@@ -130,10 +130,10 @@ button create website --account nobody                    | no account
 button show website                                       | no call button
 account attach support office                             | no number or account
 voicemail create 1                                        | 2 to 10 digits
-voicemail create 101 --email evil,x=y                     | no e-mail address
+voicemail create 101 --email evil,x=y                     | Invalid e-mail address
 voicemail create 101 --name a|b                           | printable characters
 voicemail messages 999                                    | no mailbox
-profile change office --country UK                        | is no country
+profile change office --country UK                        | Invalid country
 profile change office --country GB --emergency 1          | 2 to 6 digits
 profile caller-id office --policy any                     | one of none, fixed, pass
 profile caller-id office --number +447700900123           | it is not verified

@@ -43,14 +43,14 @@ def test_somebody_is_let_in_and_out(connector: Command) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("user", "create", "ada"), "no e-mail address"),
-        (("user", "create", "a@b.example", "--role", "king"), "no role"),
-        (("user", "create", "a@b.example", "--role", "member"), "one profile"),
+        (("user", "create", "ada"), "Invalid e-mail address"),
+        (("user", "create", "a@b.example", "--role", "king"), "Invalid role"),
+        (("user", "create", "a@b.example", "--role", "member"), "needs a profile"),
         (("user", "create", "a@b.example", "--company", "Nobody"), "no company"),
-        (("user", "link", "a@b.example"), "nobody signs in"),
+        (("user", "link", "a@b.example"), "was not found"),
         (("user", "disable", "root@example.com"), "the last owner"),
         (("token", "create", "root@example.com", "--name", "x"), "say what it may"),
-        (("token", "create", "root@example.com", "--name", "x", "--scope", "x"), "no scope"),
+        (("token", "create", "root@example.com", "--name", "x", "--scope", "x"), "Invalid scope"),
         (("token", "revoke", "root@example.com", "7"), "no token"),
     ],
 )

@@ -280,7 +280,7 @@ def test_it_asks_at_a_terminal(first: Setup) -> None:
         terminal.answer("Address of the provider", "sip example")
         terminal.answer("Address of the provider", "sip.example.com")
         terminal.answer("User name there", "")
-        terminal.answer("its calls are known by address", "")
+        terminal.answer("is a host name", "")
         terminal.answer("User name there", "99051000")
         terminal.answer("Password: ", "not shown")  # the space is printed after echo is off
         terminal.answer("Company", "Dupont SA")

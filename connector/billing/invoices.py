@@ -136,7 +136,7 @@ def set_buyer(
     party = core.checked_party(said)
     if language is not None and language not in LANGUAGES:
         raise BadInput(
-            "{language!r} is no language of invoices. There are: {known}.",
+            "{language!r} is not a language for invoices. Use one of: {known}.",
             language=language[:20],
             known=", ".join(LANGUAGES),
         )

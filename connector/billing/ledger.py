@@ -318,7 +318,7 @@ def _must_be_the_same(before: Any, company: int, kind: str, lines: tuple[core.Po
     found = Posting.select(Posting.account, Posting.amount).where(Posting.entry == before).tuples()
     were = core.gathered([core.Posting(*row) for row in cast("Iterable[tuple[str, int]]", found)])
     if (before.company_id, before.kind, were) != (company, kind, lines):
-        raise KeyReused("the key {key!r} was used before, for other figures: nothing was changed", key=before.key)
+        raise KeyReused("The key {key!r} was already used with different figures. Nothing was changed.", key=before.key)
 
 
 def _ahead(company: int, lines: tuple[core.Posting, ...]) -> None:
@@ -355,7 +355,7 @@ def _opened(company: int, lines: tuple[core.Posting, ...]) -> dict[str, int]:
 def _too_little(company: int, line: core.Posting, has: int) -> str:
     if core.asset(line.account) == "seconds":
         return phrase(
-            "{account} has {has} s, {needed} s are needed: nothing was changed",
+            "Not enough seconds: {account} has {has} s, but {needed} s are needed. Nothing was changed.",
             account=line.account,
             has=has,
             needed=-line.amount,
@@ -363,7 +363,7 @@ def _too_little(company: int, line: core.Posting, has: int) -> str:
     currency = Company.get_by_id(company).currency
     whose = {"balance": marked("the company's balance"), "credit": marked("the profile's free credit")}
     return phrase(
-        "{account} is {has}, {needed} are needed: nothing was changed",
+        "Not enough money: {account} is {has}, but {needed} is needed. Nothing was changed.",
         account=whose.get(core.purpose(line.account), line.account),
         has=shown(has, currency),
         needed=shown(-line.amount, currency),

@@ -41,7 +41,7 @@ class LimitsView:
 def count(text: str) -> int:
     """A number of calls, from 1 to a million; BadInput if it is something else."""
     if not re.fullmatch(r"[0-9]{1,7}", text) or not 1 <= int(text) <= 1_000_000:
-        raise BadInput("{given!r} is no number of calls: 1 to 1000000, or none", given=text[:40])
+        raise BadInput("Invalid call count {given!r}. Use a number from 1 to 1000000, or none.", given=text[:40])
     return int(text)
 
 
@@ -52,7 +52,9 @@ def change(
     """Set limits by column, add rules (prefix, allowed), take rules away; all of it or nothing. BadInput."""
     for prefix in [*(prefix for prefix, _ in rules), *forget]:
         if not _PREFIX.fullmatch(prefix):
-            raise BadInput("{prefix!r} is no prefix: + and digits, or + alone for all numbers", prefix=prefix[:40])
+            raise BadInput(
+                "Invalid prefix {prefix!r}. Use + and digits, or + alone for all numbers.", prefix=prefix[:40]
+            )
     for prefix, _ in rules:
         if is_retired_prefix(prefix):
             raise BadInput("No number begins with {prefix} any more: its country's plan has retired it.", prefix=prefix)

@@ -223,7 +223,7 @@ def add(number: str, profile: str | None, now: int, company: str | None = None) 
         if Number.get_or_none((Number.e164 == found) & Number.released_at.is_null()):
             raise BadInput("the number {found} is taken", found=found)
         if Stock.get_or_none(Stock.e164 == found):
-            raise BadInput("the number {found} is for sale here: it is bought", found=found)
+            raise BadInput("The number {found} is for sale here. Buy it instead of adding it.", found=found)
         return _view(_create(owner, at, found, now))
 
 
@@ -301,7 +301,8 @@ def verify(number: str, evidence: str, now: int, company: str | None = None) -> 
     found, why = numbering.checked_number(number), evidence.strip()
     if not 1 <= len(why) <= MOST_EVIDENCE or not why.isprintable():
         raise BadInput(
-            "the evidence is 1 to {most_evidence} printable characters: how you know that it is theirs",
+            "The evidence must have 1 to {most_evidence} printable characters. Write how you know that "
+            "the number belongs to the company.",
             most_evidence=MOST_EVIDENCE,
         )
     with writing():
@@ -309,7 +310,9 @@ def verify(number: str, evidence: str, now: int, company: str | None = None) -> 
         if rows(f"SELECT 1 FROM number WHERE e164 = ? AND company_id <> ? AND {_HELD}", found, owner.id):
             raise BadInput("{found} is another company's number", found=found)
         if rows("SELECT 1 FROM stock WHERE e164 = ?", found):
-            raise BadInput("{found} is for sale: who buys it may show it", found=found)
+            raise BadInput(
+                "{found} is for sale here. A company that buys it can show it as its caller ID.", found=found
+            )
         Verified.delete().where((Verified.company == owner) & (Verified.e164 == found)).execute()
         Verified.create(company=owner, e164=found, evidence=why, verified_at=now)
         return VerifiedView(found, owner.name, why, now)

@@ -168,7 +168,9 @@ def reinstated(told: Told, micros: int | None, why: str, now: int, currency: str
         _same_currency(found, currency)
         if not _again(found, told.event, "reinstated", micros):
             out = found.taken_back_micros + found.owed_micros
-            wanted = _part(found, micros, out, marked("More would be reinstated of the payment than was taken back."))
+            wanted = _part(
+                found, micros, out, marked("The reinstated amount is more than was taken back from the payment.")
+            )
             _told(found.id, told.event, "reinstated", wanted, now, _words(why))
             part = wanted - min(wanted, found.owed_micros)
             _add(found.id, -part, part - wanted, _words(why), now)
@@ -188,7 +190,7 @@ def reverse(payment: int, micros: int | None, why: str, key: str, now: int) -> P
         found = _row(payment)
         if found.provider != RECORDED:
             raise BadInput(
-                "The payment came by {provider}. Refund it there: what it tells is written down here.",
+                "The payment was made through {provider}. Refund it there; the refund is then recorded here.",
                 provider=found.provider,
             )
         if not _words(why):
@@ -272,7 +274,7 @@ def _take_back(row: Any, event: str, micros: int | None, why: str, now: int) -> 
     if row.state != "received":
         raise NotFound("The payment {number} was not received yet.", number=row.number)
     left = _view(row).left_micros
-    wanted = _part(row, micros, left, marked("More would be taken back of the payment than is left of it."))
+    wanted = _part(row, micros, left, marked("The amount to take back is more than is left of the payment."))
     _told(row.id, event, "taken back", wanted, now, _words(why))
     about = kept.PAYMENT_TAKEN_BACK.write(payment=_called(row), why=_words(why))
     part = _out(row.company_id, f"reversal:{row.id}:{event}", wanted, about, now)
@@ -312,7 +314,7 @@ def _again(row: Any, event: str, kind: str, micros: int | None) -> bool:
     )
     told = rows(sql, event, row.provider)
     if any((payment, before) != (row.id, kind) or micros not in (None, sum_) for payment, before, sum_ in told):
-        raise KeyReused("The event {event} said something else before.", event=event)
+        raise KeyReused("The event {event} was received before with different content.", event=event)
     return bool(told)
 
 
@@ -351,7 +353,7 @@ def _needed(told: Told) -> Any:
     """A provider's payment, whose company is locked. NotFound."""
     found = _locked(told)
     if found is None:
-        raise NotFound("The payment {number} was not told of yet.", number=told.number)
+        raise NotFound("The payment {number} has not been reported yet.", number=told.number)
     return found
 
 

@@ -181,7 +181,9 @@ def create_profile(
         sip.checked_address(at[0])
         sip.checked_port(at[1])
         if options.transport != "udp":
-            raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
+            raise BadInput(
+                "A PBX can be identified by its address and port on UDP only. On TCP and TLS its port is not fixed."
+            )
     with writing():
         company_row(company)  # locked: whose the others are that are known by an address is told by that
         if at:
@@ -273,7 +275,7 @@ def _checked_name(name: str) -> str:
     if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
         raise BadInput("a profile's name has 1 to {most_name} printable characters", most_name=MOST_NAME)
     if _USERNAME.fullmatch(wanted):
-        raise BadInput("a profile's name does not look like a username of ours")
+        raise BadInput("The name of a profile cannot look like a username of the platform. Use another name.")
     return wanted
 
 
@@ -301,7 +303,9 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
     with writing():
         row = open_profile_row(name)
         if row.role == "client":
-            raise BadInput("the provider made this password: a new one is told at its trunk")
+            raise BadInput(
+                "This password comes from the provider. Enter a new one in the settings of the provider's trunk."
+            )
         if row.auth != "registration":
             raise BadInput("this PBX is known by its address: it has no password")
         password = secrets.token_urlsafe(24)
@@ -327,7 +331,10 @@ def change(
     with writing():
         row = open_profile_row(name)
         if row.role == "client":
-            raise BadInput("this Asterisk is the PBX: what its provider wants is changed at its trunk")
+            raise BadInput(
+                "This Asterisk is the PBX. Change the settings for its provider in the settings of the "
+                "provider's trunk."
+            )
         columns: dict[str, Any] = {}
         if at != (None, None):
             if row.auth != "ip":
@@ -338,7 +345,9 @@ def change(
         if options:
             changed = Options.from_json(row.options).changed(options)
             if row.auth == "ip" and changed.transport != "udp":
-                raise BadInput("a PBX is known by its address and port on UDP only: on TCP and TLS it has any port")
+                raise BadInput(
+                    "A PBX can be identified by its address and port on UDP only. On TCP and TLS its port is not fixed."
+                )
             if "codecs" in options:
                 trunks.check_codecs(changed.codecs)
             columns["options"] = changed.to_json()

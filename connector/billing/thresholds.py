@@ -91,9 +91,9 @@ def create(kind: str, limit: int, company: str | None, profile: str | None, now:
         )
     of = THRESHOLDS[kind]
     if of.needs_profile and not profile:
-        raise BadInput("This threshold is of a profile: name it.")
+        raise BadInput("This threshold applies to a profile. Name the profile.")
     if profile and of.of_company:
-        raise BadInput("This threshold is of the whole company: name no profile.")
+        raise BadInput("This threshold applies to the whole company. Do not name a profile.")
     if of.unit and not 0 < limit <= core.MOST_LIMIT:
         raise BadInput("A threshold is above 0.")
     with writing():

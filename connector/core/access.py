@@ -113,9 +113,11 @@ def check(actor: Actor, permission: str | None, owner: Owner | None, what: str) 
         if owner.company != scope.company or (scope.profile and owner.profile not in (None, scope.profile)):
             raise NotFound("there is no {what}", what=what)
         if scope.profile and owner.profile is None:
-            raise Forbidden("you see one profile only, and this is the whole company's")
+            raise Forbidden("You can see one profile only, and this belongs to the whole company.")
     if permission is not None and permission not in actor.permissions:
-        raise Forbidden("you may not do this: it takes the permission {permission}", permission=permission)
+        raise Forbidden(
+            "You are not allowed to do this. It requires the permission {permission}.", permission=permission
+        )
 
 
 def check_calls_told(actor: Actor) -> None:
@@ -127,17 +129,21 @@ def check_calls_told(actor: Actor) -> None:
 def check_grant(actor: Actor, role: str, *, of_house: bool) -> None:
     """Nobody makes somebody who may more than they may themselves. Forbidden; BadInput if there is no such role."""
     if role not in ROLES:
-        raise BadInput("{role!r} is no role: {roles}", role=role, roles=", ".join(ROLES))
+        raise BadInput("Invalid role {role!r}. Use one of: {roles}.", role=role, roles=", ".join(ROLES))
     if not permissions_of(role, of_house=of_house) <= actor.permissions:
-        raise Forbidden("you may not do this: {role} may more than you may here", role=role)
+        raise Forbidden(
+            "You are not allowed to do this. The role {role} has more permissions than you have here.", role=role
+        )
 
 
 def checked_role(role: str, company: int | None, profile: int | None) -> str:
     """A role as it was given. BadInput if there is none such, or it does not go with whose user it is."""
     if role not in ROLES:
-        raise BadInput("{role!r} is no role: {roles}", role=role, roles=", ".join(ROLES))
+        raise BadInput("Invalid role {role!r}. Use one of: {roles}.", role=role, roles=", ".join(ROLES))
     if (role == "member") != (profile is not None):
-        raise BadInput("a member sees one profile, and only a member does: name it")
+        raise BadInput(
+            "The role member needs a profile, and other roles cannot have one. Name a profile for a member only."
+        )
     if profile is not None and company is None:
         raise BadInput("a member is of the company that has the profile")
     return role
@@ -148,7 +154,11 @@ def checked_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
     wanted = sorted(set(scopes))
     unknown = [scope for scope in wanted if scope not in PERMISSIONS]
     if unknown:
-        raise BadInput("{unknown!r} is no scope: {permissions}", unknown=unknown[0], permissions=", ".join(PERMISSIONS))
+        raise BadInput(
+            "Invalid scope {unknown!r}. Use one of: {permissions}.",
+            unknown=unknown[0],
+            permissions=", ".join(PERMISSIONS),
+        )
     if not wanted:
         raise BadInput("a token has one scope at least")
     return tuple(wanted)

@@ -109,10 +109,14 @@ def number(text: str, what: str) -> Decimal:
     """A plain decimal number; BadInput if it is something else (NaN, 1e309, -1)."""
     try:
         if not text.replace(".", "", 1).isascii() or not text.replace(".", "", 1).isdigit() or len(text) > 20:
-            raise BadInput("{what} {given!r} is no plain decimal number", what=what, given=text[:40])
+            raise BadInput(
+                "Invalid value {given!r} for {what}. Use a plain decimal number.", what=what, given=text[:40]
+            )
         return Decimal(text)
     except InvalidOperation:
-        raise BadInput("{what} {given!r} is no plain decimal number", what=what, given=text[:40]) from None
+        raise BadInput(
+            "Invalid value {given!r} for {what}. Use a plain decimal number.", what=what, given=text[:40]
+        ) from None
 
 
 def _advice(channels: int, found: str | None = None, erlangs: str | None = None) -> Advice:

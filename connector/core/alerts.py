@@ -18,12 +18,12 @@ KINDS = {
     "payment_taken_back": (marked("A payment was taken back"), _MONEY),
     "invoices_wait": (marked("Invoices wait for the company's address"), _MONEY),
     "grace": (marked("A subscription was not renewed, and goes on for three days"), _MONEY),
-    "ended": (marked("A subscription ended, for it could not be paid"), _MONEY),
+    "ended": (marked("A subscription ended because it could not be paid"), _MONEY),
     "trunk_down": (marked("A trunk cannot be reached"), _CALLS),
     "trunk_up": (marked("A trunk can be reached again"), _CALLS),
-    "channels_full": (marked("Calls were refused, for all channels were in use"), _CALLS),
-    "threshold_money": (marked("A threshold of yours is passed"), _MONEY),
-    "threshold_calls": (marked("A threshold of yours is passed"), _CALLS),
+    "channels_full": (marked("Calls were refused because all channels were in use"), _CALLS),
+    "threshold_money": (marked("One of your thresholds was crossed"), _MONEY),
+    "threshold_calls": (marked("One of your thresholds was crossed"), _CALLS),
     "test": (marked("A test"), ()),
 }
 

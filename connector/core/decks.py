@@ -293,9 +293,7 @@ def parse(text: str) -> RateDeck:
         rate = reader.rate(cells)
         first = seen.setdefault((rate.prefix, rate.valid_from), line)
         if first != line:
-            raise BadInput(
-                "{prefix} from the same date stands in line {first} already", prefix=rate.prefix, first=first
-            )
+            raise BadInput("{prefix} with the same date is already in line {first}", prefix=rate.prefix, first=first)
         return rate
 
     return RateDeck(sheets.read(text, "the rate deck", _NEEDED, _OPTIONAL, MOST_ROWS, rate_of))

@@ -135,6 +135,7 @@ def _date(text: str, word: str) -> tuple[int, int, int]:
 
 def _unfit(word: str) -> BadInput:
     return BadInput(
-        "{word!r} is no period: 'mon-fri 09:00-17:30', 'sat', 'daily 22:00-06:00', '2026-12-25' or '12-24..12-26'",
+        "Invalid period {word!r}. Use a form like 'mon-fri 09:00-17:30', 'sat', 'daily 22:00-06:00', "
+        "'2026-12-25' or '12-24..12-26'.",
         word=word[:40],
     )

@@ -321,7 +321,7 @@ def checked_tax(kind: str, rate: int | None, reason: str, buyer: Party | None, s
         extra = more.removeprefix(words).lstrip(". ")
         return Tax(kind, 0, f"{words}. {extra}" if extra else words)
     if not more:
-        raise BadInput("Write why no tax is due. It stands on the invoice.")
+        raise BadInput("Enter the reason why no tax is due. It appears on the invoice.")
     return Tax(kind, 0, more)
 
 

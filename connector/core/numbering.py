@@ -119,7 +119,7 @@ def checked_emergency(text: str) -> tuple[str, ...]:
 def checked_country(country: str) -> str:
     """Two letters that name a country. BadInput if they do not."""
     if country not in phonenumbers.SUPPORTED_REGIONS:
-        raise BadInput("{country!r} is no country: two capital letters, like GB", country=country[:20])
+        raise BadInput("Invalid country {country!r}. Use two capital letters, like GB.", country=country[:20])
     return country
 
 

@@ -44,12 +44,12 @@ def turn(cursor: str | None, limit: int, kinds: str) -> Turn:
             raise ValueError(cursor)
         key = json.loads(base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True))
     except (ValueError, binascii.Error, RecursionError):
-        raise BadInput("this cursor is none of ours: take `next` of the page before") from None
+        raise BadInput("Invalid cursor. Use the value of `next` from the previous page.") from None
     wanted = tuple(int if kind == "i" else str for kind in kinds)
     if not isinstance(key, list) or tuple(type(part) for part in key) != wanted:
         raise BadInput("this cursor is of another list")
     if any(isinstance(part, int) and abs(part) >= 2**63 for part in key) or not _is_text(key):
-        raise BadInput("this cursor is none of ours: take `next` of the page before")
+        raise BadInput("Invalid cursor. Use the value of `next` from the previous page.")
     return Turn(tuple(key), limit)
 
 

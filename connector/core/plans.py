@@ -40,8 +40,8 @@ def bundles_sold(asked: int, channels: int) -> int:
         raise BadInput("{asked} bundles cannot be sold", asked=asked)
     if asked > channels:
         raise BadInput(
-            "{asked} bundles with {channels} channels: there are never more bundles than channels;"
-            " lower the bundles in the same change",
+            "There can be one bundle for each channel at most, not {asked} for {channels}. Reduce the "
+            "bundles in the same change.",
             asked=asked,
             channels=channels,
         )

@@ -129,7 +129,7 @@ HOP_WORDS = {
     "ring": marked("rings"),
     "forward": marked("is forwarded, and paid, to"),
     "voicemail": marked("voice mail takes it"),
-    "busy": marked("is told busy"),
+    "busy": marked("gets the busy tone"),
 }
 
 
@@ -181,7 +181,7 @@ def parse(text: str) -> Route:
         raise BadInput("a route has at most {most_lines} lines", most_lines=MOST_LINES)
     rules = tuple(_rule(line) for line in lines)
     if any(not rule.hours for rule in rules[:-1]) or rules[-1].hours:
-        raise BadInput("a route ends with what holds at all other times, 'else: ...', and has it once")
+        raise BadInput("The last line of a route must be for all other times, 'else: ...'. Use it only once.")
     return Route(rules, within_s)
 
 
@@ -214,7 +214,7 @@ def check(route: Route, book: Book, profile: str | None) -> None:
                 raise BadInput("there is no account {word!r}", word=word)
             _same_profile(f"the account {word}", book.accounts[word].profile, profile)
         if step.kind == "number" and word in book.former:
-            raise BadInput("the number {word} was the company's, and is no more", word=word)
+            raise BadInput("The number {word} no longer belongs to the company.", word=word)
         if step.kind == "number" and word in book.numbers:
             _same_profile(f"the number {word}", book.numbers[word].profile, profile)
 
@@ -270,7 +270,7 @@ class _Walk:
             return True
         hours = self.book.hours.get(name)
         if hours is None:
-            self.notes.append(phrase("there are no hours {name!r}: their line is passed over", name=name))
+            self.notes.append(phrase("the hours {name!r} do not exist, so their line is skipped", name=name))
         return hours is not None and hours.cover(self.at, self.book.zone)
 
     def _take(self, step: Step, by: tuple[str, ...]) -> bool:
@@ -281,12 +281,12 @@ class _Walk:
         if step.kind in _LEADS_ON and (step.kind != "number" or step.words[0] in self.book.numbers):
             return self._go_on(step, by)
         if step.kind == "number" and step.words[0] in self.book.former:
-            self.notes.append(phrase("{number} was the company's, and is no more", number=step.words[0]))
+            self.notes.append(phrase("{number} no longer belongs to the company", number=step.words[0]))
             return False
         if step.kind == "number" and not self.may_forward:
             self.notes.append(
                 phrase(
-                    "not forwarded to {number}: this call is one that was forwarded, and came round",
+                    "not forwarded to {number}: this call was forwarded before and has come back",
                     number=step.words[0],
                 )
             )
@@ -343,9 +343,9 @@ def _named(book: Book) -> dict[str, Route]:
 def _same_profile(what: str, theirs: str | None, profile: str | None) -> None:
     if profile is not None and theirs != profile:
         raise BadInput(
-            "{what} is {value}: a route stays in its own",
+            "{what} is {value}. A route cannot leave its own profile.",
             what=what,
-            value=marked("at another profile") if theirs else marked("attached to none"),
+            value=marked("at another profile") if theirs else marked("not attached to a profile"),
         )
 
 
@@ -354,7 +354,8 @@ def _rule(line: str) -> Rule:
     name = head.strip().lower() if colon else ""
     if colon and name != _ELSE and not NAME.fullmatch(name):
         raise BadInput(
-            "{head!r} is no name of hours: letters, digits, '.', '-' and '_', and 'else' for the rest", head=head[:40]
+            "Invalid name {head!r} for hours. Use letters, digits, '.', '-' and '_', or 'else' for all other times.",
+            head=head[:40],
         )
     words = [word.strip() for word in (rest if colon else line).split(",")]
     if not 1 <= len(words) <= MOST_STEPS:
@@ -370,11 +371,16 @@ def _step(text: str) -> Step:
     found = _STEP.fullmatch(text)
     kind = found.group(1).lower() if found else ""
     if found is None or kind not in _KINDS:
-        raise BadInput("{given!r} is no step: {kinds}", given=text[:40], kinds=", ".join(_KINDS))
+        raise BadInput("Invalid step {given!r}. Use one of: {kinds}.", given=text[:40], kinds=", ".join(_KINDS))
     fewest, most, rings = _KINDS[kind]
     words = tuple(found.group(2).split())
     if not fewest <= len(words) <= most or len(set(words)) != len(words):
-        raise BadInput("{given!r}: {kind} has {count} after it", given=text[:40], kind=kind, count=_count(fewest, most))
+        raise BadInput(
+            "Invalid step {given!r}. After {kind}, write {count}.",
+            given=text[:40],
+            kind=kind,
+            count=_count(fewest, most),
+        )
     if found.group(3) and not rings:
         raise BadInput("{given!r}: {kind} does not ring", given=text[:40], kind=kind)
     ring_s = int(found.group(3) or _usual_ring_s(kind))
@@ -400,7 +406,7 @@ def _word(kind: str, word: str) -> str:
 
 def _fit(pattern: re.Pattern[str], word: str, what: str) -> str:
     if not pattern.fullmatch(word):
-        raise BadInput("{word!r} is no {what}", word=word[:40], what=what)
+        raise BadInput("{word!r} is not a valid {what}", word=word[:40], what=what)
     return word
 
 

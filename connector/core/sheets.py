@@ -38,7 +38,7 @@ def read(
     for line, cells in _rows(text, what, needed, optional, most):
         try:
             if not cells:
-                raise BadInput("it does not have as many cells as the first line names columns")
+                raise BadInput("the number of cells differs from the number of columns in the first line")
             found.append(row_of(line, cells))
         except BadInput as error:
             wrong += 1
@@ -47,9 +47,9 @@ def read(
     if wrong:
         if wrong > len(errors):
             errors.append(phrase("and {count} more lines", count=wrong - len(errors)))
-        raise BadInput("{what} was not taken: {wrong}", what=what, wrong=listed(errors, "; "))
+        raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(errors, "; "))
     if not found:
-        raise BadInput("{what} was not taken: there is nothing in it", what=what)
+        raise BadInput("Could not load {what}: it is empty.", what=what)
     return found
 
 
@@ -98,7 +98,7 @@ def _rows(
     Empty rows, and cells behind the last column that are empty, are passed over: spreadsheets write both.
     """
     if "\0" in text:
-        raise BadInput("{what} was not taken: it has a NUL byte in it, so it is not a CSV file in UTF-8", what=what)
+        raise BadInput("Could not load {what}: it contains a NUL byte, so it is not a CSV file in UTF-8.", what=what)
     columns = [*needed, *optional]
     # Not splitlines(): that also ends a line at a form feed or U+2028 within a cell, and lines would be counted wrong.
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
@@ -109,12 +109,12 @@ def _rows(
         head = _trimmed([name.strip().lower() for name in first])
         wrong = _header_error(head, needed, optional)
         if wrong:
-            raise BadInput("{what} was not taken: {wrong}", what=what, wrong=wrong)
+            raise BadInput("Could not load {what}: {wrong}", what=what, wrong=wrong)
         where = [head.index(name) if name in head else -1 for name in columns]
         defaults = [optional.get(name, "") for name in columns]
         for count, cells in enumerate(reader):
             if count >= most:
-                raise BadInput("{what} was not taken: it has more than {most} lines", what=what, most=most)
+                raise BadInput("Could not load {what}: it has more than {most} lines.", what=what, most=most)
             if not cells or cells[0].startswith("#") or not any(cell and not cell.isspace() for cell in cells):
                 continue
             if len(cells) != len(head):
@@ -126,7 +126,7 @@ def _rows(
             yield reader.line_num, [(cells[at].strip() if at >= 0 else "") or default for at, default in values]
     except csv.Error as error:
         raise BadInput(
-            "{what} was not taken: line {line_num}: {error}", what=what, line_num=reader.line_num, error=error
+            "Could not load {what}: line {line_num}: {error}", what=what, line_num=reader.line_num, error=error
         ) from None
 
 

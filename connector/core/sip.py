@@ -195,7 +195,7 @@ def checked_address(text: str, what: str = marked("the address of a PBX")) -> st
         raise BadInput("{what} is an IPv4 address, like 192.0.2.10", what=what)
     address = ipaddress.IPv4Address(text)
     if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
-        raise BadInput("{given} is nobody's address", given=text)
+        raise BadInput("No host can have the address {given}. Use another IPv4 address.", given=text)
     return text
 
 
@@ -217,7 +217,9 @@ def checked_known_by(host: str, options: Options) -> None:
     A name would do, but Asterisk looks it up while it loads its config, and drops the object when it cannot.
     """
     if not is_ipv4(host) and not options.match:
-        raise BadInput("{host} is a name, and its calls are known by address: say its addresses ('match')", host=host)
+        raise BadInput(
+            "{host} is a host name, but its calls are identified by address. Enter its addresses ('match').", host=host
+        )
 
 
 def checked_port(port: int) -> int:
@@ -234,7 +236,10 @@ def usual_port(transport: str) -> int:
 def checked_user(text: str, what: str) -> str:
     """The user part of a SIP address, as somebody gave it to us. BadInput if it cannot be one."""
     if not _USER.fullmatch(text):
-        raise BadInput("{what} has 1 to 64 letters, digits and signs that a SIP user may have", what=what)
+        raise BadInput(
+            "Invalid value for {what}. Use 1 to 64 letters, digits and other characters that a SIP user can have.",
+            what=what,
+        )
     return text
 
 
@@ -280,7 +285,9 @@ def _network(text: str) -> None:
     try:
         ipaddress.IPv4Network(text)
     except ValueError:
-        raise BadInput("an ACL has IPv4 networks, like 192.0.2.0/24; {given!r} is none", given=text[:40]) from None
+        raise BadInput(
+            "Invalid network {given!r} in the ACL. Use IPv4 networks, like 192.0.2.0/24.", given=text[:40]
+        ) from None
 
 
 def _one_of(what: str, word: str, words: Any) -> None:

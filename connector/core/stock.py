@@ -39,7 +39,7 @@ def parse(text: str, currency: str | None) -> list[StockNumber]:
         found = _number(cells, currency)
         first = seen.setdefault(found.e164, line)
         if first != line:
-            raise BadInput("{e164} stands in line {first} already", e164=found.e164, first=first)
+            raise BadInput("{e164} is already in line {first}", e164=found.e164, first=first)
         return found
 
     return sheets.read(text, "the list of numbers", _NEEDED, _OPTIONAL, MOST_ROWS, number_of)
@@ -48,7 +48,7 @@ def parse(text: str, currency: str | None) -> list[StockNumber]:
 def checked_area(text: str) -> str:
     """An area code without its 0, as it is kept; "" is none. BadInput if it is something else."""
     if len(text) > MOST_AREA or (text and not (text.isascii() and text.isdigit())):
-        raise BadInput("{given!r} is no area code: digits only", given=text[:40])
+        raise BadInput("Invalid area code {given!r}. Use digits only.", given=text[:40])
     return text.lstrip("0")
 
 
@@ -62,8 +62,8 @@ def _number(cells: list[str], usual_currency: str | None) -> StockNumber:
     area = checked_area(area.strip("() ") or numbering.area_of(found))
     micros = amount(fee, "the monthly fee", zero=True)
     if micros > MOST_FEE_MICROS:
-        raise BadInput("a monthly fee of {fee} is more than anybody asks", fee=fee)
+        raise BadInput("the monthly fee {fee} is too high", fee=fee)
     if not currency and usual_currency is None:
-        raise BadInput("it does not say its currency, and there is not one that all companies have")
+        raise BadInput("the currency is missing, and there is no currency that all companies use: name one")
     paid_in = checked_currency(currency or usual_currency or "")
     return StockNumber(found, country or of, area, micros, paid_in)

@@ -68,12 +68,12 @@ _HUNG_UP = {
     "caller": marked("the caller"),
     "callee": marked("the called side"),
     "us": marked("Asterisk"),
-    "us: caller does not answer": marked("Asterisk, for the caller's side did not answer any more"),
-    "us: callee does not answer": marked("Asterisk, for the called side did not answer any more"),
-    "us: not answered in time": marked("Asterisk, for nobody answered in time"),
-    "us: time limit": marked("Asterisk, for the money or the time of the call was used up"),
-    "us: no media": marked("Asterisk, for no sound came for too long"),
-    "us: no common codec": marked("Asterisk, for both sides have no codec in common"),
+    "us: caller does not answer": marked("Asterisk, because the caller's side stopped responding"),
+    "us: callee does not answer": marked("Asterisk, because the called side stopped responding"),
+    "us: not answered in time": marked("Asterisk, because nobody answered in time"),
+    "us: time limit": marked("Asterisk, because the money or the time of the call was used up"),
+    "us: no media": marked("Asterisk, because no audio was received for too long"),
+    "us: no common codec": marked("Asterisk, because the two sides have no codec in common"),
 }
 # The reason phrases of RFC 3261, 21: field terms, in English everywhere.
 _SIP_ANSWERS = {

@@ -61,7 +61,9 @@ def instant(text: str, zone: str) -> int:
             raise ValueError(text)
         return int(moment.timestamp()) * 1000
     except (ValueError, OverflowError):
-        raise BadInput("{given!r} is no time like 2026-12-25T10:00, or 2026-12-25T10:00Z", given=text[:40]) from None
+        raise BadInput(
+            "Invalid time {given!r}. Use a form like 2026-12-25T10:00 or 2026-12-25T10:00Z.", given=text[:40]
+        ) from None
 
 
 def checked_zone(name: str) -> str:
@@ -69,7 +71,7 @@ def checked_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise BadInput("{name!r} is no time zone, as Europe/London is one", name=name) from None
+        raise BadInput("Unknown time zone {name!r}. Use a name like Europe/London.", name=name) from None
     return name
 
 
@@ -102,7 +104,7 @@ def stamp(at: int) -> str:
 def checked_month(text: str) -> str:
     """A month as it was given; BadInput if it is none like `2026-11`."""
     if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text, re.ASCII):
-        raise BadInput("{given!r} is no month like 2026-11", given=text[:40])
+        raise BadInput("Invalid month {given!r}. Use a form like 2026-11.", given=text[:40])
     return text
 
 

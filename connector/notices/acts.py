@@ -110,7 +110,7 @@ def _answered(actor: Actor, once: Once | None) -> Done | None:
     if once is None or before is None:
         return None
     if before.fingerprint != once.fingerprint:
-        raise KeyReused("this Idempotency-Key was another request's: nothing was done")
+        raise KeyReused("This Idempotency-Key was already used for another request. Nothing was done.")
     return Done(json.loads(before.answer), again=True)
 
 

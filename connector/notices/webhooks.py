@@ -268,7 +268,7 @@ def _checked(url: str) -> None:
     except ValueError:
         good = False
     if not good or parts is None or parts.username is not None:
-        raise BadInput("{url!r} is no URL like https://example.com/notices", url=url[:60])
+        raise BadInput("Invalid URL {url!r}. Use a form like https://example.com/notices.", url=url[:60])
 
 
 def is_public(address: str) -> bool:

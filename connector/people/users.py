@@ -218,7 +218,7 @@ def by_email(email: str) -> UserView:
     with reading():
         row = User.get_or_none(User.email == email.strip().lower())
         if row is None:
-            raise NotFound("nobody signs in as {email!r}", email=email)
+            raise NotFound("The user {email!r} was not found.", email=email)
         return _view(_row(row.id))
 
 
@@ -325,7 +325,7 @@ def checked_email(text: str) -> str:
         or not address.isprintable()
         or not _EMAIL.fullmatch(address)
     ):
-        raise BadInput("{given!r} is no e-mail address", given=text[:60])
+        raise BadInput("Invalid e-mail address {given!r}. Use a form like name@example.com.", given=text[:60])
     return address
 
 

@@ -151,7 +151,7 @@ def by_token(token: str) -> ButtonView:
     with reading():
         found = rows(f"{_VIEW} AND b.token = ?", token)
         if not found:
-            raise NotFound("this link leads nowhere: it was taken back, or is not whole")
+            raise NotFound("This link does not work. It was removed or is incomplete.")
         return ButtonView(*found[0])
 
 

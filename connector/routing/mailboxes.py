@@ -186,7 +186,7 @@ def _new_pin() -> tuple[str, str]:
 def checked_email(email: str) -> None:
     """BadInput if nobody can be written to there; "" is nobody."""
     if email and (len(email) > 200 or not _EMAIL.fullmatch(email)):
-        raise BadInput("{email!r} is no e-mail address", email=email[:40])
+        raise BadInput("Invalid e-mail address {email!r}. Use a form like name@example.com.", email=email[:40])
 
 
 def _checked(name: str, email: str) -> None:

@@ -176,7 +176,9 @@ def set_department(name: str, text: str, company: str | None = None) -> NamedVie
 def set_hours(name: str, text: str, company: str | None = None) -> NamedView:
     """Give times a name, or the name other times. BadInput."""
     if not core.NAME.fullmatch(name) or name == "else":
-        raise BadInput("hours have a name of 2 to 40 small letters, digits, '.', '-' and '_', from a letter on")
+        raise BadInput(
+            "A name for hours must have 2 to 40 small letters, digits, '.', '-' and '_', and begin with a letter."
+        )
     kept = hours.canonical(text)
     with writing():
         owner = company_row(company)
@@ -339,9 +341,7 @@ def _problems(company: int) -> list[tuple[str, NextStep | None]]:
     problems = [_problem(f"department {name}", route, found, None) for name, route in found.departments.items()]
     problems += [_problem(what, place.route, found, place.profile) for what, place in places]
     circle = core.circle(found)
-    round_about = (
-        (phrase("a call would go round and round: {circle}", circle=" -> ".join(circle)), None) if circle else None
-    )
+    round_about = (phrase("The routes form a loop: {circle}", circle=" -> ".join(circle)), None) if circle else None
     return [problem for problem in (*problems, round_about) if problem]
 
 
@@ -391,7 +391,7 @@ def _table(row: Any) -> str:
 
 def _where(row: Any) -> str:
     profile = Profile.get_or_none(Profile.id == row.profile_id)
-    return phrase("at the profile {name!r}", name=profile.name) if profile else marked("attached to none")
+    return phrase("at the profile {name!r}", name=profile.name) if profile else marked("not attached to a profile")
 
 
 def _account_view(row: Any) -> AccountView:

@@ -236,7 +236,7 @@ def remove(name: str) -> None:
     with writing():
         row = trunk_row(name)
         if row.profile_id is not None:
-            raise BadInput("this is a client profile's way to its provider: delete the profile")
+            raise BadInput("This trunk connects a client profile to its provider. Delete the profile instead.")
         Trunk.update(state="archived", secret=None, sip_version=Trunk.sip_version + 1).where(
             Trunk.id == row.id
         ).execute()

@@ -127,7 +127,7 @@ def proven(copy: FileStore, name: Path) -> BackupView:
     report = ledger.verify()
     if word != "ok" or not report.ok:
         wrong = word if word != "ok" else report.problems[0]
-        raise StoreUnavailable("the books in {name} do not add up: {wrong}", name=name, wrong=wrong)
+        raise StoreUnavailable("The ledger in {name} does not add up: {wrong}", name=name, wrong=wrong)
     return BackupView(
         path=str(name),
         bytes=copy.path.stat().st_size,

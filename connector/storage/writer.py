@@ -80,7 +80,7 @@ class Job:
         if self.answer.done():
             return  # nobody waits any more
         if self.error is None and self.tried_at is None:  # a function that did not run never counts as done
-            self.error = StoreUnavailable("it was not run: a defect of the connector")
+            self.error = StoreUnavailable("The operation was not run because of an internal error of the connector.")
         if self.error is not None:
             self.answer.set_exception(self.error)
         else:

@@ -339,7 +339,7 @@ class Endpoints:
 def may_export(ask: Ask, kind: str) -> None:
     """Who may see calls may have a sheet of them, and of what was refused. Forbidden."""
     if kind in ("calls", "refusals") and "calls.read" not in ask.actor.permissions:
-        raise Forbidden("you may not do this: it takes the permission calls.read")
+        raise Forbidden("You are not allowed to do this. It requires the permission calls.read.")
 
 
 def sheet_of(ask: Ask) -> Download:
@@ -378,7 +378,7 @@ def claims_addresses(actor: Actor) -> bool:
 def may_claim_address(actor: Actor) -> None:
     """Forbidden if they may not say that an address is theirs."""
     if not claims_addresses(actor):
-        raise Forbidden("an address may be another company's: whoever runs this service has to say whose it is")
+        raise Forbidden("The address could belong to another company. Ask the operator of the platform to enter it.")
 
 
 def may_speak(ask: Ask, transport: str | None) -> None:

@@ -79,10 +79,10 @@ class Live:
     async def _scope(self, request: web.Request) -> tuple[int | None, Scope]:
         signed = await self._guard.signed(request)
         if "calls.read" not in signed.actor.permissions:
-            raise Forbidden("you may not do this: it takes the permission calls.read")
+            raise Forbidden("You are not allowed to do this. It requires the permission calls.read.")
         company = request.query.get("company")
         if company is not None and not (company.isascii() and company.isdecimal() and len(company) < 10):
-            raise BadInput("{company!r} is no company's id", company=company[:20])
+            raise BadInput("Invalid company ID {company!r}. Use the number of a company.", company=company[:20])
         chosen = signed.session.company if signed.session and signed.actor.scope.company is None else None
         return signed.actor.user, narrowed(signed.actor.scope, int(company) if company else chosen)
 

@@ -95,7 +95,10 @@ class Rest:
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         signed = await self._world.guard.signed(request)
         if endpoint.permission is not None and endpoint.permission not in signed.actor.permissions:
-            raise Forbidden("you may not do this: it takes the permission {permission}", permission=endpoint.permission)
+            raise Forbidden(
+                "You are not allowed to do this. It requires the permission {permission}.",
+                permission=endpoint.permission,
+            )
         strange = next((text for text in request.match_info.values() if not text.isprintable()), None)
         if strange is not None:
             raise NotFound("there is nothing by the name of {strange}", strange=ascii(strange)[:60])

@@ -54,7 +54,7 @@ def test_an_invoice_is_in_the_language_that_was_chosen_when_it_was_issued(compan
     """Another choice is for later ones; a credit note is in that of its invoice; an address alone changes it not."""
     addressed()
     assert invoices.buyer("Acme").language == "en"
-    with pytest.raises(BadInput, match="no language"):
+    with pytest.raises(BadInput, match="not a language"):
         invoices.set_buyer("Acme", asdict(BUYER), TERMS, language="fr")
     invoices.set_buyer("Acme", asdict(BUYER), TERMS, language="de")
     addressed()

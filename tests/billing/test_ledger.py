@@ -57,7 +57,7 @@ def test_the_same_key_moves_money_once(company: str) -> None:
 
 def test_nothing_goes_below_zero(office: Credentials) -> None:
     """More than there is cannot be moved, and what calls hold cannot be taken back."""
-    with pytest.raises(InsufficientFunds, match=r"free credit is £10.00, £10.000001 are needed"):
+    with pytest.raises(InsufficientFunds, match=r"free credit is £10.00, but £10.000001 is needed"):
         credit.take_back("office", 10 * MICROS + 1, "a", NOW)
     admitted(office.username)
     with pytest.raises(InsufficientFunds):

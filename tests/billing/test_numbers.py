@@ -200,5 +200,5 @@ def test_a_large_sheet_keeps_nobody_waiting(stock: None) -> None:
     began = time.monotonic()
     assert numbers.import_stock("number,monthly_fee,currency\n" + rows, NOW).new == 20_000
     assert time.monotonic() - began < 20
-    with pytest.raises(BadInput, match="does not say its currency"):
+    with pytest.raises(BadInput, match="the currency is missing"):
         numbers.import_stock("number,monthly_fee\n+442079460999,1\n", NOW)

@@ -110,7 +110,7 @@ def test_what_is_taken_back_leaves_the_balance(company: str) -> None:
     for _ in range(2):
         seen = payments.taken_back(told("evt_2"), 5 * MICROS, "refund\nof a part", NOW)
         assert (seen.taken_back_micros, seen.owed_micros, seen.why) == (5 * MICROS, 0, "refund of a part")
-    with pytest.raises(BadInput, match="More would be taken back"):
+    with pytest.raises(BadInput, match="The amount to take back is more"):
         payments.taken_back(told("evt_3"), 16 * MICROS, "too much", NOW)
     with pytest.raises(KeyReused):
         payments.taken_back(told("evt_2"), 6 * MICROS, "", NOW)
@@ -155,7 +155,7 @@ def test_a_dispute_that_was_won_brings_the_money_again(office: Credentials) -> N
     for _ in range(2):
         seen = payments.reinstated(told("evt_3"), 16 * MICROS, "won", NOW)
         assert (seen.taken_back_micros, seen.owed_micros, free()) == (4 * MICROS, 0, MICROS)
-    with pytest.raises(BadInput, match="More would be reinstated"):
+    with pytest.raises(BadInput, match="The reinstated amount is more"):
         payments.reinstated(told("evt_4"), 5 * MICROS, "won", NOW)
     assert payments.reinstated(told("evt_4"), None, "won", NOW).taken_back_micros == 0
     assert (free(), reports.statement(None, None, NOW).off_micros) == (5 * MICROS, 0)
@@ -203,7 +203,7 @@ def test_a_payment_that_fits_no_company_changes_nothing(
 def test_a_refund_before_its_payment_is_told_again(company: str) -> None:
     """Webhooks come in any order: it is refused, changes nothing, and is taken when it comes again."""
     before = free()
-    with pytest.raises(NotFound, match="not told of yet"):
+    with pytest.raises(NotFound, match="not been reported yet"):
         payments.taken_back(told("evt_2"), None, "refund", NOW)
     payments.announced(told("evt_0"), credit.payment_reference(), 20 * MICROS, "GBP", NOW)
     with pytest.raises(NotFound, match="not received yet"):

@@ -102,13 +102,13 @@ def test_a_user_is_let_in_by_a_link_once(store: Store, office: Credentials) -> N
 @pytest.mark.parametrize(
     ("email", "role", "whose", "profile", "why"),
     [
-        ("nobody", "owner", None, None, "no e-mail"),
-        ("a@b c", "owner", None, None, "no e-mail"),
-        ("a\n@example.com", "owner", None, None, "no e-mail"),
-        ("x" * 70 + "@example.com", "owner", None, None, "no e-mail"),
-        ("a@example.com", "king", None, None, "no role"),
-        ("a@example.com", "member", "Acme", None, "one profile"),
-        ("a@example.com", "viewer", "Acme", "office", "one profile"),
+        ("nobody", "owner", None, None, "Invalid e-mail"),
+        ("a@b c", "owner", None, None, "Invalid e-mail"),
+        ("a\n@example.com", "owner", None, None, "Invalid e-mail"),
+        ("x" * 70 + "@example.com", "owner", None, None, "Invalid e-mail"),
+        ("a@example.com", "king", None, None, "Invalid role"),
+        ("a@example.com", "member", "Acme", None, "needs a profile"),
+        ("a@example.com", "viewer", "Acme", "office", "needs a profile"),
         ("taken@example.com", "viewer", "Acme", None, "it is taken"),
         ("TAKEN@example.com", "viewer", None, None, "it is taken"),
     ],
@@ -206,7 +206,7 @@ def test_nobody_makes_somebody_who_may_more(office: Credentials) -> None:
 
 def test_the_user_of_the_pages_token_is_nobodys(store: Store, office: Credentials) -> None:
     """No tenant can be it beforehand, change it, or have a link or a token of it."""
-    with pytest.raises(BadInput, match="no e-mail"):
+    with pytest.raises(BadInput, match="Invalid e-mail"):
         users.create(users.PAGE_VIEWER, "", "viewer", NOW, "Acme")
     user = users.page_viewer(NOW)
     assert users.page_viewer(NOW) == user

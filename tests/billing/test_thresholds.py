@@ -103,8 +103,8 @@ def test_a_pbx_that_is_lost(office: Credentials) -> None:
         ("nothing", 1, None, "not a kind"),
         ("balance", 0, None, "above 0"),
         ("balance", 1, "office", "whole company"),
-        ("credit", 1, None, "of a profile"),
-        ("unregistered", 0, None, "of a profile"),
+        ("credit", 1, None, "applies to a profile"),
+        ("unregistered", 0, None, "applies to a profile"),
         ("spend_day", 10**16, None, "above 0"),
     ],
 )

@@ -193,9 +193,9 @@ def test_a_deleted_client_leaves_no_trunk_and_no_secret(line: str, store: Store)
 def test_a_client_says_what_it_wants_by_its_trunk(line: str) -> None:
     """Its PBX is this Asterisk: there is nothing to rotate and no endpoint of its own."""
     assert [pbx.name for pbx in profiles.inward(NOW)] == []
-    with pytest.raises(BadInput, match="at its trunk"):
+    with pytest.raises(BadInput, match="provider's trunk"):
         profiles.rotate("line", NOW)
-    with pytest.raises(BadInput, match="at its trunk"):
+    with pytest.raises(BadInput, match="provider's trunk"):
         profiles.change("line", options={"dtmf": "info"})
     assert trunks.change("line", options={"dtmf": "info"}).options.dtmf == "info"
     view = profiles.show_profile("line")

@@ -60,8 +60,8 @@ def test_the_longest_prefix_then_the_latest_date(line: str) -> None:
 44,UK,0.01,0,30/6,2026-02-30,standard        -> Invalid date '2026-02-30'
 44,UK,0.01,0,30/6,yesterday,standard         -> Invalid date 'yesterday'
 44,UK,0.01,0,30/6,2026-01-01,cheap           -> Invalid kind 'cheap'
-44,UK,0.01                                   -> line 2: it does not have as many cells
-44,UK,0.01,0,30/6,2026-01-01,standard,more   -> line 2: it does not have as many cells
+44,UK,0.01                                   -> line 2: the number of cells differs
+44,UK,0.01,0,30/6,2026-01-01,standard,more   -> line 2: the number of cells differs
 44,"UK,0.01,0,30/6,2026-01-01,standard       -> line 2: unexpected end of data
 """.strip().splitlines())  # fmt: skip
 def test_a_wrong_row_is_named_with_its_line(line: str) -> None:
@@ -70,14 +70,14 @@ def test_a_wrong_row_is_named_with_its_line(line: str) -> None:
     with pytest.raises(BadInput) as error:
         decks.parse(HEAD + row + "\n")
     assert said in str(error.value)
-    assert str(error.value).startswith("the rate deck was not taken")
+    assert str(error.value).startswith("Could not load the rate deck")
 
 
 def test_several_wrong_rows_are_all_counted() -> None:
     """Twenty are told, the rest are counted; the same prefix from the same date twice is wrong too."""
     with pytest.raises(BadInput, match=r"line 2: .*line 21: .*; and 80 more lines"):
         decks.parse(HEAD + "44,UK,x,0,30/6,2026-01-01,standard\n" * 100)
-    with pytest.raises(BadInput, match="line 3: \\+44 from the same date stands in line 2 already"):
+    with pytest.raises(BadInput, match="line 3: \\+44 with the same date is already in line 2"):
         decks.parse(HEAD + "44,UK,1,0,30/6,2026-01-01,standard\n" * 2)
 
 
@@ -95,7 +95,7 @@ NO_DECKS = [
 @pytest.mark.parametrize("text", NO_DECKS)
 def test_a_file_that_is_no_deck_is_refused(text: str) -> None:
     """No header, no rates, a strange column, a NUL."""
-    with pytest.raises(BadInput, match="was not taken"):
+    with pytest.raises(BadInput, match="Could not load"):
         decks.parse(text)
 
 

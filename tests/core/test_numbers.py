@@ -250,7 +250,7 @@ def test_what_people_write_down_is_checked_by_the_library() -> None:
     ):
         with pytest.raises(BadInput, match="is not a number in international form"):
             numbering.checked_number(wrong)
-    with pytest.raises(BadInput, match="is no country"):
+    with pytest.raises(BadInput, match="Invalid country"):
         numbering.checked_number("1", "gb")
 
 

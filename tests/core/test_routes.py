@@ -83,7 +83,7 @@ def test_a_call_that_came_round_is_not_forwarded_out() -> None:
     place = Place(parse(f"number {ABROAD}, extension 101"), "p")
     found = path("+442079460100", place, BOOK, 0, may_forward=False)
     assert written(found) == "101 25 / 120"
-    assert "came round" in found.notes[0]
+    assert "has come back" in found.notes[0]
 
 
 ROUND = {
@@ -129,19 +129,19 @@ def test_a_maze_takes_no_time() -> None:
 
 # a route | what is wrong with it
 WRONG = """
-extension                                | extension has one word
+extension                                | After extension, write one word
 extension 101 102                        | one word
 extension 101 for 0                      | 1 to 120
 extension 101 for 121                    | 1 to 120
-extension 101&102                        | no extension
-extension ${X}                           | no extension
-extension h                              | no extension
-extension 101@evil                       | no extension
-extension 101/n                          | no extension
+extension 101&102                        | not a valid extension
+extension ${X}                           | not a valid extension
+extension h                              | not a valid extension
+extension 101@evil                       | not a valid extension
+extension 101/n                          | not a valid extension
 group 101                                | 2 to 10 words
 group 101 101                            | 2 to 10 words
-ring 101                                 | is no step
-voicemail abc                            | no mailbox
+ring 101                                 | Invalid step
+voicemail abc                            | not a valid mailbox
 voicemail 101 for 20                     | does not ring
 voicemail 101, extension 101             | nothing comes after voicemail
 busy, extension 101                      | nothing comes after busy
@@ -149,17 +149,17 @@ number 020 7946 0001                     | one word
 number 02079460001                       | international form
 number 999                               | international form
 number +442079460001&+44                 | international form
-department Sales                         | no name of department
-account sip:support@host                 | no name of hours
-account support@host                     | no name of account
-office: extension 101                    | ends with
-else: busy; else: busy                   | ends with
-extension 101; extension 102             | ends with
-Ho ho: busy; else: busy                  | no name of hours
+department Sales                         | not a valid name of department
+account sip:support@host                 | Invalid name .* for hours
+account support@host                     | not a valid name of account
+office: extension 101                    | The last line of a route
+else: busy; else: busy                   | The last line of a route
+extension 101; extension 102             | The last line of a route
+Ho ho: busy; else: busy                  | Invalid name .* for hours
 within 0                                 | within 1 to 300
 within 301                               | within 1 to 300
 extension 101; within soon               | within 1 to 300
-,                                        | is no step
+,                                        | Invalid step
 """
 
 

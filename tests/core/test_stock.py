@@ -31,12 +31,12 @@ def test_a_sheet_is_read_whole() -> None:
 WRONG = """
 02079460110,,20,1,GBP          | international form
 +442079460110,US,20,1,GBP      | a number of GB, not of US
-+442079460110,XX,20,1,GBP      | is no country
-+442079460110,GB,2x,1,GBP      | no area code
++442079460110,XX,20,1,GBP      | Invalid country
++442079460110,GB,2x,1,GBP      | Invalid area code
 +442079460110,GB,20,-1,GBP     | Invalid amount '-1'
-+442079460110,GB,20,20000,GBP  | more than anybody asks
++442079460110,GB,20,20000,GBP  | is too high
 +442079460110,GB,20,1,pounds   | is not a currency
-+442079460110,GB,20            | as many cells
++442079460110,GB,20            | number of cells differs
 =1+1,GB,20,1,GBP               | is not a number
 """
 
@@ -51,9 +51,9 @@ def test_a_wrong_line_is_named_and_nothing_is_taken(line: str) -> None:
 
 def test_a_number_stands_in_a_sheet_once() -> None:
     """However it is written."""
-    with pytest.raises(BadInput, match="stands in line 2 already"):
+    with pytest.raises(BadInput, match="is already in line 2"):
         parse("number,country,monthly_fee\n+442079460110,GB,1\n020 7946 0110,GB,2\n", "GBP")
     with pytest.raises(BadInput, match="missing: monthly_fee; not understood: price"):
         parse("number,price\n", "GBP")
-    with pytest.raises(BadInput, match="nothing in it"):
+    with pytest.raises(BadInput, match="it is empty"):
         parse("number,monthly_fee\n", "GBP")

@@ -98,7 +98,7 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     expect(page.get_by_text("None yet.")).to_be_visible()
     page.get_by_role("link", name="Make a call button").click()
     seen(page)
-    fill(page, "Make it", Name="shop window", Account="front-desk", Visitors="1")
+    fill(page, "Create", Name="shop window", Account="front-desk", Visitors="1")
     seen(page)
     html = page.locator("pre.wrapped").inner_text()
     link = re.findall('href="([^"]+)"', html)[0]
@@ -150,9 +150,9 @@ def test_a_visitor_talks_to_the_company(bench: Bench, company: BrowserContext, v
     page.get_by_role("link", name="Remove").click()
     page.get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="Remove").click()
-    expect(page.get_by_role("status")).to_contain_text("is gone")
+    expect(page.get_by_role("status")).to_contain_text("was removed")
     visitor.goto(link)
-    expect(visitor.get_by_text("this link leads nowhere")).to_be_visible()
+    expect(visitor.get_by_text("This link does not work")).to_be_visible()
     bench.in_store(lambda: routes.remove_account("front-desk"))
 
 

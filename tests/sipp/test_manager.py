@@ -278,7 +278,7 @@ def test_nobody_sees_anything_without_signing_in(bench: Bench, page: Page) -> No
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     seen(page)
     fill(page, "Sign in", **{"E-mail address": "again@example.com", "Password": "wrong"})
-    expect(page.get_by_role("alert")).to_contain_text("That is not right")
+    expect(page.get_by_role("alert")).to_contain_text("The details are not correct")
     fill(page, "Sign in", **{"E-mail address": "again@example.com", "Password": PASSWORD})
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     assert page.url.endswith("/history?direction=in")

@@ -127,7 +127,7 @@ def test_a_backup_overwrites_nothing_and_of_broken_books_there_is_none(
         backup.backup(store, target)
     assert target.read_text() == "mine"
     tampered(store, "UPDATE account SET balance = balance + 1 WHERE name = 'company:1:balance'")
-    with pytest.raises(StoreUnavailable, match="do not add up"):
+    with pytest.raises(StoreUnavailable, match="does not add up"):
         backup.backup(store, tmp_path / "new.db")
     assert not (tmp_path / "new.db").exists()
     assert left_behind(tmp_path) == []

@@ -44,7 +44,7 @@ async def test_the_page_of_a_call_says_how_it_sounded_and_who_ended_it(client: C
 
 @pytest.mark.parametrize(
     ("by", "words"),
-    [("caller", "the caller"), ("us: time limit", "Asterisk, for the money"), ("us: no_credit", ""), ("", "")],
+    [("caller", "the caller"), ("us: time limit", "Asterisk, because the money"), ("us: no_credit", ""), ("", "")],
 )
 def test_who_hung_up_is_said_in_words(by: str, words: str) -> None:
     """A refusal was hung up by nobody: its reason stands above."""

@@ -58,7 +58,7 @@ async def test_each_thing_goes_where_it_was_chosen_to_go(client: Client, town: T
     asked, _ = await confirmed(client, path, **fields)
     for line in (
         f"<dt>Number {OWN}</dt><dd>goes to shop</dd>",
-        f"<dt>Number {BOUGHT}</dt><dd>is given back when what is paid is over</dd>",
+        f"<dt>Number {BOUGHT}</dt><dd>is given back at the end of the paid period</dd>",
         "<dt>Account sales</dt><dd>is removed, with its call buttons</dd>",
         "<dt>Call button spare (desk)</dt><dd>is removed</dd>",
     ):
@@ -154,7 +154,7 @@ async def test_more_things_than_a_form_has_fields_all_stay(client: Client, town:
     path = f"/profiles/{username}/delete"
     text = await get(client, path)
     assert "goes_" not in text
-    assert "stay the company&#39;s, at no profile" in text.replace("'", "&#39;")
+    assert "stay with the company, not attached to a profile" in text.replace("'", "&#39;")
     status, _ = await send(client, path, **{"goes_many-7": "remove"})
     assert status == 422
     asked, _ = await confirmed(client, path)
@@ -169,7 +169,7 @@ async def test_who_may_not_route_deletes_and_chooses_nothing(client: Client, tow
     assert "goes_" not in await get(client, path)
     status, text = await send(client, path, goes_sales="remove")
     assert status == 422
-    assert "Only who may attach numbers" in text
+    assert "Only users who can attach numbers" in text
     asked, _ = await confirmed(client, path)
     assert "Account sales</dt><dd>stays, and cannot be called until it is attached" in asked
     assert routes.show_account("sales").profile is None

@@ -118,7 +118,7 @@ async def test_a_browser_has_pages_in_its_language(client: Client, town: Town) -
     assert answer.status == 409
     assert '<html lang="es"' in await answer.text()
     answer = await client.get("/api/v1/profiles/nobody", headers=german | bearer(town.tokens["owner"]))
-    assert (answer.status, (await answer.json())["title"]) == (404, "There is no such thing")
+    assert (answer.status, (await answer.json())["title"]) == (404, "Not found")
 
 
 async def test_a_page_that_was_shown_in_one_language_is_shown_in_another(client: Client, town: Town) -> None:

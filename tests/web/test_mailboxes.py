@@ -192,7 +192,7 @@ async def test_numbers_that_end_alike_have_mailboxes_of_their_own(client: Client
     assert mailboxes.show("2079460110", "Acme").email == "new@example.com"
     status, text = await send(client, "/stock/buy", **{**again, "numbers": "+12125550100", "email": "none"})
     assert status == 422
-    assert "no e-mail address" in text
+    assert "Invalid e-mail address" in text
     routes.set_route("+442079460110", "")
     numbers.release("+442079460110", NOW, at_once=True)
     status, text = await send(client, "/stock/buy", **again, email="newest@example.com")

@@ -86,7 +86,7 @@ async def test_a_mailbox_and_hours_are_made_with_a_route(client: Client, town: T
         ("", "", "Give the new hours a name"),
         ("front", "daily 00:00-24:00", "There are hours &#39;front&#39; already"),
         ("late", "never", "never"),
-        ("Late!", "daily 00:00-24:00", "hours have a name"),
+        ("Late!", "daily 00:00-24:00", "A name for hours must have"),
     ):
         status, text = await send(client, NUMBER, new_hours=name, new_times=times, **rows)
         assert status == 422, name
@@ -135,7 +135,7 @@ async def test_a_look_takes_what_saving_takes(client: Client, town: Town) -> Non
     broken = {**row(0, "number", "", "+442079460110", "30"), **row(1, "busy")}
     status, text = await send(client, NUMBER, look="1", **broken)
     assert status == 200
-    assert "+442079460110 was the company&#39;s, and is no more" in text
+    assert "+442079460110 no longer belongs to the company" in text
     status, _ = await send(client, NUMBER, look="1", **row(0, "account gone"), **row(1, "busy"))
     assert status == 422
 

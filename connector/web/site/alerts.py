@@ -75,7 +75,8 @@ def alerts_page(ask: Ask) -> Shown:
             "heads": [tr("When"), tr("To"), tr("In words"), tr("State"), tr("Tries")],
             "rows": sent,
             "empty": tr(
-                "Nothing yet. Owners get mail, besides finance for money and operators for trunks and channels."
+                "Nothing yet. Owners get every e-mail, the role finance those about money, and operators "
+                "those about trunks and channels."
             ),
         },
         {

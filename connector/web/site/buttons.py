@@ -27,10 +27,11 @@ from connector.words import marked, tr
 pages = SitePages()
 
 ROWS = 50
-MOST_HINT = marked("So many visitors call by it at once; more hear that the line is busy.")
+MOST_HINT = marked("The number of visitors who can call at the same time. Further visitors hear that the line is busy.")
 _INTRO = marked(
-    "A call button is a link for your web site or your e-mails: who opens it calls one of"
-    " your accounts by the browser, for free. For you it is a call in: it takes a channel."
+    "A call button is a link for your web site or your e-mails. Visitors who open it call one of "
+    "your accounts from the browser, for free. For you it is an incoming call, which uses a "
+    "channel."
 )
 
 
@@ -56,8 +57,8 @@ def button_list(ask: Ask) -> Shown:
 class NewButton(Form):
     """For an account."""
 
-    button: ClassVar[str] = "Make it"
-    name: str = entry("Name", hint="Where it is to be: your telephones show it as who calls.")
+    button: ClassVar[str] = "Create"
+    name: str = entry("Name", hint="Where the button will be placed. Your phones show this name as the caller.")
     account: str = entry("Account that it calls")
     most: int = entry("Visitors at once", USUAL_MOST, hint=MOST_HINT)
 
@@ -75,7 +76,9 @@ class NewButton(Form):
         """Make it."""
         ask.mine("account", self.account)
         made = buttons.create(self.name, self.account, self.most, ask.now, ask.company)
-        return Outcome(f"/buttons/{made.id}", tr("{name} can be put where you want it", name=made.name))
+        return Outcome(
+            f"/buttons/{made.id}", tr("{name} was created; place its link where you want it", name=made.name)
+        )
 
 
 @pages.form("/profiles/{profile}/ring", "numbers.write", "Call the PBX from this browser", back="/profiles/{profile}")
@@ -132,7 +135,7 @@ class RemoveButton(Form):
 
     danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
-    warning: ClassVar[str] = "Wherever its link stands, it leads nowhere then. Who talks by it now talks on."
+    warning: ClassVar[str] = "Its link will stop working wherever it is placed. Calls in progress continue."
 
     def quote(self, ask: Ask) -> Quote | None:
         """Which."""
@@ -141,4 +144,6 @@ class RemoveButton(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
-        return Outcome("/buttons", tr("The call button {name} is gone", name=buttons.remove(ask.number("button")).name))
+        return Outcome(
+            "/buttons", tr("The call button {name} was removed", name=buttons.remove(ask.number("button")).name)
+        )

@@ -49,8 +49,8 @@ class Delete(Form):
 
     danger: ClassVar[bool] = True
     button: ClassVar[str] = "Delete"
-    warning: ClassVar[str] = "Its PBX cannot call any more. What was paid for the running term is not given back."
-    goes: str = entry("What becomes of its numbers, accounts and call buttons", "", kind="goes")
+    warning: ClassVar[str] = "Its PBX will no longer be able to call. The payment for the current term is not refunded."
+    goes: str = entry("What happens to its numbers, accounts and call buttons", "", kind="goes")
     export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")
     lost: NumberOrNone = entry("", None, kind="pinned")
     attached: TextOrNone = entry("", None, kind="pinned")
@@ -132,7 +132,7 @@ class Delete(Form):
         """What becomes of what is attached now, where it is not kept. BadInput for a choice of what is not."""
         given = dict(line.split(" ", 1) for line in self.goes.splitlines())
         if given and "numbers.write" not in ask.actor.permissions:
-            raise BadInput("Only who may attach numbers chooses what becomes of them.")
+            raise BadInput("Only users who can attach numbers can choose what happens to them.")
         by_field = {thing.field: thing for thing in things}
         if given.keys() - by_field.keys() or (given and len(things) > MOST_CHOICES):
             raise BadInput("somebody has changed this meanwhile: look at it again")
@@ -169,7 +169,7 @@ _KINDS = {"number": marked("Number"), "account": marked("Account"), "button": ma
 def _becomes(ask: Ask, things: list[_Thing], chosen: Mapping[_Thing, str]) -> Iterator[Line]:
     """A line for each thing, or one for many."""
     if len(things) > MOST_CHOICES:
-        yield tr("Numbers, accounts and call buttons"), tr("stay the company's, at no profile")
+        yield tr("Numbers, accounts and call buttons"), tr("stay with the company, not attached to a profile")
         return
     names = profiles.names(Scope(ask.scope.company))
     for thing in things:
@@ -188,8 +188,8 @@ def _mark(things: list[_Thing]) -> str:
 def _choices(thing: _Thing) -> list[Line]:
     """What can become of a thing, besides another profile's."""
     if thing.kind == "number":
-        goes = tr("is given back when what is paid is over") if thing.is_paid else tr("leaves the company at once")
-        return [(_KEEP, tr("stays the company's, at no profile")), (_REMOVE, goes)]
+        goes = tr("is given back at the end of the paid period") if thing.is_paid else tr("leaves the company at once")
+        return [(_KEEP, tr("stays with the company, not attached to a profile")), (_REMOVE, goes)]
     if thing.kind == "account":
         return [
             (_KEEP, tr("stays, and cannot be called until it is attached")),

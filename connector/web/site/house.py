@@ -56,7 +56,7 @@ class NewCompany(Form):
     def do(self, ask: Ask) -> Outcome:
         """Create."""
         profiles.create_company(self.name, self.currency.upper(), self.time_zone, ask.now)
-        return Outcome("/companies", tr("{name} is there", name=self.name))
+        return Outcome("/companies", tr("{name} was created", name=self.name))
 
 
 @pages.get("/money", "company.read", of_company=True)

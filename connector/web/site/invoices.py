@@ -120,7 +120,7 @@ class Tax(Form):
         """From now on."""
         rate = core.rate_of(self.rate) if self.rate and self.kind == "standard" else None
         invoices.set_tax(ask.company, self.kind, rate, self.reason if self.kind != "standard" else "", invoicing(ask))
-        return Outcome("/invoices", tr("The company is taxed so from now on"))
+        return Outcome("/invoices", tr("The tax settings apply from now on"))
 
 
 def _taxed(buyer: invoices.BuyerView, ask: Ask) -> str:

@@ -37,7 +37,9 @@ class NewMailbox(Form):
     button: ClassVar[str] = "Add"
     box: str = entry("Box", hint="2 to 10 digits, often those of the extension.")
     name: str = entry("Name", hint="Whose it is.")
-    email: str = entry("E-mail", "", kind="email", hint="Messages are sent there. Empty: nobody is written to.")
+    email: str = entry(
+        "E-mail", "", kind="email", hint="Messages are sent to this address. If empty, no e-mail is sent."
+    )
 
     def do(self, ask: Ask) -> Outcome:
         """Add it; its PIN is shown once."""
@@ -67,7 +69,7 @@ class ChangeMailbox(Form):
     def do(self, ask: Ask) -> Outcome:
         """Change it."""
         mailboxes.change(ask.path["box"], self.name, self.email, ask.company)
-        return Outcome("/numbers", tr("The mailbox {path} is {name}'s", path=ask.path["box"], name=self.name))
+        return Outcome("/numbers", tr("The mailbox {path} belongs to {name}", path=ask.path["box"], name=self.name))
 
 
 @pages.form("/mailboxes/{box}/pin", "numbers.write", "Make a new PIN", of_company=True, back="/numbers")
@@ -75,7 +77,7 @@ class NewPin(Form):
     """For who has forgotten the one they had."""
 
     button: ClassVar[str] = "Make a new PIN"
-    warning: ClassVar[str] = "The PIN that it has now opens the mailbox no more."
+    warning: ClassVar[str] = "The current PIN will no longer open the mailbox."
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
@@ -105,7 +107,7 @@ class RemoveMailbox(Form):
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
         mailboxes.remove(ask.path["box"], ask.company)
-        return Outcome("/numbers", tr("The mailbox {path} is gone", path=ask.path["box"]))
+        return Outcome("/numbers", tr("The mailbox {path} was removed", path=ask.path["box"]))
 
 
 @pages.get(MESSAGES, "messages.read", of_company=True)

@@ -238,7 +238,7 @@ class BuyNumber(Form):
         """Buy the very number, at the very price."""
         made = self._bought(ask)
         if made.number != self.number or made.price_micros != self.price:
-            raise BadInput("the price is another one now: look at it again")
+            raise BadInput("The price has changed. Check the new price.")
         return Outcome(f"/profiles/{ask.path['profile']}", tr("{number} was bought and attached", number=made.number))
 
 
@@ -286,8 +286,8 @@ class ReleaseNumber(Form):
 
     danger: ClassVar[bool] = True
     button: ClassVar[str] = "Give back"
-    warning: ClassVar[str] = "Nothing of the fee is paid back. Who buys the number next has it."
-    at_once: bool = entry("Now, not when what is paid is over", False, kind="check")
+    warning: ClassVar[str] = "The fee is not refunded. The number then belongs to the next company that buys it."
+    at_once: bool = entry("Immediately, not at the end of the paid period", False, kind="check")
 
     def do(self, ask: Ask) -> Outcome:
         """Release."""

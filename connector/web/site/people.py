@@ -32,13 +32,13 @@ pages = SitePages()
 ROWS = 50
 _ROLES = {
     "owner": marked("owner: everything"),
-    "finance": marked("finance: money, and looking"),
+    "finance": marked("finance: money, and read access"),
     "operator": marked("operator: settings and calls, no money"),
-    "viewer": marked("viewer: looking"),
-    "member": marked("member: looking at one profile"),
+    "viewer": marked("viewer: read access"),
+    "member": marked("member: read access to one profile"),
 }
 _KINDS = {
-    "read": marked("looking, at everything that you may see"),
+    "read": marked("read access to everything that you can see"),
     "all": marked("everything that you may do"),
 }
 
@@ -61,7 +61,7 @@ def people_page(ask: Ask) -> Shown:
     return tables_page(
         tr("People"),
         [table],
-        actions=[(tr("Let somebody in"), "/people/new")] if may else [],
+        actions=[(tr("Add a user"), "/people/new")] if may else [],
         following=following(found),
     )
 
@@ -70,11 +70,11 @@ def _profiles(ask: Ask) -> list[Line]:
     return [("", tr("none")), *profiles.names(Scope(ask.scope.company)).items()]
 
 
-@pages.form("/people/new", "users.write", "Let somebody in", back="/people", needs_company=False)
+@pages.form("/people/new", "users.write", "Add a user", back="/people", needs_company=False)
 class NewUser(Form):
     """A user, and the link for the first sign-in."""
 
-    button: ClassVar[str] = "Let in"
+    button: ClassVar[str] = "Add"
     email: str = entry("E-mail address", kind="email")
     name: str = entry("Name", "")
     role: str = entry("Role", "viewer", choices=list(_ROLES.items()))
@@ -189,7 +189,7 @@ class NewToken(Form):
     button: ClassVar[str] = "Make"
     name: str = entry("What it is for")
     kind: str = entry("What it may do", "read", choices=list(_KINDS.items()))
-    days: NumberOrNone = entry("Good for so many days", 365, kind="number", hint="Empty: for ever.")
+    days: NumberOrNone = entry("Valid for (days)", 365, kind="number", hint="Empty: for ever.")
 
     def do(self, ask: Ask) -> Outcome:
         """Make it."""
@@ -209,7 +209,7 @@ class RevokeToken(Form):
     def do(self, ask: Ask) -> Outcome:
         """Revoke."""
         tokens.revoke(ask.number("token"), ask.actor.user or 0, ask.now)
-        return Outcome("/me", tr("The token is good no longer"))
+        return Outcome("/me", tr("The token was revoked"))
 
 
 @pages.get("/audit", "audit.read", needs_company=False)

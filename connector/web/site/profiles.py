@@ -214,7 +214,7 @@ class Speaks(PbxSpeaking):
         """As it is."""
         found = profiles.show_profile(ask.path["profile"])
         if found.role == "client":
-            raise BadInput("this Asterisk is the PBX: how its provider is spoken to is on the page Trunks")
+            raise BadInput("This Asterisk is the PBX. The SIP settings for its provider are on the page Trunks.")
         return cls.spoken(found.options)
 
     def do(self, ask: Ask) -> Outcome:
@@ -304,7 +304,7 @@ class _Subscribing(Form):
     def as_shown(self, made: Subscription) -> None:
         """BadInput, and nothing is done, if the price is another one than was shown."""
         if made.charged_micros != self.price:
-            raise BadInput("the price is another one now: look at it again")
+            raise BadInput("The price has changed. Check the new price.")
 
 
 @lru_cache(maxsize=256)
@@ -530,9 +530,9 @@ class Recharge(Form):
         username = ask.path["profile"]
         if self.amount is None and self.threshold is None:
             credit.stop_recharge(username, ask.now)
-            return Outcome(f"/profiles/{username}", tr("The profile is recharged no more"))
+            return Outcome(f"/profiles/{username}", tr("Auto-recharge is off"))
         if self.amount is None or self.threshold is None:
-            raise BadInput("say both: with how much, and below which balance")
+            raise BadInput("Enter both the amount to recharge and the balance below which to recharge.")
         credit.set_recharge(username, self.amount, self.threshold, self.limit, ask.now)
         return Outcome(f"/profiles/{username}", tr("Auto-recharge is set"))
 

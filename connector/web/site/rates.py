@@ -92,7 +92,7 @@ class LoadDeck(Form):
             lines.append(
                 (
                     tr("Not used"),
-                    tr("{few}: only retired forms of numbers begin so, and nobody is called by those", few=few),
+                    tr("{few}: only retired forms of numbers begin with these, and no calls go to them", few=few),
                 )
             )
         lines += [(tr("Changes most"), example) for example in found.examples]

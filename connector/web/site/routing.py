@@ -283,7 +283,7 @@ class RemoveDepartment(_RemoveNamed):
     """Not one that a route leads to."""
 
     kind: ClassVar[str] = "department"
-    gone: ClassVar[str] = marked("The department {name} is gone")
+    gone: ClassVar[str] = marked("The department {name} was removed")
 
 
 @pages.form("/hours/{name}/remove", "numbers.write", "Remove hours", of_company=True, back="/numbers")
@@ -291,7 +291,7 @@ class RemoveHours(_RemoveNamed):
     """None that a route needs."""
 
     kind: ClassVar[str] = "hours"
-    gone: ClassVar[str] = marked("The hours {name} are gone")
+    gone: ClassVar[str] = marked("The hours {name} were removed")
 
 
 def _text_of(kind: str, ask: Ask) -> str:

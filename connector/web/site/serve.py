@@ -160,7 +160,9 @@ class Site:
         self._world.guard.check_csrf(session, given.pop("csrf", ""))
         self._world.guard.changes(request, visit.signed)
         if given.pop("looked_at", "") != _id_of(visit):
-            raise Problem("bad_input", tr("You look at another company now, perhaps in another window: begin again."))
+            raise Problem(
+                "bad_input", tr("You are now viewing another company, perhaps because of another window. Start again.")
+            )
         if visit.company is None and page.needs_company:
             raise web.HTTPSeeOther("/companies")
         key, was, looks = given.pop("key", ""), given.pop("was", ""), given.pop("look", "")
@@ -290,7 +292,7 @@ class Site:
                 continue
             value = given.get(name, "" if info.is_required() or info.default is None else info.default)
             if extra["kind"] == "password" and value:  # it is not sent back
-                value, wrong = "", {name: tr("say it again: it is not sent back"), **wrong}
+                value, wrong = "", {name: tr("Enter it again. It is not sent back to the browser."), **wrong}
             choices = chosen.get(name) or [(key, said(text)) for key, text in extra["choices"]]
             kind = "choice" if name in chosen else extra["kind"]
             fields.append(
@@ -312,7 +314,9 @@ class Site:
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
         actor = visit.signed.actor
         if page.permission is not None and page.permission not in actor.permissions:
-            raise Forbidden("you may not do this: it takes the permission {permission}", permission=page.permission)
+            raise Forbidden(
+                "You are not allowed to do this. It requires the permission {permission}.", permission=page.permission
+            )
         company = visit.company
         scope = Scope(company.id if company else actor.scope.company, actor.scope.profile)
         return Ask(
@@ -494,7 +498,7 @@ def _wrong_words(found: Any) -> str:
     limits = found.get("ctx", {})
     match found["type"]:
         case "missing":
-            return tr("this is needed")
+            return tr("This field is required.")
         case "value_error":
             return str(found["msg"]).removeprefix("Value error, ")
         case "int_parsing" | "int_from_float" | "int_type" | "int_parsing_size":

@@ -38,7 +38,7 @@ _KNOWN_BY_NETWORK = parse("300/minute")
 _BY_ACCOUNT = parse("10/5minute")
 _CODES = parse("5/5minute")
 _KNOWN = "known browser"  # a word of its own among networks, in no language
-WRONG = marked("That is not right. Look at both, and try again.")
+WRONG = marked("The details are not correct. Check both entries, and try again.")
 
 
 @dataclass

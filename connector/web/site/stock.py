@@ -77,7 +77,10 @@ class BuyNumbers(Form):
     periods: int = entry("Period", 1, choices=PERIODS)
     voice_mail: bool = entry("Voice mail takes calls that nobody answers", False, kind="check")
     email: str = entry(
-        "E-mail for voice mail", "", kind="email", hint="Messages are sent there. Empty: nobody is written to."
+        "E-mail for voice mail",
+        "",
+        kind="email",
+        hint="Messages are sent to this address. If empty, no e-mail is sent.",
     )
     price: NumberOrNone = entry("Price", None, kind="pinned")
 
@@ -122,7 +125,7 @@ class BuyNumbers(Form):
         """Buy them, at the very price. Answers of a purchase are kept, so no PIN of a mailbox is in it."""
         bought = self._bought(ask)
         if sum(view.price_micros for view in bought) != self.price:
-            raise BadInput("the price is another one now: look at it again")
+            raise BadInput("The price has changed. Check the new price.")
         boxes = self._boxes(ask, bought)
         routes.set_routes({number: mailboxes.route_with(box.box) for number, box, _ in boxes})
         for _, box, is_new in boxes:
@@ -239,7 +242,7 @@ def verified_page(ask: Ask) -> Shown:
 class Verify(_Number):
     """The company may show it."""
 
-    button: ClassVar[str] = "It is theirs"
+    button: ClassVar[str] = "Verify"
     evidence: str = entry("How you know that it is theirs", hint="As in 'bill of their carrier, 3 May'. It is kept.")
 
     def do(self, ask: Ask) -> Outcome:

@@ -108,7 +108,7 @@ class _Order(Form):
 
     place: int = entry("Place", 1, kind="number", hint="The lowest is tried first.", ge=1, le=100)
     share: int = entry(
-        "Share", 1, kind="number", hint="Of those of one place, by which they have calls.", ge=1, le=1000
+        "Share", 1, kind="number", hint="Its share of the calls among the trunks with the same place.", ge=1, le=1000
     )
     failover: str = entry("The next trunk is tried after", FAILOVER, hint="SIP answers, as 408 503.")
 
@@ -166,7 +166,10 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
         """Change it."""
         found = trunks.show_trunk(ask.path["trunk"])
         if found.username and self.username is None:
-            raise BadInput("we register there by a user name: one that knows our address is another trunk")
+            raise BadInput(
+                "This trunk registers with a user name. For a carrier that identifies this platform by its "
+                "address, add another trunk."
+            )
         same = found.username == (self.username or "") and self.password is None
         if same and self.realm != found.realm:
             raise BadInput("a realm goes with the password that it is for: say it too")
@@ -220,7 +223,9 @@ class RemoveTrunk(Form):
 
     danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
-    warning: ClassVar[str] = "It is gone for good, and its name stays taken. Calls that are up go on."
+    warning: ClassVar[str] = (
+        "The trunk cannot be restored, and its name cannot be used again. Calls in progress continue."
+    )
 
     def quote(self, ask: Ask) -> Quote | None:
         """Which; not a client profile's."""
@@ -231,7 +236,7 @@ class RemoveTrunk(Form):
     def do(self, ask: Ask) -> Outcome:
         """Remove it."""
         trunks.remove(ask.path["trunk"])
-        return Outcome("/trunks", tr("{path} is gone", path=ask.path["trunk"]))
+        return Outcome("/trunks", tr("{path} was removed", path=ask.path["trunk"]))
 
 
 class _ProfileName(Form):
