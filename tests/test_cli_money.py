@@ -81,14 +81,14 @@ rates price +442079460001 --ms 1000000000000000000 -> Invalid duration
 rates price +551112345678 --ms 1               -> No rate
 rates load /nowhere/deck.csv                   -> cannot be read
 profile limits office --per-day NaN            -> Invalid amount
-profile limits office --calls-per-second 0     -> no number of calls
-profile limits office --allow 44               -> no prefix
+profile limits office --calls-per-second 0     -> Invalid call count
+profile limits office --allow 44               -> Invalid prefix
 profile create huge --channels 301             -> 1 to 300
 profile create dear --channels 300 --company Other -> no company
 cdr explain nothing                            -> no CDR
 company create Acme --currency GBP --time-zone Europe/London -> already
 company create B --currency pounds --time-zone Europe/London -> is not a currency
-company create B --currency GBP --time-zone Mars -> no time zone
+company create B --currency GBP --time-zone Mars -> Unknown time zone
 """
 
 
