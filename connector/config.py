@@ -341,7 +341,7 @@ class StripeSettings(_Section):
 class OidcSettings(_Section):
     """Sign-in by OpenID Connect at a provider. `issuer`: as the provider calls itself; https, but for one on this
     machine. `client_secret`: none for a public client. `name`: as people know the provider. `email_is_verified`: it has
-    made sure of each address, though it does not say so in a claim.
+    made sure of each address, though it says nothing of that. `client_authentication`: how the client was registered.
     """
 
     issuer: Annotated[
@@ -350,6 +350,7 @@ class OidcSettings(_Section):
     client_id: Annotated[str, Field(min_length=1, max_length=200)]
     client_secret: Secret | None = None
     name: Annotated[str, Field(min_length=1, max_length=40)] = "single sign-on"
+    client_authentication: Literal["basic", "post"] = "basic"
     email_is_verified: bool = False
 
 

@@ -148,6 +148,17 @@ def redeem(secret: str, now: int) -> int:
     raise NotFound("this link is not valid any more: ask for a new one")
 
 
+def came_by_provider(user: int, hashed_password: str, now: int) -> None:
+    """Somebody without a password signed in at a provider: they count as being here, with one that nobody knows. One
+    that they have chosen meanwhile stays, and so do their sessions and their link.
+    """
+    with writing():
+        row = _own_row(user)
+        sql = "UPDATE users SET password = ?, password_at = ? WHERE id = ? AND password = '' RETURNING id"
+        if rows(sql, hashed_password, now, user):
+            audit.note_of(row.company_id, "user.provider", row.email)
+
+
 def set_password(user: int, hashed_password: str, now: int) -> None:
     """A new password; every session and link of the user ends."""
     with writing():

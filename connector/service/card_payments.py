@@ -13,6 +13,7 @@ import aiohttp
 from connector.config import StripeSettings
 from connector.core import stripe
 from connector.errors import BadInput
+from connector.web.bodies import read_answer
 
 LIMIT_S = 15
 MOST_ANSWER = 256 * 1024
@@ -46,9 +47,8 @@ class CardPayments:
                     f"{self._settings.api}/v1/checkout/sessions", data=fields, headers=headers, allow_redirects=False
                 ) as answer,
             ):
-                raw = await answer.content.read(MOST_ANSWER)
-                return _page_of(answer.status, _json(raw))
-        except (aiohttp.ClientError, TimeoutError, OSError):
+                return _page_of(answer.status, _json(await read_answer(answer, MOST_ANSWER)))
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
             raise BadInput("Stripe does not answer. Nothing was paid: try again in a minute.") from None
 
 

@@ -1,4 +1,5 @@
-"""Reads what a client sends with a request: forms, files, JSON; bounded in bytes, parts, fields, depth and time.
+"""Reads what a client sends with a request: forms, files, JSON; bounded in bytes, parts, fields, depth and time. And
+what others answer to us.
 
 Nothing is ever inflated: a request with a Content-Encoding is refused before its body is read, and the web server runs
 with `auto_decompress=False` (connections.py), so that aiohttp does not inflate what it discards after an answer either.
@@ -12,7 +13,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp import BodyPartReader, ClientResponse, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from connector.core.sheets import decoded
@@ -60,6 +61,16 @@ async def read_all(request: web.BaseRequest, most: int, limit_s: float = READ_LI
                     raise Problem("too_large")
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
         raise Problem("malformed", "The body did not arrive.") from None
+    return bytes(raw)
+
+
+async def read_answer(answer: ClientResponse, most: int) -> bytes:
+    """The whole body of an answer to us, in how many pieces it comes. ValueError if it has more than `most` bytes."""
+    raw = bytearray()
+    async for some in answer.content.iter_chunked(64 * 1024):
+        raw += some
+        if len(raw) > most:
+            raise ValueError(f"the answer has more than {most} bytes")
     return bytes(raw)
 
 

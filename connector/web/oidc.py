@@ -13,25 +13,33 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
 
+from connector.clock import Clock
 from connector.config import OidcSettings
 from connector.database import vault
 from connector.errors import BadInput, SecretsLocked
+from connector.web.bodies import read_answer
 
 LIMIT_S = 10.0
 MOST_ANSWER = 1_000_000
+MOST_NEXT = 1_000
 ATTEMPT_MS = 10 * 60_000
-# The provider's keys and addresses are asked for again after this, and where a token names a key that is not known.
+# The provider's keys and addresses are asked for again after an hour; after a failure, not before ten seconds; where a
+# token is signed by a key that is not known, not before half a minute.
 KNOWN_MS = 3_600_000
+FAILED_MS = 10_000
+KEYS_AGAIN_MS = 30_000
 LEEWAY_S = 60
 # Signed by the provider's own key pair: neither "none", nor by the client's secret.
 _ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _SCOPES = "openid email"
+_YES, _NO = (True, "true", "True", 1, "1"), (False, "false", "False", 0, "0")
 
 
 class ProviderError(Exception):
@@ -50,7 +58,8 @@ class Attempt:
 
     @classmethod
     def begun(cls, to: str, now: int) -> Attempt:
-        """A new one."""
+        """A new one. A page of a very long address is not gone on to: a browser keeps 4 KB in a cookie."""
+        to = to if len(to) <= MOST_NEXT and to.isascii() else "/"
         return cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32), secrets.token_urlsafe(48), to, now)
 
 
@@ -83,17 +92,26 @@ class Attempts:
         return hmac.new(self._key, text.encode(errors="replace"), hashlib.sha256).hexdigest()
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the provider said of itself, and the keys that it signs by."""
+
+    configuration: dict[str, Any]
+    keys: list[Any]
+    at: int
+
+
 class Provider:
     """The provider of the settings. `back`: the address of ours that it sends people back to. Every method raises
     ProviderError.
     """
 
-    def __init__(self, settings: OidcSettings, back: str) -> None:
+    def __init__(self, settings: OidcSettings, back: str, clock: Clock) -> None:
         self._settings = settings
         self._back = back
-        self._known: dict[str, Any] = {}
-        self._keys: dict[str, Any] = {}
-        self._known_at = -KNOWN_MS
+        self._clock = clock
+        self._now: _Known | None = None
+        self._failed: tuple[int, str] = (-FAILED_MS, "")
         self._asking = asyncio.Lock()
 
     @property
@@ -101,9 +119,9 @@ class Provider:
         """What people call it."""
         return self._settings.name
 
-    async def address(self, attempt: Attempt, now: int) -> str:
+    async def address(self, attempt: Attempt) -> str:
         """Where a browser goes to sign in."""
-        await self._know(now)
+        known = await self._known()
         challenge = base64.urlsafe_b64encode(hashlib.sha256(attempt.verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
             "response_type": "code",
@@ -115,41 +133,75 @@ class Provider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        where = str(self._known["authorization_endpoint"])
+        where = str(known.configuration["authorization_endpoint"])
         return f"{where}{'&' if '?' in where else '?'}{urlencode(asked)}"
 
-    async def email(self, attempt: Attempt, code: str, now: int) -> str:
+    async def email(self, attempt: Attempt, code: str) -> str:
         """The address of who signed in there, which the provider says is theirs."""
-        await self._know(now)
-        said = await self._token(attempt, code)
-        claims = await self._proven(str(said.get("id_token", "")), attempt, now)
-        if "email" not in claims and _is_address(self._known.get("userinfo_endpoint"), self._settings.issuer):
+        known = await self._known()
+        said = await self._token(known, attempt, code)
+        claims: Mapping[str, Any] = await self._proven(str(said.get("id_token", "")), attempt)
+        user_info = known.configuration.get("userinfo_endpoint")
+        if "email" not in claims and _is_address(user_info, self._settings.issuer):
             bearer = {"Authorization": f"Bearer {said.get('access_token', '')}"}
-            more = await self._ask("GET", str(self._known["userinfo_endpoint"]), None, bearer)
+            more = await self._ask("GET", str(user_info), None, bearer)
             claims = more if more.get("sub") == claims.get("sub") else {}  # 5.3.2
-        email, verified = claims.get("email"), claims.get("email_verified")
+        return self._email_of(claims)
+
+    def _email_of(self, claims: Mapping[str, Any]) -> str:
+        email = claims.get("email")
         if not isinstance(email, str) or not email:
             raise ProviderError("it says no e-mail address: let the client have the scope email")
-        if verified not in (True, "true") and not self._settings.email_is_verified:  # some say it as a text
-            raise ProviderError("it does not say that the e-mail address is verified (oidc.email_is_verified)")
-        return email.strip().lower()
+        # Those of our users are ASCII: another sign that becomes one of these is another person's.
+        if not (email.isascii() and email.isprintable()) or email != email.strip():
+            raise ProviderError("its e-mail address is none that a user here can have")
+        # xms_edov: the owner of the domain was verified (Microsoft Entra ID).
+        verified = claims.get("email_verified", claims.get("xms_edov"))
+        if verified in _NO or (verified not in _YES and not self._settings.email_is_verified):
+            raise ProviderError("it does not say that the e-mail address is verified (docs/sign-in.md)")
+        return email.lower()
 
-    async def _know(self, now: int, *, again: bool = False) -> None:
-        """Its addresses and keys, from time to time."""
+    async def _known(self, *, keys_before: int | None = None) -> _Known:
+        """Its addresses and keys, asked for from time to time. `keys_before`: another set than that of this time is
+        wanted. What was known goes on if it cannot be asked now.
+        """
+        if (found := self._fresh(keys_before)) is not None:
+            return found
         async with self._asking:
-            if now - self._known_at < KNOWN_MS and not again:
-                return
-            issuer = self._settings.issuer.rstrip("/")
-            found = await self._ask("GET", f"{issuer}/.well-known/openid-configuration")
-            if str(found.get("issuer", "")).rstrip("/") != issuer:
-                raise ProviderError(f"it calls itself {found.get('issuer')!r}: set that as oidc.issuer")
-            needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-            if lacking := [each for each in needed if not _is_address(found.get(each), issuer)]:
-                raise ProviderError(f"its configuration has no usable {', '.join(lacking)}")
-            self._keys = await self._ask("GET", found["jwks_uri"])
-            self._known, self._known_at = found, now
+            if (found := self._fresh(keys_before)) is not None:  # somebody else has asked meanwhile
+                return found
+            failed_at, why = self._failed
+            if self._clock.now_ms() - failed_at < FAILED_MS:
+                if self._now is not None:
+                    return self._now
+                raise ProviderError(why)
+            try:
+                self._now = await self._configured()
+            except ProviderError as error:
+                self._failed = (self._clock.now_ms(), str(error))
+                if self._now is None:
+                    raise
+            return self._now
 
-    async def _token(self, attempt: Attempt, code: str) -> dict[str, Any]:
+    def _fresh(self, keys_before: int | None) -> _Known | None:
+        if self._now is None:
+            return None
+        age = self._clock.now_ms() - self._now.at
+        if keys_before is not None and self._now.at <= keys_before and age >= KEYS_AGAIN_MS:
+            return None
+        return self._now if age < KNOWN_MS else None
+
+    async def _configured(self) -> _Known:
+        issuer = self._settings.issuer.rstrip("/")
+        found = await self._ask("GET", f"{issuer}/.well-known/openid-configuration")
+        if str(found.get("issuer", "")).rstrip("/") != issuer:
+            raise ProviderError(f"it calls itself {found.get('issuer')!r}: set that as oidc.issuer")
+        needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        if lacking := [each for each in needed if not _is_address(found.get(each), issuer)]:
+            raise ProviderError(f"its configuration has no usable {', '.join(lacking)}")
+        return _Known(found, _keys(await self._ask("GET", found["jwks_uri"])), self._clock.now_ms())
+
+    async def _token(self, known: _Known, attempt: Attempt, code: str) -> dict[str, Any]:
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -160,35 +212,36 @@ class Provider:
         headers = {}
         if self._settings.client_secret is not None:
             secret = self._settings.client_secret.get_secret_value()
-            methods = self._known.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
-            if "client_secret_basic" in methods:  # RFC 6749, 2.3.1
+            if self._settings.client_authentication == "basic":  # RFC 6749, 2.3.1
                 word = f"{quote(self._settings.client_id, safe='')}:{quote(secret, safe='')}"
                 headers["Authorization"] = f"Basic {base64.b64encode(word.encode()).decode()}"
                 del form["client_id"]
             else:
                 form["client_secret"] = secret
-        return await self._ask("POST", str(self._known["token_endpoint"]), form, headers)
+        return await self._ask("POST", str(known.configuration["token_endpoint"]), form, headers)
 
-    async def _proven(self, token: str, attempt: Attempt, now: int) -> dict[str, Any]:
+    async def _proven(self, token: str, attempt: Attempt) -> dict[str, Any]:
         """The claims of an ID token that is this provider's, for us, for this attempt, and good now."""
         from joserfc import errors, jwt  # here: most installations have no provider
         from joserfc.jwk import KeySet
+        from joserfc.jws import JWSRegistry
 
+        registry = JWSRegistry(algorithms=list(_ALGORITHMS), strict_check_header=False)
+        known = await self._known()
         for again in (False, True):
             if again:  # it may sign by a new key
-                await self._know(now, again=True)
+                known = await self._known(keys_before=known.at)
             try:
-                keys = KeySet.import_key_set(self._keys)  # type: ignore[arg-type]
-                found = jwt.decode(token, keys, algorithms=list(_ALGORITHMS))
+                found = jwt.decode(token, KeySet(known.keys), registry=registry)
                 break
             except (errors.JoseError, ValueError, TypeError, KeyError) as error:
                 if again:
                     raise ProviderError(f"the ID token is not signed by the provider: {error}") from None
         claims: dict[str, Any] = dict(found.claims)
         rules = jwt.JWTClaimsRegistry(
-            now=now // 1000,
+            now=self._clock.now_ms() // 1000,
             leeway=LEEWAY_S,
-            iss={"essential": True, "value": self._known["issuer"]},
+            iss={"essential": True, "value": known.configuration["issuer"]},
             aud={"essential": True, "value": self._settings.client_id},
             exp={"essential": True},
             iat={"essential": True},
@@ -207,23 +260,39 @@ class Provider:
         self, method: str, url: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=LIMIT_S)
+        plain = {"Accept": "application/json", "Accept-Encoding": "identity", **(headers or {})}
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
-                session.request(
-                    method, url, data=form, headers={"Accept": "application/json", "Accept-Encoding": "identity",
-                                                     **(headers or {})}, allow_redirects=False,
-                ) as answer,
-            ):  # fmt: skip
-                raw = await answer.content.read(MOST_ANSWER + 1)
+                session.request(method, url, data=form, headers=plain, allow_redirects=False) as answer,
+            ):
+                raw = await read_answer(answer, MOST_ANSWER)
                 if answer.status != 200:
                     raise ProviderError(f"{url} answered {answer.status}{_why(raw)}")
-                found = json.loads(raw) if len(raw) <= MOST_ANSWER else None
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise ProviderError(f"{url} cannot be asked: {error or 'no answer'}") from None
+                found = json.loads(raw)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, RecursionError) as error:
+            raise ProviderError(f"{url} cannot be asked: {str(error)[:200] or 'no answer'}") from None
         if not isinstance(found, dict):
             raise ProviderError(f"{url} answered no JSON object")
         return found
+
+
+def _keys(found: dict[str, Any]) -> list[Any]:
+    """The keys of a set, but for those that we cannot use (RFC 7517, 5). ProviderError if none is left."""
+    from joserfc import errors
+    from joserfc.jwk import import_key
+
+    usable = []
+    said = found.get("keys")
+    for each in said if isinstance(said, list) else ():
+        try:
+            if each["kty"] in ("RSA", "EC", "OKP") and each.get("use", "sig") == "sig":
+                usable.append(import_key(each))
+        except (errors.JoseError, ValueError, TypeError, KeyError, AttributeError):
+            continue
+    if not usable:
+        raise ProviderError("it has no key that we can use")
+    return usable
 
 
 def _is_address(found: object, issuer: str) -> bool:
@@ -234,7 +303,7 @@ def _is_address(found: object, issuer: str) -> bool:
 def _why(raw: bytes) -> str:
     """The error that an OAuth server names (RFC 6749, 5.2)."""
     try:
-        said = json.loads(raw[:MOST_ANSWER])
+        said = json.loads(raw)
         return f": {str(said['error'])[:60]!r}"
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""

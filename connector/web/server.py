@@ -91,7 +91,7 @@ def make_app(
 
     app.cleanup_ctx.append(lifetime)
     app.router.add_get("/health", health)
-    provider = Provider(oidc, settings.url.rstrip("/") + BACK) if oidc is not None else None
+    provider = Provider(oidc, settings.url.rstrip("/") + BACK, clock) if oidc is not None else None
     SignIn(world, settings, clock, hasher, provider).add_to(app.router)
     Site(world, lambda: gate.is_ready, PAGES).add_to(app.router)
     Pushing(world, settings).add_to(app)

@@ -4,6 +4,8 @@ that says what no honest one says.
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,18 +20,28 @@ from oidc_provider_mock import User, run_server_in_thread
 from pydantic import SecretStr, ValidationError
 from yarl import URL
 
-from connector.config import OidcSettings
+from connector.config import OidcSettings, WebSettings
 from connector.core.access import EVERYTHING
 from connector.core.paging import Turn
 from connector.database import audit
 from connector.errors import BadInput
 from connector.people import users
-from connector.web.oidc import ATTEMPT_MS, Attempt, Attempts
+from connector.web.oidc import (
+    ATTEMPT_MS,
+    FAILED_MS,
+    KEYS_AGAIN_MS,
+    KNOWN_MS,
+    Attempt,
+    Attempts,
+    Provider,
+    ProviderError,
+)
 from tests.conftest import NOW, FixedClock
 from tests.web.browsing import Client, get, welcomed
 from tests.web.conftest import Town
 
 CLIENT, SECRET = "connector", "a secret: of 100 %"
+KEY = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})  # it takes a while
 
 
 @dataclass
@@ -39,17 +51,24 @@ class Liar:
     """
 
     url: str = ""
-    key: Any = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one", "use": "sig"}))
+    key: Any = field(default_factory=lambda: KEY)
     claims: dict[str, Any] = field(default_factory=dict)
     token: Callable[[dict[str, Any]], str] | None = None
     userinfo: dict[str, Any] | None = None
     configuration: dict[str, Any] = field(default_factory=dict)
+    keys_before: list[Any] = field(default_factory=list)
+    in_pieces: bool = False
+    away: bool = False
+    times_asked: int = 0
     asked: dict[str, str] = field(default_factory=dict)
     given: dict[str, str] = field(default_factory=dict)
     authorization: str = ""
 
     async def configured(self, request: web.Request) -> web.Response:
         """Where it is asked."""
+        self.times_asked += 1
+        if self.away:
+            return web.Response(status=503)
         found = {
             "issuer": self.url,
             "authorization_endpoint": f"{self.url}/authorize",
@@ -60,9 +79,15 @@ class Liar:
             found["userinfo_endpoint"] = f"{self.url}/userinfo"
         return web.json_response({**found, **self.configuration})
 
-    async def keys(self, request: web.Request) -> web.Response:
+    async def keys(self, request: web.Request) -> web.StreamResponse:
         """The public ones."""
-        return web.json_response({"keys": [self.key.as_dict(private=False)]})
+        text = json.dumps({"keys": [*self.keys_before, self.key.as_dict(private=False)]})
+        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await answer.prepare(request)
+        for piece in (text[:100], text[100:]) if self.in_pieces else (text,):
+            await answer.write(piece.encode())
+            await asyncio.sleep(0.02 if self.in_pieces else 0)  # so that it is a packet of its own
+        return answer
 
     async def authorize(self, request: web.Request) -> web.Response:
         """Nobody is asked for a password here."""
@@ -140,7 +165,7 @@ async def test_a_user_signs_in_at_the_provider(client: Client, town: Town, liar:
     assert liar.authorization.startswith("Basic ")
     assert SECRET not in str(liar.given)
     last = audit.page_of(EVERYTHING, Turn(None, 50)).items[0]
-    assert (last.action, last.actor) == ("sign-in", "owner@example.com")
+    assert (last.action, last.actor) == ("sign-in.provider", "owner@example.com")
     answer = await client.get(back, allow_redirects=False)
     assert answer.status == 403  # the attempt is used up
 
@@ -159,6 +184,12 @@ LIES: dict[str, dict[str, Any]] = {
     "an address of which nothing is said": {"email_verified": None},
     "no address": {"email": None},
     "an address that is a list": {"email": ["owner@example.com"]},
+    "an address that lowers to another's": {"email": "fınance@example.com"},
+    "a sign that lowers to another": {"email": "owner@e\u212aample.com"},
+    "half a sign": {"email": "owner\ud800@example.com"},
+    "a line break": {"email": "owner@example.com\n"},
+    "nothing in it": {"email": "owner\x00@example.com"},
+    "a domain that nobody verified": {"email_verified": None, "xms_edov": "0"},
 }
 
 
@@ -191,9 +222,15 @@ async def test_a_token_signed_otherwise_signs_nobody_in(client: Client, town: To
     assert (await client.get("/", allow_redirects=False)).status == 303
 
 
-async def test_a_new_key_of_the_provider_is_found(client: Client, town: Town, liar: Liar) -> None:
-    """It signs by another one from one moment to the next: its keys are asked for again."""
+async def test_a_new_key_of_the_provider_is_found(client: Client, town: Town, liar: Liar, clock: FixedClock) -> None:
+    """It signs by another one from one moment to the next: its keys are asked for again, but not at once."""
+    liar.key, first = RSAKey.generate_key(2048, {"kid": "other"}), liar.key
     await begun(client)
+    liar.key = first
+    for _ in range(3):
+        assert (await client.get(await begun(client), allow_redirects=False)).status == 502
+    assert liar.times_asked == 1
+    clock.now += KEYS_AGAIN_MS
     liar.key = ECKey.generate_key("P-256", {"kid": "two", "use": "sig"})
     liar.token = lambda claims: jwt.encode({"alg": "ES256", "kid": "two"}, claims, liar.key)
     assert (await client.get(await begun(client), allow_redirects=False)).status == 303
@@ -226,6 +263,134 @@ async def test_a_code_is_asked_for_besides(client: Client, town: Town, liar: Lia
     answer = await client.get(await begun(client), allow_redirects=False)
     assert answer.headers["Location"] == "/sign-in/code"
     assert (await client.get("/history", allow_redirects=False)).status == 303
+
+
+async def test_an_answer_comes_in_how_many_pieces_it_wants(client: Client, town: Town, liar: Liar) -> None:
+    """As over a network; and keys that nobody here can use are passed over."""
+    liar.in_pieces = True
+    liar.keys_before = [
+        {"kty": "EC", "crv": "P-0", "kid": "a", "x": "AA", "y": "AA"},
+        {"kty": "future", "kid": "b"},
+        {"kty": "RSA", "use": "what", "kid": "c", "n": "AQAB", "e": "AQAB"},
+        "no key",
+        {"kty": "oct", "k": "c2VjcmV0", "kid": "one"},
+    ]
+    assert (await client.get(await begun(client), allow_redirects=False)).status == 303
+
+
+async def test_a_provider_that_is_away_is_not_asked_again_at_once(
+    client: Client, town: Town, liar: Liar, clock: FixedClock
+) -> None:
+    """However many want to sign in; and what it said an hour ago is good until it is back."""
+    liar.away = True
+    answers = await asyncio.gather(*(client.get("/sign-in/provider", allow_redirects=False) for _ in range(5)))
+    assert ([each.status for each in answers], liar.times_asked) == ([502] * 5, 1)
+    clock.now += FAILED_MS
+    liar.away = False
+    await begun(client)
+    assert liar.times_asked == 2
+    clock.now += KNOWN_MS
+    liar.away = True
+    for _ in range(2):
+        await begun(client)
+    assert liar.times_asked == 3
+
+
+VERIFIED = """
+email_verified=true     setting=off  303
+email_verified=true     setting=on   303
+email_verified=false    setting=on   502
+email_verified="false"  setting=on   502
+nothing                 setting=on   303
+nothing                 setting=off  502
+xms_edov=1              setting=off  303
+xms_edov=true           setting=off  303
+xms_edov="0"            setting=on   502
+"""
+
+
+@pytest.mark.parametrize("row", VERIFIED.strip().splitlines())
+async def test_an_address_has_to_be_verified(
+    make_client: Callable[[], Client], town: Town, liar: Liar, signing_in: OidcSettings, row: str
+) -> None:
+    """The setting stands in where nothing is said, and never against what is said."""
+    said, setting, status = row.split()
+    name, _, value = said.partition("=")
+    liar.claims = {"email_verified": None} | ({name: json.loads(value)} if value else {})
+    made = signing_in.model_copy(update={"email_is_verified": setting == "setting=on"})
+    provider = Provider(made, "http://127.0.0.1/back", FixedClock(NOW))
+    attempt = Attempt.begun("/", NOW)
+    liar.asked = {"nonce": attempt.nonce}
+    if status == "303":
+        assert await provider.email(attempt, "the code") == "owner@example.com"
+    else:
+        with pytest.raises(ProviderError, match="verified"):
+            await provider.email(attempt, "the code")
+
+
+async def test_a_client_says_its_secret_as_it_was_registered(town: Town, liar: Liar, signing_in: OidcSettings) -> None:
+    """In a header or in the body, where the provider wants it so."""
+    made = signing_in.model_copy(update={"client_authentication": "post"})
+    attempt = Attempt.begun("/", NOW)
+    liar.asked = {"nonce": attempt.nonce}
+    await Provider(made, "http://127.0.0.1/back", FixedClock(NOW)).email(attempt, "the code")
+    assert (liar.given["client_secret"], liar.given["client_id"], liar.authorization) == (SECRET, CLIENT, "")
+
+
+async def test_a_foreign_page_uses_up_nothing(client: Client, town: Town, liar: Liar) -> None:
+    """It may show our address as a picture: that begins nothing."""
+    for _ in range(70):
+        answer = await client.get("/sign-in/provider", headers={"Sec-Fetch-Dest": "image"}, allow_redirects=False)
+        assert answer.status == 403
+    await begun(client)
+    assert "Sign in with" in await get(client, "/sign-in")
+
+
+async def test_over_https_a_browser_keeps_the_attempt(
+    make_client: Callable[[], Client], town: Town, liar: Liar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cookie whose name begins with __Host- is secure, of the whole site, and of no domain (RFC 6265bis)."""
+    secure = WebSettings(token=SecretStr("let-me-in"), public_url="https://pbx.example.com", requests_per_minute=10**6)
+    monkeypatch.setattr("tests.web.conftest.SETTINGS", secure)
+    async with make_client() as client:
+        answer = await client.get("/sign-in/provider", allow_redirects=False)
+        (cookie,) = answer.headers.getall("Set-Cookie")
+    assert URL(answer.headers["Location"]).query["redirect_uri"] == "https://pbx.example.com/sign-in/provider/back"
+    words = {each.strip() for each in cookie.split(";")[1:]}
+    assert cookie.startswith("__Host-connector-attempt=")
+    assert {"Path=/", "Secure", "HttpOnly", "SameSite=Lax"} <= words
+    assert not any(each.startswith("Domain") for each in words)
+
+
+async def test_why_the_provider_refused_is_in_the_log(
+    client: Client, town: Town, liar: Liar, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What it says is for the operator; a few times a minute, whoever sends it."""
+    for _ in range(15):
+        back = (await begun(client)).with_query(state=liar.asked["state"], error="invalid_scope")
+        assert (await client.get(back, allow_redirects=False)).status == 403
+    assert 1 <= caplog.text.count("'error': 'invalid_scope'") <= 10
+
+
+async def test_a_long_page_to_go_on_to_is_left_out(client: Client, town: Town, liar: Liar) -> None:
+    """A browser would not keep the cookie, and the sign-in would fail for that."""
+    back = await begun(client, str(URL("/sign-in/provider").with_query(next="/history?number=" + "1" * 4_000)))
+    assert (await client.get(back, allow_redirects=False)).headers["Location"] == "/"
+
+
+async def test_a_password_that_was_chosen_meanwhile_stays(client: Client, town: Town) -> None:
+    """Whoever was first: signing in at the provider takes no password away, and ends no session."""
+    user = users.by_email("finance@example.com").id
+    await welcomed(client, "finance@example.com")
+    before = users.proof("finance@example.com")
+    users.came_by_provider(user, "of nobody", NOW)
+    assert users.proof("finance@example.com") == before
+    await get(client, "/")
+    other = users.by_email("operator@example.com").id
+    link = users.link(other, NOW)
+    users.came_by_provider(other, "of nobody", NOW)
+    assert users.by_email("operator@example.com").ready
+    assert users.redeem(link, NOW) == other
 
 
 async def test_who_signs_in_so_is_here(client: Client, town: Town, liar: Liar) -> None:
@@ -285,7 +450,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
 async def test_a_provider_that_is_set_up_wrongly_is_told_of(
     client: Client, town: Town, liar: Liar, what: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In the log, for the operator; the page has a sentence, and passwords still work."""
+    """In the log, for the operator; the page has a sentence, and passwords go on."""
     liar.configuration = CONFIGURATIONS[what]
     answer = await client.get("/sign-in/provider", allow_redirects=False)
     assert (answer.status, "Example login cannot be asked now." in await answer.text()) == (502, True)

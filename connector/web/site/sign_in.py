@@ -6,6 +6,7 @@ import hmac
 import logging
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
 import segno
 from aiohttp import web
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 BACK = "/sign-in/provider/back"
 # Wrong passwords are counted by network, and by account and network together: nobody can lock another person out.
 _BY_ADDRESS = parse("30/minute")
+_BY_PROVIDER = parse("60/minute")
+MOST_LOGGED = 10
 # From browsers that are known, of one network: each of them has the limit above for itself.
 _KNOWN_BY_NETWORK = parse("300/minute")
 _BY_ACCOUNT = parse("10/5minute")
@@ -54,6 +57,7 @@ class SignIn:
     def __post_init__(self) -> None:
         self._devices = Devices(self._guard.cookie + "-device")
         self._attempts = Attempts()
+        self._logged = (0, 0)  # in which minute how many lines of a provider
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have them shown."""
@@ -115,66 +119,76 @@ class SignIn:
     async def go_to_provider(self, request: web.Request) -> web.StreamResponse:
         """To the provider, with an attempt that this browser keeps."""
         assert self.provider is not None
-        self._guard.slow_down(_BY_ADDRESS, "sign in", self._guard.network(request))
+        # A foreign page may embed this address, and would use up the sign-ins of a whole office.
+        if request.headers.get("Sec-Fetch-Dest", "document") != "document":
+            raise Problem("forbidden")
+        self._guard.slow_down(_BY_PROVIDER, "sign in by a provider", self._guard.network(request))
         attempt = Attempt.begun(_next(request.query.get("next", "")), self.clock.now_ms())
         try:
-            where = await self.provider.address(attempt, self.clock.now_ms())
+            where = await self.provider.address(attempt)
         except ProviderError as error:
-            log.error("sign-in by %s: %s", self.provider.name, error)
+            self._told(str(error))
             return self._form(502, tr("{name} cannot be asked now.", name=self.provider.name), attempt.next)
         answer = web.Response(status=303, headers={"Location": where})
-        answer.set_cookie(
-            self._attempt_cookie,
-            self._attempts.cookie(attempt),
-            max_age=ATTEMPT_MS // 1000,
-            httponly=True,
-            samesite="Lax",
-            secure=self._guard.secure,
-            path=BACK,
-        )
+        cookie = self._attempts.cookie(attempt)
+        answer.set_cookie(self._attempt_cookie, cookie, max_age=ATTEMPT_MS // 1000, **self._cookie_words)
         return answer
 
     async def back_from_provider(self, request: web.Request) -> web.StreamResponse:
         """Who signed in there is one of our users, by the e-mail address; a code is asked for where one is set."""
         assert self.provider is not None
-        network = self._guard.network(request)
-        self._guard.slow_down(_BY_ADDRESS, "sign in", network)
-        now, name = self.clock.now_ms(), self.provider.name
         cookie, state = request.cookies.get(self._attempt_cookie, ""), request.query.get("state", "")
         answer: web.StreamResponse
         try:
-            attempt = self._attempts.opened(cookie, state, now)
-            if "code" not in request.query:
-                raise BadInput("{name} did not sign you in.", name=name)
-            email = await self.provider.email(attempt, request.query["code"], now)
-        except BadInput as error:
-            answer = self._form(403, error.translated(), "/")
-        except ProviderError as error:
-            log.error("sign-in by %s: %s", name, error)
-            answer = self._form(
-                502,
-                tr("{name} did not sign you in. The operator of these pages finds the reason in the log.", name=name),
-                "/",
-            )
-        else:
-            answer = await self._by_provider(request, email, attempt)
-        answer.del_cookie(self._attempt_cookie, path=BACK, secure=self._guard.secure, httponly=True, samesite="Lax")
+            attempt = self._attempts.opened(cookie, state, self.clock.now_ms())
+            answer = await self._answered(request, attempt)
+        except (BadInput, ProviderError) as error:
+            self._guard.slow_down(_BY_PROVIDER, "sign in by a provider", self._guard.network(request))
+            if isinstance(error, BadInput):
+                answer = self._form(403, error.translated(), "/")
+            else:
+                self._told(str(error))
+                words = tr(
+                    "{name} did not sign you in. The operator of these pages finds the reason in the log.",
+                    name=self.provider.name,
+                )
+                answer = self._form(502, words, "/")
+        answer.del_cookie(self._attempt_cookie, **self._cookie_words)
         return answer
 
-    async def _by_provider(self, request: web.Request, email: str, attempt: Attempt) -> web.StreamResponse:
+    async def _answered(self, request: web.Request, attempt: Attempt) -> web.StreamResponse:
+        """What the provider says to an attempt of this browser. BadInput, ProviderError."""
+        assert self.provider is not None
+        if "code" not in request.query:
+            said = {name: request.query.get(name, "")[:200] for name in ("error", "error_description")}
+            self._told(f"it sent somebody back with {said}")
+            raise BadInput("{name} did not sign you in.", name=self.provider.name)
+        email = await self.provider.email(attempt, request.query["code"])
         proof = await self.world.reads(users.proof, email) if email != users.PAGE_VIEWER else None
-        now, address = self.clock.now_ms(), self._guard.address(request)
+        doer = Doer(email, self.clock.now_ms(), proof.user if proof else None, self._guard.address(request))
         if proof is None:
-            await self.world.store(_noted, Doer(_plain(email[:100]), now, None, address), "sign-in.failed", None)
-            words = tr("{email} has no account here. Ask an owner of your company to invite you.", email=_plain(email))
+            await self.world.store(_noted, doer, "sign-in.failed", None)
+            words = tr("{email} has no account here. Ask an owner of your company to invite you.", email=email)
             return self._form(403, words, "/")
-        if not proof.hashed:  # the first time: a password that nobody knows, so that they count as being here
+        if not proof.hashed:
             hashed = await self.hasher.hashed(secrets.token_urlsafe(32))
-            await self.world.store(
-                _as, Doer(email, now, proof.user, address), users.set_password, proof.user, hashed, now
-            )
-        to = "/sign-in/code" if proof.totp else attempt.next
-        return await self._begun(request, proof.user, "totp" if proof.totp else "full", to, by_password=False)
+            await self.world.store(_as, doer, users.came_by_provider, proof.user, hashed, doer.at)
+        to, stage = ("/sign-in/code", "totp") if proof.totp else (attempt.next, "full")
+        return await self._begun(request, proof.user, stage, to, by_password=False, how="sign-in.provider")
+
+    def _told(self, why: str) -> None:
+        """To the log, for the operator; anybody can cause it, so a few times a minute."""
+        minute = self.clock.now_ms() // 60_000
+        if self._logged[0] != minute:
+            self._logged = (minute, 0)
+        self._logged = (minute, self._logged[1] + 1)
+        if self.provider is not None and self._logged[1] <= MOST_LOGGED:
+            log.error("sign-in by %s: %s", self.provider.name, why)
+
+    @property
+    def _cookie_words(self) -> dict[str, Any]:
+        """The path is the whole site's: a browser takes no other with a name that begins with __Host- (RFC 6265bis)."""
+        return {"path": "/", "secure": self._guard.secure, "httponly": True, "samesite": "Lax"}
 
     @property
     def _attempt_cookie(self) -> str:
@@ -316,6 +330,7 @@ class SignIn:
         before: Signed | None = None,
         *,
         by_password: bool = True,
+        how: str = "sign-in",
     ) -> web.StreamResponse:
         """A session of its own for each step: who knew the cookie before knows nothing now."""
         now = self.clock.now_ms()
@@ -328,7 +343,7 @@ class SignIn:
         if stage == "full":
             who = await self.world.reads(users.actor_of, user)
             email = who.name
-            await self.world.store(_noted, Doer(who.name, now, user, address), "sign-in", who.scope.company)
+            await self.world.store(_noted, Doer(who.name, now, user, address), how, who.scope.company)
         answer = web.Response(status=303, headers={"Location": to})
         answer.set_cookie(
             self._guard.cookie,
