@@ -68,6 +68,7 @@ _BESIDE = {
         "tests/test_cli.py",
     ),
     "13660": (
+        "tests/service",
         "tests/sipp/test_baresip.py",
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_hostile.py",
