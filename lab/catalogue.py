@@ -25,7 +25,7 @@ LANGUAGE_FILES = CODE / "languages"
 _ERRORS = (
     "BadInput", "InsufficientFunds", "KeyReused", "SeveralCompanies", "NotFound", "Forbidden", "StoreUnavailable",
     "StoreUnreachable", "StoreBusy", "SecretsLocked", "GateUnavailable", "AriUnavailable", "AmiUnavailable",
-    "ConfigRefused", "ConfigBusy", "JournalUnavailable",
+    "ConfigRefused", "ConfigBusy", "JournalUnavailable", "_Changed",
 )  # fmt: skip
 # By the name of a function: which of its arguments are texts, by their places or names.
 KEYWORDS: dict[str, tuple[int | str, ...]] = {

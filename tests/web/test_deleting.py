@@ -112,7 +112,7 @@ async def test_what_is_confirmed_is_what_was_shown(client: Client, town: Town, s
     routes.create_account("desk", username, "", NOW, "Acme")
     answer = await client.post(path, data=hidden(asked))
     assert answer.status == 422
-    assert "somebody has changed this meanwhile" in await answer.text()
+    assert "Somebody has changed this in the meantime" in await answer.text()
     _, asked = await send(client, path)
     plans.change(username, 10, 0, NOW + DAY_MS)
     answer = await client.post(path, data=hidden(asked))

@@ -105,7 +105,7 @@ async def test_a_trunk_comes_changes_and_goes(client: Client, town: Town) -> Non
     trunks.change("second", share=9)
     answer = await client.post(path, data={**stale, **kept})
     text = await answer.text()
-    assert (answer.status, "changed this meanwhile" in text, trunks.show_trunk("second").share) == (422, True, 9)
+    assert (answer.status, "changed this in the meantime" in text, trunks.show_trunk("second").share) == (422, True, 9)
     status, text = await send(client, path, **{**kept, "codecs": "g722", "nat": "true", "place": "7"})
     assert (status, "is changed" in text) == (200, True), text
     made = trunks.show_trunk("second")

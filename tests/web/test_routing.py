@@ -118,7 +118,7 @@ async def test_a_look_hides_no_change_of_another(client: Client, town: Town) -> 
     answer = await client.post(NUMBER, data={**hidden(wrong), **rows})
     text = await answer.text()
     assert answer.status == 422
-    assert "somebody has changed this meanwhile" in text
+    assert "Somebody has changed this in the meantime" in text
     assert numbers.show("+442079460100").route == "extension 999"
     assert (await client.post(NUMBER, data={**hidden(text), **rows})).status == 200
     assert numbers.show("+442079460100").route == "extension 101"

@@ -114,7 +114,7 @@ class Delete(Form):
         """Delete; its calls are there afterwards too."""
         things = list(_things(ask))
         if self.attached != _mark(things):
-            raise BadInput("somebody has changed this meanwhile: look at it again")
+            raise BadInput("Somebody has changed this in the meantime. Check it again.")
         if self.export:
             exports.ask("calls", ask.place.node, ask.now, profile=ask.path["profile"])
         gone = self._deleted(ask, things, self._chosen(ask, things))
@@ -135,7 +135,7 @@ class Delete(Form):
             raise BadInput("Only users who can attach numbers can choose what happens to them.")
         by_field = {thing.field: thing for thing in things}
         if given.keys() - by_field.keys() or (given and len(things) > MOST_CHOICES):
-            raise BadInput("somebody has changed this meanwhile: look at it again")
+            raise BadInput("Somebody has changed this in the meantime. Check it again.")
         found = {by_field[field]: choice for field, choice in given.items()}
         for thing, choice in found.items():
             moves = choice.startswith(_TO) and thing.kind != "button"

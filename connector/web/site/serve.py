@@ -471,7 +471,7 @@ def _seen(shown: dict[str, Any]) -> str:
 
 def _check_seen(form: type[Form], ask: Ask, was: str) -> None:
     if was and was != _seen(form.initial(ask)):
-        raise _Changed("somebody has changed this meanwhile: look at it again, or save it all the same")
+        raise _Changed("Somebody has changed this in the meantime. Check it again, or save it anyway.")
 
 
 def _about(page: SitePage, ask: Ask) -> str:
