@@ -68,7 +68,6 @@ _BESIDE = {
         "tests/test_cli.py",
     ),
     "13660": (
-        "tests/service",
         "tests/sipp/test_baresip.py",
         "tests/sipp/test_foreign_phones.py",
         "tests/sipp/test_hostile.py",
@@ -76,6 +75,7 @@ _BESIDE = {
         "tests/sipp/test_api_client.py",
     ),
     "14660": (
+        "tests/service/test_supervisor.py",
         "tests/sipp/test_buttons.py",
         "tests/sipp/test_endings.py",
         "tests/sipp/test_subscriptions.py",
