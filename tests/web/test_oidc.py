@@ -16,7 +16,6 @@ from aiohttp import ClientSession, CookieJar, web
 from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
-from oidc_provider_mock import User, run_server_in_thread
 from pydantic import SecretStr, ValidationError
 from yarl import URL
 
@@ -461,6 +460,8 @@ async def test_a_provider_that_is_set_up_wrongly_is_told_of(
 @pytest.fixture
 def foreign() -> Iterator[str]:
     """A provider that is not ours, on loopback; where it is."""
+    from oidc_provider_mock import User, run_server_in_thread  # here: it loads a web framework of its own
+
     somebody = User(sub="owner", claims={"email": "owner@example.com", "email_verified": True})
     with run_server_in_thread(user_claims=[somebody], require_nonce=True) as server:
         yield f"http://localhost:{server.server_port}"
