@@ -114,16 +114,24 @@ def check(actor: Actor, permission: str | None, owner: Owner | None, what: str) 
             raise NotFound("there is no {what}", what=what)
         if scope.profile and owner.profile is None:
             raise Forbidden("You can see one profile only, and this belongs to the whole company.")
-    if permission is not None and permission not in actor.permissions:
-        raise Forbidden(
-            "You are not allowed to do this. It requires the permission {permission}.", permission=permission
-        )
+    if permission is not None:
+        require(actor, permission)
+
+
+def require(actor: Actor, *permissions: str) -> None:
+    """Forbidden unless an actor has each of these permissions."""
+    for permission in permissions:
+        if permission not in actor.permissions:
+            raise Forbidden(
+                "You are not allowed to do this. It requires the permission {permission}.", permission=permission
+            )
 
 
 def check_calls_told(actor: Actor) -> None:
-    """Who has events of calls sent somewhere could read all of that otherwise. Forbidden."""
-    for permission in ("calls.read", "money.read"):
-        check(actor, permission, None, "webhook")
+    """Events of calls tell who called whom, and prices: only an actor that can read these can have them sent.
+    Forbidden.
+    """
+    require(actor, "calls.read", "money.read")
 
 
 def check_grant(actor: Actor, role: str, *, of_house: bool) -> None:

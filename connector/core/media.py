@@ -49,7 +49,7 @@ class Stream:
 @dataclass(frozen=True)
 class Leg:
     """The sound of a leg. `side`: pbx or trunk; `heard`: what came from there; `told`: what the far end said that it
-    got from us, None if it said nothing. `rtt_ms`: the round-trip time, None if that is not known.
+    got from us, None if it said nothing. `rtt_us`: the round-trip time, None if that is not known.
     """
 
     side: str

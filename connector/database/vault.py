@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import secrets
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -113,6 +114,14 @@ def derived(purpose: str) -> bytes:
     """A key for something else than sealing, of 32 bytes: the same on every node. SecretsLocked without a key."""
     _keys()
     return hmac.new(_vault.first, purpose.encode(), hashlib.sha256).digest()
+
+
+def derived_or_own(purpose: str) -> bytes:
+    """The same; without a key, one that is good until the program ends."""
+    try:
+        return derived(purpose)
+    except SecretsLocked:
+        return secrets.token_bytes(32)
 
 
 def _path() -> Path:

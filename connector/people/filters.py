@@ -56,6 +56,6 @@ def remove(user: int, number: int) -> FilterView:
         lock("id = (SELECT company_id FROM users WHERE id = ?)", user)
         row = SavedFilter.get_or_none((SavedFilter.user == user) & (SavedFilter.id == number))
         if row is None:
-            raise NotFound("there is no filter {number}", number=number)
+            raise NotFound("The filter {number} was not found.", number=number)
         run("DELETE FROM saved_filter WHERE id = ?", number)
         return FilterView(row.id, row.name, row.query)

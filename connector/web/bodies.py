@@ -13,7 +13,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiohttp import BodyPartReader, ClientResponse, MultipartReader, web
+from aiohttp import BodyPartReader, ClientResponse, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from connector.core.sheets import decoded
@@ -52,25 +52,31 @@ async def read_all(request: web.BaseRequest, most: int, limit_s: float = READ_LI
     """The whole body, `most` bytes or fewer. Problem too_large, or malformed if it does not arrive in `limit_s`."""
     if (request.content_length or 0) > most:
         raise Problem("too_large")
-    raw = bytearray()
     try:
         async with asyncio.timeout(limit_s):
-            async for some in request.content.iter_chunked(64 * 1024):
-                raw += some
-                if len(raw) > most:
-                    raise Problem("too_large")
+            raw = await _whole(request.content, most)
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
         raise Problem("malformed", "The body did not arrive.") from None
-    return bytes(raw)
+    if raw is None:
+        raise Problem("too_large")
+    return raw
 
 
 async def read_answer(answer: ClientResponse, most: int) -> bytes:
-    """The whole body of an answer to us, in how many pieces it comes. ValueError if it has more than `most` bytes."""
+    """The whole body of an answer to us, in however many pieces. ValueError if it has more than `most` bytes."""
+    raw = await _whole(answer.content, most)
+    if raw is None:
+        raise ValueError(f"the answer has more than {most} bytes")
+    return raw
+
+
+async def _whole(content: StreamReader, most: int) -> bytes | None:
+    """All of a body, however it comes in pieces; None once it has more than `most` bytes."""
     raw = bytearray()
-    async for some in answer.content.iter_chunked(64 * 1024):
+    async for some in content.iter_chunked(64 * 1024):
         raw += some
         if len(raw) > most:
-            raise ValueError(f"the answer has more than {most} bytes")
+            return None
     return bytes(raw)
 
 

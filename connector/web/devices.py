@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
 from collections.abc import Mapping
 
 from connector.database import vault
-from connector.errors import SecretsLocked
 
 LASTS_S = 180 * 24 * 3600
 # People who share a browser, or have an account for each of their companies.
@@ -30,10 +28,7 @@ class Devices:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        try:
-            self._key = vault.derived("devices")
-        except SecretsLocked:
-            self._key = secrets.token_bytes(32)
+        self._key = vault.derived_or_own("devices")
 
     def cookie_for(self, account: str) -> tuple[str, str]:
         """Name and value of a cookie for a browser from which an account, an e-mail address, has just signed in."""

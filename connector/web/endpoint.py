@@ -25,7 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from connector.billing import decks, exports, invoices, profiles
 from connector.billing.decks import ReadDeck
 from connector.config import SipSettings
-from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check
+from connector.core.access import EVERYTHING, PERMISSIONS, Actor, Scope, check, require
 from connector.core.admission import UsualLimits
 from connector.core.invoices import Document, Terms
 from connector.core.paging import MOST_ROWS, USUAL_ROWS
@@ -338,8 +338,8 @@ class Endpoints:
 
 def may_export(ask: Ask, kind: str) -> None:
     """Who may see calls may have a sheet of them, and of what was refused. Forbidden."""
-    if kind in ("calls", "refusals") and "calls.read" not in ask.actor.permissions:
-        raise Forbidden("You are not allowed to do this. It requires the permission calls.read.")
+    if kind in ("calls", "refusals"):
+        require(ask.actor, "calls.read")
 
 
 def sheet_of(ask: Ask) -> Download:

@@ -135,8 +135,12 @@ class Guard:
 
     def slow_down(self, often: RateLimitItem, kind: str, *who: str) -> None:
         """Count one try more. Problem if that is too often."""
-        if not self._limits.hit(often, kind, *who):
+        if not self.may(often, kind, *who):
             raise _too_often(often)
+
+    def may(self, often: RateLimitItem, kind: str, *who: str) -> bool:
+        """The same; False if that is too often."""
+        return self._limits.hit(often, kind, *who)
 
     def address(self, request: web.Request) -> str:
         """Where a request comes from: a proxy of ours is believed about who asked it, and nobody else is."""

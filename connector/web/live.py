@@ -18,10 +18,10 @@ from pydantic import TypeAdapter
 from connector.billing import calls
 from connector.billing.calls import Now
 from connector.clock import Clock
-from connector.core.access import Scope, narrowed
+from connector.core.access import Scope, narrowed, require
 from connector.core.times import timed
 from connector.database.store import StoreDoor
-from connector.errors import BadInput, ConnectorError, Forbidden
+from connector.errors import BadInput, ConnectorError
 from connector.web.guard import Guard
 from connector.web.problems import Problem
 
@@ -78,8 +78,7 @@ class Live:
 
     async def _scope(self, request: web.Request) -> tuple[int | None, Scope]:
         signed = await self._guard.signed(request)
-        if "calls.read" not in signed.actor.permissions:
-            raise Forbidden("You are not allowed to do this. It requires the permission calls.read.")
+        require(signed.actor, "calls.read")
         company = request.query.get("company")
         if company is not None and not (company.isascii() and company.isdecimal() and len(company) < 10):
             raise BadInput("Invalid company ID {company!r}. Use the number of a company.", company=company[:20])

@@ -23,7 +23,7 @@ import aiohttp
 from connector.clock import Clock
 from connector.config import OidcSettings
 from connector.database import vault
-from connector.errors import BadInput, SecretsLocked
+from connector.errors import BadInput
 from connector.web.bodies import read_answer
 
 LIMIT_S = 10.0
@@ -67,10 +67,7 @@ class Attempts:
     """Attempts as cookies, signed by a key that all nodes have; without its file, by one until the program ends."""
 
     def __init__(self) -> None:
-        try:
-            self._key = vault.derived("sign-in attempts")
-        except SecretsLocked:
-            self._key = secrets.token_bytes(32)
+        self._key = vault.derived_or_own("sign-in attempts")
 
     def cookie(self, attempt: Attempt) -> str:
         """The value of an attempt's cookie."""

@@ -14,10 +14,10 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from connector.billing.calls import LiveCall
-from connector.core.access import narrowed
+from connector.core.access import narrowed, require
 from connector.database import named
 from connector.database.store import StoreDoor, reading
-from connector.errors import ConnectorError, Forbidden, NotFound
+from connector.errors import ConnectorError, NotFound
 from connector.notices import acts
 from connector.notices.acts import Done, Once
 from connector.web import problems
@@ -94,11 +94,8 @@ class Rest:
 
     async def _answer(self, endpoint: Endpoint, request: web.Request) -> web.StreamResponse:
         signed = await self._world.guard.signed(request)
-        if endpoint.permission is not None and endpoint.permission not in signed.actor.permissions:
-            raise Forbidden(
-                "You are not allowed to do this. It requires the permission {permission}.",
-                permission=endpoint.permission,
-            )
+        if endpoint.permission is not None:
+            require(signed.actor, endpoint.permission)
         strange = next((text for text in request.match_info.values() if not text.isprintable()), None)
         if strange is not None:
             raise NotFound("there is nothing by the name of {strange}", strange=ascii(strange)[:60])

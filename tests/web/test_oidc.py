@@ -78,15 +78,11 @@ class Liar:
             found["userinfo_endpoint"] = f"{self.url}/userinfo"
         return web.json_response({**found, **self.configuration})
 
-    async def keys(self, request: web.Request) -> web.StreamResponse:
+    async def keys(self, request: web.Request) -> web.Response:
         """The public ones."""
         text = json.dumps({"keys": [*self.keys_before, self.key.as_dict(private=False)]})
-        answer = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await answer.prepare(request)
-        for piece in (text[:100], text[100:]) if self.in_pieces else (text,):
-            await answer.write(piece.encode())
-            await asyncio.sleep(0.02 if self.in_pieces else 0)  # so that it is a packet of its own
-        return answer
+        # What is so long comes in several pieces, of which the first has nothing of the text.
+        return web.Response(text=" " * (900_000 if self.in_pieces else 0) + text, content_type="application/json")
 
     async def authorize(self, request: web.Request) -> web.Response:
         """Nobody is asked for a password here."""

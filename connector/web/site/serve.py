@@ -22,7 +22,7 @@ from connector import words
 from connector.billing import profiles
 from connector.billing.profiles import CompanyView
 from connector.core import formats
-from connector.core.access import Actor, Scope
+from connector.core.access import Actor, Scope, require
 from connector.core.money import minor_digits
 from connector.errors import BadInput, ConnectorError, Forbidden, NextStep, NotFound
 from connector.notices import acts
@@ -313,10 +313,8 @@ class Site:
 
     def _ask(self, page: SitePage, request: web.Request, visit: Visit) -> Ask:
         actor = visit.signed.actor
-        if page.permission is not None and page.permission not in actor.permissions:
-            raise Forbidden(
-                "You are not allowed to do this. It requires the permission {permission}.", permission=page.permission
-            )
+        if page.permission is not None:
+            require(actor, page.permission)
         company = visit.company
         scope = Scope(company.id if company else actor.scope.company, actor.scope.profile)
         return Ask(

@@ -35,7 +35,7 @@ BACK = "/sign-in/provider/back"
 # Wrong passwords are counted by network, and by account and network together: nobody can lock another person out.
 _BY_ADDRESS = parse("30/minute")
 _BY_PROVIDER = parse("60/minute")
-MOST_LOGGED = 10
+_LOGGED = parse("10/minute")
 # From browsers that are known, of one network: each of them has the limit above for itself.
 _KNOWN_BY_NETWORK = parse("300/minute")
 _BY_ACCOUNT = parse("10/5minute")
@@ -57,7 +57,6 @@ class SignIn:
     def __post_init__(self) -> None:
         self._devices = Devices(self._guard.cookie + "-device")
         self._attempts = Attempts()
-        self._logged = (0, 0)  # in which minute how many lines of a provider
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Have them shown."""
@@ -178,16 +177,14 @@ class SignIn:
 
     def _told(self, why: str) -> None:
         """To the log, for the operator; anybody can cause it, so a few times a minute."""
-        minute = self.clock.now_ms() // 60_000
-        if self._logged[0] != minute:
-            self._logged = (minute, 0)
-        self._logged = (minute, self._logged[1] + 1)
-        if self.provider is not None and self._logged[1] <= MOST_LOGGED:
+        if self.provider is not None and self._guard.may(_LOGGED, "log of a provider"):
             log.error("sign-in by %s: %s", self.provider.name, why)
 
     @property
     def _cookie_words(self) -> dict[str, Any]:
-        """The path is the whole site's: a browser takes no other with a name that begins with __Host- (RFC 6265bis)."""
+        """Of each cookie here. The path is the whole site's: a browser takes no other with a name that begins with
+        __Host- (RFC 6265bis). Not Strict, which would sign nobody in who follows a link from a mail.
+        """
         return {"path": "/", "secure": self._guard.secure, "httponly": True, "samesite": "Lax"}
 
     @property
@@ -302,7 +299,7 @@ class SignIn:
         if signed.session is not None:
             await self.world.store(sessions.end, signed.session.id)
         answer = web.Response(status=303, headers={"Location": "/sign-in"})
-        answer.del_cookie(self._guard.cookie, path="/", secure=self._guard.secure, httponly=True, samesite="Lax")
+        answer.del_cookie(self._guard.cookie, **self._cookie_words)
         return answer
 
     def _square(self, signed: Signed, secret: str, wrong: str, status: int) -> web.Response:
@@ -345,25 +342,10 @@ class SignIn:
             email = who.name
             await self.world.store(_noted, Doer(who.name, now, user, address), how, who.scope.company)
         answer = web.Response(status=303, headers={"Location": to})
-        answer.set_cookie(
-            self._guard.cookie,
-            secret,
-            httponly=True,
-            samesite="Lax",  # Strict would sign nobody in who follows a link from a mail
-            secure=self._guard.secure,
-            path="/",
-        )
+        answer.set_cookie(self._guard.cookie, secret, **self._cookie_words)
         if email and by_password:
             name, value = self._devices.cookie_for(email)
-            answer.set_cookie(
-                name,
-                value,
-                max_age=LASTS_S,
-                httponly=True,
-                samesite="Lax",
-                secure=self._guard.secure,
-                path="/",
-            )
+            answer.set_cookie(name, value, max_age=LASTS_S, **self._cookie_words)
         return answer
 
     async def _stage(self, request: web.Request) -> str:
