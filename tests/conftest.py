@@ -45,6 +45,7 @@ prefix,name,price_per_minute,connection_fee,increments,valid_from,kind
 33,France,0.1,0,1/1,2026-01-01,standard
 """
 NOW = 1_795_000_000_000
+KEY = "connector.key"
 # Tests that run beside others have ports of their own (lab/testing.py).
 TEST_PORT_BASE = int(os.environ.get("CONNECTOR_TEST_PORTS", "15260"))
 
@@ -74,7 +75,7 @@ def clock() -> FixedClock:
 @pytest.fixture(autouse=True)
 def _key(tmp_path: Path) -> None:
     """The store's secrets are sealed by a key beside it."""
-    vault.use(tmp_path / "connector.key")
+    vault.use(tmp_path / KEY)
     vault.make()
 
 
@@ -130,6 +131,11 @@ def writer() -> Iterator[Writer]:
 @pytest.fixture
 def company(store: FileStore) -> str:
     """A company with a trunk named `carrier`, ten thousand pounds, and rates."""
+    return make_company()
+
+
+def make_company() -> str:
+    """The same, in the store that is open."""
     profiles.create_company("Acme", "GBP", "Europe/London", NOW)
     trunks.create_trunk("carrier", HOST, 5070, NOW)
     credit.top_up(10_000 * MICROS, "first", NOW)
@@ -140,6 +146,11 @@ def company(store: FileStore) -> str:
 @pytest.fixture
 def office(company: str) -> Credentials:
     """A profile `office` with 3 channels, one number, and ten pounds of credit."""
+    return make_office()
+
+
+def make_office() -> Credentials:
+    """The same, of the company that is there."""
     made = profiles.create_profile("office", 3, "asterisk", NOW)
     credit.add("office", 10 * MICROS, "first", NOW)
     numbers.add("+442079460100", "office", NOW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol
 
@@ -33,7 +34,6 @@ from connector.web.site.serve import Site, language_of, pages_middleware, theme_
 from connector.web.site.sign_in import BACK, SignIn
 from connector.words import LANGUAGE, USUAL
 
-DOCUMENT: web.AppKey[dict[str, Any]] = web.AppKey("document", dict)
 URL: web.AppKey[str] = web.AppKey("url", str)
 # /health is open to everybody, and asks the store to write: not more often than this.
 HEALTH_EVERY_S = 2.0
@@ -102,7 +102,6 @@ def make_app(
     app.router.add_get("/static/{name}", static)
     app.router.add_get("/brand.css", _sheet)
     app.router.add_get("/brand/logo", _logo)
-    app[DOCUMENT] = openapi.document(ENDPOINTS)
     app[URL] = settings.url
     hooks.add_to(app.router, world, clock, paid or PaymentSettings(), stripe)
     Rest(world, ENDPOINTS).add_to(app.router)
@@ -201,12 +200,26 @@ async def _rotated(world: World, clock: Clock, request: web.Request, answer: web
         answer.set_cookie(guard.cookie, fresh, httponly=True, samesite="Lax", secure=guard.secure, path="/")
 
 
+_one_at_a_time = threading.Lock()
+
+
+@functools.cache
+def _made() -> dict[str, Any]:
+    return openapi.document(ENDPOINTS)
+
+
+def _document() -> dict[str, Any]:
+    """The OpenAPI document. It takes a third of a second to make: it is made when somebody asks for it first."""
+    with _one_at_a_time:
+        return _made()
+
+
 async def _api_document(request: web.Request) -> web.Response:
-    return web.json_response(request.app[DOCUMENT])
+    return web.json_response(await asyncio.to_thread(_document))
 
 
 async def _api_page(request: web.Request) -> web.Response:
-    found = request.app[DOCUMENT]
+    found = await asyncio.to_thread(_document)
     about = found["info"]["description"].strip().split("\n\n")
     example = f"{request.app[URL]}/api/v1/profiles"
     return rendered("api.html", about=about, tags=openapi.for_people(found), example=example)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import BaseRunner
+from argon2 import PasswordHasher
 
 from connector.asterisk.voicemail import Spool
 from connector.billing import calls, credit, exports, invoices, numbers, payments, profiles, thresholds
@@ -22,6 +25,7 @@ from connector.core.access import PERMISSIONS
 from connector.core.calls import Attempt, Direction
 from connector.core.money import MICROS
 from connector.core.paging import Turn
+from connector.database import vault
 from connector.database.sqlite import FileStore
 from connector.errors import AriUnavailable
 from connector.notices import webhooks
@@ -30,12 +34,14 @@ from connector.routing import buttons, mailboxes, routes, trunks
 from connector.service import invoice_pdf
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer
+from connector.web import passwords
 from connector.web.endpoint import Place
 from connector.web.guard import Guard
 from connector.web.rest import World
 from connector.web.server import make_app
+from connector.web.site.profiles import advised_channels
 from tests.billing.test_invoices import TERMS, issue_due
-from tests.conftest import NOW, FixedClock
+from tests.conftest import KEY, NOW, FixedClock, copied, make_company, make_office, whole
 from tests.core.test_invoices import BUYER
 
 MESSAGE = "1795000000-00000001"
@@ -92,9 +98,80 @@ class Echo:
             yield sound
 
 
+@dataclass(frozen=True)
+class Built:
+    """A town whose store and key are in a folder, to be copied: building one takes longer than most tests."""
+
+    folder: Path
+    office: Credentials
+    tokens: dict[str, str]
+    things: dict[str, str]
+    other: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def built(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The town, built once."""
+    folder = tmp_path_factory.mktemp("town")
+    vault.use(folder / KEY)
+    vault.make()
+    opened = FileStore(copied(migrated, folder))
+    make_company()
+    office = make_office()
+    made, things, other = _build(office)
+    opened.close()
+    return Built(folder, office, made, things, other)
+
+
+@pytest.fixture(autouse=True)
+def _key(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """The store's secrets are sealed by a key beside it."""
+    if _has_town(request):
+        shutil.copy(request.getfixturevalue("built").folder / KEY, tmp_path / KEY)
+    vault.use(tmp_path / KEY)
+    vault.make()
+
+
 @pytest.fixture
-def town(office: Credentials, tmp_path: Path) -> Town:
+def store(tmp_path: Path, migrated: Path, request: pytest.FixtureRequest) -> Iterator[FileStore]:
+    """A store: empty, or with the town of who asks for it. After the test its ledger adds up."""
+    advised_channels.cache_clear()  # the town's profile is called the same in each test
+    whose = request.getfixturevalue("built").folder / migrated.name if _has_town(request) else migrated
+    yield from whole(FileStore(copied(whose, tmp_path)))
+
+
+@pytest.fixture
+def company(store: FileStore, request: pytest.FixtureRequest) -> str:
+    """A company, as of other tests."""
+    return "Acme" if _has_town(request) else make_company()
+
+
+@pytest.fixture
+def office(company: str, request: pytest.FixtureRequest) -> Credentials:
+    """A profile, as of other tests."""
+    return request.getfixturevalue("built").office if _has_town(request) else make_office()
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash takes a tenth of a second on purpose: tests that time nothing use the same function with less work."""
+    if not {"quiet", "alone"} & set(request.keywords):
+        monkeypatch.setattr(passwords, "PasswordHasher", partial(PasswordHasher, time_cost=1, memory_cost=1024))
+
+
+def _has_town(request: pytest.FixtureRequest) -> bool:
+    return "town" in request.fixturenames
+
+
+@pytest.fixture
+def town(built: Built, office: Credentials, tmp_path: Path) -> Town:
     """Acme with its office, and Other with its branch; a live call of the office, and one that was refused."""
+    leave_message(tmp_path / "spool" / "connector-1" / "101" / "INBOX", 0, MESSAGE)
+    return Town(dict(built.tokens), dict(built.things), dict(built.other), tmp_path / "spool")
+
+
+def _build(office: Credentials) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """A town in the open store: its tokens, and the things of both companies."""
     profiles.create_company("Other", "USD", "America/New_York", NOW)
     trunks.create_trunk("far", "127.0.0.1", 5071, NOW, "Other")
     credit.top_up(100 * MICROS, "other", NOW, "Other")
@@ -145,8 +222,7 @@ def town(office: Credentials, tmp_path: Path) -> Town:
         credit.top_up(MICROS, f"payment of {company}", NOW, company)
         mine["invoice"] = _invoice(company)
         mine["payment"] = str(payments.page_of(company, Turn()).items[0].id)
-    leave_message(tmp_path / "spool" / "connector-1" / "101" / "INBOX", 0, MESSAGE)
-    return Town(made, things, {**other, "account": "ventas", "trunk": "far"}, tmp_path / "spool")
+    return made, things, {**other, "account": "ventas", "trunk": "far"}
 
 
 def leave_message(folder: Path, number: int, message: str, caller: str = '"Jo" <+447700900123>') -> None:

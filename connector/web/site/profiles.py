@@ -288,7 +288,7 @@ class _Subscribing(Form):
             channel=channel,
             bundle=bundle,
         )
-        advised = _advised(ask.path["profile"], ask.now // ADVISED_AGAIN_MS)
+        advised = advised_channels(ask.path["profile"], ask.now // ADVISED_AGAIN_MS)
         if advised is None:
             return costs
         needs = tr_n("By its calls it needs {count} channel.", "By its calls it needs {count} channels.", advised)
@@ -308,7 +308,7 @@ class _Subscribing(Form):
 
 
 @lru_cache(maxsize=256)
-def _advised(username: str, interval: int) -> int | None:
+def advised_channels(username: str, interval: int) -> int | None:
     """How many channels a profile needs by its own calls, looked up once in an interval: a form is shown again with
     each error, and a busy profile has many calls. None before its first.
     """
