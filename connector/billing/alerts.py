@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from connector.billing import calls, credit, plans, thresholds
+from connector.billing import calls, credit, plans, recharges, thresholds
 from connector.core import kept, times
 from connector.core.access import EVERYTHING
 from connector.core.alerts import BUDGET_NEAR, DOWN_MS, LASTS_MS, RENEWS_WITHIN_MS, THRESHOLDS
@@ -61,7 +61,7 @@ def look(now: int) -> list[Alert]:
     """Everything that there is to tell now and was not told before."""
     with reading():
         seen = latest()
-        found = [*_trunks(seen, now), *_credits(now), *_thresholds(seen, now)]
+        found = [*_trunks(seen, now), *_credits(now), *_thresholds(seen, now), *_recharges(now)]
         due = plans.due_before(now + RENEWS_WITHIN_MS)
         for company in Company.select():
             found += [*_renewals(company, *due.get(company.id, (0, 0)), now), *_full(company, now)]
@@ -136,6 +136,12 @@ def _thresholds(seen: Sequence[ReachView], now: int) -> list[Alert]:
         )
         for each in thresholds.passed(seen, now)
     ]  # fmt: skip
+
+
+def _recharges(now: int) -> list[Alert]:
+    """Recharges by card that cannot be made."""
+    kind = "card_recharge_failed"
+    return [Alert(each.company, None, kind, each.key, each.text) for each in recharges.alarms(now)]
 
 
 def _full(company: Company, now: int) -> list[Alert]:

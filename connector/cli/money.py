@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import credit, ledger, payments, plans, profiles
+from connector.billing import credit, ledger, payments, plans, profiles, recharges
 from connector.cli import output
 from connector.cli.completing import Profile
 from connector.cli.opening import open_store
@@ -116,6 +116,39 @@ def company_reverse(
     micros, word = None if sum_ is None else amount(sum_), key_or_new(key)
     open_store()
     output.print_one(as_dict(payments.reverse(payment, micros, why, word, now())), as_json)
+
+
+@company_app.command("auto-recharge")
+def company_auto_recharge(
+    company: Company = None,
+    amount_: Annotated[str | None, typer.Option("--amount", help="How much is charged, each time.")] = None,
+    threshold: Annotated[str | None, typer.Option(help="It is charged when the balance falls below this.")] = None,
+    monthly_limit: Annotated[str | None, typer.Option(help="Never more than this in a calendar month.")] = None,
+    off: Annotated[bool, typer.Option("--off", help="No more charges; the card is forgotten.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Charge the card again that was refused.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Whether a company's card is charged when its balance is low; with options, changes it. The card itself is given
+    on the page Auto-recharge by card.
+    """
+    texts = {"--amount": amount_, "--threshold": threshold, "--monthly-limit": monthly_limit}
+    given = [text for text in texts.values() if text is not None]
+    if sum((bool(given), off, resume)) > 1:
+        raise BadInput("say --off, --resume, or the sums")
+    if given and len(given) < len(texts):
+        raise BadInput("a recharge needs {names}", names=", ".join(texts))
+    micros = [amount(text, name) for name, text in texts.items() if text is not None]
+    open_store()
+    found = (
+        recharges.set_up(company, micros[0], micros[1], micros[2], now())
+        if given
+        else recharges.stop(company, now())
+        if off
+        else recharges.resume(company, now())
+        if resume
+        else recharges.show(company, now())
+    )
+    output.print_one(as_dict(found), as_json)
 
 
 @company_app.command("prices")

@@ -12,8 +12,9 @@ _CALLS = ("owner", "operator")
 KINDS = {
     "balance_low": (marked("The balance is short of what renews within three days"), _MONEY),
     "credit_low": (marked("A profile's credit is used up, or soon will be"), _MONEY),
-    "recharged": (marked("A profile was recharged"), _MONEY),
+    "recharged": (marked("A profile or the balance was recharged"), _MONEY),
     "recharge_failed": (marked("A profile was not recharged"), _MONEY),
+    "card_recharge_failed": (marked("An auto-recharge by card failed"), _MONEY),
     "budget": (marked("Most of a profile's budget is spent"), _MONEY),
     "payment_taken_back": (marked("A payment was taken back"), _MONEY),
     "invoices_wait": (marked("Invoices wait for the company's address"), _MONEY),
@@ -26,6 +27,8 @@ KINDS = {
     "threshold_calls": (marked("One of your thresholds was crossed"), _CALLS),
     "test": (marked("A test"), ()),
 }
+# Where somebody does something about it, if that is not the page of alerts.
+PAGES = {"card_recharge_failed": "/money/auto-recharge"}
 
 
 class ThresholdKind(NamedTuple):

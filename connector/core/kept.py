@@ -96,6 +96,29 @@ NOT_RECHARGED = Kept("{name} was not recharged with {amount}: {why}")
 LIMIT_REACHED = Kept("its monthly limit of {limit} is reached")
 BALANCE_IS = Kept("the company's balance is {have}")
 RECHARGED = Kept("{name} was recharged with {amount}")
+NO_STRIPE = Kept("Stripe does not answer.")
+SWITCHED_OFF = Kept("auto-recharge was switched off")
+CARD_RECHARGED = Kept("The balance was recharged by card with {amount}")
+CARD_CONFIRM = Kept(
+    "Your bank wants you to confirm the auto-recharge of {amount}: {why} Confirm it on the page Auto-recharge by card."
+    " Nothing is charged until then."
+)
+CARD_REFUSED = Kept(
+    "The auto-recharge of {amount} was refused: {why} Choose another card on the page Auto-recharge by card, or try"
+    " again. Nothing is charged until then."
+)
+CARD_UNKNOWN = Kept(
+    "Stripe did not say whether it charged {amount} to the card. Look for the payment at Stripe, then continue on the"
+    " page Auto-recharge by card. Nothing is charged until then."
+)
+CARD_LATE = Kept("The auto-recharge of {amount} has not been made yet: {why} It is tried again.")
+CARD_EVENT_LATE = Kept(
+    "Stripe charged {amount} to the card ({number}), but its event has not arrived, so the balance has not risen. The"
+    " operator of the platform finds undelivered events in Stripe's dashboard."
+)
+CARD_LIMIT = Kept(
+    "The balance is low, but the card is not charged: the auto-recharge limit of {limit} a month is reached."
+)
 TAKEN_BACK = Kept("{amount} of a payment was taken back: {why}")
 INVOICES_WAIT = Kept("Invoices wait for your company's name and address. Write them on the page Invoices.")
 BALANCE_LOW = Kept("{due} are due by {until}, the balance is {have}")

@@ -1,16 +1,18 @@
-"""Stripe's Checkout: what is asked of it for a payment by card, and what its events say of a payment. Pure.
+"""Stripe: what is asked of it for payments by card and for charges to a card that is kept, and what its answers and
+events say of them. Pure.
 
-API: https://docs.stripe.com/api/checkout/sessions/create, /api/events/types, and /currencies for those of no and of
-three decimals.
+API: https://docs.stripe.com/api/checkout/sessions/create, /api/payment_intents/create, /api/errors, /api/events/types,
+and /currencies for those of no and of three decimals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.core.money import MICROS, minor_digits
 from connector.core.payments import Happened
+from connector.core.recharges import Answer, Card, Charge, Said
 from connector.errors import BadInput
 
 # Of its API, as of when events and answers are understood here.
@@ -18,9 +20,15 @@ VERSION = "2024-06-20"
 # Where Stripe counts other coins than ISO 4217 has.
 _DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
 _ID = 100
+_WORDS = 200
+# What is kept with a SetupIntent or PaymentIntent: which auto-recharge its card is for, and which charge it is.
+_CARD_FOR, _CHARGE = "auto_recharge", "charge"
+_NOT_CHARGED = "The card was not charged."
+
+Fields = list[tuple[str, str]]
 
 
-def session(reference: str, micros: int, currency: str, company: str, back: str) -> list[tuple[str, str]]:
+def session(reference: str, micros: int, currency: str, company: str, back: str) -> Fields:
     """The fields of a new Checkout Session. `back`: the page to come back to. BadInput for a sum of parts of coins."""
     price = "line_items[0][price_data]"
     return [
@@ -34,6 +42,135 @@ def session(reference: str, micros: int, currency: str, company: str, back: str)
         ("success_url", f"{back}?paid=1"),
         ("cancel_url", back),
     ]
+
+
+def customer(reference: str, company: str) -> Fields:
+    """The fields of a new Customer, which a card that is kept belongs to."""
+    return [("name", company), ("metadata[reference]", reference)]
+
+
+def keeping(setting: str, customer: str, back: str) -> Fields:
+    """The fields of a Checkout Session on which somebody gives a card that may be charged without them."""
+    return [
+        ("mode", "setup"),
+        ("customer", customer),
+        ("payment_method_types[0]", "card"),
+        (f"setup_intent_data[metadata][{_CARD_FOR}]", setting),
+        ("success_url", f"{back}?card=1"),
+        ("cancel_url", back),
+    ]
+
+
+def confirming(setting: str, customer: str, reference: str) -> Fields:
+    """What a Checkout Session for a payment (`session`) says besides, where its card is kept for charges to come."""
+    return [
+        ("customer", customer),
+        ("payment_intent_data[metadata][reference]", reference),
+        ("payment_method_types[0]", "card"),
+        ("payment_intent_data[setup_future_usage]", "off_session"),
+        (f"payment_intent_data[metadata][{_CARD_FOR}]", setting),
+    ]
+
+
+def charging(charge: Charge) -> Fields:
+    """The fields of a PaymentIntent that charges a card without its holder. BadInput for a sum of parts of coins."""
+    return [
+        ("amount", str(coins(charge.micros, charge.currency))),
+        ("currency", charge.currency.lower()),
+        ("customer", charge.customer),
+        ("payment_method", charge.method),
+        ("payment_method_types[0]", "card"),
+        ("off_session", "true"),
+        ("confirm", "true"),
+        ("description", f"Auto-recharge, {charge.reference}"),
+        ("metadata[reference]", charge.reference),
+        (f"metadata[{_CHARGE}]", charge.key),
+    ]
+
+
+def charged(status: int, found: Mapping[str, Any]) -> Answer:
+    """What the answer to `charging` says. A card that needs its holder, and one that is refused, is an error of 402;
+    what is wrong with the question, one of 400 or 404. All others say nothing of the card.
+    """
+    if status == 200:
+        state, number = found.get("status"), found.get("id")
+        if not isinstance(number, str) or not number.startswith("pi_"):
+            return Answer(Said.NOTHING, words="It answered without a number.")
+        if state in ("succeeded", "processing"):
+            return Answer(Said.TAKEN, number)
+        return Answer(Said.CONFIRM, number, f"The payment is in the state {_line(state)}.")
+    error = found.get("error")
+    said = error if isinstance(error, dict) else {}
+    words = sentence(said.get("message") or f"It answered {status}.")
+    intent = said.get("payment_intent")
+    number = _line(intent.get("id") or "") if isinstance(intent, dict) else ""
+    if status == 402 and said:
+        return Answer(_refusal(said), number, words)
+    if status in (400, 404) and said.get("type") == "invalid_request_error":
+        return Answer(Said.REFUSED, number, words)
+    return Answer(Said.NOTHING, number, words)
+
+
+def card_named(found: Mapping[str, Any]) -> str:
+    """What people call the card of a PaymentMethod: `Visa 4242, 12/2027`; "" if it is none."""
+    card = found.get("card")
+    try:
+        brand, last, month, year = (card[name] for name in ("brand", "last4", "exp_month", "exp_year"))  # type: ignore[index]
+        return _line(f"{str(brand).capitalize()} {last}, {int(month):02d}/{int(year)}")
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def card_given(event: Mapping[str, Any]) -> Card | None:
+    """The card that somebody gave for an auto-recharge, as a signed event says; None for any other event. BadInput if
+    it is not Stripe's shape.
+    """
+    try:
+        if event["type"] not in ("setup_intent.succeeded", "payment_intent.succeeded"):
+            return None
+        found = event["data"]["object"]
+        setting = (found.get("metadata") or {}).get(_CARD_FOR)
+        if not setting:
+            return None
+        return Card(_id(setting), _id(found["customer"]), _id(found["payment_method"]), int(event["created"]) * 1000)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _not_stripes(error) from None
+
+
+def charge_told(event: Mapping[str, Any]) -> tuple[str, Answer] | None:
+    """Of which charge an event speaks, by its key, and what it says; None for any other event. BadInput if it is not
+    Stripe's shape. That the money came is said by `happened`.
+    """
+    try:
+        kind, found = event["type"], event["data"]["object"]
+        if kind not in ("payment_intent.succeeded", "payment_intent.payment_failed"):
+            return None
+        key = (found.get("metadata") or {}).get(_CHARGE)
+        if not key:
+            return None
+        number = _id(found["id"])
+        if kind == "payment_intent.succeeded":
+            return _id(key), Answer(Said.TAKEN, number)
+        error = found.get("last_payment_error") or {}
+        return _id(key), Answer(_refusal(error), number, sentence(error.get("message") or _NOT_CHARGED))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _not_stripes(error) from None
+
+
+def _refusal(error: Mapping[str, Any]) -> Said:
+    needed = "authentication_required"
+    return Said.CONFIRM if needed in (error.get("code"), error.get("decline_code")) else Said.REFUSED
+
+
+def sentence(text: object) -> str:
+    """Stripe's words as one sentence of one line."""
+    line = _line(text).strip()
+    return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def _line(text: object) -> str:
+    """A text of Stripe's in one line, with no control characters."""
+    return "".join(char for char in str(text) if char.isprintable())[:_WORDS]
 
 
 def coins(micros: int, currency: str) -> int:
@@ -50,10 +187,13 @@ def happened(event: Mapping[str, Any]) -> Happened | None:
         kind, found = str(event["type"]), event["data"]["object"]
         known = _KNOWN.get(kind)
         return None if known is None else known(str(event["id"])[:_ID], found)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(
-            "The event is not as Stripe's are: {name} {error!s:.60}", name=type(error).__name__, error=error
-        ) from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _not_stripes(error) from None
+
+
+def _not_stripes(error: Exception) -> BadInput:
+    name = type(error).__name__
+    return BadInput("The event is not as Stripe's are: {name} {error!s:.60}", name=name, error=error)
 
 
 def _of_session(event: str, found: Mapping[str, Any]) -> Happened | None:
@@ -72,6 +212,23 @@ def _of_session(event: str, found: Mapping[str, Any]) -> Happened | None:
 def _failed(event: str, found: Mapping[str, Any]) -> Happened | None:
     before = _of_session(event, {**found, "payment_status": "unpaid"})
     return None if before is None else Happened("failed", event, before.number, why="the bank did not pay")
+
+
+def _of_charge(kind: str) -> Callable[[str, Mapping[str, Any]], Happened | None]:
+    """Reads a PaymentIntent of an auto-recharge: others are told by their Checkout Session."""
+
+    def read(event: str, found: Mapping[str, Any]) -> Happened | None:
+        """What an event says of it."""
+        about = found.get("metadata") or {}
+        if not (about.get(_CHARGE) or about.get(_CARD_FOR)) or not str(about.get("reference") or "").startswith("RF"):
+            return None
+        number, currency = _id(found["id"]), str(found["currency"]).upper()
+        if kind == "failed":
+            return Happened("failed", event, number, why=_NOT_CHARGED)
+        micros = _micros(found["amount_received" if kind == "received" else "amount"], currency)
+        return Happened(kind, event, number, micros, currency, str(about["reference"]))
+
+    return read
 
 
 def _refund(event: str, found: Mapping[str, Any]) -> Happened | None:
@@ -114,6 +271,9 @@ _KNOWN = {
     "checkout.session.completed": _of_session,
     "checkout.session.async_payment_succeeded": _of_session,
     "checkout.session.async_payment_failed": _failed,
+    "payment_intent.processing": _of_charge("announced"),
+    "payment_intent.succeeded": _of_charge("received"),
+    "payment_intent.payment_failed": _of_charge("failed"),
     "refund.created": _refund,
     "refund.updated": _refund,
     "charge.dispute.funds_withdrawn": _withdrawn,

@@ -672,6 +672,57 @@ class Recharge(Table):
     monthly_limit_micros = BigIntegerField(null=True)
 
 
+class CardRecharge(Table):
+    """Auto-recharge of a company: when its balance falls below the threshold, the amount is charged to its card.
+
+    `word` is the setting's own: a card is kept for it alone. `customer` and `method` are Stripe's numbers, "" before a
+    card was given, which it said at `card_at`; `card` is what people call it. `parked` (core/recharges.py): nothing is
+    charged until somebody acts.
+    """
+
+    company = ForeignKeyField(Company, primary_key=True)
+    company_id: int
+    word = TextField(unique=True)
+    amount_micros = BigIntegerField(constraints=[Check("amount_micros > 0")])
+    threshold_micros = BigIntegerField(constraints=[Check("threshold_micros > 0")])
+    monthly_limit_micros = BigIntegerField(constraints=[Check("monthly_limit_micros >= amount_micros")])
+    customer = TextField(constraints=[SQL("DEFAULT ''")])
+    method = TextField(constraints=[SQL("DEFAULT ''")])
+    card = TextField(constraints=[SQL("DEFAULT ''")])
+    card_at = BigIntegerField(constraints=[SQL("DEFAULT 0")])
+    parked = TextField(constraints=[SQL("DEFAULT ''"), Check("parked IN ('', 'confirm', 'refused', 'unknown')")])
+    why = TextField(constraints=[SQL("DEFAULT ''")])
+    parked_at = BigIntegerField(null=True)
+
+
+class CardCharge(Table):
+    """What a company's card is charged with. It is `asked` for, again at `next_at`, with the same `key`; `taken`, when
+    Stripe says so; and `received`, when its event has credited the payment of that `number`. Or it is `refused`; or
+    `unknown`, for Stripe did not say it for too long.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    key = TextField(unique=True)
+    amount_micros = BigIntegerField(constraints=[Check("amount_micros > 0")])
+    customer = TextField()
+    method = TextField()
+    state = TextField(constraints=[Check("state IN ('asked', 'taken', 'received', 'refused', 'unknown')")])
+    number = TextField(constraints=[SQL("DEFAULT ''")])
+    why = TextField(constraints=[SQL("DEFAULT ''")])
+    tries = IntegerField(constraints=[SQL("DEFAULT 0")])
+    next_at = BigIntegerField()
+    made_at = BigIntegerField()
+    changed_at = BigIntegerField()
+
+    class Meta:
+        indexes = (
+            SQL("CREATE UNIQUE INDEX card_charge_open ON card_charge (company_id) WHERE state IN ('asked', 'taken')"),
+            SQL("CREATE INDEX card_charge_made ON card_charge (company_id, made_at)"),
+        )
+
+
 class Term(Table):
     """What was sold, from when to when: channels and bundles of a profile, or a number. At most one runs for each.
 
@@ -1027,7 +1078,7 @@ TABLES = (
     Company, Profile, Trunk, Number, Call, Cdr,
     PriceList, Account, Entry, Posting, Payment, PaymentEvent, Buyer, InvoiceSeries, InvoiceRestart, Invoice,
     Closing, Deck, Limits,
-    PrefixRule, ServiceNumber, Recharge, Term, Notice, Hold,
+    PrefixRule, ServiceNumber, Recharge, CardRecharge, CardCharge, Term, Notice, Hold,
     Charge,
     Restored, Node, ReferenceVersion, Reachability, Stock, Verified, Hours, Department, InboundAccount, Mailbox,
     EmergencyCall, User, SignInLink, Session, ApiToken, Audit, Request,

@@ -1,5 +1,5 @@
-"""Begins payments by card: asks Stripe for a page on which a company pays (docs/payments.md). What was paid is told by
-its events alone (web/hooks.py).
+"""Asks Stripe: for pages on which a company pays or gives a card, and to charge a card that it gave (docs/payments.md).
+What was paid is told by its events alone (web/hooks.py).
 """
 
 from __future__ import annotations
@@ -11,45 +11,110 @@ from typing import Any
 import aiohttp
 
 from connector.config import StripeSettings
-from connector.core import stripe
+from connector.core import kept, stripe
+from connector.core.recharges import Answer, Charge, Said
+from connector.core.stripe import Fields
 from connector.errors import BadInput
 from connector.web.bodies import read_answer
 
 LIMIT_S = 15
+# Of a page that somebody waits for, two questions are asked at most.
 MOST_ANSWER = 256 * 1024
+_SESSIONS = "/v1/checkout/sessions"
 
 
 class CardPayments:
-    """Stripe's API, as far as it is needed. `pages`: where people find our pages."""
+    """Stripe's API, as far as it is needed. `pages`: where people find our pages. The functions that pages call wait
+    for Stripe, 15 s for each question at most, and are called from a thread. BadInput if Stripe says no, or does not
+    answer; the same `key` again is the same page.
+    """
 
     def __init__(self, settings: StripeSettings, pages: str) -> None:
         self._settings = settings
         self._back = f"{pages}/money/add"
+        self._recharge = f"{pages}/money/auto-recharge"
 
     def begin(self, reference: str, micros: int, currency: str, company: str, key: str) -> str:
-        """The address of the page on which a company pays a sum. Called from a thread: it waits 15 s at most. BadInput
-        if Stripe says no, or does not answer; the same `key` again is the same page.
-        """
+        """The address of the page on which a company pays a sum."""
         fields = stripe.session(reference, micros, currency, company, self._back)
-        return asyncio.run(self._asked(fields, key))
+        return asyncio.run(self._page(fields, key))
 
-    async def _asked(self, fields: list[tuple[str, str]], key: str) -> str:
+    def keep(self, word: str, customer: str, reference: str, company: str, key: str) -> str:
+        """The address of the page on which a company gives the card for an auto-recharge, which has this `word`, and
+        its `customer` at Stripe, "" for none yet.
+        """
+        return asyncio.run(self._kept(word, customer, reference, company, key))
+
+    def confirm(
+        self, word: str, customer: str, reference: str, micros: int, currency: str, company: str, key: str
+    ) -> str:
+        """The address of the page on which a company pays a recharge that its bank wants to be confirmed."""
+        fields = stripe.session(reference, micros, currency, company, self._recharge)
+        return asyncio.run(self._page([*fields, *stripe.confirming(word, customer, reference)], key))
+
+    async def charge(self, charge: Charge) -> Answer:
+        """Charge a card. It raises nothing: no answer is one too."""
+        try:
+            fields = stripe.charging(charge)
+            status, found = await self._asked("/v1/payment_intents", fields, charge.key)
+        except BadInput as error:
+            return Answer(Said.REFUSED, words=str(error))
+        except _NO_ANSWER:
+            return Answer(Said.NOTHING, words=kept.NO_STRIPE.write())
+        return stripe.charged(status, found)
+
+    async def name_of(self, method: str) -> str:
+        """What people call a card; "" if Stripe does not say."""
+        try:
+            status, found = await self._asked(f"/v1/payment_methods/{method}", None, "")
+        except _NO_ANSWER:
+            return ""
+        return stripe.card_named(found) if status == 200 else ""
+
+    async def _kept(self, word: str, customer: str, reference: str, company: str, key: str) -> str:
+        if not customer:
+            fields = stripe.customer(reference, company)
+            status, found = await self._told("/v1/customers", fields, f"{key}-customer")
+            customer = str(found.get("id") or "")
+            if status != 200 or not customer.startswith("cus_"):
+                raise _not_begun(status, found)
+        return await self._page(stripe.keeping(word, customer, self._recharge), key)
+
+    async def _page(self, fields: Fields, key: str) -> str:
+        status, found = await self._told(_SESSIONS, fields, key)
+        url = found.get("url")
+        if status == 200 and isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")):
+            return url
+        raise _not_begun(status, found)
+
+    async def _told(self, path: str, fields: Fields, key: str) -> tuple[int, dict[str, Any]]:
+        try:
+            return await self._asked(path, fields, key)
+        except _NO_ANSWER:
+            raise BadInput("Stripe does not answer. Nothing was paid: try again in a minute.") from None
+
+    async def _asked(self, path: str, fields: Fields | None, key: str) -> tuple[int, dict[str, Any]]:
+        """Its answer to a question, or to a look for None. `_NO_ANSWER`."""
         headers = {
             "Authorization": f"Bearer {self._settings.secret_key.get_secret_value()}",
             "Stripe-Version": stripe.VERSION,
-            "Idempotency-Key": key,
         }
-        limit = aiohttp.ClientTimeout(total=LIMIT_S)
-        try:
-            async with (
-                aiohttp.ClientSession(timeout=limit, auto_decompress=False) as client,
-                client.post(
-                    f"{self._settings.api}/v1/checkout/sessions", data=fields, headers=headers, allow_redirects=False
-                ) as answer,
-            ):
-                return _page_of(answer.status, _json(await read_answer(answer, MOST_ANSWER)))
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            raise BadInput("Stripe does not answer. Nothing was paid: try again in a minute.") from None
+        if key:
+            headers["Idempotency-Key"] = key
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT_S), auto_decompress=False) as client,
+            client.request(
+                "GET" if fields is None else "POST",
+                f"{self._settings.api}{path}",
+                data=fields,
+                headers=headers,
+                allow_redirects=False,
+            ) as answer,
+        ):
+            return answer.status, _json(await read_answer(answer, MOST_ANSWER))
+
+
+_NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 def _json(raw: bytes) -> dict[str, Any]:
@@ -60,11 +125,8 @@ def _json(raw: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _page_of(status: int, found: dict[str, Any]) -> str:
-    url = found.get("url")
-    if status == 200 and isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")):
-        return url
+def _not_begun(status: int, found: dict[str, Any]) -> BadInput:
     error = found.get("error")
     said = error.get("message") if isinstance(error, dict) else None
-    words = "".join(char for char in str(said or f"it answered {status}") if char.isprintable())[:200]
-    raise BadInput("Stripe did not begin the payment: {words} Nothing was paid.", words=words)
+    words = stripe.sentence(said or f"It answered {status}.")
+    return BadInput("Stripe did not begin the payment: {words} Nothing was paid.", words=words)

@@ -38,6 +38,7 @@ from connector.service.card_payments import CardPayments
 from connector.service.exporting import Exporter
 from connector.service.gate_status import Gate
 from connector.service.measuring import Measuring
+from connector.service.recharging import Recharging
 from connector.service.running import Work, alone, every, listening, own, run_until_stopped
 from connector.service.sending import Sender
 from connector.storage import stores
@@ -55,6 +56,7 @@ log = logging.getLogger(__name__)
 STORE_EVERY_S = 0.5
 TELL_EVERY_S = 15.0
 TERMS_EVERY_S = 2.0
+RECHARGES_EVERY_S = 3.0
 MAILBOXES_EVERY_S = 2.0
 EMERGENCY_EVERY_S = 2.0
 BOOKS_EVERY_S = 1.0
@@ -109,6 +111,7 @@ async def _serve(settings: Settings) -> None:
         guard = Guard(settings.web, writer, pages, clock)
         usual = UsualLimits.of(settings.calls.new_profile_per_day, settings.calls.new_profile_calls_per_second)
         apart = Apart(settings.store)
+        cards = CardPayments(settings.stripe, settings.web.url) if settings.stripe else None
         place = Place(
             settings.sip,
             settings.node,
@@ -118,7 +121,7 @@ async def _serve(settings: Settings) -> None:
             usual_limits=usual,
             apart=apart,
             payment=settings.payments.instructions,
-            card=CardPayments(settings.stripe, settings.web.url).begin if settings.stripe else None,
+            cards=cards,
             paper=partial(invoice_pdf.drawn, color=settings.web.brand_color or ""),
             invoicing=settings.invoices.terms() if settings.invoices else None,
         )
@@ -140,6 +143,9 @@ async def _serve(settings: Settings) -> None:
             "send": Sender(settings.mail, settings.webhooks.allowed, writer, pages, clock, settings.web.url).run,
             "reach": watch.run,
         }
+        if cards:
+            recharging = Recharging(cards, writer, reader, clock)
+            work["recharges"] = lambda: every(RECHARGES_EVERY_S, recharging.look, "recharges by card wait")
         if place.invoicing:
             issuing = Invoices(place.invoicing, reader, writer, clock)
             work["invoices"] = lambda: every(INVOICES_EVERY_S, issuing.issue, "invoices wait")

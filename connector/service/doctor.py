@@ -26,7 +26,7 @@ from connector.asterisk.ami import AmiLink
 from connector.asterisk.apply import Configurator, Plan
 from connector.asterisk.ari_http import Asterisk
 from connector.asterisk.dropin import install
-from connector.billing import invoices, profiles
+from connector.billing import invoices, profiles, recharges
 from connector.clock import SystemClock
 from connector.config import Settings
 from connector.core.access import EVERYTHING
@@ -110,6 +110,7 @@ async def examine(settings: Settings) -> list[Check]:
         _journal(settings),
         *_voicemail(settings),
         *_invoices(settings),
+        *_recharges(settings),
         *_emergency(settings),
     ]
 
@@ -458,6 +459,20 @@ def _invoices(settings: Settings) -> list[Check]:
         advice = "'connector invoice address' and 'connector invoice tax', or the page Invoices"
         return [Check("invoices", "warning", f"they wait: {'; '.join(waiting[:10])}", advice)]
     return [Check("invoices", "ok", f"of the series {terms.series!r}")] if wrong else []
+
+
+def _recharges(settings: Settings) -> list[Check]:
+    """Whether companies are recharged by card that want to be; nothing is said where there are none."""
+    counted = _in_store(settings, lambda: [recharges.count()])
+    if not any(counted):
+        return []
+    if settings.stripe is None:
+        advice = "put [stripe] into the settings, and restart the connector"
+        return [Check("recharges", "wrong", f"{counted[0]} companies, and no card can be charged", advice)]
+    if parked := _in_store(settings, recharges.troubled):
+        words = f"no card is charged until somebody acts: {', '.join(parked[:10])}"
+        return [Check("recharges", "warning", words, "they find on the page Auto-recharge by card what to do")]
+    return [Check("recharges", "ok", f"{counted[0]} companies by card")]
 
 
 def _voicemail(settings: Settings) -> list[Check]:

@@ -36,7 +36,7 @@ from connector.billing import alerts
 from connector.clock import Clock
 from connector.config import MailSettings
 from connector.core import signatures
-from connector.core.alerts import KINDS
+from connector.core.alerts import KINDS, PAGES
 from connector.core.times import iso, timed
 from connector.database import vault
 from connector.database.store import StoreDoor
@@ -288,7 +288,8 @@ def _letter(due: Due, sender: str, url: str) -> EmailMessage:
     made["Subject"] = f"{company}: {said(KINDS[due.kind][0])}"
     made["Message-ID"] = f"<notice-{due.notice}-{due.id}@{host}>"
     made["Auto-Submitted"] = "auto-generated"
-    made.set_content(f"{spoken(due.text, due.zone)}\n\n{when(due.at, due.zone)} ({due.zone})\n{url}/alerts\n")
+    page = f"{url}{PAGES.get(due.kind, '/alerts')}"
+    made.set_content(f"{spoken(due.text, due.zone)}\n\n{when(due.at, due.zone)} ({due.zone})\n{page}\n")
     return made
 
 

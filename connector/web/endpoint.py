@@ -110,6 +110,21 @@ class VoiceMail(Protocol):
         """The PIN that was set by telephone holds no more. BadInput."""
 
 
+class Cards(Protocol):
+    """Pages of Stripe, by their addresses (connector/service/card_payments.py). All wait for Stripe. BadInput."""
+
+    def begin(self, reference: str, micros: int, currency: str, company: str, key: str) -> str:
+        """On which a company pays a sum."""
+
+    def keep(self, word: str, customer: str, reference: str, company: str, key: str) -> str:
+        """On which it gives a card for its auto-recharge."""
+
+    def confirm(
+        self, word: str, customer: str, reference: str, micros: int, currency: str, company: str, key: str
+    ) -> str:
+        """On which it pays a recharge that its bank wants to be confirmed."""
+
+
 def _here(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return work(*args, **kwargs)
 
@@ -118,9 +133,9 @@ def _here(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 class Place:
     """What a request may need of the world beside the store. `voice_mail`: the mailboxes of this node; `url`: where
     people find the pages; `exports`: the folder of sheets; `usual_limits`: those of a new profile; `apart`: does long
-    work in a process of its own; `payment`: how companies pay, in lines, "" if the settings do not say; `card`: begins
-    a payment by card and gives its page, from reference, micros, currency, company and key; None if there are none;
-    `paper` draws an invoice as PDF; `invoicing`: by which terms they are issued, None where none are.
+    work in a process of its own; `payment`: how companies pay, in lines, "" if the settings do not say; `cards`: None
+    if nobody pays by card here; `paper` draws an invoice as PDF; `invoicing`: by which terms they are issued, None
+    where none are.
     """
 
     sip: SipSettings
@@ -131,7 +146,7 @@ class Place:
     usual_limits: UsualLimits = field(default_factory=UsualLimits)
     apart: Callable[..., Any] = _here
     payment: str = ""
-    card: Callable[[str, int, str, str, str], str] | None = None
+    cards: Cards | None = None
     paper: Callable[[Document], bytes] | None = None
     invoicing: Terms | None = None
 

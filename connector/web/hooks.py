@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from limits import parse
 from pydantic import Field, SecretStr
 
-from connector.billing import payments
+from connector.billing import payments, recharges
 from connector.billing.payments import GATEWAY, STRIPE, PaymentView, Told
 from connector.clock import Clock
 from connector.config import PaymentSettings, StripeSettings
 from connector.core import signatures, stripe, times
 from connector.core.money import amount
 from connector.core.payments import Happened
+from connector.core.recharges import Answer, Card
 from connector.database.audit import Doer, acting
+from connector.database.store import writing
 from connector.web.bodies import read_all, read_json
 from connector.web.endpoint import Shape, Word
 from connector.web.guard import Guard
@@ -61,8 +64,19 @@ class Event(Shape):
     payment: OfPayment
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a body says, None for nothing of ours: of a payment; of an auto-recharge by its key; and which card was
+    given for one.
+    """
+
+    happened: Happened | None
+    charge: tuple[str, Answer] | None = None
+    card: Card | None = None
+
+
 class Hook:
-    """An address that a provider posts to. `read`: what a body says of a payment; None if nothing of ours."""
+    """An address that a provider posts to. `read`: what a body says."""
 
     def __init__(
         self,
@@ -71,7 +85,7 @@ class Hook:
         provider: str,
         header: str,
         secret: SecretStr,
-        read: Callable[[bytes], Happened | None],
+        read: Callable[[bytes], Said],
     ) -> None:
         self._world = world
         self._clock = clock
@@ -89,11 +103,9 @@ class Hook:
         if not signatures.is_good(signature, self._secret.get_secret_value(), raw, now):
             guard.slow_down(_BAD_SIGNATURES, "bad signature", guard.network(request))
             raise Problem("not_signed_in", f"The header {self._header} is missing, too old, or wrong.")
-        happened = self._read(read_json(raw))
-        if happened is None:
-            return web.json_response({"payment": None})
+        said = self._read(read_json(raw))
         doer = Doer(f"payment provider {self._provider}", now, address=guard.address(request))
-        found = await self._world.store(_done, self._provider, happened, doer, now)
+        found = await self._world.store(_done, self._provider, said, doer, now)
         return web.json_response(_shown(found) if found else {"payment": None})
 
 
@@ -109,44 +121,57 @@ def add_to(
         router.add_post(f"{PREFIX}/hooks/stripe", other.told)
 
 
-def _own(raw: bytes) -> Happened:
+def _own(raw: bytes) -> Said:
     """An event as we document it. Problem invalid; BadInput."""
     event = checked_body(Event, raw)
     found = event.payment
     kind = event.type.removeprefix("payment.")
     needed = kind in ("announced", "received")
-    return Happened(
-        kind,
-        event.id,
-        found.id,
-        amount(found.amount) if found.amount or needed else None,
-        found.currency,
-        found.reference,
-        times.checked_day(found.received_on) if found.received_on else "",
-        found.why,
+    return Said(
+        Happened(
+            kind,
+            event.id,
+            found.id,
+            amount(found.amount) if found.amount or needed else None,
+            found.currency,
+            found.reference,
+            times.checked_day(found.received_on) if found.received_on else "",
+            found.why,
+        )
     )
 
 
-def _stripes(raw: bytes) -> Happened | None:
+def _stripes(raw: bytes) -> Said:
     """An event of Stripe's. Problem invalid."""
     event = json.loads(raw)
     if not isinstance(event, dict):
         raise Problem("invalid", "The body is not an object.")
-    return stripe.happened(event)
+    return Said(stripe.happened(event), stripe.charge_told(event), stripe.card_given(event))
 
 
-def _done(provider: str, happened: Happened, doer: Doer, now: int) -> PaymentView | None:
-    """Write down what happened; None if there is nothing to write down. BadInput, NotFound."""
+def _done(provider: str, said: Said, doer: Doer, now: int) -> PaymentView | None:
+    """Write down what was said, all of it or nothing; the payment, if it is about one. BadInput, NotFound."""
+    if said == Said(None):
+        return None
+    with writing(), acting(doer):
+        found = None if said.happened is None else _paid(provider, said.happened, now)
+        if said.charge is not None:
+            recharges.told(*said.charge, now, by_event=True)
+        if said.card is not None:
+            recharges.card_given(said.card)
+        return found
+
+
+def _paid(provider: str, happened: Happened, now: int) -> PaymentView | None:
     told, micros, currency = Told(provider, happened.event, happened.number), happened.micros, happened.currency
-    with acting(doer):
-        if happened.kind == "announced":
-            return payments.announced(told, happened.reference, micros or 0, currency, now)
-        if happened.kind == "received":
-            return payments.received(told, happened.reference, micros or 0, currency, now, happened.received_on)
-        if happened.kind == "failed":
-            return payments.failed(told, happened.why, now)
-        change = payments.reinstated if happened.kind == "reinstated" else payments.taken_back
-        return change(told, micros, happened.why or happened.kind.replace("_", " "), now, currency)
+    if happened.kind == "announced":
+        return payments.announced(told, happened.reference, micros or 0, currency, now)
+    if happened.kind == "received":
+        return payments.received(told, happened.reference, micros or 0, currency, now, happened.received_on)
+    if happened.kind == "failed":
+        return payments.failed(told, happened.why, now)
+    change = payments.reinstated if happened.kind == "reinstated" else payments.taken_back
+    return change(told, micros, happened.why or happened.kind.replace("_", " "), now, currency)
 
 
 def _shown(found: PaymentView) -> dict[str, Any]:

@@ -29,7 +29,8 @@ from tests.databases import place_of
 MIGRATIONS = [import_module(f"connector.database.migrations.{name}") for name in ("0013_reference", "0018_call_events")]
 # What calls change, or what no call is decided by.
 OTHERS = {
-    "account", "api_token", "audit", "buyer", "call", "call_day", "call_event", "call_post", "cdr",
+    "account", "api_token", "audit", "buyer", "call", "call_day", "call_event", "call_post",
+    "card_charge", "card_recharge", "cdr",
     "channel_hour", "charge", "closing",
     "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart",
     "invoice_series", "media", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",

@@ -234,6 +234,8 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "card_charge",
+    "card_recharge",
     "saved_filter",
     "media",
     "call_event",

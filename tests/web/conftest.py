@@ -35,7 +35,7 @@ from connector.service import invoice_pdf
 from connector.storage.readers import Readers
 from connector.storage.writer import Writer
 from connector.web import passwords
-from connector.web.endpoint import Place
+from connector.web.endpoint import Cards, Place
 from connector.web.guard import Guard
 from connector.web.rest import World
 from connector.web.server import make_app
@@ -280,8 +280,8 @@ def signing_in() -> OidcSettings | None:
 
 
 @pytest.fixture
-def card() -> Callable[[str, int, str, str, str], str] | None:
-    """What begins a payment by card: nothing."""
+def cards() -> Cards | None:
+    """Stripe's pages: none."""
     return None
 
 
@@ -293,7 +293,7 @@ def make_client(
     tmp_path: Path,
     paid: PaymentSettings,
     by_card: StripeSettings | None,
-    card: Callable[[str, int, str, str, str], str] | None,
+    cards: Cards | None,
     signing_in: OidcSettings | None,
 ) -> Iterator[Callable[[], TestClient[Any, Any]]]:
     """What makes a client of the application."""
@@ -335,7 +335,7 @@ def make_client(
         guard = Guard(SETTINGS, writer, readers, clock)
         sip = SipSettings(generated=tmp_path, tls_transport="connector-tls")
         place = Place(
-            sip, "node", Spool(town.spool), exports=folder, card=card, paper=invoice_pdf.drawn, invoicing=TERMS
+            sip, "node", Spool(town.spool), exports=folder, cards=cards, paper=invoice_pdf.drawn, invoicing=TERMS
         )
         world = World(writer, readers, files, guard, place, hang_up, sound, press, heard, removed)
         return TestClient(Server(make_app(SETTINGS, town.gate, world, clock, paid, by_card, signing_in)))

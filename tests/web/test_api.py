@@ -28,6 +28,7 @@ IDS = [endpoint.name for endpoint in ENDPOINTS]
 BODIES: dict[str, dict[str, Any]] = {
     "create_company": {"name": "New", "currency": "EUR", "time_zone": "Europe/Berlin"},
     "top_up": {"amount_micros": 1},
+    "set_auto_recharge": {"amount_micros": 10_000, "threshold_micros": 1, "monthly_limit_micros": 10_000},
     "load_deck": {"name": "deck", "csv": "prefix,name,price_per_minute\n44,UK,0.01\n"},
     "create_profile": {"name": "new"},
     "create_client_profile": {"name": "line", "address": "192.0.2.77"},
@@ -423,7 +424,14 @@ def test_every_change_is_told_whose_it_is(town: Town) -> None:
         if endpoint.method != "GET" and not endpoint.path.startswith("/tokens"):
             assert endpoint.permission is not None, endpoint.name
         moves = endpoint.permission in ("money.move", "money.bring")
-        unmoved = {"set_prices", "stop_recharge", "change_limits", "set_invoice_address", "set_tax"}
+        unmoved = {
+            "set_prices",
+            "stop_recharge",
+            "stop_auto_recharge",
+            "change_limits",
+            "set_invoice_address",
+            "set_tax",
+        }
         assert endpoint.once == (moves and endpoint.name not in unmoved), endpoint.name
     assert calls.live()
 

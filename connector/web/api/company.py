@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from connector.billing import credit, decks, payments, plans, profiles, trials
+from connector.billing import credit, decks, payments, plans, profiles, recharges, trials
 from connector.billing.credit import Balance
 from connector.billing.decks import DeckView, ReadDeck
 from connector.billing.payments import PaymentView
 from connector.billing.plans import Prices
 from connector.billing.profiles import CompanyView
+from connector.billing.recharges import RechargeView
 from connector.billing.trials import PriceView
 from connector.core.paging import Page, turn
 from connector.errors import BadInput
@@ -48,6 +49,14 @@ class Payment(Sum):
 
     reference: Annotated[str, Field(max_length=40, examples=["RF56C000001"])] = ""
     received_on: Annotated[str, Field(max_length=10, examples=["2026-11-30"])] = ""
+
+
+class CardRecharge(Shape):
+    """When a card is charged, and with how much; never with more than `monthly_limit_micros` in a calendar month."""
+
+    amount_micros: Micros
+    threshold_micros: Micros
+    monthly_limit_micros: Micros
 
 
 class Reversal(Shape):
@@ -108,6 +117,33 @@ def top_up(ask: Ask, body: Payment) -> Balance:
     """Record a payment that came in."""
     given = {"reference": body.reference, "received_on": body.received_on}
     return credit.top_up(body.amount_micros, ask.key, ask.now, ask.company, **given)
+
+
+@api.get("/balance/auto-recharge", "money.read", of_company=True)
+def show_auto_recharge(ask: Ask) -> RechargeView:
+    """Whether a card is charged when the balance is low, and what was charged."""
+    return recharges.show(ask.company, ask.now)
+
+
+@api.put("/balance/auto-recharge", "money.move", of_company=True, once=True)
+def set_auto_recharge(ask: Ask, body: CardRecharge) -> RechargeView:
+    """Charge a card when the balance is low. The card itself is given on the page Auto-recharge by card."""
+    if ask.place.cards is None:
+        raise BadInput("Payments by card are not set up here: see [stripe] in the settings.")
+    given = (body.amount_micros, body.threshold_micros, body.monthly_limit_micros)
+    return recharges.set_up(ask.company, *given, ask.now)
+
+
+@api.delete("/balance/auto-recharge", "money.move", of_company=True)
+def stop_auto_recharge(ask: Ask) -> RechargeView:
+    """Charge nothing more, and forget the card."""
+    return recharges.stop(ask.company, ask.now)
+
+
+@api.post("/balance/auto-recharge/resume", "money.move", of_company=True, once=True)
+def resume_auto_recharge(ask: Ask) -> RechargeView:
+    """Charge the card again, though it was refused or needed its holder."""
+    return recharges.resume(ask.company, ask.now)
 
 
 @api.get("/payments", "money.read", of_company=True)

@@ -17,6 +17,7 @@ from connector.web.site import (
     people,
     profiles,
     rates,
+    recharges,
     reports,
     routing,
     search,
@@ -42,6 +43,7 @@ PAGES = (
     *alerts.pages.all,
     *people.pages.all,
     *house.pages.all,
+    *recharges.pages.all,
     *rates.pages.all,
     *trunks.pages.all,
 )

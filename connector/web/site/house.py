@@ -13,7 +13,6 @@ from connector.core import payments as references
 from connector.core.formats import shown
 from connector.core.ledger import asset
 from connector.core.paging import turn
-from connector.errors import BadInput
 from connector.web.endpoint import Ask
 from connector.web.render import dated, when
 from connector.web.site.frame import (
@@ -30,6 +29,7 @@ from connector.web.site.frame import (
     from_to,
     tables_page,
 )
+from connector.web.site.recharges import PAGE, cards_of
 from connector.words import tr
 
 pages = SitePages()
@@ -67,6 +67,7 @@ def money_page(ask: Ask) -> Shown:
         ask,
         (tr("Record a payment"), "/money/top-up", "money.bring"),
         (tr("Add money"), "/money/add", "money.read"),
+        (tr("Auto-recharge by card"), PAGE, "money.read"),
         (tr("Set prices"), "/money/prices", "money.bring"),
     )
     deck_actions = allowed(
@@ -134,7 +135,7 @@ def add_money_page(ask: Ask) -> Shown:
         "payments": found.items,
         "following": following(found),
         "owed_micros": payments.owed(ask.company),
-        "by_card": ask.place.card is not None and "money.move" in ask.actor.permissions,
+        "by_card": ask.place.cards is not None and "money.move" in ask.actor.permissions,
         "paid": "paid" in ask.query,
     }
     return Shown("add-money.html", values)
@@ -149,12 +150,11 @@ class PayByCard(Form):
 
     def read(self, ask: Ask) -> str:
         """The page at Stripe, which is asked for it."""
-        if ask.place.card is None:
-            raise BadInput("Payments by card are not set up here. Pay as the page Add money says.")
+        cards = cards_of(ask)
         currency = credit.balance(ask.company).currency
         money.payable(self.amount, currency)
         reference = credit.payment_reference(ask.company)
-        return ask.place.card(reference, self.amount, currency, ask.company or "", uuid.uuid4().hex)
+        return cards.begin(reference, self.amount, currency, ask.company or "", uuid.uuid4().hex)
 
     def do(self, ask: Ask) -> Outcome:
         """Lead there. Nothing is credited before Stripe says that it was paid."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls, credit, history, plans, profiles, today
+from connector.billing import calls, credit, history, plans, profiles, recharges, today
 from connector.billing.credit import Balance
 from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
@@ -185,6 +185,8 @@ def _alarms(
             found.append(
                 (tr("The balance is {have}, and {need} are due within three days", have=have, need=need), "/money/add")
             )
+        if recharges.show(ask.company, ask.now).parked:
+            found.append((tr("Auto-recharge by card has stopped"), "/money/auto-recharge"))
         scope = Scope(ask.scope.company)
         for view in reachability.seen_by(scope):
             name = trunk_of(view.endpoint)
