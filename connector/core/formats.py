@@ -121,7 +121,7 @@ def typed(text: str, currency: str) -> str:
     what a German types as `1.000,50` too.
 
     Text that is not a sum is returned as it is, for core/money.py to refuse. BadInput for another currency's sign, and
-    for a comma that may be the decimal one: `1,5`, and `1,250` too.
+    for a comma that may be the decimal one: `1,5`, and `1,250` where the currency has three decimals.
     """
     found = text.strip()
     if len(found) > _MOST_LENGTH or not currency:
@@ -147,14 +147,12 @@ def typed(text: str, currency: str) -> str:
         return found.replace(grouped.group(1), "")
     if _DECIMAL_COMMA.fullmatch(found) and point == ",":
         raise BadInput(
-            "Invalid amount {given!r}. Use a comma before decimals; a point between thousands"
-            " needs decimals too: 1000 or 1.000,50.",
+            "Invalid amount {given!r}. Use a comma before decimals, as in 1000,50 or 1.000,50.",
             given=text.strip(),
         )
     if _DECIMAL_COMMA.fullmatch(found):
         raise BadInput(
-            "Invalid amount {given!r}. Use a point before decimals; a comma between thousands"
-            " needs decimals too: 1000 or 1,000.50.",
+            "Invalid amount {given!r}. Use a point before decimals, as in 1000.50 or 1,000.50.",
             given=text.strip(),
         )
     return found
@@ -162,7 +160,7 @@ def typed(text: str, currency: str) -> str:
 
 def _may_be_decimal(found: str, currency: str) -> bool:
     """Whether the only comma may be meant as a point."""
-    return found.count(",") == 1 and "." not in found and minor_digits(currency) > 0
+    return found.count(",") == 1 and "." not in found and minor_digits(currency) > 2
 
 
 def _written(amount: Decimal, currency: str, where: str) -> str:

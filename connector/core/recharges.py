@@ -1,8 +1,8 @@
 """Auto-recharge of a company by card: how Stripe's answer to a charge is taken, and how long it is asked. Pure.
 
 A charge is asked for with a key of its own. Stripe answers the same key the same way for 24 hours at least
-(https://docs.stripe.com/api/idempotent_requests), so a question without an answer is asked again, and the card is charged
-once.
+(https://docs.stripe.com/api/idempotent_requests), so a question without an answer is asked again, and the card
+is charged once.
 """
 
 from __future__ import annotations

@@ -53,6 +53,8 @@ def _actions(found: RechargeView) -> list[tuple[str, str, str]]:
         "refused": [card, again],
         "unknown": [again, card],
     }
+    if found.has_card and not found.parked:
+        return [change[0], card, change[1]]
     return [*urgent.get(found.parked, [card]), *change]
 
 
