@@ -29,13 +29,17 @@ ERRORS: dict[str, tuple[int, dict[str, Any]]] = {
 
 @dataclass
 class Fake:
-    """What it was asked, in order: path, headers and fields; the sessions' answer; and the payments that it made."""
+    """What it was asked, in order: path, headers and fields; the sessions' answer; the payments that it made. `odd`:
+    what it answers instead; `without_customer`: the first one was removed.
+    """
 
     asked: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)
     status: int = 200
     answer: Any = field(default_factory=lambda: {"id": "cs_1", "url": "https://checkout.stripe.com/c/pay/cs_1"})
     payments: dict[str, dict[str, Any]] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
+    odd: str | None = None
+    without_customer: bool = False
 
     def fields(self, path: str) -> list[dict[str, str]]:
         """What was sent to an address, each time."""
@@ -56,10 +60,15 @@ class Fake:
         )
         assert not again, "the same Idempotency-Key with other fields"
         self.asked.append((request.path, headers, given))
+        if self.odd is not None:
+            return web.Response(text=self.odd, content_type="application/json")
+        if self.without_customer and given.get("customer") == "cus_1":
+            error = {"type": "invalid_request_error", "code": "resource_missing", "param": "customer"}
+            return web.json_response({"error": error}, status=400)
         if request.path == "/v1/payment_intents":
             return self._charge(request, headers["Idempotency-Key"], given)
         if request.path == "/v1/customers":
-            return web.json_response({"id": "cus_1"})
+            return web.json_response({"id": f"cus_{len(self.fields('/v1/customers'))}"})
         if request.path.startswith("/v1/payment_methods/"):
             return web.json_response(
                 {"card": {"brand": "visa", "last4": "4242", "exp_month": 4, "exp_year": 2031}, "type": "card"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import ledger
+from connector.billing import ledger, recharges
 from connector.core import kept, times
 from connector.core import payments as core
 from connector.core.formats import shown
@@ -156,6 +156,8 @@ def taken_back(told: Told, micros: int | None, why: str, now: int, currency: str
             text = kept.TAKEN_BACK.write(amount=shown(gone, found.company.currency), why=_words(why))
             key = f"payment_taken_back:{found.id}:{told.event}"
             notices.tell(found.company_id, None, "payment_taken_back", key, text, now)
+            if told.provider == STRIPE:
+                recharges.taken_back(found.company_id, now)
         return _view(_row(found.id))
 
 

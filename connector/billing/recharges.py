@@ -11,12 +11,23 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from connector.core import kept, times
+from connector.core import kept, stripe, times
 from connector.core import recharges as core
 from connector.core.formats import shown
 from connector.core.money import payable
+from connector.core.payments import company_of
 from connector.core.payments import reference as reference_of
-from connector.core.recharges import ASKED_FOR_MS, LATE_MS, Answer, Card, Charge, Parked, Said, again_in_ms
+from connector.core.recharges import (
+    ASKED_FOR_MS,
+    LATE_MS,
+    TAKEN_FOR_MS,
+    Answer,
+    Card,
+    Charge,
+    Parked,
+    Said,
+    again_in_ms,
+)
 from connector.database.audit import audited, note_of
 from connector.database.models import CardCharge, CardRecharge, Company
 from connector.database.named import company_row
@@ -25,19 +36,25 @@ from connector.errors import BadInput, NotFound
 from connector.notices import notices
 
 LEASE_MS = 60_000
+FAILED = "card_recharge_failed"
 SHOWN = 5
 MOST_WHY = 200
-# Companies whose balance is below the threshold, and whose card may be charged.
-_LOW = (
+# So many refused charges of a company are tried again in a day: more look like fraud to banks.
+MOST_REFUSED, DAY_MS = 5, 24 * 3_600_000
+# Companies whose balance is below the threshold, and whose card may be charged; and those with no open charge.
+_SHORT = (
     "SELECT setting.company_id FROM card_recharge AS setting"
     " LEFT JOIN account ON account.company_id = setting.company_id AND account.purpose = 'balance'"
-    " WHERE setting.method <> '' AND setting.parked = '' AND COALESCE(account.balance, 0) < setting.threshold_micros"
-    " AND NOT EXISTS (SELECT 1 FROM card_charge WHERE card_charge.company_id = setting.company_id"
+    " WHERE COALESCE(account.balance, 0) < setting.threshold_micros"
+)
+_MAY = f"{_SHORT} AND setting.method <> '' AND setting.parked = ''"
+_LOW = (
+    f"{_MAY} AND NOT EXISTS (SELECT 1 FROM card_charge WHERE card_charge.company_id = setting.company_id"
     " AND card_charge.state IN ('asked', 'taken'))"
 )
 # What was charged, or may have been.
 _CHARGED = "SELECT SUM(amount_micros) FROM card_charge WHERE company_id = ? AND made_at >= ? AND state <> 'refused'"
-_REQUEST = "SELECT id, key, company_id, amount_micros, customer, method FROM card_charge WHERE id = ?"
+_LATE = "SELECT id FROM card_charge WHERE state IN ('asked', 'taken') AND made_at <= ? ORDER BY id"
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,9 @@ class RechargeView:
 
 @dataclass(frozen=True)
 class Kept:
-    """What a page at Stripe is asked for with: the setting's `word`, and its customer there, "" for none yet."""
+    """What a page at Stripe is asked for with: the setting's `word`, its customer there, "" for none yet, and the sum
+    that the bank wants to be confirmed, 0 for none.
+    """
 
     word: str
     customer: str
@@ -85,10 +104,13 @@ class Kept:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done now: `low` companies, `asked` charges, and cards (methods) that have no name yet."""
+    """What is to be done now: `low` companies, `asked` charges, those that were `taken` days ago and whose event has
+    not come, and cards (methods) that have no name yet.
+    """
 
     low: list[int]
     asked: list[int]
+    taken: list[int]
     unnamed: list[str]
 
 
@@ -111,9 +133,10 @@ def set_up(company: str | None, amount: int, threshold: int, monthly_limit: int,
         owner = company_row(company)
         lock("id = ?", owner.id)
         payable(amount, owner.currency)
+        stripe.coins(amount, owner.currency)
         sums = {"amount_micros": amount, "threshold_micros": threshold, "monthly_limit_micros": monthly_limit}
         if _setting(owner.id) is None:
-            insert(CardRecharge, company_id=owner.id, word=secrets.token_hex(12), **sums)
+            insert(CardRecharge, company_id=owner.id, word=secrets.token_hex(12), made_at=now, **sums)
         else:
             CardRecharge.update(**sums).where(CardRecharge.company == owner).execute()
         return _view(owner, now)
@@ -121,25 +144,35 @@ def set_up(company: str | None, amount: int, threshold: int, monthly_limit: int,
 
 @audited("company.recharge.stop")
 def stop(company: str | None, now: int) -> RechargeView:
-    """Charge nothing more, and forget the card. What Stripe was asked for already goes on."""
+    """Charge nothing more, and forget the card. A charge that Stripe was asked for, and has not answered, is unknown
+    then: it is not asked for again.
+    """
     with writing():
         owner = company_row(company)
         lock("id = ?", owner.id)
         run("DELETE FROM card_recharge WHERE company_id = ?", owner.id)
-        sql = "UPDATE card_charge SET state = 'refused', why = ?, changed_at = ?"
-        run(f"{sql} WHERE company_id = ? AND state = 'asked' AND tries = 0", kept.SWITCHED_OFF.write(), now, owner.id)
+        sql = (
+            "UPDATE card_charge SET state = CASE tries WHEN 0 THEN 'refused' ELSE 'unknown' END, why = ?,"
+            " changed_at = ? WHERE company_id = ? AND state = 'asked'"
+        )
+        run(sql, kept.SWITCHED_OFF.write(), now, owner.id)
         return _view(owner, now)
 
 
 @audited("company.recharge.resume")
 def resume(company: str | None, now: int) -> RechargeView:
-    """Charge the card again, though it was refused or needed its holder. BadInput if nothing is parked."""
+    """Charge the card again, though it was refused or needed its holder. BadInput if nothing is parked, or it was
+    refused too often today.
+    """
     with writing():
         owner = company_row(company)
         lock("id = ?", owner.id)
         setting = _setting(owner.id)
         if setting is None or not setting.parked:
             raise BadInput("Nothing is in the way of the auto-recharge.")
+        refused = "SELECT COUNT(*) FROM card_charge WHERE company_id = ? AND state = 'refused' AND number <> ''"
+        if rows(f"{refused} AND made_at > ?", owner.id, now - DAY_MS)[0][0] >= MOST_REFUSED:
+            raise BadInput("The card was refused too often today. Add money in another way, or try again tomorrow.")
         _unpark(owner.id)
         return _view(owner, now)
 
@@ -157,7 +190,9 @@ def asking_for(company: str | None) -> Kept:
         setting = _setting(owner.id)
         if setting is None:
             raise NotFound("The company has no auto-recharge by card yet.")
-        return Kept(setting.word, setting.customer, setting.amount_micros, reference_of(owner.id))
+        charge: Any = CardCharge.select().where(CardCharge.company == owner).order_by(CardCharge.id.desc()).first()
+        amount = charge.amount_micros if charge is not None and setting.parked == Parked.CONFIRM else 0
+        return Kept(setting.word, setting.customer, amount, reference_of(owner.id))
 
 
 def card_given(card: Card) -> bool:
@@ -190,8 +225,10 @@ def work(now: int) -> Work:
         low = [company for (company,) in rows(_LOW) if _room(company, now)]
         sql = "SELECT id FROM card_charge WHERE state = 'asked' AND next_at <= ? ORDER BY id"
         asked = [charge for (charge,) in rows(sql, now)]
+        taken = "SELECT id FROM card_charge WHERE state = 'taken' AND changed_at <= ? ORDER BY id"
+        late = [charge for (charge,) in rows(taken, now - TAKEN_FOR_MS)]
         unnamed = "SELECT method FROM card_recharge WHERE method <> '' AND card = '' ORDER BY company_id"
-        return Work(low, asked, [method for (method,) in rows(unnamed)])
+        return Work(low, asked, late, [method for (method,) in rows(unnamed)])
 
 
 def begin(company: int, now: int) -> bool:
@@ -209,45 +246,102 @@ def begin(company: int, now: int) -> bool:
 
 
 def claim(charge: int, now: int) -> Charge | None:
-    """A charge that Stripe is to be asked for now: nobody else does for a while. None if somebody does, or has."""
+    """A charge that Stripe is to be asked for now: nobody else does for a while. None if somebody does, or has, or if
+    it is not to be asked for any more: it was never asked for, and is not due any more; or Stripe may have forgotten
+    its key, and would charge the card a second time.
+    """
     with writing():
         lock("id = (SELECT company_id FROM card_charge WHERE id = ?)", charge)
-        sql = "UPDATE card_charge SET next_at = ?, tries = tries + 1 WHERE id = ? AND state = 'asked' AND next_at <= ?"
-        if not rows(f"{sql} RETURNING id", now + LEASE_MS, charge, now):
+        found: Any = CardCharge.get_or_none(CardCharge.id == charge)
+        if found is None or found.state != "asked" or found.next_at > now:
             return None
-        ((number, key, company, micros, customer, method),) = rows(_REQUEST, charge)
-        currency = Company.get_by_id(company).currency
-        return Charge(number, key, reference_of(company), micros, currency, customer, method)
+        if found.tries == 0 and not _still_due(found, now):
+            _end(found, "refused", "", kept.NOT_DUE.write(), now)
+            return None
+        if found.tries > 0 and now - found.made_at >= ASKED_FOR_MS:
+            _unknown(found, found.why, now)
+            return None
+        run("UPDATE card_charge SET next_at = ?, tries = tries + 1 WHERE id = ?", now + LEASE_MS, charge)
+        reference, currency = reference_of(found.company_id), found.company.currency
+        return Charge(found.id, found.key, reference, found.amount_micros, currency, found.customer, found.method)
 
 
-def told(key: str, answer: Answer, now: int, *, by_event: bool = False) -> None:
+def told(
+    key: str, answer: Answer, now: int, *, by_event: bool = False, reference: str = "", micros: int | None = None
+) -> None:
     """What Stripe says of a charge: in its answer, or by a signed event, which alone makes it received. What comes late
-    or again changes nothing.
+    or again changes nothing. `reference`, `micros`: as the event says, of a charge that a restored store does not know.
     """
     with writing():
         lock("id = (SELECT company_id FROM card_charge WHERE key = ?)", key)
         found: Any = CardCharge.get_or_none(CardCharge.key == key)
-        if found is None or found.state not in ("asked", "taken", "unknown"):
+        if found is None and by_event and answer.said is Said.TAKEN and reference and micros:
+            found = _made_before_restore(key, reference, micros, now)
+        if found is None or found.state == "received":
             return
-        if answer.said is Said.TAKEN:
-            _taken(found, answer.number, now, received=by_event)
+        if answer.said is Said.TAKEN and by_event:
+            _received(found, answer.number, now)
+        elif answer.said is Said.TAKEN:
+            state = {"asked": "taken"}.get(found.state, found.state)  # what is unknown is known by its event only
+            sql = "UPDATE card_charge SET state = ?, number = ?, why = '', changed_at = ? WHERE id = ?"
+            run(sql, state, answer.number, now, found.id)
         elif answer.said in (Said.CONFIRM, Said.REFUSED):
-            if found.state != "taken" or by_event:  # what was on its way fails by an event
+            if found.state in ("asked", "unknown") or (by_event and found.state == "taken"):
                 _refused(found, answer, now)
         elif found.state == "asked":
             _unanswered(found, answer.words, now)
 
 
+def give_up(charge: int, now: int) -> None:
+    """The event of a charge that was taken has not come for days, and Stripe posts it no more: it is unknown."""
+    with writing():
+        lock("id = (SELECT company_id FROM card_charge WHERE id = ?)", charge)
+        found: Any = CardCharge.get_or_none(CardCharge.id == charge)
+        if found is not None and found.state == "taken":
+            _unknown(found, kept.NO_EVENT.write(), now)
+
+
+def taken_back(company: int, now: int) -> None:
+    """A payment by card was refunded, or its holder has disputed it, in the caller's transaction: the card is not
+    charged again before somebody says so.
+    """
+    setting = _setting(company)
+    if setting is not None and setting.method and not setting.parked:
+        text = kept.CARD_TAKEN_BACK.write()
+        sql = "UPDATE card_recharge SET parked = ?, why = '', parked_at = ? WHERE company_id = ?"
+        run(sql, Parked.TAKEN_BACK.value, now, company)
+        notices.tell(company, None, FAILED, f"card_taken_back:{setting.word}:{now}", text, now)
+
+
+def restored(now: int) -> None:
+    """The store is a backup's, in the caller's transaction: what was charged since is not known here."""
+    why = kept.RESTORED.write()
+    run("UPDATE card_charge SET state = 'unknown', why = ?, changed_at = ? WHERE state = 'asked'", why, now)
+    sql = "UPDATE card_recharge SET parked = ?, why = ?, parked_at = ? WHERE method <> ''"
+    run(sql, Parked.UNKNOWN.value, why, now)
+
+
+def not_possible(company: int, now: int) -> None:
+    """The balance is low, and nobody can be asked to charge the card: once a day people are told."""
+    with writing():
+        lock("id = ?", company)
+        day = times.local_day(now, Company.get_by_id(company).time_zone)
+        notices.tell(company, None, FAILED, f"card_not_possible:{company}:{day}", kept.CARD_NOT_POSSIBLE.write(), now)
+
+
 def alarms(now: int) -> list[Alarm]:
     """Recharges that cannot be made, in the caller's transaction: by the limit, or because nobody hears from Stripe."""
-    return [*_over_limit(now), *_late(now)]
+    return [*_over_limit(now), *_late(now), *_without_card(now)]
 
 
-def troubled() -> list[str]:
-    """The names of companies whose recharge somebody has to see to."""
+def troubled(now: int) -> list[str]:
+    """Companies whose recharge somebody has to see to, and why."""
     with reading():
-        sql = "SELECT company.name FROM card_recharge JOIN company ON company.id = company_id WHERE parked <> ''"
-        return [name for (name,) in rows(f"{sql} ORDER BY company.id")]
+        sql = "SELECT company.name, parked FROM card_recharge JOIN company ON company.id = company_id"
+        parked = [f"{name}: {why}" for name, why in rows(f"{sql} WHERE parked <> '' ORDER BY company.id")]
+        late = [CardCharge.get_by_id(charge) for (charge,) in rows(_LATE, now - LATE_MS)]
+        words = {"asked": "Stripe does not answer", "taken": "Stripe's event has not come"}
+        return [*parked, *(f"{each.company.name}: {words[each.state]}" for each in late)]
 
 
 def count() -> int:
@@ -256,24 +350,38 @@ def count() -> int:
         return int(CardRecharge.select().count())
 
 
-def _taken(charge: Any, number: str, now: int, *, received: bool) -> None:
-    company = charge.company
-    was_unknown = charge.state == "unknown"
-    sql = "UPDATE card_charge SET state = ?, number = ?, why = '', changed_at = ? WHERE id = ?"
-    run(sql, "received" if received else "taken", number, now, charge.id)
-    if received:
-        if was_unknown:  # and now is known
-            run("UPDATE card_recharge SET parked = '' WHERE company_id = ? AND parked = 'unknown'", company.id)
-        text = kept.CARD_RECHARGED.write(amount=shown(charge.amount_micros, company.currency))
-        notices.tell(company.id, None, "recharged", f"card_recharged:{charge.id}", text, now)
+def _received(charge: Any, number: str, now: int) -> None:
+    was_last_unknown = charge.state == "unknown" and _is_last_unknown(charge)
+    sql = "UPDATE card_charge SET state = 'received', number = ?, why = '', changed_at = ? WHERE id = ?"
+    run(sql, number, now, charge.id)
+    setting = _setting(charge.company_id)
+    if was_last_unknown and setting is not None and setting.parked == Parked.UNKNOWN:
+        _unpark(charge.company_id)
+    text = kept.CARD_RECHARGED.write(amount=shown(charge.amount_micros, charge.company.currency))
+    notices.tell(charge.company_id, None, "recharged", f"card_recharged:{charge.id}", text, now)
+
+
+def _made_before_restore(key: str, reference: str, micros: int, now: int) -> Any:
+    """A charge of which the store has no row: it counts in the month's limit."""
+    company = company_of(reference)
+    lock("id = ?", company)
+    insert(
+        CardCharge, company_id=company, key=key, amount_micros=micros, customer="", method="", state="unknown",
+        next_at=now, made_at=now, changed_at=now,
+    )  # fmt: skip
+    return CardCharge.get(CardCharge.key == key)
 
 
 def _refused(charge: Any, answer: Answer, now: int) -> None:
+    was_unknown = charge.state == "unknown"
     parked = Parked.CONFIRM if answer.said is Said.CONFIRM else Parked.REFUSED
-    _end(charge, "refused", answer.number, answer.words, now)
     setting = _setting(charge.company_id)
-    if charge.state == "unknown" and setting is not None and setting.parked != Parked.UNKNOWN:
-        return  # somebody has seen to it already
+    seen_to = was_unknown and not (
+        setting is not None and setting.parked == Parked.UNKNOWN and _is_last_unknown(charge)
+    )
+    _end(charge, "refused", answer.number, answer.words, now)
+    if seen_to:
+        return
     amount = shown(charge.amount_micros, charge.company.currency)
     pattern = kept.CARD_CONFIRM if parked is Parked.CONFIRM else kept.CARD_REFUSED
     _park(charge, parked, answer.words, pattern.write(amount=amount, why=_words(answer.words)), now)
@@ -281,12 +389,32 @@ def _refused(charge: Any, answer: Answer, now: int) -> None:
 
 def _unanswered(charge: Any, why: str, now: int) -> None:
     if now - charge.made_at >= ASKED_FOR_MS:
-        _end(charge, "unknown", "", why, now)
-        text = kept.CARD_UNKNOWN.write(amount=shown(charge.amount_micros, charge.company.currency))
-        _park(charge, Parked.UNKNOWN, why, text, now)
+        _unknown(charge, why, now)
         return
     sql = "UPDATE card_charge SET next_at = ?, why = ?, changed_at = ? WHERE id = ?"
     run(sql, now + again_in_ms(charge.tries), _words(why), now, charge.id)
+
+
+def _unknown(charge: Any, why: str, now: int) -> None:
+    _end(charge, "unknown", charge.number, why, now)
+    text = kept.CARD_UNKNOWN.write(amount=shown(charge.amount_micros, charge.company.currency))
+    _park(charge, Parked.UNKNOWN, why, text, now)
+
+
+def _is_last_unknown(charge: Any) -> bool:
+    sql = "SELECT MAX(id) FROM card_charge WHERE company_id = ? AND state = 'unknown'"
+    return bool(rows(sql, charge.company_id)[0][0] == charge.id)
+
+
+def _still_due(charge: Any, now: int) -> bool:
+    """Whether a charge that was begun would be begun now."""
+    setting = _setting(charge.company_id)
+    return bool(
+        rows(f"{_MAY} AND setting.company_id = ?", charge.company_id)
+        and charge.made_at >= _month_start(charge.company_id, now)
+        and (charge.method, charge.amount_micros) == (setting.method, setting.amount_micros)
+        and _charged(charge.company_id, now) <= setting.monthly_limit_micros
+    )
 
 
 def _end(charge: Any, state: str, number: str, why: str, now: int) -> None:
@@ -297,8 +425,8 @@ def _end(charge: Any, state: str, number: str, why: str, now: int) -> None:
 def _park(charge: Any, parked: Parked, why: str, text: str, now: int) -> None:
     """Charge nothing more until somebody acts, and tell the company's people; not if another card was given since."""
     sql = "UPDATE card_recharge SET parked = ?, why = ?, parked_at = ? WHERE company_id = ? AND method = ?"
-    run(sql, parked.value, _words(why), now, charge.company_id, charge.method)
-    notices.tell(charge.company_id, None, "card_recharge_failed", f"card_{parked}:{charge.id}", text, now)
+    if rows(f"{sql} RETURNING company_id", parked.value, _words(why), now, charge.company_id, charge.method):
+        notices.tell(charge.company_id, None, FAILED, f"card_{parked}:{charge.id}", text, now)
 
 
 def _unpark(company: int) -> None:
@@ -319,16 +447,21 @@ def _over_limit(now: int) -> list[Alarm]:
 
 def _late(now: int) -> list[Alarm]:
     found = []
-    sql = "SELECT id FROM card_charge WHERE state IN ('asked', 'taken') AND made_at <= ? ORDER BY id"
-    for (charge,) in rows(sql, now - LATE_MS):
+    for (charge,) in rows(_LATE, now - LATE_MS):
         row: Any = CardCharge.get_by_id(charge)
         amount = shown(row.amount_micros, row.company.currency)
         if row.state == "asked":
-            text = kept.CARD_LATE.write(amount=amount, why=row.why)
+            text = kept.CARD_LATE.write(amount=amount, why=row.why or kept.NO_STRIPE.write())
         else:
             text = kept.CARD_EVENT_LATE.write(amount=amount, number=row.number)
         found.append(Alarm(row.company_id, f"card_late:{row.state}:{charge}", text))
     return found
+
+
+def _without_card(now: int) -> list[Alarm]:
+    sql = f"{_SHORT} AND setting.method = '' AND setting.made_at <= ?"
+    found = [(company, _setting(company).word) for (company,) in rows(sql, now - LATE_MS)]
+    return [Alarm(company, f"card_none:{word}", kept.CARD_NONE.write()) for company, word in found]
 
 
 def _room(company: int, now: int) -> bool:
@@ -338,9 +471,12 @@ def _room(company: int, now: int) -> bool:
 
 
 def _charged(company: int, now: int) -> int:
+    return int(rows(_CHARGED, company, _month_start(company, now))[0][0] or 0)
+
+
+def _month_start(company: int, now: int) -> int:
     zone = Company.get_by_id(company).time_zone
-    since = times.month_start(times.local_month(now, zone), zone)
-    return int(rows(_CHARGED, company, since)[0][0] or 0)
+    return times.month_start(times.local_month(now, zone), zone)
 
 
 def _setting(company: int) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from connector.billing import calls
+from connector.billing import calls, recharges
 from connector.database import audit
 from connector.database.models import Restored
 from connector.database.store import insert, one, reading, rows, run, writing
@@ -53,6 +53,7 @@ def mark(now: int) -> None:
         run("DELETE FROM restored")
         run("DELETE FROM invoice_restart")
         run("INSERT INTO invoice_restart (id, at) VALUES (1, ?)", now)
+        recharges.restored(now)
         insert(Restored, id=1, books_end_at=end, restored_at=now)
 
 

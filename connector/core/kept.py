@@ -97,6 +97,9 @@ LIMIT_REACHED = Kept("its monthly limit of {limit} is reached")
 BALANCE_IS = Kept("the company's balance is {have}")
 RECHARGED = Kept("{name} was recharged with {amount}")
 NO_STRIPE = Kept("Stripe does not answer.")
+NO_EVENT = Kept("Stripe's event has not come.")
+NOT_DUE = Kept("not needed any more")
+RESTORED = Kept("The store was restored from a backup.")
 SWITCHED_OFF = Kept("auto-recharge was switched off")
 CARD_RECHARGED = Kept("The balance was recharged by card with {amount}")
 CARD_CONFIRM = Kept(
@@ -108,13 +111,21 @@ CARD_REFUSED = Kept(
     " again. Nothing is charged until then."
 )
 CARD_UNKNOWN = Kept(
-    "Stripe did not say whether it charged {amount} to the card. Look for the payment at Stripe, then continue on the"
-    " page Auto-recharge by card. Nothing is charged until then."
+    "It is not known whether {amount} was charged to the card. Ask the operator of the platform, or look at the card's"
+    " statement, then continue on the page Auto-recharge by card. Nothing is charged until then."
 )
 CARD_LATE = Kept("The auto-recharge of {amount} has not been made yet: {why} It is tried again.")
 CARD_EVENT_LATE = Kept(
     "Stripe charged {amount} to the card ({number}), but its event has not arrived, so the balance has not risen. The"
     " operator of the platform finds undelivered events in Stripe's dashboard."
+)
+CARD_TAKEN_BACK = Kept(
+    "A payment by card was taken back, so auto-recharge has stopped. Continue on the page Auto-recharge by card."
+)
+CARD_NONE = Kept("The balance is low, and auto-recharge has no card: choose one on the page Auto-recharge by card.")
+CARD_NOT_POSSIBLE = Kept(
+    "The balance is low, and auto-recharge is not possible: payments by card are not set up any more. Add money in"
+    " another way."
 )
 CARD_LIMIT = Kept(
     "The balance is low, but the card is not charged: the auto-recharge limit of {limit} a month is reached."

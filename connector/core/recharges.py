@@ -16,18 +16,21 @@ from connector.errors import BadInput
 ASKED_FOR_MS = 20 * 3_600_000
 # Nobody is told of a first answer that did not come; of one that does not come for so long they are.
 LATE_MS = 10 * 60_000
+# Stripe posts an event again for three days (https://docs.stripe.com/webhooks).
+TAKEN_FOR_MS = 4 * 24 * 3_600_000
 _FIRST_MS = 15_000
 _LAST_MS = 15 * 60_000
 
 
 class Parked(StrEnum):
-    """Why nothing is charged to a card until somebody acts: the bank asks its holder, it was refused, or nobody knows
-    whether it was charged.
+    """Why nothing is charged to a card until somebody acts: the bank asks its holder, it was refused, nobody knows
+    whether it was charged, or a payment by card was refunded or disputed.
     """
 
     CONFIRM = "confirm"
     REFUSED = "refused"
     UNKNOWN = "unknown"
+    TAKEN_BACK = "taken_back"
 
 
 class Said(StrEnum):

@@ -20,6 +20,8 @@ VERSION = "2024-06-20"
 # Where Stripe counts other coins than ISO 4217 has.
 _DIGITS = {"ISK": 2, "UGX": 2, "MGA": 0}
 _ID = 100
+_MOST_COINS = 10**12
+_LATEST_S = 10**11
 _WORDS = 200
 # What is kept with a SetupIntent or PaymentIntent: which auto-recharge its card is for, and which charge it is.
 _CARD_FOR, _CHARGE = "auto_recharge", "charge"
@@ -93,8 +95,8 @@ def charged(status: int, found: Mapping[str, Any]) -> Answer:
     what is wrong with the question, one of 400 or 404. All others say nothing of the card.
     """
     if status == 200:
-        state, number = found.get("status"), found.get("id")
-        if not isinstance(number, str) or not number.startswith("pi_"):
+        state, number = found.get("status"), _line(found.get("id") or "")
+        if not number.startswith("pi_"):
             return Answer(Said.NOTHING, words="It answered without a number.")
         if state in ("succeeded", "processing"):
             return Answer(Said.TAKEN, number)
@@ -104,11 +106,20 @@ def charged(status: int, found: Mapping[str, Any]) -> Answer:
     words = sentence(said.get("message") or f"It answered {status}.")
     intent = said.get("payment_intent")
     number = _line(intent.get("id") or "") if isinstance(intent, dict) else ""
+    if status in (401, 403):  # its words name our key, which is nothing for a company
+        return Answer(Said.NOTHING, words="Stripe does not accept the key of the platform.")
     if status == 402 and said:
         return Answer(_refusal(said), number, words)
     if status in (400, 404) and said.get("type") == "invalid_request_error":
         return Answer(Said.REFUSED, number, words)
     return Answer(Said.NOTHING, number, words)
+
+
+def lacks_customer(status: int, found: Mapping[str, Any]) -> bool:
+    """Whether an answer says that the customer is not there, who was removed at Stripe or is of another account."""
+    error = found.get("error")
+    said = error if isinstance(error, dict) else {}
+    return status in (400, 404) and (said.get("code"), said.get("param")) == ("resource_missing", "customer")
 
 
 def card_named(found: Mapping[str, Any]) -> str:
@@ -117,7 +128,7 @@ def card_named(found: Mapping[str, Any]) -> str:
     try:
         brand, last, month, year = (card[name] for name in ("brand", "last4", "exp_month", "exp_year"))  # type: ignore[index]
         return _line(f"{str(brand).capitalize()} {last}, {int(month):02d}/{int(year)}")
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         return ""
 
 
@@ -132,7 +143,10 @@ def card_given(event: Mapping[str, Any]) -> Card | None:
         setting = (found.get("metadata") or {}).get(_CARD_FOR)
         if not setting:
             return None
-        return Card(_id(setting), _id(found["customer"]), _id(found["payment_method"]), int(event["created"]) * 1000)
+        created = event["created"]
+        if isinstance(created, bool) or not isinstance(created, int) or not 0 < created < _LATEST_S:
+            raise TypeError("created")
+        return Card(_id(setting), _id(found["customer"]), _id(found["payment_method"]), created * 1000)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _not_stripes(error) from None
 
@@ -176,7 +190,7 @@ def _line(text: object) -> str:
 def coins(micros: int, currency: str) -> int:
     """A sum in the coins that Stripe counts. BadInput if it has parts of one."""
     number, rest = divmod(micros * _coins_a_unit(currency), MICROS)
-    if rest:
+    if rest or (_coins_a_unit(currency) == 1000 and number % 10):  # Stripe wants the last of three decimals to be 0
         raise BadInput("A payment by card is in whole coins of {currency}.", currency=currency)
     return number
 
@@ -252,7 +266,7 @@ def _back(kind: str, event: str, found: Mapping[str, Any], why: str) -> Happened
 
 
 def _micros(amount: Any, currency: str) -> int:
-    if isinstance(amount, bool) or not isinstance(amount, int):
+    if isinstance(amount, bool) or not isinstance(amount, int) or not 0 < amount <= _MOST_COINS:
         raise TypeError("amount")
     return amount * MICROS // _coins_a_unit(currency)
 

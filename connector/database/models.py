@@ -690,9 +690,12 @@ class CardRecharge(Table):
     method = TextField(constraints=[SQL("DEFAULT ''")])
     card = TextField(constraints=[SQL("DEFAULT ''")])
     card_at = BigIntegerField(constraints=[SQL("DEFAULT 0")])
-    parked = TextField(constraints=[SQL("DEFAULT ''"), Check("parked IN ('', 'confirm', 'refused', 'unknown')")])
+    parked = TextField(
+        constraints=[SQL("DEFAULT ''"), Check("parked IN ('', 'confirm', 'refused', 'unknown', 'taken_back')")]
+    )
     why = TextField(constraints=[SQL("DEFAULT ''")])
     parked_at = BigIntegerField(null=True)
+    made_at = BigIntegerField()
 
 
 class CardCharge(Table):

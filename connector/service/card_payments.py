@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import aiohttp
@@ -43,14 +44,22 @@ class CardPayments:
         """The address of the page on which a company gives the card for an auto-recharge, which has this `word`, and
         its `customer` at Stripe, "" for none yet.
         """
-        return asyncio.run(self._kept(word, customer, reference, company, key))
+        return asyncio.run(
+            self._of_customer(
+                customer, reference, company, key, lambda whose: stripe.keeping(word, whose, self._recharge)
+            )
+        )
 
     def confirm(
         self, word: str, customer: str, reference: str, micros: int, currency: str, company: str, key: str
     ) -> str:
         """The address of the page on which a company pays a recharge that its bank wants to be confirmed."""
         fields = stripe.session(reference, micros, currency, company, self._recharge)
-        return asyncio.run(self._page([*fields, *stripe.confirming(word, customer, reference)], key))
+        return asyncio.run(
+            self._of_customer(
+                customer, reference, company, key, lambda whose: [*fields, *stripe.confirming(word, whose, reference)]
+            )
+        )
 
     async def charge(self, charge: Charge) -> Answer:
         """Charge a card. It raises nothing: no answer is one too."""
@@ -71,21 +80,22 @@ class CardPayments:
             return ""
         return stripe.card_named(found) if status == 200 else ""
 
-    async def _kept(self, word: str, customer: str, reference: str, company: str, key: str) -> str:
-        if not customer:
-            fields = stripe.customer(reference, company)
-            status, found = await self._told("/v1/customers", fields, f"{key}-customer")
-            customer = str(found.get("id") or "")
-            if status != 200 or not customer.startswith("cus_"):
-                raise _not_begun(status, found)
-        return await self._page(stripe.keeping(word, customer, self._recharge), key)
+    async def _of_customer(
+        self, customer: str, reference: str, company: str, key: str, fields: Callable[[str], Fields]
+    ) -> str:
+        """A page of a customer: of a new one, if there is none, or somebody removed it at Stripe."""
+        if customer:
+            status, found = await self._told(_SESSIONS, fields(customer), key)
+            if not stripe.lacks_customer(status, found):
+                return _page_of(status, found)
+        status, found = await self._told("/v1/customers", stripe.customer(reference, company), f"{key}-customer")
+        made = str(found.get("id") or "")
+        if status != 200 or not made.startswith("cus_"):
+            raise _not_begun(status, found)
+        return await self._page(fields(made), f"{key}-new")
 
     async def _page(self, fields: Fields, key: str) -> str:
-        status, found = await self._told(_SESSIONS, fields, key)
-        url = found.get("url")
-        if status == 200 and isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")):
-            return url
-        raise _not_begun(status, found)
+        return _page_of(*await self._told(_SESSIONS, fields, key))
 
     async def _told(self, path: str, fields: Fields, key: str) -> tuple[int, dict[str, Any]]:
         try:
@@ -120,9 +130,16 @@ _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 def _json(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw)
-    except ValueError:
+    except (RecursionError, ValueError):
         found = None
     return found if isinstance(found, dict) else {}
+
+
+def _page_of(status: int, found: dict[str, Any]) -> str:
+    url = found.get("url")
+    if status == 200 and isinstance(url, str) and url.startswith(("https://", "http://127.0.0.1:")):
+        return url
+    raise _not_begun(status, found)
 
 
 def _not_begun(status: int, found: dict[str, Any]) -> BadInput:

@@ -132,20 +132,19 @@ async def _serve(settings: Settings) -> None:
         await listening(listener.start(), "the web server")
         terms, calls_for_help = Terms(writer, clock), EmergencyCalls(settings, writer, clock)
         mailbox_files, books = Mailboxes(settings, asterisk, boxes), Books(settings.node, reader, clock)
+        recharging = Recharging(cards, writer, reader, clock)
         work: dict[str, Work] = {
             "AMI": ami.run,
             "config": lambda: keep_applied(configurator, clock, auto_apply=settings.sip.auto_apply),
             "terms": lambda: every(TERMS_EVERY_S, terms.renew, "terms that are due wait"),
             "voice mail": lambda: every(MAILBOXES_EVERY_S, mailbox_files.write, "mailboxes wait"),
             "emergency": lambda: every(EMERGENCY_EVERY_S, calls_for_help.record, "emergency calls are not noted yet"),
+            "recharges": lambda: every(RECHARGES_EVERY_S, recharging.look, "recharges by card wait"),
             "books": lambda: every(BOOKS_EVERY_S, books.keep, "rate decks and closings wait"),
             "exports": Exporter(settings.exports, settings.node, writer, clock, apart).run,
             "send": Sender(settings.mail, settings.webhooks.allowed, writer, pages, clock, settings.web.url).run,
             "reach": watch.run,
         }
-        if cards:
-            recharging = Recharging(cards, writer, reader, clock)
-            work["recharges"] = lambda: every(RECHARGES_EVERY_S, recharging.look, "recharges by card wait")
         if place.invoicing:
             issuing = Invoices(place.invoicing, reader, writer, clock)
             work["invoices"] = lambda: every(INVOICES_EVERY_S, issuing.issue, "invoices wait")

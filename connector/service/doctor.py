@@ -469,9 +469,10 @@ def _recharges(settings: Settings) -> list[Check]:
     if settings.stripe is None:
         advice = "put [stripe] into the settings, and restart the connector"
         return [Check("recharges", "wrong", f"{counted[0]} companies, and no card can be charged", advice)]
-    if parked := _in_store(settings, recharges.troubled):
-        words = f"no card is charged until somebody acts: {', '.join(parked[:10])}"
-        return [Check("recharges", "warning", words, "they find on the page Auto-recharge by card what to do")]
+    now = time.time_ns() // 1_000_000
+    if troubled := _in_store(settings, lambda: recharges.troubled(now)):
+        advice = "the page Auto-recharge by card says what to do; of events that did not come, Stripe's dashboard"
+        return [Check("recharges", "warning", ", ".join(troubled[:10]), advice)]
     return [Check("recharges", "ok", f"{counted[0]} companies by card")]
 
 

@@ -156,7 +156,9 @@ def _done(provider: str, said: Said, doer: Doer, now: int) -> PaymentView | None
     with writing(), acting(doer):
         found = None if said.happened is None else _paid(provider, said.happened, now)
         if said.charge is not None:
-            recharges.told(*said.charge, now, by_event=True)
+            happened = said.happened
+            reference, micros = (happened.reference, happened.micros) if happened else ("", None)
+            recharges.told(*said.charge, now, by_event=True, reference=reference, micros=micros)
         if said.card is not None:
             recharges.card_given(said.card)
         return found

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.billing import credit, ledger, payments, recharges
+from connector.billing import credit, ledger, payments, profiles, recharges, restored
 from connector.billing.payments import STRIPE, Told
 from connector.core import recharges as core
 from connector.core.money import MICROS
-from connector.core.recharges import ASKED_FOR_MS, Answer, Card, Charge, Said
-from connector.database.store import Store, trying
+from connector.core.recharges import ASKED_FOR_MS, LATE_MS, TAKEN_FOR_MS, Answer, Card, Charge, Said
+from connector.database.store import Store, trying, writing
 from connector.errors import BadInput, NotFound
 from connector.notices import notices
 from tests.billing.conftest import ON_SQLITE
@@ -43,7 +45,8 @@ def asked(now: int = NOW) -> Charge:
 def paid(charge: Charge, number: str = "pi_1", now: int = NOW) -> None:
     """Stripe's event of it: the money, and which charge it was."""
     payments.received(Told(STRIPE, f"evt_{number}", number), charge.reference, charge.micros, charge.currency, now)
-    recharges.told(charge.key, Answer(Said.TAKEN, number), now, by_event=True)
+    answer = Answer(Said.TAKEN, number)
+    recharges.told(charge.key, answer, now, by_event=True, reference=charge.reference, micros=charge.micros)
 
 
 def states() -> list[str]:
@@ -167,7 +170,7 @@ def test_a_card_given_meanwhile_is_not_parked(company: str) -> None:
     found = asked()
     assert recharges.card_given(Card(word, "cus_1", "pm_new", NOW + 1))
     recharges.told(found.key, Answer(Said.REFUSED, "pi_1", "No."), NOW)
-    assert (states(), recharges.show("Acme", NOW).parked) == (["refused"], "")
+    assert (states(), recharges.show("Acme", NOW).parked, failures()) == (["refused"], "", [])
     assert asked().method == "pm_new"
 
 
@@ -188,17 +191,155 @@ def test_which_card_is_news(company: str) -> None:
 
 
 def test_switched_off_asks_no_more(company: str) -> None:
-    """A charge that was not asked for is none. One that was is asked for again, for its card may have been charged."""
+    """A charge that was not asked for is none. One that was not answered is unknown, and its event is credited."""
     ready()
     recharges.begin(1, NOW)
     recharges.stop("Acme", NOW)
     assert (states(), recharges.work(NOW).asked) == (["refused"], [])
     ready()
-    found = asked()
+    before, found = free(), asked()
+    recharges.told(found.key, Answer(Said.NOTHING, "", "No answer."), NOW)
     recharges.stop("Acme", NOW)
-    assert states()[-1] == "asked"
-    again = recharges.claim(found.id, NOW + recharges.LEASE_MS)
-    assert again == found
+    assert (states()[-1], recharges.work(NOW + 3_600_000).asked) == ("unknown", [])
+    recharges.told(found.key, Answer(Said.REFUSED, "pi_1", "No."), NOW)
+    assert failures() == []
+    paid(found)
+    assert (free(), states()[-1]) == (before + AMOUNT, "received")
+
+
+def failures() -> list[str]:
+    """The texts of notices that a recharge failed, the newest first."""
+    return [each.text for each in notices.newest(20) if each.kind == recharges.FAILED]
+
+
+def test_a_key_that_stripe_may_have_forgotten_is_not_asked_with(company: str) -> None:
+    """Whatever kept us from asking for so long: the card would be charged a second time."""
+    ready()
+    found = asked()
+    assert recharges.claim(found.id, NOW + ASKED_FOR_MS) is None
+    assert (states(), recharges.show("Acme", NOW).parked) == (["unknown"], "unknown")
+
+
+@pytest.mark.parametrize("change", ["balance", "card", "sum", "limit", "parked", "month"])
+def test_what_is_not_due_any_more_is_not_asked_for(company: str, change: str) -> None:
+    """A charge that was begun is looked at again before Stripe is asked the first time."""
+    word, now = ready(), NOW
+    recharges.begin(1, NOW)
+    if change == "balance":
+        recharges.set_up("Acme", AMOUNT, MICROS, LIMIT, NOW)
+    elif change == "card":
+        recharges.card_given(Card(word, "cus_1", "pm_new", NOW + 1))
+    elif change == "sum":
+        recharges.set_up("Acme", 2 * AMOUNT, 20_000 * MICROS, LIMIT, NOW)
+    elif change == "limit":
+        recharges.set_up("Acme", AMOUNT // 10, 20_000 * MICROS, AMOUNT // 10, NOW)
+    elif change == "parked":
+        with writing():
+            recharges.taken_back(1, NOW)
+    else:
+        now += 31 * 24 * 3_600_000
+    (charge,) = recharges.work(now).asked
+    assert recharges.claim(charge, now) is None
+    assert states() == ["refused"]
+
+
+def test_a_disputed_card_is_not_charged_again(company: str) -> None:
+    """A chargeback lowers the balance below the threshold: its holder has just said no."""
+    ready()
+    paid(asked())
+    payments.taken_back(Told(STRIPE, "dp_1:withdrawn", "pi_1"), None, "dispute: fraudulent", NOW, "GBP")
+    assert (recharges.show("Acme", NOW).parked, recharges.work(NOW).low) == ("taken_back", [])
+    assert len(failures()) == 1
+    recharges.resume("Acme", NOW)
+    assert recharges.work(NOW).low == [1]
+
+
+def test_an_unknown_charge_is_known_by_its_event_alone(company: str) -> None:
+    """A late answer changes nothing but its number; the event of another one leaves it unknown."""
+    recharges.set_up("Acme", AMOUNT, 20_000 * MICROS, 4 * LIMIT, NOW)
+    recharges.card_given(Card(recharges.asking_for("Acme").word, "cus_1", GOOD, NOW))
+    first = asked()
+    recharges.told(first.key, Answer(Said.NOTHING, "", "No answer."), NOW + ASKED_FOR_MS)
+    recharges.resume("Acme", NOW)
+    second = asked()
+    recharges.told(first.key, Answer(Said.TAKEN, "pi_1"), NOW)
+    recharges.told(second.key, Answer(Said.NOTHING, "", "No answer."), NOW + ASKED_FOR_MS)
+    assert states() == ["unknown", "unknown"]
+    paid(first)
+    assert (states(), recharges.show("Acme", NOW).parked) == (["received", "unknown"], "unknown")
+    paid(second, "pi_2")
+    view = recharges.show("Acme", NOW)
+    assert (view.parked, view.why, view.parked_at) == ("", "", None)
+
+
+def test_an_event_that_never_comes_does_not_block_for_ever(company: str) -> None:
+    """Operators hear of it at once, people after ten minutes, and after days it is unknown."""
+    ready()
+    found = asked()
+    recharges.told(found.key, Answer(Said.TAKEN, "pi_1"), NOW)
+    assert recharges.troubled(NOW + LATE_MS) == ["Acme: Stripe's event has not come"]
+    (alarm,) = recharges.alarms(NOW + LATE_MS)
+    assert "its event has not arrived" in alarm.text
+    assert recharges.work(NOW + TAKEN_FOR_MS - 1).taken == []
+    (charge,) = recharges.work(NOW + TAKEN_FOR_MS).taken
+    recharges.give_up(charge, NOW + TAKEN_FOR_MS)
+    assert (states(), recharges.show("Acme", NOW).parked) == (["unknown"], "unknown")
+    paid(found)
+    assert (states(), recharges.show("Acme", NOW).parked) == (["received"], "")
+
+
+def test_what_was_charged_counts_however_it_is_learnt(company: str) -> None:
+    """A refused charge that is paid after all, and one that a restored store has never heard of."""
+    ready()
+    found = asked()
+    recharges.told(found.key, Answer(Said.CONFIRM, "pi_1", "Ask."), NOW)
+    paid(found)
+    assert recharges.show("Acme", NOW).charged_micros == AMOUNT
+    paid(replace(found, key="of-the-lost-store"), "pi_2")
+    assert (recharges.show("Acme", NOW).charged_micros, states()) == (2 * AMOUNT, ["received", "received"])
+    recharges.resume("Acme", NOW)
+    assert recharges.work(NOW).low == []
+
+
+def test_a_restored_store_charges_nothing_before_somebody_says_so(company: str) -> None:
+    """What was charged since the backup is not known here."""
+    ready()
+    asked()
+    restored.mark(NOW)
+    restored.done(NOW)
+    assert (states(), recharges.show("Acme", NOW).parked) == (["unknown"], "unknown")
+    assert recharges.work(NOW + ASKED_FOR_MS) == recharges.Work([], [], [], [GOOD])
+
+
+def test_a_card_is_not_tried_again_and_again(company: str) -> None:
+    """Five refusals in a day; tomorrow there are five more."""
+    ready()
+    for _ in range(recharges.MOST_REFUSED):
+        recharges.told(asked().key, Answer(Said.REFUSED, "pi_1", "No."), NOW)
+        if recharges.show("Acme", NOW).parked and states().count("refused") < recharges.MOST_REFUSED:
+            recharges.resume("Acme", NOW)
+    with pytest.raises(BadInput, match="too often today"):
+        recharges.resume("Acme", NOW)
+    assert recharges.resume("Acme", NOW + recharges.DAY_MS).parked == ""
+
+
+def test_people_hear_that_nothing_can_be_charged(company: str) -> None:
+    """No card was given for ten minutes; payments by card are not set up any more: once a day."""
+    recharges.set_up("Acme", AMOUNT, 20_000 * MICROS, LIMIT, NOW)
+    assert recharges.alarms(NOW) == []
+    (alarm,) = recharges.alarms(NOW + LATE_MS)
+    assert "has no card" in alarm.text
+    for _ in range(2):
+        recharges.not_possible(1, NOW)
+    assert ["not possible" in each for each in failures()] == [True]
+
+
+@pytest.mark.parametrize(("currency", "micros"), [("MGA", 500_200_000), ("KWD", 5_125_000)])
+def test_a_sum_that_stripe_does_not_take_is_refused_at_once(store: Store, currency: str, micros: int) -> None:
+    """And not when the card is charged, at night."""
+    profiles.create_company("Far", currency, "UTC", NOW)
+    with pytest.raises(BadInput, match="whole coins"):
+        recharges.set_up("Far", micros, micros, micros, NOW)
 
 
 def test_only_what_is_parked_is_resumed(company: str) -> None:
@@ -211,7 +352,7 @@ def test_only_what_is_parked_is_resumed(company: str) -> None:
     recharges.told(asked().key, Answer(Said.CONFIRM, "pi_1", "Ask your customer."), NOW)
     view = recharges.show("Acme", NOW)
     assert (view.parked, view.why, view.parked_at) == ("confirm", "Ask your customer.", NOW)
-    assert recharges.troubled() == ["Acme"]
+    assert recharges.troubled(NOW) == ["Acme: confirm"]
     assert recharges.work(NOW).low == []
     assert recharges.resume("Acme", NOW).parked == ""
     assert recharges.work(NOW).low == [1]

@@ -66,6 +66,8 @@ def test_what_an_event_says(kind: str, found: Any, happened: Happened | None) ->
         event("refund.created", None),
         event("refund.created", {**REFUND, "amount": "500"}),
         event("refund.created", {**REFUND, "amount": True}),
+        event("refund.created", {**REFUND, "amount": 0}),
+        event("refund.created", {**REFUND, "amount": 10**18}),
         event("refund.created", {**REFUND, "id": ""}),
         event("refund.created", {**REFUND, "payment_intent": "p" * 101}),
         event("refund.created", {**REFUND, "payment_intent": {"id": "pi_1"}}),
@@ -136,6 +138,8 @@ def test_what_an_event_says_of_an_auto_recharge(
         event("setup_intent.succeeded", {**SETUP, "metadata": "x"}),
         event("setup_intent.succeeded", {**SETUP, "metadata": {"auto_recharge": "w" * 101}}),
         {**event("setup_intent.succeeded", SETUP), "created": "soon"},
+        {**event("setup_intent.succeeded", SETUP), "created": 10**18},
+        {**event("setup_intent.succeeded", SETUP), "created": 1e300},
     ],
 )
 def test_a_card_that_is_not_as_stripes_events_are_is_refused(said: dict[str, Any]) -> None:
@@ -161,7 +165,11 @@ def test_a_card_that_is_not_as_stripes_events_are_is_refused(said: dict[str, Any
          Answer(Said.REFUSED, "", "No such customer.")),
         # Whether the card was charged is not said.
         (400, {"error": {"type": "idempotency_error", "message": "Keys."}}, Answer(Said.NOTHING, "", "Keys.")),
-        (401, {"error": {"message": "Invalid API Key."}}, Answer(Said.NOTHING, "", "Invalid API Key.")),
+        (401, {"error": {"message": "Invalid API Key sk_***1."}},
+         Answer(Said.NOTHING, "", "Stripe does not accept the key of the platform.")),
+        (403, {"error": {"message": "No."}},
+         Answer(Said.NOTHING, "", "Stripe does not accept the key of the platform.")),
+        (200, {"id": "pi_1\0\n", "status": "succeeded"}, Answer(Said.TAKEN, "pi_1")),
         (409, {"error": {"code": "idempotency_key_in_use"}}, Answer(Said.NOTHING, "", "It answered 409.")),
         (429, {}, Answer(Said.NOTHING, "", "It answered 429.")),
         (500, {}, Answer(Said.NOTHING, "", "It answered 500.")),
@@ -183,6 +191,7 @@ def test_what_an_answer_to_a_charge_says(status: int, found: Any, answer: Answer
         ({"card": {"brand": "visa", "last4": "4242", "exp_month": 4, "exp_year": 2031}}, "Visa 4242, 04/2031"),
         ({"card": {"brand": "visa\n", "last4": "4242", "exp_month": "4", "exp_year": 2031}}, "Visa 4242, 04/2031"),
         ({"card": {"brand": "visa"}}, ""),
+        ({"card": {"brand": "visa", "last4": "4242", "exp_month": float("inf"), "exp_year": 2031}}, ""),
         ({"card": None}, ""),
         ({"card": "x"}, ""),
         ({}, ""),
@@ -199,7 +208,7 @@ def test_a_card_has_a_name_for_people(found: Any, name: str) -> None:
         (12_500_000, "GBP", 1_250),
         (10_000, "EUR", 1),
         (500 * MICROS, "JPY", 500),
-        (1_234_000, "KWD", 1_234),
+        (1_230_000, "KWD", 1_230),
         (5 * MICROS, "ISK", 500),  # Stripe's own count: two decimals, where ISO 4217 has none
         (5 * MICROS, "UGX", 500),
     ],
@@ -210,6 +219,7 @@ def test_sums_are_in_the_coins_of_a_currency(micros: int, currency: str, coins: 
 
 
 def test_parts_of_a_coin_cannot_be_paid() -> None:
-    """No card pays half a penny."""
-    with pytest.raises(BadInput, match="whole coins"):
-        stripe.coins(5_000, "GBP")
+    """No card pays half a penny; of three decimals Stripe takes two."""
+    for micros, currency in ((5_000, "GBP"), (1_234_000, "KWD"), (500_200_000, "MGA")):
+        with pytest.raises(BadInput, match="whole coins"):
+            stripe.coins(micros, currency)

@@ -331,7 +331,7 @@ async def test_what_stripe_never_says_is_not_known(
         assert clock.now < NOW + 22 * 3_600_000
     assert recharges.show("Acme", clock.now).parked == "unknown"
     await welcomed(client, "finance@example.com")
-    assert "Look for that payment at Stripe first" in await get(client, f"{PAGE}/resume")
+    assert "Ask the operator of the platform first" in await get(client, f"{PAGE}/resume")
     asked = len(fake[0].fields("/v1/payment_intents"))
     clock.now += 3_600_000
     await look()
@@ -341,6 +341,55 @@ async def test_what_stripe_never_says_is_not_known(
     made["status"] = "succeeded"
     await received(client, fake[0], clock.now)
     assert (free(), recharges.show("Acme", clock.now).parked) == (before + 50 * MICROS, "")
+
+
+async def test_who_comes_back_from_stripe_is_not_asked_again(
+    client: Client, town: Town, fake: tuple[Fake, StripeSettings], look: Look
+) -> None:
+    """Before the event came the page says so, and offers no second payment; and one that is not due is refused."""
+    await set_up(client, "pm_confirm")
+    status, text = await send(client, f"{PAGE}/confirm")
+    assert (status, "Nothing has to be confirmed." in text) == (422, True)
+    await look()
+    assert f'href="{PAGE}/confirm"' in await get(client, PAGE)
+    for query in ("paid=1", "card=1"):
+        text = await get(client, f"{PAGE}?{query}")
+        assert "Stripe is confirming it" in text
+        assert f'href="{PAGE}/confirm"' not in text
+
+
+async def test_a_customer_that_was_removed_at_stripe_is_made_again(
+    client: Client, town: Town, fake: tuple[Fake, StripeSettings]
+) -> None:
+    """So that another card can be chosen."""
+    await set_up(client)
+    fake[0].without_customer = True
+    status, text = await send(client, f"{PAGE}/card")
+    assert (status, 'href="https://checkout.stripe.com/c/pay/cs_1"' in text) == (200, True)
+    assert len(fake[0].fields("/v1/customers")) == 2
+    assert fake[0].fields("/v1/checkout/sessions")[-1]["customer"] == "cus_2"
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, '{"id": 5}', "", "null", "x" * 300_000])
+async def test_an_odd_answer_ends_nothing(
+    client: Client, town: Town, fake: tuple[Fake, StripeSettings], look: Look, text: str
+) -> None:
+    """It is no answer, and the charge is asked for again."""
+    await set_up(client)
+    fake[0].odd = text
+    await look()
+    assert [each.state for each in recharges.show("Acme", NOW).charges] == ["asked"]
+
+
+async def test_what_is_taken_is_on_its_way_among_the_payments(
+    client: Client, town: Town, fake: tuple[Fake, StripeSettings], look: Look
+) -> None:
+    """Until its event comes."""
+    await set_up(client)
+    await look()
+    assert "On its way" in await get(client, "/money/add")
+    await received(client, fake[0])
+    assert "On its way" not in await get(client, "/money/add")
 
 
 async def test_auto_recharge_is_switched_off(

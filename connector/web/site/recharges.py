@@ -30,19 +30,20 @@ def cards_of(ask: Ask) -> Cards:
 def recharge_page(ask: Ask) -> Shown:
     """What is set, whether anything is in the way, and what was charged."""
     found = recharges.show(ask.company, ask.now)
+    came_back = "card" in ask.query or "paid" in ask.query
     values = {
         "recharge": found,
+        "came_back": came_back,
         "balance": credit.balance(ask.company),
         "by_card": ask.place.cards is not None,
-        "actions": allowed(ask, *_actions(found)) if ask.place.cards is not None else [],
+        "actions": allowed(ask, *_actions(found, came_back=came_back)) if ask.place.cards is not None else [],
         "card_given": "card" in ask.query,
-        "paid": "paid" in ask.query,
     }
     return Shown("auto-recharge.html", values)
 
 
-def _actions(found: RechargeView) -> list[tuple[str, str, str]]:
-    """What can be done, the most urgent first."""
+def _actions(found: RechargeView, *, came_back: bool) -> list[tuple[str, str, str]]:
+    """What can be done, the most urgent first; nothing is, of somebody who just `came_back` from Stripe."""
     if found.amount_micros is None:
         return [(tr("Set up auto-recharge"), f"{PAGE}/set", "money.move")]
     change = [(tr("Change"), f"{PAGE}/set", "money.move"), (tr("Switch off"), f"{PAGE}/stop", "money.move")]
@@ -52,8 +53,9 @@ def _actions(found: RechargeView) -> list[tuple[str, str, str]]:
         "confirm": [(tr("Confirm the payment"), f"{PAGE}/confirm", "money.move"), card, again],
         "refused": [card, again],
         "unknown": [again, card],
+        "taken_back": [again, card],
     }
-    if found.has_card and not found.parked:
+    if (found.has_card and not found.parked) or came_back:
         return [change[0], card, change[1]]
     return [*urgent.get(found.parked, [card]), *change]
 
@@ -140,15 +142,19 @@ class Confirm(Form):
     def intro(cls, ask: Ask) -> str:
         """What is paid."""
         found = recharges.show(ask.company, ask.now)
+        if found.parked != "confirm" or not found.charges:
+            return tr("Nothing has to be confirmed.")
         return tr(
             "Your bank wants you to confirm the payment of {amount}. You do so on a page of Stripe, with this card or"
             " another one. Auto-recharge continues with the card that you use there.",
-            amount=shown(found.amount_micros or 0, found.currency),
+            amount=shown(found.charges[0].amount_micros, found.currency),
         )
 
     def read(self, ask: Ask) -> str:
         """The page at Stripe, which is asked for it."""
         asked = recharges.asking_for(ask.company)
+        if not asked.amount_micros:
+            raise BadInput("Nothing has to be confirmed.")
         key = uuid.uuid4().hex
         return cards_of(ask).confirm(
             asked.word, asked.customer, asked.reference, asked.amount_micros, ask.currency, ask.company or "", key
@@ -171,8 +177,8 @@ class Resume(Form):
         found = recharges.show(ask.company, ask.now)
         if found.parked == "unknown":
             return tr(
-                "Stripe did not say whether it charged {amount} to the card. Look for that payment at Stripe first: if"
-                " it was made, its event credits it.",
+                "It is not known whether {amount} was charged to the card. Ask the operator of the platform first, or"
+                " look at the card's statement: if it was charged, it may be charged again now.",
                 amount=shown(found.charges[0].amount_micros if found.charges else 0, found.currency),
             )
         return tr("The card is charged again as soon as the balance is below your threshold.")
@@ -198,4 +204,4 @@ class Stop(Form):
     def do(self, ask: Ask) -> Outcome:
         """Switch it off."""
         recharges.stop(ask.company, ask.now)
-        return Outcome(PAGE, tr("Auto-recharge is off"))
+        return Outcome(PAGE, tr("Auto-recharge by card is off"))

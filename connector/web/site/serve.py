@@ -224,7 +224,7 @@ class Site:
             if isinstance(error, _Changed):  # it is said now: who sends the form again knows
                 frame["sent_was"] = ""
             return await self._again(page, form, ask, frame, whose, given, {}, error.translated())
-        return self._done(Outcome.of(done.answer), frame)
+        return self._done(Outcome.of(done.answer), {**frame, "back": _filled(page.back, ask)})
 
     async def _quoted(
         self, tries: bool, whose: Whose, question: Callable[[], tuple[Quote | None, str]]
