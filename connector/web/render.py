@@ -19,13 +19,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from connector.core import formats, kept
+from connector.core import formats, kept, route_rows, routes
 from connector.core.terms import term
 from connector.core.times import instant, iso
 from connector.errors import BadInput
 from connector.web import brand
 from connector.web.brand import Brand
-from connector.words import LANGUAGE, LANGUAGES, grouped, locale, said, tr_n, translated, translations
+from connector.words import LANGUAGE, LANGUAGES, grouped, locale, said, tr, tr_n, translated, translations
 
 STATIC_FILES = {path.name: path for path in (Path(__file__).parent / "static").iterdir() if path.is_file()}
 # Nothing from elsewhere, nothing inline: what the network said can be shown, and cannot run.
@@ -90,6 +90,36 @@ def dated(text: str, zone: str) -> str:
 def spoken(text: str, zone: str) -> str:
     """A text that is kept (core/kept.py) in the reader's language, with its instants as `when` writes them."""
     return dated(kept.read(text), zone)
+
+
+def route_words(text: str) -> str:
+    """Where calls ring, for a table: a route without the words that its text form has for programs."""
+    try:
+        rows = route_rows.rows_of(routes.parse(text))
+    except BadInput:
+        return text.replace("\n", "; ")
+    parts: dict[str, list[str]] = {}
+    for row in rows:
+        parts.setdefault(row.hours, []).append(_rings(row))
+    return "; ".join(
+        tr("{hours}: {rings}", hours=hours, rings=", ".join(steps)) if hours else ", ".join(steps)
+        for hours, steps in parts.items()
+    )
+
+
+def _rings(row: route_rows.Row) -> str:
+    kind, _, name = row.what.partition(" ")
+    name = row.which or name
+    words = {
+        "pbx": tr("the PBX"),
+        "extension": tr("extension {name}", name=name),
+        "group": tr("extensions {name}", name=name),
+        "department": tr("department {name}", name=name),
+        "account": tr("account {name}", name=name),
+        "voicemail": tr("voice mail {name}", name=name),
+        "busy": tr("busy tone"),
+    }.get(kind, name)
+    return tr("{rings} for {seconds} s", rings=words, seconds=row.seconds) if row.seconds else words
 
 
 def length(ms: int | None) -> str:
@@ -175,6 +205,7 @@ _templates = Environment(
 _templates.filters |= {
     "when": when,
     "talked": length,
+    "route": route_words,
     "money": _money,
     "price": _price,
     "dated": dated,

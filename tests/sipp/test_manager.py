@@ -140,7 +140,7 @@ def test_a_new_owner_does_everything(bench: Bench, page: Page) -> None:
     page.get_by_role("button", name="Buy now").click()
     bought = page.get_by_role("region", name="Numbers", exact=True)
     expect(bought.get_by_role("cell", name="+442079460190")).to_be_visible()
-    expect(bought.get_by_role("cell", name="pbx for 25, voicemail 2079460190")).to_be_visible()
+    expect(bought.get_by_role("cell", name="the PBX for 25 s, voice mail 2079460190")).to_be_visible()
     page.goto(f"/profiles/{profile}")
     page.get_by_role("link", name="Add an account").click()
     fill(page, "Confirm", Name="reception", Extension="101")

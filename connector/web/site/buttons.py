@@ -67,7 +67,7 @@ class NewButton(Form):
         """The company's accounts."""
         found = every(lambda each: routes.account_page(ask.scope, each), "s")
         named = [
-            (view.name, tr("{name}, at {profile}", name=view.name, profile=view.profile or tr("nobody")))
+            (view.name, tr("{name}, at {profile}", name=view.name, profile=view.profile or tr("no profile")))
             for view in found
         ]
         return {"account": named or [("", tr("there is no account yet: add one at a profile"))]}
@@ -98,7 +98,7 @@ class RingPbx(Form):
     def do(self, ask: Ask) -> Outcome:
         """Make what it takes, and go there."""
         made = buttons.of_test(ask.path["profile"], ask.now)
-        return Outcome(urlsplit(core.link(ask.place.url, made.token)).path, tr("{name} is ready", name=made.name))
+        return Outcome(urlsplit(core.link(ask.place.url, made.token)).path, tr("The test call is ready"))
 
 
 @pages.get("/buttons/{button}", "numbers.read")

@@ -14,7 +14,7 @@ from connector.errors import BadInput
 from connector.routing import mailboxes, routes
 from connector.routing.mailboxes import MailboxView
 from connector.web.endpoint import Ask
-from connector.web.render import when
+from connector.web.render import route_words, when
 from connector.web.site.frame import (
     Form,
     Line,
@@ -51,18 +51,23 @@ def number_list(ask: Ask) -> Shown:
         path = f"/numbers/{quoted(view.number, safe='')}"
         links: list[Line] = [(tr("Test"), f"{path}/test")]
         if may:
-            links += [(tr("Route"), f"{path}/route"), (tr("Attach"), f"{path}/attach")]
+            links += [
+                (tr("Route"), f"{path}/route"),
+                (tr("Change profile") if view.profile else tr("Attach to a profile"), f"{path}/attach"),
+            ]
         if pays:
             links.append(
                 (tr("Give back"), f"{path}/release")
                 if view.renews or not view.periods
                 else (tr("Keep"), f"{path}/keep")
             )
-        cost = tr("{fee} a month", fee=shown(view.fee_micros, view.currency)) if view.periods else tr("nothing here")
+        cost = (
+            tr("{fee} for 30 days", fee=shown(view.fee_micros, view.currency)) if view.periods else tr("nothing here")
+        )
         until = when(view.paid_until, zone) + ("" if view.renews or not view.periods else tr(", then given back"))
-        rows.append([view.number, view.profile or tr("nowhere"), view.route.replace("\n", "; "), cost, until, links])
+        rows.append([view.number, view.profile or tr("nowhere"), route_words(view.route), cost, until, links])
     named = [
-        [view.name, view.profile or tr("nowhere"), view.route.replace("\n", "; "), _account_links(view.name, may)]
+        [view.name, view.profile or tr("nowhere"), route_words(view.route), _account_links(view.name, may)]
         for view in routes.account_page(ask.scope, Turn(None, MOST_ROWS)).items
     ]
     tables: list[dict[str, Any]] = [
@@ -94,7 +99,7 @@ def number_list(ask: Ask) -> Shown:
 def _account_links(name: str, may: bool) -> list[Line]:
     path = f"/accounts/{quoted(name, safe='')}"
     writes = (
-        [(tr("Route"), f"{path}/route"), (tr("Attach"), f"{path}/attach"), (tr("Remove"), f"{path}/remove")]
+        [(tr("Route"), f"{path}/route"), (tr("Change profile"), f"{path}/attach"), (tr("Remove"), f"{path}/remove")]
         if may
         else []
     )
@@ -179,7 +184,7 @@ class ToProfile(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The company's profiles."""
-        return {"profile": [("", tr("nobody")), *profiles.names(Scope(ask.scope.company)).items()]}
+        return {"profile": [("", tr("no profile")), *profiles.names(Scope(ask.scope.company)).items()]}
 
     @classmethod
     def at(cls, ask: Ask, name: str | None) -> dict[str, Any]:
@@ -253,7 +258,7 @@ class AttachNumber(Form):
         """The company's numbers."""
         found = every(lambda each: numbers.page_of(Scope(ask.scope.company), each), "s")
         words = [
-            (view.number, tr("{number}, at {profile}", number=view.number, profile=view.profile or tr("nobody")))
+            (view.number, tr("{number}, at {profile}", number=view.number, profile=view.profile or tr("no profile")))
             for view in found
         ]
         return {"number": words or [("", tr("the company has no number"))]}

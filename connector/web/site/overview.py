@@ -10,7 +10,7 @@ from connector.billing.history import Wanted
 from connector.billing.profiles import ProfileView
 from connector.billing.today import Hour, Refused, Today
 from connector.core import kept, refusals
-from connector.core.access import Scope
+from connector.core.access import HOUSE, Scope
 from connector.core.alerts import RENEWS_WITHIN_MS
 from connector.core.formats import shown
 from connector.core.paging import Turn
@@ -38,11 +38,14 @@ LONG_DAYS = 365
 
 @dataclass(frozen=True)
 class Step:
-    """A step on the way to the first call. `link`: the page on which it is done, "" if it cannot be opened now."""
+    """A step on the way to the first call. `link`: the page on which it is done, "" if it cannot be opened now.
+    `by_operator`: the company's own people cannot do it.
+    """
 
     words: str
     link: str
     done: bool
+    by_operator: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,8 @@ def _steps(ask: Ask, shown_profiles: list[ProfileView]) -> list[Step]:
     def step(words: str, path: str, permission: str, is_done: bool) -> Step:
         """A step; without its link if it is done, if the visitor has no permission, or before there is a profile."""
         linked = not is_done and permission in ask.actor.permissions and (first or "{profile}" not in path)
-        return Step(words, path.format(profile=f"/profiles/{first}") if linked else "", is_done)
+        by_operator = permission in HOUSE and permission not in ask.actor.permissions
+        return Step(words, path.format(profile=f"/profiles/{first}") if linked else "", is_done, by_operator)
 
     money = step(tr("Add money to the balance"), "/money/add", "money.read", done.money)
     credit_step = step(tr("Give the profile credit for calls"), "{profile}/credit/add", "money.move", done.credit)

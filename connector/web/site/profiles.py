@@ -118,7 +118,7 @@ class NewProfile(Form):
     """A profile; how its PBX signs in is chosen here, channels are bought next."""
 
     button: ClassVar[str] = "Create"
-    name: str = entry("Name of the profile", hint="As you call the office or the department.")
+    name: str = entry("Name of the profile", hint="For example the office or the department.")
     auth: str = entry(
         "How the PBX signs in",
         "registration",
@@ -129,9 +129,11 @@ class NewProfile(Form):
     )
     address: TextOrNone = entry("Public IP address", None, hint="Only if it signs in by its address.")
     port: NumberOrNone = entry("UDP port", 5060, kind="number")
-    country: TextOrNone = entry("Country", None, hint="Two letters, like GB: whose numbers its phones dial.")
-    billing_address: str = entry("Billing address", "", kind="area", hint="Both may be left empty, and said later.")
-    contact: str = entry("Contact", "", kind="area", hint="Who is to be asked about it.")
+    country: TextOrNone = entry("Country", None, hint="Two letters, like GB: the country in which its phones dial.")
+    billing_address: str = entry(
+        "Billing address", "", kind="area", hint="You can leave this and the contact empty, and add them later."
+    )
+    contact: str = entry("Contact", "", kind="area", hint="Whom to ask about this profile.")
 
     def do(self, ask: Ask) -> Outcome:
         """Create it."""

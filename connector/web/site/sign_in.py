@@ -237,7 +237,7 @@ class SignIn:
     async def password_form(self, request: web.Request) -> web.StreamResponse:
         """A new password."""
         signed = await self._halfway(request, "password", "full")
-        return _page("Choose a password", "password.html", csrf=_csrf(signed), wrong="", who=signed.actor.name)
+        return _choose_password(signed, who=signed.actor.name)
 
     async def choose_password(self, request: web.Request) -> web.StreamResponse:
         """It is set, every session ends, and a new one begins; with a code, where one is asked for."""
@@ -245,7 +245,7 @@ class SignIn:
         given = await self._given(request, signed)
         user = _user(signed)
         wrong = "" if given.get("password") == given.get("again") else tr("The two are not the same.")
-        if not wrong and signed.session is not None and signed.session.stage == "full":
+        if not wrong and _has_signed_in(signed):
             self._guard.slow_down(_CODES, "code", str(user))
             proof = await self.world.reads(users.proof_of, user)
             if not await self.hasher.fits(proof.hashed, given.get("old", "")):
@@ -255,7 +255,7 @@ class SignIn:
         except BadInput as error:
             wrong = error.translated()
         if wrong:
-            return _page("Choose a password", "password.html", 422, csrf=_csrf(signed), wrong=wrong, who="")
+            return _choose_password(signed, 422, wrong=wrong)
         await self.world.store(_as, signed.doer, users.set_password, user, hashed, self.clock.now_ms())
         proof = await self.world.reads(users.proof_of, user)
         to = "/sign-in/code" if proof.totp else "/"
@@ -369,6 +369,13 @@ def _page(title: str, template: str, status: int = 200, **values: object) -> web
     return render.rendered(template, status, title=title, **values)
 
 
+def _choose_password(signed: Signed, status: int = 200, *, wrong: str = "", who: str = "") -> web.Response:
+    asks_old = _has_signed_in(signed)
+    return _page(
+        "Choose a password", "password.html", status, csrf=_csrf(signed), wrong=wrong, who=who, asks_old=asks_old
+    )
+
+
 def _next(path: str) -> str:
     """A page of ours to go on to, and nobody else's."""
     return path if path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() else "/"
@@ -376,6 +383,11 @@ def _next(path: str) -> str:
 
 def _csrf(signed: Signed) -> str:
     return signed.session.csrf if signed.session else ""
+
+
+def _has_signed_in(signed: Signed) -> bool:
+    """Whether somebody is there by their old password, and not by a link."""
+    return signed.session is not None and signed.session.stage == "full"
 
 
 def _user(signed: Signed) -> int:

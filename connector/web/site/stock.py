@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from connector.billing import credit, numbers, profiles
 from connector.billing.numbers import MOST_AT_ONCE, NumberView
+from connector.core.access import Scope
 from connector.core.formats import shown
 from connector.core.paging import turn
 from connector.core.stock import StockNumber
@@ -97,7 +98,9 @@ class BuyNumbers(Form):
     @classmethod
     def suggested(cls, ask: Ask) -> dict[str, Any]:
         """What was chosen on the list."""
-        return {"numbers": ask.query.get("number", ""), "profile": ask.query.get("profile", "")}
+        there = profiles.names(Scope(ask.scope.company))
+        only = next(iter(there)) if len(there) == 1 else ""
+        return {"numbers": ask.query.get("number", ""), "profile": ask.query.get("profile", only)}
 
     def quote(self, ask: Ask) -> Quote | None:
         """Each number with its price, all of them, and until when."""
@@ -107,7 +110,7 @@ class BuyNumbers(Form):
         lines: list[Line] = [
             *((view.number, shown(view.price_micros, currency)) for view in bought),
             (tr("To pay now"), shown(total, currency)),
-            (tr("Profile"), bought[0].profile or tr("nobody")),
+            (tr("Profile"), bought[0].profile or tr("no profile")),
             (tr("Renews on"), when(bought[0].paid_until, ask.zone)),
             (tr("Each renewal"), shown(total, currency)),
             (tr("Balance afterwards"), shown(credit.balance(ask.company).available_micros, currency)),

@@ -242,8 +242,8 @@ class RemoveTrunk(Form):
 class _ProfileName(Form):
     """What it is called, and whose numbers its phones dial."""
 
-    name: str = entry("Name of the profile", hint="As you call the office or the department.")
-    country: TextOrNone = entry("Country", None, hint="Two letters, like GB: whose numbers its phones dial.")
+    name: str = entry("Name of the profile", hint="For example the office or the department.")
+    country: TextOrNone = entry("Country", None, hint="Two letters, like GB: the country in which its phones dial.")
 
 
 @pages.form("/client-profiles/new", "trunks.write", "Set up a profile at a provider", of_company=True, back="/profiles")
