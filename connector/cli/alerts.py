@@ -74,6 +74,21 @@ def webhook_list(company: Company = None, as_json: AsJson = False) -> None:
     )
 
 
+@webhook_app.command("change")
+def webhook_change(
+    webhook: Id,
+    notices: Annotated[bool | None, typer.Option(help="Post notices.")] = None,
+    calls: Annotated[bool | None, typer.Option(help="Post events of calls.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Post other things there from now on; what is not said stays."""
+    open_store()
+    found = webhooks.show(webhook)
+    told = found.notices if notices is None else notices
+    events = found.calls if calls is None else calls
+    print_one(as_dict(webhooks.change(webhook, now(), told=told, calls=events)), as_json)
+
+
 @webhook_app.command("test")
 def webhook_test(webhook: Id, as_json: AsJson = False) -> None:
     """Post a notice there that says that it is a test."""

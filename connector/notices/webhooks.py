@@ -136,8 +136,7 @@ def create(url: str, now: int, company: str | None = None, *, told: bool = True,
     with writing():
         owner = company_row(company)
         _checked(url)
-        if not (told or calls):
-            raise BadInput("choose what is posted: notices, calls or both")
+        _something(told, calls)
         if Webhook.select().where(Webhook.company == owner).count() >= MOST_OF_ONE:
             raise BadInput("a company has at most {most_of_one} webhooks", most_of_one=MOST_OF_ONE)
         secret = secrets.token_urlsafe(32)
@@ -149,6 +148,23 @@ def create(url: str, now: int, company: str | None = None, *, told: bool = True,
         return WebhookCreated(_view(made), secret)
 
 
+@audited("webhook.change")
+def change(number: int, now: int, *, told: bool, calls: bool) -> WebhookView:
+    """Post other things there from now on. Events of calls that wait are posted no more, if none are wanted. NotFound;
+    BadInput if nothing would be posted.
+    """
+    with writing():
+        _something(told, calls)
+        _row(number)
+        run("UPDATE webhook SET notices = ?, calls = ? WHERE id = ?", int(told), int(calls), number)
+        there = bool(rows("SELECT 1 FROM call_post WHERE webhook_id = ?", number))
+        if calls and not there:
+            insert(CallPost, webhook_id=number, next_at=now)
+        elif there and not calls:
+            _forget_calls(number)
+        return _view(_row(number))
+
+
 @audited("webhook.remove")
 def remove(number: int) -> WebhookView:
     """Post nothing more there. NotFound."""
@@ -156,10 +172,19 @@ def remove(number: int) -> WebhookView:
         row = _row(number)
         view = _view(row)
         run("DELETE FROM delivery WHERE webhook_id = ?", number)
-        run("DELETE FROM call_event WHERE webhook_id = ?", number)
-        run("DELETE FROM call_post WHERE webhook_id = ?", number)
+        _forget_calls(number)
         run("DELETE FROM webhook WHERE id = ?", number)
         return view
+
+
+def _forget_calls(number: int) -> None:
+    run("DELETE FROM call_event WHERE webhook_id = ?", number)
+    run("DELETE FROM call_post WHERE webhook_id = ?", number)
+
+
+def _something(told: bool, calls: bool) -> None:
+    if not (told or calls):
+        raise BadInput("choose what is posted: notices, calls or both")
 
 
 @audited("webhook.test")
@@ -173,6 +198,12 @@ def test(number: int, now: int) -> WebhookView:
         notice = notices.put(row.company_id, None, "test", key, "This is a test", now)
         insert(Delivery, notice_id=notice, webhook_id=number, next_at=now)
         return _view(row)
+
+
+def show(number: int) -> WebhookView:
+    """One webhook. NotFound."""
+    with reading():
+        return _view(_row(number))
 
 
 def views(scope: Scope) -> list[WebhookView]:

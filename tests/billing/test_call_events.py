@@ -9,7 +9,7 @@ from connector.billing.profiles import Credentials
 from connector.core import refusals
 from connector.core.access import EVERYTHING
 from connector.database.store import lock, reading, rows, writing
-from connector.errors import BadInput
+from connector.errors import BadInput, NotFound
 from connector.notices import call_events, notices, webhooks
 from connector.notices.call_events import Post
 from tests.billing.test_calls import NODE, admitted, attempt, finish
@@ -42,6 +42,25 @@ def test_only_who_wants_it_is_told(office: Credentials) -> None:
     webhooks.remove(of_calls)
     finish(admitted(office.username).call_id)
     assert waiting() == [(of_both, "started"), (of_both, "ended")] * 2
+
+
+def test_what_is_posted_can_be_changed(office: Credentials) -> None:
+    """Events of calls from now on, or no more, and then those that wait are gone; never nothing at all."""
+    hook = webhooks.create("https://example.com/n", NOW, "Acme").webhook.id
+    assert webhooks.change(hook, NOW, told=True, calls=True).calls
+    finish(admitted(office.username).call_id)
+    assert waiting() == [(hook, "started"), (hook, "ended")]
+    assert len(claimed(NOW)) == 1
+    assert not webhooks.change(hook, NOW, told=True, calls=False).calls
+    finish(admitted(office.username).call_id)
+    assert (waiting(), claimed(NOW)) == ([], [])
+    webhooks.change(hook, NOW, told=False, calls=True)
+    finish(admitted(office.username).call_id)
+    assert len(waiting()) == 2
+    with pytest.raises(BadInput, match="choose what"):
+        webhooks.change(hook, NOW, told=False, calls=False)
+    with pytest.raises(NotFound):
+        webhooks.change(77, NOW, told=True, calls=False)
 
 
 def claimed(now: int) -> list[Post]:

@@ -448,9 +448,13 @@ async def test_numbers_are_searched_chosen_and_bought(client: Client, town: Town
     assert "No number for sale matches" in await get(client, "/stock?number=99999999999999")
     profile = town.things["profile"]
     text = await get(client, f"/stock?profile={profile}")
-    assert f'href="/stock/buy?number=%2B442079460110&amp;profile={profile}"' in text
+    assert f'href="/stock/buy?chosen=%2B442079460110&amp;profile={profile}"' in text
     await get(client, f"/stock?profile={town.other['profile']}", 404)
-    address = f"/stock/buy?number=%2B442079460110&number=%2B442079460112&profile={profile}"
+    text = await get(client, f"/stock?profile={profile}&number=60113&chosen=%2B442079460110&chosen=%2B442079460113")
+    assert "Chosen before" in text
+    assert text.count(" checked>") == 1  # what is ticked and not in this part of the list
+    assert 'value="+442079460113" checked aria-label' in text
+    address = f"/stock/buy?chosen=%2B442079460110&chosen=%2B442079460112&profile={profile}"
     form = await get(client, address)
     assert ">+442079460110\n+442079460112</textarea>" in form
     assert f'<option value="{profile}" selected>' in form
@@ -792,6 +796,9 @@ async def test_sheets_and_webhooks_are_asked_for_by_a_page(client: Client, town:
     text = await get(client, "/alerts")
     assert "https://example.com/more" in text
     assert "https://example.com/others" not in text
+    status, text = await send(client, f"/alerts/webhooks/{town.things['webhook']}/change", posts="both")
+    assert (status, "Notices and events of calls are posted to https://example.com/notices" in text) == (200, True)
+    await get(client, f"/alerts/webhooks/{town.other['webhook']}/change", 404)
     await confirmed(client, f"/alerts/webhooks/{town.things['webhook']}/remove")
     assert [view.url for view in webhooks.views(Scope(1))] == ["https://example.com/more"]
 

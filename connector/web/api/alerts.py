@@ -26,6 +26,13 @@ class NewWebhook(Shape):
     calls: bool = False
 
 
+class WebhookChange(Shape):
+    """What is posted there from now on; what is not said stays."""
+
+    notices: bool | None = None
+    calls: bool | None = None
+
+
 class NewThreshold(Shape):
     """What to be told of. `limit`: micros of the company's currency, or a count; 0 for `unregistered`."""
 
@@ -67,6 +74,19 @@ def create_webhook(ask: Ask, body: NewWebhook, query: OfCompany) -> WebhookCreat
     if body.calls:
         check_calls_told(ask.actor)
     return webhooks.create(body.url, ask.now, ask.company, told=body.notices, calls=body.calls)
+
+
+@api.patch("/webhooks/{webhook}", "alerts.write")
+def change_webhook(ask: Ask, body: WebhookChange) -> WebhookView:
+    """Post other things there from now on. Events of calls take the permissions calls.read and money.read too; those
+    that wait are posted no more, if none are wanted.
+    """
+    found = webhooks.show(ask.number("webhook"))
+    told = found.notices if body.notices is None else body.notices
+    calls = found.calls if body.calls is None else body.calls
+    if calls:
+        check_calls_told(ask.actor)
+    return webhooks.change(found.id, ask.now, told=told, calls=calls)
 
 
 @api.post("/webhooks/{webhook}/test", "alerts.write")

@@ -25,6 +25,7 @@ POSTS = {
     "calls": marked("Events of calls"),
     "both": marked("Notices and events of calls"),
 }
+_EVENTS = marked("Events of calls are posted when a call starts, is answered, ends or is refused.")
 
 
 @pages.get("/alerts", "company.read", of_company=True)
@@ -47,7 +48,8 @@ def alerts_page(ask: Ask) -> Shown:
     ]
     hooks: list[list[Any]] = [
         [each.url, _posts(each), when(each.created_at, ask.zone), _waiting(each),
-         [(tr("Test"), f"/alerts/webhooks/{each.id}/test"), (tr("Remove"), f"/alerts/webhooks/{each.id}/remove")]]
+         [(tr("Change"), f"/alerts/webhooks/{each.id}/change"), (tr("Test"), f"/alerts/webhooks/{each.id}/test"),
+          (tr("Remove"), f"/alerts/webhooks/{each.id}/remove")]]
         for each in webhooks.views(ask.scope)
     ]  # fmt: skip
     own: list[list[Any]] = [
@@ -100,6 +102,14 @@ def _posted_what(found: WebhookView) -> str:
     if found.notices and found.calls:
         return "both"
     return "calls" if found.calls else "notices"
+
+
+def _wanted(posts: str, ask: Ask) -> tuple[bool, bool]:
+    """Whether notices and events of calls are wanted. Forbidden to who sees no calls."""
+    told, events = posts != "calls", posts != "notices"
+    if events:
+        check_calls_told(ask.actor)
+    return told, events
 
 
 def _waiting(found: WebhookView) -> str:
@@ -168,17 +178,38 @@ class NewWebhook(Form):
         "Posts",
         "notices",
         choices=tuple(POSTS.items()),
-        hint="Events of calls are posted when a call starts, is answered, ends or is refused.",
+        hint=_EVENTS,
     )
 
     def do(self, ask: Ask) -> Outcome:
         """Add it."""
-        told, events = self.posts != "calls", self.posts != "notices"
-        if events:
-            check_calls_told(ask.actor)
+        told, events = _wanted(self.posts, ask)
         made = webhooks.create(self.url, ask.now, ask.company, told=told, calls=events)
         lines = (("URL", made.webhook.url), (tr("Secret"), made.secret))
         return Outcome("/alerts", tr("Posts are signed by this secret; it is shown now and never again."), lines)
+
+
+@pages.form("/alerts/webhooks/{webhook}/change", "alerts.write", "Change a webhook", back="/alerts")
+class ChangeWebhook(Form):
+    """What is posted there."""
+
+    posts: str = entry("Posts", choices=tuple(POSTS.items()), hint=_EVENTS)
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """Which."""
+        return webhooks.show(ask.number("webhook")).url
+
+    @classmethod
+    def initial(cls, ask: Ask) -> dict[str, Any]:
+        """What is posted now."""
+        return {"posts": _posted_what(webhooks.show(ask.number("webhook")))}
+
+    def do(self, ask: Ask) -> Outcome:
+        """Change it."""
+        told, events = _wanted(self.posts, ask)
+        made = webhooks.change(ask.number("webhook"), ask.now, told=told, calls=events)
+        return Outcome("/alerts", tr("{posts} are posted to {url}", posts=_posts(made), url=made.url))
 
 
 @pages.form("/alerts/webhooks/{webhook}/test", "alerts.write", "Test a webhook", back="/alerts")

@@ -29,7 +29,6 @@ from connector.web.site.frame import (
     SitePages,
     TextOrNone,
     entry,
-    following,
     tables_page,
 )
 from connector.web.site.numbers import PERIODS, ToProfile, countries_for_sale
@@ -46,6 +45,7 @@ def stock_page(ask: Ask) -> Shown:
     """What can be bought. `profile` of the address: whom it is for."""
     asked = {name: ask.query[name] for name in ("country", "area", "number", "profile") if ask.query.get(name)}
     country, profile = asked.get("country"), ask.mine("profile", asked.get("profile"))
+    chosen = ask.query.get("chosen", "").split("\n")[:MOST_AT_ONCE] if ask.query.get("chosen") else []
     wrong = ""
     try:
         page = turn(ask.query.get("cursor"), ROWS, "s")
@@ -55,7 +55,8 @@ def stock_page(ask: Ask) -> Shown:
     values = {
         "page": found,
         "countries": countries_for_sale(),
-        "following": following(found, asked),
+        "chosen": chosen,
+        "elsewhere": [each for each in chosen if each not in {shown.number for shown in found.items}],
         "wrong": wrong,
         "profile": profiles.show_profile(profile) if profile else None,
         "buys": ask.company is not None and "money.move" in ask.actor.permissions,
@@ -65,12 +66,12 @@ def stock_page(ask: Ask) -> Shown:
 
 
 def _to_buy(number: str, profile: str | None) -> str:
-    return "/stock/buy?" + urlencode({"number": number, **({"profile": profile} if profile else {})})
+    return "/stock/buy?" + urlencode({"chosen": number, **({"profile": profile} if profile else {})})
 
 
 @pages.form("/stock/buy", "money.move", "Buy numbers", of_company=True, once=True, back="/stock")
 class BuyNumbers(Form):
-    """The very numbers that somebody chose, all or none. `number` and `profile` of the address fill it in."""
+    """The very numbers that somebody chose, all or none. `chosen` and `profile` of the address fill it in."""
 
     button: ClassVar[str] = "Buy now"
     numbers: str = entry("Numbers", kind="area", hint="One in a line, with + and its country code.", max_length=2_000)
@@ -100,7 +101,7 @@ class BuyNumbers(Form):
         """What was chosen on the list."""
         there = profiles.names(Scope(ask.scope.company))
         only = next(iter(there)) if len(there) == 1 else ""
-        return {"numbers": ask.query.get("number", ""), "profile": ask.query.get("profile", only)}
+        return {"numbers": ask.query.get("chosen", ""), "profile": ask.query.get("profile", only)}
 
     def quote(self, ask: Ask) -> Quote | None:
         """Each number with its price, all of them, and until when."""
