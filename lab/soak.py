@@ -38,6 +38,8 @@ AUDIT_EVERY_S = 3.0
 # What a soak has to do often enough. On a slow or busy machine it goes on for up to so many times as long.
 KINDS = ("hold", "settle", "ok", "no_credit", "recharge")
 MOST_TIMES = 4
+# A worker is killed when so many entries were written since the last one was.
+WRITTEN_BETWEEN = 5
 
 
 @dataclass
@@ -164,9 +166,11 @@ def _disturb(
     """Kill a worker now and then, start another, and look into the books."""
     began = time.monotonic()
     audit_at = began + AUDIT_EVERY_S
+    written = 0
     while not found.problems and _goes_on(time.monotonic() - began, seconds, at_least):
         time.sleep(chance.uniform(0.5, 1.5) * KILL_EVERY_S)  # the span itself: work goes on meanwhile
-        if chance.random() < 0.5:
+        if chance.random() < 0.5 and (now_written := _written()) >= written + WRITTEN_BETWEEN:
+            written = now_written  # on a slow machine a worker that was killed at once would have done nothing
             victim = running.pop(chance.randrange(len(running)))
             if victim.exitcode is not None:
                 found.problems.append(f"a worker ended by itself ({victim.exitcode})")
@@ -178,6 +182,11 @@ def _disturb(
         if time.monotonic() >= audit_at:
             _audit(found)
             audit_at = time.monotonic() + AUDIT_EVERY_S
+
+
+def _written() -> int:
+    with reading():
+        return int(rows("SELECT MAX(id) FROM entry")[0][0] or 0)
 
 
 def _goes_on(for_s: float, seconds: int, at_least: int) -> bool:

@@ -135,7 +135,7 @@ voicemail create 101 --name a|b                           | printable characters
 voicemail messages 999                                    | no mailbox
 profile change office --country UK                        | Invalid country
 profile change office --country GB --emergency 1          | 2 to 6 digits
-profile caller-id office --policy any                     | one of none, fixed, pass
+profile caller-id office --policy any                     | Use one of: none, fixed, pass
 profile caller-id office --number +447700900123           | it is not verified
 profile caller-id office --withhold-prefixes +44          | 2 to 4 digits
 profile service-numbers office --allow 1                  | 2 to 6 digits

@@ -128,7 +128,7 @@ def load(
 def checked_name(name: str) -> str:
     """What a deck is called. BadInput if it is unfit."""
     if not 1 <= len(name) <= MOST_NAME or not name.isprintable():
-        raise BadInput("a deck's name is 1 to {most_name} characters that can be printed", most_name=MOST_NAME)
+        raise BadInput("The name of a deck has 1 to {most_name} printable characters.", most_name=MOST_NAME)
     return name
 
 

@@ -150,7 +150,7 @@ def ask(
         going_on = "company_id = ? AND node = ? AND state IN ('waiting', 'running')"
         ((waiting,),) = rows(f"SELECT COUNT(*) FROM export WHERE {going_on}", owner.id, node)
         if waiting >= MOST_WAITING:
-            raise BadInput("{waiting} exports are not done yet: wait for them", waiting=waiting)
+            raise BadInput("{waiting} exports are still being written. Wait until they are done.", waiting=waiting)
         made = Export.create(
             company=owner, profile=row, kind=kind, month=month, state="waiting", node=node, asked_at=now
         )

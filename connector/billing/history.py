@@ -179,7 +179,7 @@ def explain(cdr_id: str) -> Explanation:
         if charge is None:
             if found.refusal:
                 raise NotFound("The call {id} cost nothing: it was refused ({code}).", id=found.id, code=found.refusal)
-            raise NotFound("The call {id} cost nothing: calls in are free.", id=found.id)
+            raise NotFound("The call {id} cost nothing: incoming calls are free.", id=found.id)
         deck = Deck.select(Deck.name, Deck.version).where(Deck.id == charge.deck_id).get()
         again = ledger.recomputed(charge, found.duration_ms)
         return Explanation(

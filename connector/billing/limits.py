@@ -68,7 +68,7 @@ def change(
         for prefix, allowed in dict(rules).items():
             insert(PrefixRule, profile_id=row.id, prefix=prefix, allowed=allowed)
         if PrefixRule.select().where(PrefixRule.profile == row).count() > MOST_RULES:
-            raise BadInput("a profile has {most_rules} rules at most", most_rules=MOST_RULES)
+            raise BadInput("A profile can have {most_rules} rules at most.", most_rules=MOST_RULES)
 
 
 def begin(profile: str, usual: UsualLimits) -> None:

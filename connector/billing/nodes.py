@@ -123,7 +123,7 @@ def retire(name: str, now: int) -> int:
         if not known and not rows("SELECT 1 FROM call WHERE node = ? LIMIT 1", name):
             raise NotFound("there is no node {name!r}", name=name)
         if not _is_away(name, now):
-            raise BadInput("the node {name} is there: stop its connector and its Asterisk first", name=name)
+            raise BadInput("The node {name} is running. Stop its connector and its Asterisk first.", name=name)
     gone = calls.live(name)
     for call in gone:
         calls.ended_unseen(call, call.answered_at, now)

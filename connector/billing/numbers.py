@@ -191,7 +191,7 @@ def buy(
     with trying() if dry_run else writing():
         owner, at = owner_and_profile(company, profile)
         if at is not None and company is not None and owner.name != company:
-            raise BadInput("the profile {profile!r} is of {name}", profile=profile, name=owner.name)
+            raise BadInput("The profile {profile!r} belongs to {name}.", profile=profile, name=owner.name)
         found = _for_sale(country, area, 1, numbering.checked_number(number) if number else None)
         if not found:
             if number is None:
@@ -201,7 +201,7 @@ def buy(
         if choice.currency != owner.currency:
             fee = shown(choice.fee_micros, choice.currency)
             raise BadInput(
-                "{number} costs {fee}, and the company's money is {currency}",
+                "{number} costs {fee}, but the company pays in {currency}.",
                 number=choice.number,
                 fee=fee,
                 currency=owner.currency,
@@ -236,7 +236,7 @@ def attach(number: str, profile: str | None) -> NumberView:
         row = _row(number)
         at = open_profile_row(profile) if profile else None
         if at is not None and at.company_id != row.company_id:
-            raise BadInput("the number {e164} is another company's", e164=row.e164)
+            raise BadInput("The number {e164} belongs to another company.", e164=row.e164)
         with routes.no_worse(row.company_id):
             run("UPDATE number SET profile_id = ? WHERE id = ?", at.id if at else None, row.id)
         return _view(_row(number))
@@ -253,7 +253,7 @@ def release(number: str, now: int, *, at_once: bool = False) -> NumberView:
         view = _view(row)
         by = routes.naming(row.company_id, row.e164)
         if by:
-            raise BadInput("the route of {by} leads to {e164}: change that first", by=by, e164=row.e164)
+            raise BadInput("The route of {by} leads to {e164}. Change that route first.", by=by, e164=row.e164)
         return view if plans.release_number(row, now, at_once) else _view(row)
 
 
@@ -263,7 +263,7 @@ def keep(number: str) -> NumberView:
     with writing():
         row = _row(number)
         if not plans.keep_number(row):
-            raise BadInput("nothing is paid for {e164}: it stays until it is released", e164=row.e164)
+            raise BadInput("No fee is paid for {e164}. It stays until it is released.", e164=row.e164)
         return _view(row)
 
 
@@ -308,7 +308,7 @@ def verify(number: str, evidence: str, now: int, company: str | None = None) -> 
     with writing():
         owner = company_row(company)
         if rows(f"SELECT 1 FROM number WHERE e164 = ? AND company_id <> ? AND {_HELD}", found, owner.id):
-            raise BadInput("{found} is another company's number", found=found)
+            raise BadInput("{found} belongs to another company.", found=found)
         if rows("SELECT 1 FROM stock WHERE e164 = ?", found):
             raise BadInput(
                 "{found} is for sale here. A company that buys it can show it as its caller ID.", found=found

@@ -412,7 +412,7 @@ def _noted(told: Told, reference: str, micros: int, currency: str, now: int) -> 
         _make(number, told.provider, told.number, "announced", micros, now, core.reference(number), "")
         found = _found(told)
     if found.company_id != number:
-        raise BadInput("The payment {number} is another company's.", number=told.number)
+        raise BadInput("The payment {number} belongs to another company.", number=told.number)
     return found
 
 

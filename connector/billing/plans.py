@@ -541,7 +541,8 @@ def _once_a_day(profile: Any, company: Any, now: int) -> None:
     today = times.local_day(now, company.time_zone)
     if any(times.local_day(at, company.time_zone) == today for (at,) in cast("Iterable[tuple[int]]", closed)):
         raise BadInput(
-            "{name} was changed today ({today}, {time_zone}): once a day is enough",
+            "The subscription of {name} was already changed today ({today}, {time_zone}). It"
+            " can be changed once a day.",
             name=profile.name,
             today=today,
             time_zone=company.time_zone,

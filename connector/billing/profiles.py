@@ -99,7 +99,7 @@ def create_company(name: str, currency: str, time_zone: str, now: int) -> None:
     checked_company_name(name)
     with writing():
         if Company.get_or_none(Company.name == name):
-            raise BadInput("there is a company {name!r} already", name=name)
+            raise BadInput("A company {name!r} already exists.", name=name)
         Company.create(name=name, currency=currency, time_zone=time_zone, created_at=now)
 
 
@@ -247,7 +247,7 @@ def _create(
     trunks.check_codecs(options.codecs)
     owner = company_row(company)
     if Profile.get_or_none((Profile.company == owner) & (Profile.name == wanted)):
-        raise BadInput("there is a profile {wanted!r} already", wanted=wanted)
+        raise BadInput("A profile {wanted!r} already exists.", wanted=wanted)
     return Profile.create(
         company=owner,
         name=wanted,
@@ -287,7 +287,7 @@ def rename(name: str, new_name: str) -> ProfileView:
         row = open_profile_row(name)
         other = Profile.get_or_none((Profile.company == row.company_id) & (Profile.name == wanted))
         if other is not None and other.id != row.id:
-            raise BadInput("there is a profile {wanted!r} already", wanted=wanted)
+            raise BadInput("A profile {wanted!r} already exists.", wanted=wanted)
         Profile.update(name=wanted).where(Profile.id == row.id).execute()
         return _shown(row.username)
 
@@ -299,7 +299,7 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
     BadInput if the PBX has none, for it is known by its address, or the profile is a client's; NotFound.
     """
     if not 0 <= overlap_ms <= 30 * 24 * 3_600_000:
-        raise BadInput("the old password may stay good for 30 days at most")
+        raise BadInput("The old password can stay valid for 30 days at most.")
     with writing():
         row = open_profile_row(name)
         if row.role == "client":
@@ -307,7 +307,7 @@ def rotate(name: str, now: int, overlap_ms: int = OVERLAP_MS) -> Credentials:
                 "This password comes from the provider. Enter a new one in the settings of the provider's trunk."
             )
         if row.auth != "registration":
-            raise BadInput("this PBX is known by its address: it has no password")
+            raise BadInput("This PBX signs in by its address. It has no password.")
         password = secrets.token_urlsafe(24)
         sealed = vault.sealed(credentials.digest(row.username, row.realm, password))
         old = (row.digest, now + overlap_ms) if overlap_ms else (None, None)
@@ -338,7 +338,7 @@ def change(
         columns: dict[str, Any] = {}
         if at != (None, None):
             if row.auth != "ip":
-                raise BadInput("this PBX registers: it is not known by an address")
+                raise BadInput("This PBX registers. It does not sign in by an address.")
             columns["address"] = sip.checked_address(at[0] or row.address or "")
             columns["port"] = sip.checked_port(at[1] or row.port or 0)
             trunks.nobody_else_at([(columns["address"], columns["port"])], but_profile=row.username)

@@ -153,7 +153,7 @@ def checked_role(role: str, company: int | None, profile: int | None) -> str:
             "The role member needs a profile, and other roles cannot have one. Name a profile for a member only."
         )
     if profile is not None and company is None:
-        raise BadInput("a member is of the company that has the profile")
+        raise BadInput("A member belongs to the company that has the profile.")
     return role
 
 

@@ -10,7 +10,7 @@ from connector.words import marked
 _MONEY = ("owner", "finance")
 _CALLS = ("owner", "operator")
 KINDS = {
-    "balance_low": (marked("The balance is short of what renews within three days"), _MONEY),
+    "balance_low": (marked("The balance is too low for what renews within three days"), _MONEY),
     "credit_low": (marked("A profile's credit is used up, or soon will be"), _MONEY),
     "recharged": (marked("A profile or the balance was recharged"), _MONEY),
     "recharge_failed": (marked("A profile was not recharged"), _MONEY),
@@ -18,7 +18,7 @@ KINDS = {
     "budget": (marked("Most of a profile's budget is spent"), _MONEY),
     "payment_taken_back": (marked("A payment was taken back"), _MONEY),
     "invoices_wait": (marked("Invoices wait for the company's address"), _MONEY),
-    "grace": (marked("A subscription was not renewed, and goes on for three days"), _MONEY),
+    "grace": (marked("A subscription was not renewed, and continues for three days"), _MONEY),
     "ended": (marked("A subscription ended because it could not be paid"), _MONEY),
     "trunk_down": (marked("A trunk cannot be reached"), _CALLS),
     "trunk_up": (marked("A trunk can be reached again"), _CALLS),

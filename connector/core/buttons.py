@@ -33,7 +33,7 @@ def checked_most(most: int) -> int:
     """So many visitors at once. BadInput if they cannot be."""
     if not 1 <= most <= MOST_CHANNELS:
         raise BadInput(
-            "1 to {most_channels} visitors may call at once, not {most}", most_channels=MOST_CHANNELS, most=most
+            "1 to {most_channels} visitors can call at once, not {most}.", most_channels=MOST_CHANNELS, most=most
         )
     return most
 

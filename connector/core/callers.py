@@ -35,9 +35,11 @@ class CallerPolicy:
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
-            raise BadInput("a caller ID policy is one of {policies}", policies=", ".join(POLICIES))
+            raise BadInput("Invalid caller ID policy. Use one of: {policies}.", policies=", ".join(POLICIES))
         if self.foreign not in FOREIGN:
-            raise BadInput("a foreign caller ID is one to {foreign}", foreign=" or ".join(FOREIGN))
+            raise BadInput(
+                "Invalid choice for foreign caller IDs. Use one of: {foreign}.", foreign=" or ".join(FOREIGN)
+            )
         if len(self.withhold) > MOST_PREFIXES or not all(_PREFIX.fullmatch(prefix) for prefix in self.withhold):
             raise BadInput(
                 "prefixes that withhold the number: at most {most_prefixes}, of 2 to 4 digits, with *"

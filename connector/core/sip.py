@@ -185,14 +185,14 @@ def checked_host(text: str, what: str = marked("the address")) -> str:
     """A host's name or IPv4 address. BadInput if it is neither."""
     numeric = all(part.isdigit() for part in text.split("."))
     if not _HOST.fullmatch(text) or (numeric and not is_ipv4(text)):
-        raise BadInput("{what} is an IPv4 address or a host's name", what=what)
+        raise BadInput("{what} must be an IPv4 address or a host name", what=what)
     return text
 
 
 def checked_address(text: str, what: str = marked("the address of a PBX")) -> str:
     """An IPv4 address that somebody may have. BadInput if it is none."""
     if not is_ipv4(text):
-        raise BadInput("{what} is an IPv4 address, like 192.0.2.10", what=what)
+        raise BadInput("{what} must be an IPv4 address, like 192.0.2.10", what=what)
     address = ipaddress.IPv4Address(text)
     if address.is_unspecified or address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
         raise BadInput("No host can have the address {given}. Use another IPv4 address.", given=text)

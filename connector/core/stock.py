@@ -64,6 +64,6 @@ def _number(cells: list[str], usual_currency: str | None) -> StockNumber:
     if micros > MOST_FEE_MICROS:
         raise BadInput("the monthly fee {fee} is too high", fee=fee)
     if not currency and usual_currency is None:
-        raise BadInput("the currency is missing, and the companies do not all use the same one: name one")
+        raise BadInput("The currency is missing, and the companies use different ones. Name one.")
     paid_in = checked_currency(currency or usual_currency or "")
     return StockNumber(found, country or of, area, micros, paid_in)

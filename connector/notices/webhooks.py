@@ -138,7 +138,7 @@ def create(url: str, now: int, company: str | None = None, *, told: bool = True,
         _checked(url)
         _something(told, calls)
         if Webhook.select().where(Webhook.company == owner).count() >= MOST_OF_ONE:
-            raise BadInput("a company has at most {most_of_one} webhooks", most_of_one=MOST_OF_ONE)
+            raise BadInput("A company can have {most_of_one} webhooks at most.", most_of_one=MOST_OF_ONE)
         secret = secrets.token_urlsafe(32)
         made = Webhook.create(
             company=owner, url=url, secret=vault.sealed(secret), created_at=now, notices=int(told), calls=int(calls)
@@ -184,7 +184,7 @@ def _forget_calls(number: int) -> None:
 
 def _something(told: bool, calls: bool) -> None:
     if not (told or calls):
-        raise BadInput("choose what is posted: notices, calls or both")
+        raise BadInput("Choose what is posted: notices, calls or both.")
 
 
 @audited("webhook.test")
@@ -193,7 +193,7 @@ def test(number: int, now: int) -> WebhookView:
     with writing():
         row = _row(number)
         if rows(_TESTED, number):
-            raise BadInput("a test is on its way there already")
+            raise BadInput("A test is already on its way there.")
         key = f"test:{number}:{secrets.token_hex(8)}"
         notice = notices.put(row.company_id, None, "test", key, "This is a test", now)
         insert(Delivery, notice_id=notice, webhook_id=number, next_at=now)

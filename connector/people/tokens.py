@@ -53,7 +53,7 @@ def create(user: int, name: str, scopes: tuple[str, ...], days: int | None, now:
     if not name.strip() or len(name) > MOST_NAME or not name.isprintable():
         raise BadInput("a token's name has 1 to {most_name} printable characters", most_name=MOST_NAME)
     if days is not None and not 1 <= days <= MOST_DAYS:
-        raise BadInput("a token is good for 1 to {most_days} days", most_days=MOST_DAYS)
+        raise BadInput("A token can be valid for 1 to {most_days} days.", most_days=MOST_DAYS)
     secret = PREFIX + secrets.token_urlsafe(32)
     with writing():
         lock("id = (SELECT company_id FROM users WHERE id = ?)", user)
@@ -64,7 +64,7 @@ def create(user: int, name: str, scopes: tuple[str, ...], days: int | None, now:
             raise BadInput("the token of connector.toml makes no other tokens")
         alive = ApiToken.select().where((ApiToken.user == user) & ApiToken.revoked_at.is_null()).count()
         if alive >= MOST_TOKENS:
-            raise BadInput("{email} has {alive} tokens: revoke some first", email=row.email, alive=alive)
+            raise BadInput("{email} has {alive} tokens. Revoke some first.", email=row.email, alive=alive)
         made = ApiToken.create(
             user=user,
             name=name.strip(),

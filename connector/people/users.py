@@ -66,7 +66,7 @@ def create(email: str, name: str, role: str, now: int, company: str | None = Non
         one = _profile_of(owner, profile)
         checked_role(role, owner and owner.id, one and one.id)
         if rows("SELECT 1 FROM users WHERE email = ?", address):
-            raise BadInput("{address} cannot be used here: it is taken", address=address)
+            raise BadInput("{address} cannot be used here, because it is already taken.", address=address)
         row = User.create(email=address, name=called, role=role, company=owner, profile=one, created_at=now)
         audit.note_of(row.company_id, "user.create", address, role)
         return int(row.id)
@@ -145,7 +145,7 @@ def redeem(secret: str, now: int) -> int:
             used = SignInLink.delete().where(SignInLink.hashed == found.hashed).execute()
             if used and found.expires_at > now:
                 return int(found.user_id)
-    raise NotFound("this link is not valid any more: ask for a new one")
+    raise NotFound("This link is no longer valid. Ask for a new one.")
 
 
 def came_by_provider(user: int, hashed_password: str, now: int) -> None:
@@ -279,7 +279,7 @@ def _not_the_last_owner(row: Any) -> None:
     same = (User.company == row.company_id) if row.company_id else User.company.is_null()
     others = (User.role == "owner") & (User.id != row.id) & User.disabled_at.is_null()
     if row.disabled_at is None and not User.select().where(same & others).exists():
-        raise BadInput("{email} is the last owner: make somebody else one first", email=row.email)
+        raise BadInput("{email} is the last owner. Make another user an owner first.", email=row.email)
 
 
 def _profile_of(owner: Any, profile: str | None) -> Any:

@@ -69,9 +69,9 @@ def create(name: str, account: str, most: int, now: int, company: str | None = N
         if row is None:
             raise NotFound("there is no account {account!r}", account=account[:40])
         if Button.get_or_none((Button.company == owner) & (Button.name == wanted)):
-            raise BadInput("there is a call button {wanted!r} already", wanted=wanted)
+            raise BadInput("A call button {wanted!r} already exists.", wanted=wanted)
         if Button.select().where(Button.company == owner).count() >= MOST_OF_ONE:
-            raise BadInput("a company has at most {most_of_one} call buttons", most_of_one=MOST_OF_ONE)
+            raise BadInput("A company can have {most_of_one} call buttons at most.", most_of_one=MOST_OF_ONE)
         token = secrets.token_urlsafe(16)
         made = Button.create(company=owner, account=row, name=wanted, token=token, most=most, created_at=now)
         return _view(made.id)
@@ -88,14 +88,14 @@ def of_test(profile: str, now: int) -> ButtonView:
         if found is None:
             routes.create_account(account, row.username, "", now, company)
         elif found.company_id != row.company_id or found.profile_id not in (None, row.id):
-            raise BadInput("the account {account} is used for something else: rename or remove it", account=account)
+            raise BadInput("The account {account} is used for something else. Rename or remove it.", account=account)
         elif found.profile_id is None:
             routes.attach_account(account, row.username)
         there = Button.get_or_none((Button.company == row.company) & (Button.name == name))
         if there is None:
             create(name, account, 1, now, company)
         elif there.account.name != account:
-            raise BadInput("the call button {name} is used for something else: remove it", name=name)
+            raise BadInput("The call button {name} is used for something else. Remove it.", name=name)
         return named(name, company)
 
 

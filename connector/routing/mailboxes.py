@@ -86,7 +86,7 @@ def create(box: str, name: str, email: str, now: int, company: str | None = None
     with writing():
         owner = company_row(company)
         if Mailbox.get_or_none((Mailbox.company == owner) & (Mailbox.box == box)):
-            raise BadInput("there is a mailbox {box} already", box=box)
+            raise BadInput("A mailbox {box} already exists.", box=box)
         row = Mailbox.create(company=owner, box=box, name=name.strip(), email=email, pin=sealed, created_at=now)
         return _view(row), pin
 
@@ -103,7 +103,7 @@ def of_number(number: str, email: str, now: int, company: str | None = None) -> 
             return create(box, number, email, now, company)[0], True
         if found.name == number:
             return change(box, None, email, company) if email not in ("", found.email) else _view(found), False
-    raise BadInput("The mailboxes that {number} could have are taken: make one by hand.", number=number)
+    raise BadInput("All mailbox numbers that fit {number} are taken. Add a mailbox by hand.", number=number)
 
 
 def route_with(box: str) -> str:

@@ -74,7 +74,7 @@ def attach_account(name: str, profile: str | None, *, move: bool = False) -> Acc
         row = _account_row(name)
         at = open_profile_row(profile) if profile else None
         if at is not None and at.company_id != row.company_id:
-            raise BadInput("the account {name!r} is another company's", name=name)
+            raise BadInput("The account {name!r} belongs to another company.", name=name)
         if at is not None and row.profile_id not in (None, at.id) and not move:
             raise BadInput(
                 "the account {name!r} is attached already, {where}: it has to be moved (--move)",
@@ -94,7 +94,9 @@ def remove_account(name: str) -> AccountView:
         view = _account_view(row)
         button = Button.get_or_none(Button.account == row)
         if button is not None:
-            raise BadInput("the call button {name!r} calls {name_2}: remove that first", name=button.name, name_2=name)
+            raise BadInput(
+                "The call button {name!r} calls {name_2}. Remove the call button first.", name=button.name, name_2=name
+            )
         with no_worse(row.company_id):
             run("DELETE FROM inbound_account WHERE id = ?", row.id)
         return view

@@ -49,7 +49,7 @@ def change(profile: str, allow: Sequence[ServiceNumber], forget: Sequence[str] =
     """Allow service numbers, and take others away; all of it or nothing. BadInput if one is an emergency number."""
     twice = [digits for digits, count in Counter(number.digits for number in allow).items() if count > 1]
     if twice:
-        raise BadInput("{twice} is there twice: say it once, with one price", twice=twice[0])
+        raise BadInput("{twice} is listed twice. List it once, with one price.", twice=twice[0])
     with writing():
         row = open_profile_row(profile)
         emergency = emergency_of(row.country, row.emergency)

@@ -100,7 +100,7 @@ def create_trunk(
     with writing():
         owner = company_row(company)
         if Trunk.get_or_none(Trunk.name == name):
-            raise BadInput("there is a trunk {name!r} already", name=name)
+            raise BadInput("A trunk {name!r} already exists.", name=name)
         add(owner, name, host, port, now, sign_in, secret, options or Options(), place, share, failover)
 
 
@@ -160,7 +160,7 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
     sql = f"SELECT {columns} FROM trunk WHERE state != 'archived' AND name != ?"
     for company, name, host, port, auth, options in rows(sql, but_trunk):
         taken += [
-            (f"the trunk {name}" if company in mine else "somebody else", place)
+            (f"the trunk {name}" if company in mine else "another company", place)
             for place in sip.known_by(host, port, auth == "registration", Options.from_json(options))
         ]
     sql = (
@@ -168,12 +168,12 @@ def nobody_else_at(places: Collection[tuple[str, int | None]], but_trunk: str = 
         " AND status != 'archived' AND username != ?"
     )
     for company, name, address, port in rows(sql, but_profile):
-        taken.append((f"the profile {name}" if company in mine else "somebody else", (address, port)))
+        taken.append((f"the profile {name}" if company in mine else "another company", (address, port)))
     for who, (host, port) in taken:
         for address, wanted in places:
             if host == address and (port is None or wanted is None or port == wanted):
                 where = address if wanted is None else f"{address}:{wanted}"
-                raise BadInput("{who} is known by {where} already", who=who, where=where)
+                raise BadInput("The address {where} is already used by {who}.", who=who, where=where)
 
 
 @audited("trunk.change")

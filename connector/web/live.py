@@ -49,7 +49,7 @@ class Live:
         """The stream. `company`: for the house's users, which one."""
         who, scope = await self._scope(request)
         if self._looking.total() >= MOST_LOOKING or self._looking[who] >= MOST_OF_ONE:
-            raise Problem("too_many_requests", "you look at too many live pages at once")
+            raise Problem("too_many_requests", "You have too many live pages open.")
         self._looking[who] += 1
         try:
             answer = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})

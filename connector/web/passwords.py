@@ -41,7 +41,7 @@ class Passwords:
     async def hashed(self, password: str) -> str:
         """The hash of a password. BadInput if it is too short or too long."""
         if not LEAST <= len(password) <= MOST:
-            raise BadInput("a password has {least} to {most} characters", least=LEAST, most=MOST)
+            raise BadInput("A password has {least} to {most} characters.", least=LEAST, most=MOST)
         return await self._run(self._hasher.hash, password)
 
     async def fits(self, hashed: str, password: str) -> bool:
@@ -60,7 +60,7 @@ class Passwords:
 
     async def _run(self, function: Callable[..., R], *arguments: str) -> R:
         if self._waiting >= _MOST_WAITING:
-            raise StoreBusy("many people are signing in right now: try again in a moment")
+            raise StoreBusy("Many people are signing in right now. Try again in a moment.")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

@@ -25,7 +25,7 @@ def waiting() -> list[tuple[int, str]]:
 def test_only_who_wants_it_is_told(office: Credentials) -> None:
     """Notices or calls or both, of one company; nothing is recorded where nobody wants it."""
     profiles.create_company("Other", "USD", "America/New_York", NOW)
-    with pytest.raises(BadInput, match="choose what"):
+    with pytest.raises(BadInput, match="Choose what"):
         webhooks.create("https://example.com/none", NOW, "Acme", told=False)
     of_notices = webhooks.create("https://example.com/n", NOW, "Acme").webhook.id
     webhooks.create("https://example.com/o", NOW, "Other", calls=True)
@@ -57,7 +57,7 @@ def test_what_is_posted_can_be_changed(office: Credentials) -> None:
     webhooks.change(hook, NOW, told=False, calls=True)
     finish(admitted(office.username).call_id)
     assert len(waiting()) == 2
-    with pytest.raises(BadInput, match="choose what"):
+    with pytest.raises(BadInput, match="Choose what"):
         webhooks.change(hook, NOW, told=False, calls=False)
     with pytest.raises(NotFound):
         webhooks.change(77, NOW, told=True, calls=False)

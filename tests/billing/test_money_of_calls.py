@@ -98,7 +98,7 @@ def test_calls_in_are_free_and_need_no_credit(office: Credentials) -> None:
     assert calls.answered(got.call_id, NOW, None, SLICES) is None
     finish(got.call_id)
     assert history.cdr(got.call_id).price_micros == 0
-    with pytest.raises(NotFound, match="calls in are free"):
+    with pytest.raises(NotFound, match="incoming calls are free"):
         history.explain(got.call_id)
 
 

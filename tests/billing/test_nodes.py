@@ -86,7 +86,7 @@ def test_a_node_that_is_gone_for_good_is_retired(office: Credentials) -> None:
     call = out(office, "a")
     calls.answered(call.call_id, NOW, "B")
     calls.seen([call.call_id], NOW + 40_000)
-    with pytest.raises(BadInput, match="is there"):
+    with pytest.raises(BadInput, match="is running"):
         nodes.retire("a", NOW + 10_000)
     with pytest.raises(NotFound):
         nodes.retire("c", NOW)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from connector.billing import credit, ledger, numbers, plans, profiles
 from connector.billing.profiles import Credentials
 from connector.core.money import MICROS
 from connector.core.plans import DAY_MS, TERM_MS
+from connector.database.models import database
 from connector.database.store import Store
 from connector.errors import BadInput, InsufficientFunds, NotFound, StoreUnavailable
 from connector.routing import routes
@@ -81,7 +82,7 @@ def test_who_cannot_pay_gets_no_number(stock: None) -> None:
 def test_money_of_another_country_buys_nothing(stock: None) -> None:
     """A fee in dollars is not paid in pounds."""
     numbers.import_stock("number,monthly_fee,currency\n+12125550123,3,USD\n", NOW)
-    with pytest.raises(BadInput, match="the company's money is GBP"):
+    with pytest.raises(BadInput, match="but the company pays in GBP"):
         numbers.buy("+12125550123", 1, NOW)
 
 
@@ -93,7 +94,7 @@ def test_a_number_moves_between_profiles(stock: None) -> None:
     numbers.buy(FIRST, 1, NOW, profile="office")
     assert numbers.attach(FIRST, "shop").profile == "shop"
     assert numbers.attach(FIRST, None).profile is None
-    with pytest.raises(BadInput, match="another company's"):
+    with pytest.raises(BadInput, match="another company"):
         numbers.attach(FIRST, "foreign")
     numbers.attach(FIRST, "office")
     routes.create_account("support", "office", "extension 101", NOW)
@@ -173,7 +174,7 @@ def test_a_verified_number_may_be_shown(office: Credentials) -> None:
 def test_nobody_shows_what_another_has(stock: None) -> None:
     """A number of another company, or for sale, is not verified; who buys it takes it from who showed it."""
     profiles.create_company("Other", "GBP", "Europe/London", NOW)
-    with pytest.raises(BadInput, match="another company's"):
+    with pytest.raises(BadInput, match="another company"):
         numbers.verify("+442079460100", "they say so", NOW, "Other")
     with pytest.raises(BadInput, match="for sale"):
         numbers.verify(FIRST, "they say so", NOW, "Other")
@@ -189,16 +190,24 @@ def test_a_release_may_be_taken_back(stock: None) -> None:
     assert numbers.keep(FIRST).renews
     plans.renew_due(NOW + TERM_MS)
     assert FIRST in [view.number for view in numbers.list_numbers()]
-    with pytest.raises(BadInput, match="nothing is paid"):
+    with pytest.raises(BadInput, match="No fee is paid"):
         numbers.keep("+442079460100")
 
 
-def test_a_large_sheet_keeps_nobody_waiting(stock: None) -> None:
-    """Read outside of the transaction, written in a few statements; currencies that it says itself need no company."""
+def test_a_large_sheet_keeps_nobody_waiting(stock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written in a few statements, whatever its length; currencies that it says itself need no company."""
     profiles.create_company("Other", "USD", "Europe/London", NOW)
     rows = "".join(f"+4420794{number:05d},1,GBP\n" for number in range(20_000))
-    began = time.monotonic()
+    asked: list[str] = []
+    store: Any = database.obj
+    execute = store.execute_sql
+
+    def counting(sql: str, *args: Any, **more: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *args, **more)
+
+    monkeypatch.setattr(store, "execute_sql", counting)
     assert numbers.import_stock("number,monthly_fee,currency\n" + rows, NOW).new == 20_000
-    assert time.monotonic() - began < 20
-    with pytest.raises(BadInput, match="the currency is missing"):
+    assert len(asked) < 1_000
+    with pytest.raises(BadInput, match="The currency is missing"):
         numbers.import_stock("number,monthly_fee\n+442079460999,1\n", NOW)

@@ -212,7 +212,7 @@ def test_what_cannot_be_exported_is_refused(talked: str) -> None:
             exports.ask(kind, "node", NOW, profile=profile, month=month)
     for _ in range(exports.MOST_WAITING):
         exports.ask("calls", "node", NOW)
-    with pytest.raises(BadInput, match="5 exports are not done yet"):
+    with pytest.raises(BadInput, match="5 exports are still being written"):
         exports.ask("calls", "node", NOW)
     assert len(exports.page_of(EVERYTHING, Turn(None, 100)).items) == exports.MOST_WAITING
 

@@ -296,7 +296,7 @@ def test_a_mail_is_in_its_receivers_language(office: Credentials) -> None:
         text = kept.BALANCE_LOW.write(due="£5.00", until=times.iso(NOW + 86_400_000), have="£1.00")
         notices.tell(1, None, "balance_low", "key", text, NOW)
     english, german = (letter(due, "connector@example.com", "https://x") for due in webhooks.claim(NOW, 10, mail=True))
-    assert english["Subject"] == "Acme: The balance is short of what renews within three days"
+    assert english["Subject"] == "Acme: The balance is too low for what renews within three days"
     assert "£5.00 are due by 19 Nov 2026, " in english.get_content()
     assert "(Europe/London)" in english.get_content()
     assert german["Subject"].startswith("Acme: Der Saldo reicht nicht")

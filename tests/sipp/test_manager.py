@@ -152,7 +152,7 @@ def test_a_new_owner_does_everything(bench: Bench, page: Page) -> None:
     fill(page, "Buy now", channels="20", bundles="1")
     back, paid = amounts(page, "Given back for the running term"), amounts(page, "To pay now")
     page.get_by_role("button", name="Buy now").click()
-    expect(page.get_by_role("status")).to_contain_text(f"£{paid[0]} were paid, £{back[0]} given back")
+    expect(page.get_by_role("status")).to_contain_text(f"£{paid[0]} paid, £{back[0]} refunded")
     page.get_by_role("link", name="Cancel subscription").click()
     expect(page.get_by_text(re.compile("The 20 channels stay until"))).to_be_visible()
     page.get_by_role("button", name="Cancel subscription").click()

@@ -448,13 +448,13 @@ async def test_who_may_not_see_calls_has_none_posted(client: Client, town: Town)
     headers = bearer(town.tokens["owner"])
     assert (await client.post("/api/v1/webhooks", json={**url, "calls": True}, headers=headers)).status == 201
     path = f"/api/v1/webhooks/{town.things['webhook']}"
-    for whose, body, status in (
+    for whose, change, status in (
         (bearer(token), {"calls": True}, 403),
         (headers, {"calls": True}, 200),
         (headers, {"notices": False}, 200),
         (headers, {"calls": False}, 409),
         (bearer(town.tokens["other"]), {"calls": True}, 404),
     ):
-        answer = await client.patch(path, json=body, headers=whose)
+        answer = await client.patch(path, json=change, headers=whose)
         assert answer.status == status, await answer.text()
     assert not webhooks.show(int(town.things["webhook"])).notices

@@ -469,7 +469,7 @@ async def test_numbers_are_searched_chosen_and_bought(client: Client, town: Town
         ("", "Choose 1 to 50 numbers"),
         (" ", "Choose 1 to 50 numbers"),
         ("\n".join(f"+4420794{n:05d}" for n in range(51)), "Choose 1 to 50 numbers"),
-        ("+12125550101", "the company&#39;s money is GBP"),
+        ("+12125550101", "but the company pays in GBP"),
         ("number", "is not"),
     ):
         answer = await client.post("/stock/buy", data={**hidden(form), **fields, "numbers": wrong})
@@ -896,7 +896,7 @@ async def test_an_owner_is_told_how_to_pay_and_the_platform_records_it(client: C
     text = await get(client, "/money/add")
     reference = payments.reference(1)
     assert payments.spaced(reference) in text
-    assert "has not written here how to pay" in text
+    assert "has not entered payment instructions" in text
     assert (await client.get("/money/top-up", allow_redirects=False)).status == 403
     _, text = await send(client, f"/profiles/{town.things['profile']}/credit/add", amount="1,000,000.00")
     assert '<a href="/money/add">Add money</a>' in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Callable
@@ -24,6 +25,10 @@ PROFILES = 1_000
 CDRS = 1_000_000
 LIMIT_MS = 100
 ROUNDS = 3
+# What is worked on beside each page, and how long it took where the limit was set, on a machine that did nothing else:
+# a slower one, or one that others use, has as much more time for its pages.
+BESIDE = {"items": [{"id": n, "name": f"profile {n}", "price": n * 1.5, "ok": n % 2 == 0} for n in range(400)]}
+BESIDE_MS = 46
 
 
 @pytest.fixture
@@ -39,8 +44,8 @@ def much(store: FileStore, town: Town) -> str:
 
 
 async def test_every_page_is_quick(much: str, make_client: Callable[[], TestClient[Any, Any]]) -> None:
-    """Half of the tries take less than a tenth of a second, whatever is looked for. What does not is tried again later:
-    others may use the machine, and whoever is slow by itself is slow each time.
+    """Half of the tries take less than a tenth of a second, whatever is looked for; longer as the machine is slower at
+    that moment. What does not is tried again later: what is slow by itself is slow each time.
     """
     paths = (
         "/",
@@ -69,15 +74,23 @@ async def test_every_page_is_quick(much: str, make_client: Callable[[], TestClie
     async with make_client() as client:
         await welcomed(client, "owner@example.com")
         for path in (path for turn in range(ROUNDS) for path in paths if turn == 0 or path in slow):
-            took = []
+            took, beside = [], []
             for _ in range(5):
+                beside.append(_beside_ms())
                 began = time.monotonic()
                 async with client.get(path) as answer:
                     await answer.read()
                     assert answer.status == 200, path
                 took.append((time.monotonic() - began) * 1000)
-            if statistics.median(took) >= LIMIT_MS:
+            if statistics.median(took) >= LIMIT_MS * max(1, statistics.median(beside) / BESIDE_MS):
                 slow[path] = [round(ms) for ms in took]
             else:
                 slow.pop(path, None)
     assert slow == {}
+
+
+def _beside_ms() -> float:
+    began = time.monotonic()
+    for _ in range(60):
+        json.loads(json.dumps(BESIDE))
+    return (time.monotonic() - began) * 1000

@@ -152,7 +152,7 @@ def list_tokens(ask: Ask, query: Paged) -> Page[TokenView]:
 def revoke_token(ask: Ask) -> TokenView:
     """Revoke an API token of yours; who asks by one may end that one."""
     if ask.actor.token not in (None, ask.number("token")):
-        raise Forbidden("a token ends itself, and no other")
+        raise Forbidden("A token can revoke only itself.")
     return tokens.revoke(ask.number("token"), ask.actor.user or 0, ask.now)
 
 

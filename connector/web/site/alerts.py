@@ -164,7 +164,7 @@ class RemoveThreshold(Form):
         """Remove it."""
         return Outcome(
             "/alerts",
-            tr("You are not told any more when: {words}", words=thresholds.remove(ask.number("threshold")).words),
+            tr("You will not be told any more when: {words}", words=thresholds.remove(ask.number("threshold")).words),
         )
 
 

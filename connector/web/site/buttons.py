@@ -70,7 +70,7 @@ class NewButton(Form):
             (view.name, tr("{name}, at {profile}", name=view.name, profile=view.profile or tr("no profile")))
             for view in found
         ]
-        return {"account": named or [("", tr("there is no account yet: add one at a profile"))]}
+        return {"account": named or [("", tr("There is no account yet. Add one on the page of a profile."))]}
 
     def do(self, ask: Ask) -> Outcome:
         """Make it."""
@@ -91,8 +91,9 @@ class RingPbx(Form):
     def intro(cls, ask: Ask) -> str:
         """What happens, and what is made for it."""
         return tr(
-            "The PBX rings as for a call in, and you talk by this browser. It costs nothing and takes a channel."
-            " An account and a call button of their own are made for it, once; both can be removed."
+            "The PBX rings as for an incoming call, and you talk through this browser. The"
+            " call is free and uses one channel. An account and a call button are created for"
+            " it once; you can remove both."
         )
 
     def do(self, ask: Ask) -> Outcome:

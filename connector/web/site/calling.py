@@ -37,9 +37,14 @@ class Limits(Form):
         kind="check",
     )
     allowed: str = entry(
-        "May be dialled", "", kind="area", hint="Prefixes as in +4490, one a line; the longest decides."
+        "May be dialled",
+        "",
+        kind="area",
+        hint="One prefix per line, for example +4490. The longest one that fits decides.",
     )
-    blocked: str = entry("May not be dialled", "", kind="area", hint="The same; + alone is every number.")
+    blocked: str = entry(
+        "May not be dialled", "", kind="area", hint="One prefix per line; + alone stands for every number."
+    )
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -61,7 +66,7 @@ class Limits(Form):
         allowed, blocked = self.allowed.split(), self.blocked.split()
         both = sorted({*allowed} & {*blocked})
         if both:
-            raise BadInput("{both} may be dialled and may not: say one of them", both=both[0])
+            raise BadInput("{both} is in both lists. Keep it in one of them.", both=both[0])
         before = limits.show(profile)
         changes: dict[str, int | bool | None] = {
             "price_per_minute_micros": self.price_per_minute,
@@ -131,7 +136,7 @@ class CallerId(Form):
         "Calls out show",
         "pass",
         choices=(
-            ("pass", marked("what the phone says, if it is a number of the company")),
+            ("pass", marked("what the phone sends, if it is a number of the company")),
             ("fixed", marked("always the number below")),
             ("none", marked("no number")),
         ),
@@ -148,7 +153,8 @@ class CallerId(Form):
     withhold: str = entry(
         "Prefixes that hide the caller's number",
         "",
-        hint="People dial one before a number, and that call shows none. Examples: *67 141 #31#. Empty: none.",
+        hint="Dialled before a number, they hide the caller's number for that call. Examples:"
+        " *67 141 #31#. Leave empty for none.",
     )
 
     @classmethod
@@ -181,7 +187,7 @@ class Contact(Form):
     """Where its bills go, and who is to be asked."""
 
     billing_address: str = entry("Billing address", "", kind="area")
-    contact: str = entry("Contact", "", kind="area", hint="As in a name, an address, a telephone number.")
+    contact: str = entry("Contact", "", kind="area", hint="For example a name, an address or a telephone number.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -201,9 +207,9 @@ class Country(Form):
     """Whose numbers its phones dial."""
 
     country: TextOrNone = entry(
-        "Country", None, hint="Two letters, as in GB. Empty: only international numbers are dialled."
+        "Country", None, hint="Two letters, for example GB. If empty, only international numbers can be dialled."
     )
-    emergency: str = entry("Emergency numbers", "", hint="As in 112, 999. Empty: those of the country.")
+    emergency: str = entry("Emergency numbers", "", hint="For example 112, 999. If empty, those of the country.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:

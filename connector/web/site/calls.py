@@ -111,7 +111,7 @@ def history_sheet(ask: Ask) -> Written:
 class SaveFilter(Form):
     """The filter that the history was shown with, for later; only for who saves it."""
 
-    name: str = entry("Name", hint="As in: refused this week. One of the same name is replaced.")
+    name: str = entry("Name", hint="For example: refused this week. A filter of the same name is replaced.")
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
@@ -248,7 +248,7 @@ def emergency_page(ask: Ask) -> Shown:
         "rows": rows,
         "empty": tr("None."),
     }
-    intro = [tr("They need no credit and no channel, and are no CDRs.")]
+    intro = [tr("They need no credit and no channel, and are not billed.")]
     return tables_page(tr("Emergency calls"), [table], intro=intro, following=following(found))
 
 

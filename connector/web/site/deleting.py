@@ -51,7 +51,7 @@ class Delete(Form):
     button: ClassVar[str] = "Delete"
     warning: ClassVar[str] = "Its PBX will no longer be able to call. The payment for the current term is not refunded."
     goes: str = entry("What happens to its numbers, accounts and call buttons", "", kind="goes")
-    export: bool = entry("Export its calls as a sheet, to have them at hand", default=False, kind="check")
+    export: bool = entry("Export its calls as a CSV file", default=False, kind="check")
     lost: NumberOrNone = entry("", None, kind="pinned")
     attached: TextOrNone = entry("", None, kind="pinned")
 
@@ -65,7 +65,7 @@ class Delete(Form):
         """The choices, a line each: the field, and what was chosen. BadInput."""
         chosen = {name: text for name, text in given.items() if name.startswith(_GOES) and text != _KEEP}
         if any(not text or re.search(r"\s", name + text) for name, text in chosen.items()):
-            raise BadInput("choose one of those that are offered")
+            raise BadInput("Choose one of the options.")
         return {**given, "goes": "\n".join(f"{name} {text}" for name, text in chosen.items())}
 
     @classmethod
@@ -119,7 +119,7 @@ class Delete(Form):
             exports.ask("calls", ask.place.node, ask.now, profile=ask.path["profile"])
         gone = self._deleted(ask, things, self._chosen(ask, things))
         if self.lost is None or gone.lost_micros > self.lost:
-            raise BadInput("More would be lost now than was shown: look at it again.")
+            raise BadInput("More would be lost now than was shown. Check it again.")
         back = shown(gone.credit_micros, gone.currency)
         said = tr("{profile} was deleted; {back} came back to the company", profile=gone.profile, back=back)
         return (
@@ -140,7 +140,7 @@ class Delete(Form):
         for thing, choice in found.items():
             moves = choice.startswith(_TO) and thing.kind != "button"
             if not moves and choice not in dict(_choices(thing)):
-                raise BadInput("choose one of those that are offered")
+                raise BadInput("Choose one of the options.")
         return found
 
     def _deleted(self, ask: Ask, things: list[_Thing], chosen: Mapping[_Thing, str]) -> plans.Deleted:

@@ -53,7 +53,7 @@ class NewExport(Form):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What comes."""
-        return tr("A sheet of CSV, written in the background; what calls cost in it is compared with the ledger.")
+        return tr("A CSV file, written in the background. Its call costs are checked against the ledger.")
 
     def do(self, ask: Ask) -> Outcome:
         """Ask for it."""

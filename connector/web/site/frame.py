@@ -134,7 +134,7 @@ class Form(BaseModel):
     def _offered(cls, value: Any, info: ValidationInfo) -> Any:
         extra: Any = cls.model_fields[info.field_name or ""].json_schema_extra
         if extra["choices"] and value not in {word for word, _ in extra["choices"]}:
-            raise ValueError(tr("choose one of those that are offered"))
+            raise ValueError(tr("Choose one of the options."))
         return value
 
     warning: ClassVar[str] = ""

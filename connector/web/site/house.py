@@ -50,8 +50,14 @@ class NewCompany(Form):
 
     button: ClassVar[str] = "Create"
     name: str = entry("Name")
-    currency: str = entry("Currency", "GBP", hint="Three letters of ISO 4217. It stays.")
-    time_zone: str = entry("Time zone", "Europe/London", hint="As in Europe/London: of its calendar days.")
+    currency: str = entry(
+        "Currency", "GBP", hint="Three letters (ISO 4217), for example GBP. It cannot be changed later."
+    )
+    time_zone: str = entry(
+        "Time zone",
+        "Europe/London",
+        hint="For example Europe/London. It decides when the company's days and months begin.",
+    )
 
     def do(self, ask: Ask) -> Outcome:
         """Create."""
@@ -168,7 +174,7 @@ class TakeBack(Form):
     button: ClassVar[str] = "Take back"
     danger: ClassVar[bool] = True
     amount: Money = entry("Amount", hint="A part of what is left of the payment, or all of it.")
-    why: str = entry("Reason", hint="It stands on the company's statement.")
+    why: str = entry("Reason", hint="It appears on the company's statement.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -202,7 +208,7 @@ class TakeBack(Form):
         """Take it back."""
         made = self._taken(ask, ask.key)
         return Outcome(
-            "/money/add", tr("{amount} of the payment is taken back", amount=shown(self.amount, made.currency))
+            "/money/add", tr("{amount} of the payment was taken back", amount=shown(self.amount, made.currency))
         )
 
     def _taken(self, ask: Ask, key: str) -> PaymentView:
@@ -216,7 +222,9 @@ class TopUp(Form):
     button: ClassVar[str] = "Record"
     amount: Money = entry("Amount", hint="What the company paid, by bank or in cash.")
     reference: str = entry(
-        "Payment reference", "", hint="As it came with the transfer, like RF56 C000 001. It has to be the company's."
+        "Payment reference",
+        "",
+        hint="As it came with the transfer, for example RF56 C000 001. It must belong to this company.",
     )
     received_on: str = entry("Received on", "", kind="date")
 

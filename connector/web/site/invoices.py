@@ -68,7 +68,7 @@ class InvoiceAddress(Form):
     postcode: str = entry("Postcode", "")
     city: str = entry("City")
     country: str = entry("Country", kind="choice")
-    vat_number: str = entry("VAT number", "", hint="With its country's letters, as in DE136695976.")
+    vat_number: str = entry("VAT number", "", hint="With the letters of its country, for example DE136695976.")
     language: str = entry("Language of invoices", USUAL, choices=tuple(LANGUAGES.items()))
 
     @classmethod
@@ -86,7 +86,7 @@ class InvoiceAddress(Form):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What it changes."""
-        return tr("It stands on invoices from now on. Those that were issued stay as they are.")
+        return tr("It appears on invoices from now on. Invoices already issued do not change.")
 
     def do(self, ask: Ask) -> Outcome:
         """Keep it."""
@@ -101,11 +101,11 @@ class Tax(Form):
     """How the company is taxed."""
 
     kind: str = entry("Tax", choices=tuple(TAX_WORDS.items()))
-    rate: str = entry("Rate in percent", "", hint="Of the standard tax. Empty: the platform's.")
+    rate: str = entry("Rate in percent", "", hint="For the standard tax. If empty, the platform's rate.")
     reason: str = entry(
         "Reason",
         "",
-        hint="Why no tax is due, with the article of the law, where it is exempt. It stands on the invoice.",
+        hint="If exempt: why no tax is due, with the article of the law. It appears on the invoice.",
     )
 
     @classmethod

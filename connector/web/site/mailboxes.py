@@ -49,7 +49,7 @@ class NewMailbox(Form):
 
 
 def _with_pin(box: str, pin: str) -> Outcome:
-    said = tr("The PIN is asked for on the telephone; it is shown now and never again.")
+    said = tr("The telephone asks for this PIN. It is shown only now.")
     return Outcome("/numbers", said, ((tr("Box"), box), ("PIN", pin)))
 
 
@@ -97,7 +97,7 @@ class RemoveMailbox(Form):
 
     danger: ClassVar[bool] = True
     button: ClassVar[str] = "Remove"
-    warning: ClassVar[str] = "Its messages stay where they are, and nobody hears them."
+    warning: ClassVar[str] = "Its messages stay on the server, but nobody can listen to them any more."
 
     def quote(self, ask: Ask) -> Quote | None:
         """Which; not one that a route leads to."""

@@ -75,7 +75,7 @@ def number_list(ask: Ask) -> Shown:
             "title": tr("Numbers"),
             "heads": [tr("Number"), tr("Profile"), tr("Rings"), tr("Costs"), tr("Paid until"), ""],
             "rows": rows,
-            "empty": tr("No such number.") if asked else tr("No number yet. Buy one on the page of a profile."),
+            "empty": tr("No such number.") if asked else tr("No number yet. Choose one under Numbers for sale."),
         },
         {
             "title": tr("Accounts"),
@@ -319,7 +319,9 @@ class NewAccount(Form):
     button: ClassVar[str] = "Confirm"
     name: str = entry("Name", hint="Small letters, digits, '.', '-' and '_'.")
     extension: TextOrNone = entry("Extension that rings", None)
-    then: TextOrNone = entry("If nobody answers", None, hint="As 'voicemail 101', 'extension 102' or 'account sales'.")
+    then: TextOrNone = entry(
+        "If nobody answers", None, hint="For example 'voicemail 101', 'extension 102' or 'account sales'."
+    )
 
     def do(self, ask: Ask) -> Outcome:
         """Create."""

@@ -204,7 +204,7 @@ def _alarms(
     for profile in shown_profiles:
         link = f"/profiles/{profile.username}"
         if profile.status == "active" and not credits.get(profile.username):
-            found.append((tr("{name} has no credit: it can call nobody", name=profile.name), link))
+            found.append((tr("{name} has no credit, so it cannot make calls", name=profile.name), link))
         if profile.channels and profile.channels_in_use >= profile.channels:
             found.append(
                 (tr("{name} uses all of its {channels} channels", name=profile.name, channels=profile.channels), link)

@@ -91,7 +91,7 @@ class NewUser(Form):
         if self.house and ask.actor.scope.company is not None:
             raise BadInput("Only the platform's owners create users of the platform.")
         if not self.house and ask.company is None:
-            raise BadInput("choose a company first, or let them in for every company")
+            raise BadInput("Choose a company first, or let them in for every company.")
         check_grant(ask.actor, self.role, of_house=self.house)
         company = None if self.house else ask.company
         made = users.create(self.email, self.name, self.role, ask.now, company, ask.mine("profile", self.profile))

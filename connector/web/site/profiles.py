@@ -138,7 +138,7 @@ class NewProfile(Form):
     def do(self, ask: Ask) -> Outcome:
         """Create it."""
         if self.auth == "ip" and self.address is None:
-            raise BadInput("say from which address the PBX calls")
+            raise BadInput("Enter the address from which the PBX calls.")
         at = (self.address or "", self.port or 5060) if self.auth == "ip" else None
         if at is not None:
             may_claim_address(ask.actor)
@@ -209,7 +209,7 @@ class Speaks(PbxSpeaking):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """When it is this that one wants."""
-        return tr("What most PBXs want is there already. Calls that are up go on.")
+        return tr("These settings suit most PBXs. Calls in progress continue.")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -222,7 +222,7 @@ class Speaks(PbxSpeaking):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         profiles.change(ask.path["profile"], options=self.options(ask))
-        return Outcome(f"/profiles/{ask.path['profile']}", tr("Set; Asterisk has it in a moment"))
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("Saved. Asterisk gets it in a moment."))
 
 
 @pages.form(PROFILE + "/address", "profiles.write", "Where its PBX calls from", back=PROFILE)
@@ -242,7 +242,7 @@ class Address(Form):
         """Set it."""
         may_claim_address(ask.actor)
         profiles.change(ask.path["profile"], at=(self.address, self.port))
-        return Outcome(f"/profiles/{ask.path['profile']}", tr("Set; Asterisk has it in a moment"))
+        return Outcome(f"/profiles/{ask.path['profile']}", tr("Saved. Asterisk gets it in a moment."))
 
 
 @pages.form(PROFILE + "/rotate", "profiles.secret", "Make a new password", back=PROFILE)
@@ -250,7 +250,7 @@ class Rotate(Form):
     """A new password for the PBX."""
 
     button: ClassVar[str] = "Make a new password"
-    hours: int = entry("Hours for which the old one is good too", 24, kind="number", ge=0, le=720)
+    hours: int = entry("Hours for which the old password stays valid", 24, kind="number", ge=0, le=720)
 
     def do(self, ask: Ask) -> Outcome:
         """Make it."""
@@ -364,7 +364,8 @@ class ChangeChannels(_Subscribing):
 
     button: ClassVar[str] = "Buy now"
     warning: ClassVar[str] = (
-        "The running term ends now, its unused share is given back, and a new one of 30 days begins. Once a day."
+        "The current term ends now and its unused share is refunded; a new term of 30 days"
+        " begins. This is possible once a day."
     )
 
     @classmethod
@@ -379,7 +380,7 @@ class ChangeChannels(_Subscribing):
         self.as_shown(made)
         paid, back = shown(made.charged_micros, made.currency), shown(made.refund_micros, made.currency)
         said = tr(
-            "{channels} channels from now on: {paid} were paid, {back} given back",
+            "{channels} channels from now on: {paid} paid, {back} refunded",
             channels=made.channels,
             paid=paid,
             back=back,

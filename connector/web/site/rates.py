@@ -97,7 +97,7 @@ class LoadDeck(Form):
             )
         lines += [(tr("Changes most"), example) for example in found.examples]
         later = tr(
-            "{in_use_after_ms} s after you say so; calls that are up keep theirs",
+            "{in_use_after_ms} s after you load it; calls in progress keep their rates",
             in_use_after_ms=IN_USE_AFTER_MS // 1000,
         )
         lines.append((tr("In use"), later if newest else tr("at once: it is the first")))

@@ -24,8 +24,10 @@ from connector.words import marked, said, tr, translated
 
 pages = SitePages()
 
-TIMES_HINT = marked("As 'mon-fri 09:00-17:30', a line each.")
-ROUTE_HINT = marked("Empty: at the PBX. Or as 'office: extension 101 for 20, voicemail 101; else: voicemail 101'.")
+TIMES_HINT = marked("One per line, for example 'mon-fri 09:00-17:30'.")
+ROUTE_HINT = marked(
+    "If empty, the PBX rings. Otherwise for example 'office: extension 101 for 20, voicemail 101; else: voicemail 101'."
+)
 # What is not there yet, and made with the route; no name can be so.
 NEW = "*new"
 NEW_BOX = f"voicemail {NEW}"
@@ -56,7 +58,7 @@ class _Routing(Form):
         rows = [row for row in rows if row.what]
         new_hours = given.get("new_hours", "").strip()
         if not new_hours and (given.get("new_times", "").strip() or any(row.hours == NEW for row in rows)):
-            raise BadInput("Give the new hours a name, and say their times.")
+            raise BadInput("Give the new hours a name and times.")
         if is_text:
             return dict(given)
         rows = [replace(row, hours=new_hours) if row.hours == NEW else row for row in rows]

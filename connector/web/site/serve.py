@@ -442,7 +442,7 @@ def _short_enough(form: type[Form], given: dict[str, str]) -> dict[str, str]:
             given[name] = given[name].replace("\r\n", "\n")
             if len(given[name].encode()) > MOST_UPLOAD:
                 raise Problem(
-                    "too_large", tr("a file has {most_upload} MB at most here", most_upload=MOST_UPLOAD >> 20)
+                    "too_large", tr("A file can have {most_upload} MB at most.", most_upload=MOST_UPLOAD >> 20)
                 )
     return given
 

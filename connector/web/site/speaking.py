@@ -54,7 +54,7 @@ class Speaking(Form):
         "Seconds between two checks whether it is reachable",
         None,
         kind="number",
-        hint="0: never. Empty: as is usual; trunks are asked, PBXs that register are not.",
+        hint="0: never. If empty, trunks are checked, and PBXs that register are not.",
         ge=0,
         le=3600,
     )
@@ -71,7 +71,8 @@ class Speaking(Form):
     number_country: str = entry(
         "Country of its national numbers",
         "",
-        hint="Two letters, like GB: its numbers without + are read as this country's. Empty: in the form above.",
+        hint="Two letters, like GB: numbers that it sends without + are read as numbers of this"
+        " country. If empty, they have the form above.",
     )
     called_in: str = entry(
         "The number that is called is sent",
@@ -116,7 +117,9 @@ class PbxSpeaking(Speaking):
     max_contacts: int = entry(
         "Contacts registered at once", 1, kind="number", ge=1, le=100, hint="A call in rings one of them."
     )
-    acl: str = entry("Networks that may sign in", "", hint="As 192.0.2.0/24, by commas. Empty: any.")
+    acl: str = entry(
+        "Networks that may sign in", "", hint="For example 192.0.2.0/24, separated by commas. If empty, any."
+    )
 
 
 class TrunkSpeaking(Speaking):

@@ -74,7 +74,7 @@ class BuyNumbers(Form):
     """The very numbers that somebody chose, all or none. `chosen` and `profile` of the address fill it in."""
 
     button: ClassVar[str] = "Buy now"
-    numbers: str = entry("Numbers", kind="area", hint="One in a line, with + and its country code.", max_length=2_000)
+    numbers: str = entry("Numbers", kind="area", hint="One per line, with + and the country code.", max_length=2_000)
     profile: TextOrNone = entry("Profile", None)
     periods: int = entry("Period", 1, choices=PERIODS)
     voice_mail: bool = entry("Voice mail takes calls that nobody answers", False, kind="check")
@@ -165,11 +165,13 @@ class ImportStock(Form):
         "File",
         kind="file",
         hint=phrase(
-            "CSV with number and monthly_fee, and perhaps country, area_code and currency; at most {most} MB.",
+            "CSV with number and monthly_fee, and optionally country, area_code and currency; at most {most} MB.",
             most=MOST_UPLOAD >> 20,
         ),
     )
-    currency: TextOrNone = entry("Currency", None, hint="Of rows that say none. Empty: that of all companies.")
+    currency: TextOrNone = entry(
+        "Currency", None, hint="For rows without a currency. If empty, the one that all companies use."
+    )
 
     def read(self, ask: Ask) -> list[StockNumber]:
         """The numbers."""
@@ -184,7 +186,7 @@ class ImportStock(Form):
                 (tr("Numbers with another fee"), grouped(found.changed)),
                 (tr("As they were"), grouped(found.same)),
                 (tr("Of these, a company has already"), grouped(found.taken)),
-                (tr("When"), tr("at once; who has a number pays what was agreed until it is given back")),
+                (tr("When"), tr("now; numbers that were bought keep their price until they are given back")),
             ]
         )
 
@@ -247,7 +249,9 @@ class Verify(_Number):
     """The company may show it."""
 
     button: ClassVar[str] = "Verify"
-    evidence: str = entry("How you know that it is theirs", hint="As in 'bill of their carrier, 3 May'. It is kept.")
+    evidence: str = entry(
+        "How you know that it is theirs", hint="For example 'bill of their carrier, 3 May'. It is kept."
+    )
 
     def do(self, ask: Ask) -> Outcome:
         """Note it."""

@@ -64,7 +64,7 @@ def trunks_page(ask: Ask) -> Shown:
             "title": tr("Trunks"),
             "heads": [tr("Name"), tr("Where"), tr("State"), tr("Place"), tr("Reached"), *([""] * may)],
             "rows": rows,
-            "empty": tr("No trunk yet, so calls out are refused. The operator of the platform adds one."),
+            "empty": tr("No trunk yet, so outgoing calls are refused. The operator of the platform adds one."),
         },
         {
             "title": tr("PBXs"),
@@ -86,19 +86,21 @@ def _links(name: str, *, of_carrier: bool) -> list[Line]:
 class _There(Form):
     """Where a carrier or provider is, and how we sign in."""
 
-    host: str = entry("Address", hint="An IPv4 address, or a host's name.")
+    host: str = entry("Address", hint="An IPv4 address or a host name.")
     port: NumberOrNone = entry(
-        "Port", None, kind="number", hint="Empty: the usual one of the transport.", ge=1, le=65535
+        "Port", None, kind="number", hint="If empty, the usual port of the transport.", ge=1, le=65535
     )
-    username: TextOrNone = entry("User name", None, hint="To register there. Empty: our address is known there.")
+    username: TextOrNone = entry(
+        "User name", None, hint="To register there. If empty, the carrier identifies us by our address."
+    )
     password: TextOrNone = entry("Password", None, kind="password")
-    realm: str = entry("Realm", "", hint="If you know it: Asterisk gets a digest then, and no password.")
+    realm: str = entry("Realm", "", hint="Optional. With it, Asterisk gets a digest instead of the password.")
 
     def sign_in(self) -> SignIn | None:
         """With what we register; None if our address is known there."""
         if self.username is None:
             if self.password or self.realm:
-                raise BadInput("a password and a realm go with a user name")
+                raise BadInput("A password and a realm need a user name.")
             return None
         return SignIn(self.username, self.password or "", self.realm)
 
@@ -139,7 +141,7 @@ class NewTrunk(TrunkSpeaking, _Order, _There, _Name):
             share=self.share,
             failover=self.failover,
         )
-        return Outcome("/trunks", tr("{name} is there, and Asterisk has it in a moment", name=self.name))
+        return Outcome("/trunks", tr("{name} was added. Asterisk gets it in a moment.", name=self.name))
 
 
 _KEPT = ("host", "port", "username", "realm", "place", "share", "failover")
@@ -153,7 +155,9 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
     def intro(cls, ask: Ask) -> str:
         """Which it is, and what becomes of its password."""
         found = trunks.show_trunk(ask.path["trunk"])
-        return tr("{name}. If the password is left empty, it stays as it is. Calls that are up go on.", name=found.name)
+        return tr(
+            "{name}. If you leave the password empty, it does not change. Calls in progress continue.", name=found.name
+        )
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -172,9 +176,9 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
             )
         same = found.username == (self.username or "") and self.password is None
         if same and self.realm != found.realm:
-            raise BadInput("a realm goes with the password that it is for: say it too")
+            raise BadInput("A realm belongs to a password. Enter the password too.")
         if not same and self.password is None:
-            raise BadInput("say the password of that user name")
+            raise BadInput("Enter the password of that user name.")
         trunks.change(
             found.name,
             host=self.host,
@@ -185,7 +189,7 @@ class ChangeTrunk(TrunkSpeaking, _Order, _There):
             share=self.share,
             failover=self.failover,
         )
-        return Outcome("/trunks", tr("{name} is changed, and Asterisk has it in a moment", name=found.name))
+        return Outcome("/trunks", tr("{name} was changed. Asterisk gets it in a moment.", name=found.name))
 
 
 @pages.form(TRUNK + "/state", "trunks.write", "Suspend or open a trunk", back="/trunks")
@@ -204,7 +208,7 @@ class TrunkState(Form):
     @classmethod
     def intro(cls, ask: Ask) -> str:
         """What becomes of the calls that are up."""
-        return tr("{name}. Calls that are up go on.", name=ask.path["trunk"])
+        return tr("{name}. Calls in progress continue.", name=ask.path["trunk"])
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -277,5 +281,5 @@ class NewClientProfile(TrunkSpeaking, _There, _ProfileName):
             country=country,
         )
         return Outcome(
-            f"/profiles/{made}/connection", tr("{name} is set up; this is for your dialplan", name=self.name)
+            f"/profiles/{made}/connection", tr("{name} is set up. Put this into your dialplan:", name=self.name)
         )
