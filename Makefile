@@ -31,7 +31,7 @@ test: .venv/ready  ## everything, on a real Asterisk
 test-containers: .venv/ready  ## the images of docker/, built and called from outside: needs a Docker Engine and root
 	@$(PY) -m lab containers
 
-unit: .venv/ready  ## the tests that need no Asterisk, in a few minutes
+unit: .venv/ready  ## the tests that need no Asterisk, in eight minutes
 	@$(PY) -m lab unit
 
 load: .venv/ready  ## the 300-channel limit, with progress, a table and var/load.json

@@ -73,6 +73,7 @@ _BESIDE = {
         "tests/sipp/test_hostile.py",
         "tests/sipp/test_torture.py",
         "tests/sipp/test_api_client.py",
+        "tests/web",
     ),
     "14660": (
         "tests/service/test_supervisor.py",
@@ -82,7 +83,6 @@ _BESIDE = {
         "tests/sipp/test_manager.py",
         "tests/sipp/test_speed.py",
         "tests/sipp/test_trunks.py",
-        "tests/web",
     ),
 }
 # Of those that nothing heavy may run beside, two groups that run at once: one waits for calls, one computes.
