@@ -166,14 +166,15 @@ def _disturb(
     """Kill a worker now and then, start another, and look into the books."""
     began = time.monotonic()
     audit_at = began + AUDIT_EVERY_S
-    written = 0
+    written = _written()
     while not found.problems and _goes_on(time.monotonic() - began, seconds, at_least):
         time.sleep(chance.uniform(0.5, 1.5) * KILL_EVERY_S)  # the span itself: work goes on meanwhile
+        found.problems += [
+            f"a worker ended by itself ({each.exitcode})" for each in running if each.exitcode is not None
+        ]
         if chance.random() < 0.5 and (now_written := _written()) >= written + WRITTEN_BETWEEN:
             written = now_written  # on a slow machine a worker that was killed at once would have done nothing
             victim = running.pop(chance.randrange(len(running)))
-            if victim.exitcode is not None:
-                found.problems.append(f"a worker ended by itself ({victim.exitcode})")
             os.kill(victim.pid or 0, signal.SIGKILL)
             victim.join()
             found.kills += 1

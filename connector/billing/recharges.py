@@ -54,6 +54,12 @@ _LOW = (
 )
 # What was charged, or may have been.
 _CHARGED = "SELECT SUM(amount_micros) FROM card_charge WHERE company_id = ? AND made_at >= ? AND state <> 'refused'"
+_IN_WORDS = {
+    Parked.CONFIRM: "the bank wants the card's holder to confirm",
+    Parked.REFUSED: "the card was refused",
+    Parked.UNKNOWN: "nobody knows whether the card was charged",
+    Parked.TAKEN_BACK: "a payment by card was taken back",
+}
 _LATE = "SELECT id FROM card_charge WHERE state IN ('asked', 'taken') AND made_at <= ? ORDER BY id"
 
 
@@ -338,7 +344,8 @@ def troubled(now: int) -> list[str]:
     """Companies whose recharge somebody has to see to, and why."""
     with reading():
         sql = "SELECT company.name, parked FROM card_recharge JOIN company ON company.id = company_id"
-        parked = [f"{name}: {why}" for name, why in rows(f"{sql} WHERE parked <> '' ORDER BY company.id")]
+        found = rows(f"{sql} WHERE parked <> '' ORDER BY company.id")
+        parked = [f"{name}: {_IN_WORDS[Parked(why)]}" for name, why in found]
         late = [CardCharge.get_by_id(charge) for (charge,) in rows(_LATE, now - LATE_MS)]
         words = {"asked": "Stripe does not answer", "taken": "Stripe's event has not come"}
         return [*parked, *(f"{each.company.name}: {words[each.state]}" for each in late)]

@@ -116,12 +116,13 @@ def pattern(currency: str) -> str:
     return re.sub(r"[0-9.,]+", "#", _written(Decimal(0), currency, locale()), count=1)
 
 
-def typed(text: str, currency: str) -> str:
+def typed(text: str, currency: str, *, price: bool = False) -> str:
     """What somebody typed as a sum in a currency, as plain digits: `£1,000.50` and `1 000.50 GBP` as `1000.50`, and
     what a German types as `1.000,50` too.
 
     Text that is not a sum is returned as it is, for core/money.py to refuse. BadInput for another currency's sign, and
-    for a comma that may be the decimal one: `1,5`, and `1,250` where the currency has three decimals.
+    for a comma that may be the decimal one: `1,5`, and `1,250` where the currency has three decimals, or of a `price`,
+    which may have more decimals than the currency.
     """
     found = text.strip()
     if len(found) > _MOST_LENGTH or not currency:
@@ -143,24 +144,26 @@ def typed(text: str, currency: str) -> str:
                 "Invalid amount {given!r}. The company's currency is {currency}.", given=text.strip(), currency=currency
             )
     grouped = _GROUPED.fullmatch(found)
-    if grouped and not _may_be_decimal(found, currency):
+    if grouped and not _may_be_decimal(found, currency, price=price):
         return found.replace(grouped.group(1), "")
     if _DECIMAL_COMMA.fullmatch(found) and point == ",":
         raise BadInput(
-            "Invalid amount {given!r}. Use a comma before decimals, as in 1000,50 or 1.000,50.",
+            "Invalid amount {given!r}. Use a comma before decimals, as in 1000,50 or 1.000,50. Leave out a point that"
+            " stands alone.",
             given=text.strip(),
         )
     if _DECIMAL_COMMA.fullmatch(found):
         raise BadInput(
-            "Invalid amount {given!r}. Use a point before decimals, as in 1000.50 or 1,000.50.",
+            "Invalid amount {given!r}. Use a point before decimals, as in 1000.50 or 1,000.50. Leave out a comma that"
+            " stands alone.",
             given=text.strip(),
         )
     return found
 
 
-def _may_be_decimal(found: str, currency: str) -> bool:
+def _may_be_decimal(found: str, currency: str, *, price: bool) -> bool:
     """Whether the only comma may be meant as a point."""
-    return found.count(",") == 1 and "." not in found and minor_digits(currency) > 2
+    return found.count(",") == 1 and "." not in found and minor_digits(currency) > (0 if price else 2)
 
 
 def _written(amount: Decimal, currency: str, where: str) -> str:

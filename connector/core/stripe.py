@@ -25,6 +25,8 @@ _LATEST_S = 10**11
 _WORDS = 200
 # What is kept with a SetupIntent or PaymentIntent: which auto-recharge its card is for, and which charge it is.
 _CARD_FOR, _CHARGE = "auto_recharge", "charge"
+# Instead of Stripe's own words, which name our key: that is nothing for a company.
+KEY_REFUSED = "Stripe does not accept the key of the platform."
 _NOT_CHARGED = "The card was not charged."
 
 Fields = list[tuple[str, str]]
@@ -106,8 +108,8 @@ def charged(status: int, found: Mapping[str, Any]) -> Answer:
     words = sentence(said.get("message") or f"It answered {status}.")
     intent = said.get("payment_intent")
     number = _line(intent.get("id") or "") if isinstance(intent, dict) else ""
-    if status in (401, 403):  # its words name our key, which is nothing for a company
-        return Answer(Said.NOTHING, words="Stripe does not accept the key of the platform.")
+    if status in (401, 403):
+        return Answer(Said.NOTHING, words=KEY_REFUSED)
     if status == 402 and said:
         return Answer(_refusal(said), number, words)
     if status in (400, 404) and said.get("type") == "invalid_request_error":

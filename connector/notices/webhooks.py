@@ -150,13 +150,17 @@ def create(url: str, now: int, company: str | None = None, *, told: bool = True,
 
 @audited("webhook.change")
 def change(number: int, now: int, *, told: bool, calls: bool) -> WebhookView:
-    """Post other things there from now on. Events of calls that wait are posted no more, if none are wanted. NotFound;
-    BadInput if nothing would be posted.
+    """Post other things there from now on. What waits and is not wanted any more is posted no more. NotFound; BadInput
+    if nothing would be posted.
     """
     with writing():
         _something(told, calls)
         _row(number)
         run("UPDATE webhook SET notices = ?, calls = ? WHERE id = ?", int(told), int(calls), number)
+        if not told:
+            tests = "SELECT id FROM notice WHERE kind = 'test'"
+            waiting = f"DELETE FROM delivery WHERE webhook_id = ? AND state = 'waiting' AND notice_id NOT IN ({tests})"
+            run(waiting, number)
         there = bool(rows("SELECT 1 FROM call_post WHERE webhook_id = ?", number))
         if calls and not there:
             insert(CallPost, webhook_id=number, next_at=now)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -19,7 +19,7 @@ from connector.errors import BadInput
 from connector.web.bodies import read_answer
 
 LIMIT_S = 15
-# Of a page that somebody waits for, two questions are asked at most.
+PAGE_LIMIT_S = 30
 MOST_ANSWER = 256 * 1024
 _SESSIONS = "/v1/checkout/sessions"
 
@@ -44,7 +44,7 @@ class CardPayments:
         """The address of the page on which a company gives the card for an auto-recharge, which has this `word`, and
         its `customer` at Stripe, "" for none yet.
         """
-        return asyncio.run(
+        return _in_time(
             self._of_customer(
                 customer, reference, company, key, lambda whose: stripe.keeping(word, whose, self._recharge)
             )
@@ -55,7 +55,7 @@ class CardPayments:
     ) -> str:
         """The address of the page on which a company pays a recharge that its bank wants to be confirmed."""
         fields = stripe.session(reference, micros, currency, company, self._recharge)
-        return asyncio.run(
+        return _in_time(
             self._of_customer(
                 customer, reference, company, key, lambda whose: [*fields, *stripe.confirming(word, whose, reference)]
             )
@@ -127,6 +127,14 @@ class CardPayments:
 _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
+def _in_time(page: Coroutine[Any, Any, str]) -> str:
+    """A page for which several questions are asked. BadInput if all of them together take too long."""
+    try:
+        return asyncio.run(asyncio.wait_for(page, PAGE_LIMIT_S))
+    except TimeoutError:
+        raise BadInput("Stripe does not answer. Nothing was paid: try again in a minute.") from None
+
+
 def _json(raw: bytes) -> dict[str, Any]:
     try:
         found = json.loads(raw)
@@ -145,5 +153,5 @@ def _page_of(status: int, found: dict[str, Any]) -> str:
 def _not_begun(status: int, found: dict[str, Any]) -> BadInput:
     error = found.get("error")
     said = error.get("message") if isinstance(error, dict) else None
-    words = stripe.sentence(said or f"It answered {status}.")
-    return BadInput("Stripe did not begin the payment: {words} Nothing was paid.", words=words)
+    words = stripe.KEY_REFUSED if status in (401, 403) else stripe.sentence(said or f"It answered {status}.")
+    return BadInput("Stripe did not open its page: {words} Nothing was paid.", words=words)

@@ -466,14 +466,15 @@ def _recharges(settings: Settings) -> list[Check]:
     counted = _in_store(settings, lambda: [recharges.count()])
     if not any(counted):
         return []
+    companies = "1 company" if counted[0] == 1 else f"{counted[0]} companies"
     if settings.stripe is None:
         advice = "put [stripe] into the settings, and restart the connector"
-        return [Check("recharges", "wrong", f"{counted[0]} companies, and no card can be charged", advice)]
+        return [Check("recharges", "wrong", f"{companies}, and no card can be charged", advice)]
     now = time.time_ns() // 1_000_000
     if troubled := _in_store(settings, lambda: recharges.troubled(now)):
         advice = "the page Auto-recharge by card says what to do; of events that did not come, Stripe's dashboard"
         return [Check("recharges", "warning", ", ".join(troubled[:10]), advice)]
-    return [Check("recharges", "ok", f"{counted[0]} companies by card")]
+    return [Check("recharges", "ok", f"{companies} by card")]
 
 
 def _voicemail(settings: Settings) -> list[Check]:

@@ -95,16 +95,18 @@ def spoken(text: str, zone: str) -> str:
 def route_words(text: str) -> str:
     """Where calls ring, for a table: a route without the words that its text form has for programs."""
     try:
-        rows = route_rows.rows_of(routes.parse(text))
+        route = routes.parse(text)
     except BadInput:
         return text.replace("\n", "; ")
     parts: dict[str, list[str]] = {}
-    for row in rows:
+    for row in route_rows.rows_of(route):
         parts.setdefault(row.hours, []).append(_rings(row))
-    return "; ".join(
-        tr("{hours}: {rings}", hours=hours, rings=", ".join(steps)) if hours else ", ".join(steps)
-        for hours, steps in parts.items()
-    )
+    named = [tr("{hours}: {rings}", hours=hours, rings=", ".join(parts[hours])) for hours in parts if hours]
+    last = ", ".join(parts.get("", []))
+    words = [*named, tr("otherwise: {rings}", rings=last) if named else last]
+    if route.within_s != routes.USUAL_WITHIN_S:
+        words.append(tr("{seconds} s at most", seconds=route.within_s))
+    return "; ".join(words)
 
 
 def _rings(row: route_rows.Row) -> str:

@@ -57,6 +57,16 @@ def test_what_is_posted_can_be_changed(office: Credentials) -> None:
     webhooks.change(hook, NOW, told=False, calls=True)
     finish(admitted(office.username).call_id)
     assert len(waiting()) == 2
+    with writing():
+        lock("id = 1")
+        notices.tell(1, None, "trunk_down", "k", "The trunk carrier cannot be reached", NOW)
+    assert webhooks.claim(NOW, 10, mail=False) == []
+    webhooks.change(hook, NOW, told=True, calls=True)
+    with writing():
+        lock("id = 1")
+        notices.tell(1, None, "trunk_down", "again", "The trunk carrier cannot be reached", NOW)
+    webhooks.change(hook, NOW, told=False, calls=True)
+    assert webhooks.claim(NOW, 10, mail=False) == []  # what waits is wanted no more
     with pytest.raises(BadInput, match="Choose what"):
         webhooks.change(hook, NOW, told=False, calls=False)
     with pytest.raises(NotFound):

@@ -352,7 +352,7 @@ def test_only_what_is_parked_is_resumed(company: str) -> None:
     recharges.told(asked().key, Answer(Said.CONFIRM, "pi_1", "Ask your customer."), NOW)
     view = recharges.show("Acme", NOW)
     assert (view.parked, view.why, view.parked_at) == ("confirm", "Ask your customer.", NOW)
-    assert recharges.troubled(NOW) == ["Acme: confirm"]
+    assert recharges.troubled(NOW) == ["Acme: the bank wants the card's holder to confirm"]
     assert recharges.work(NOW).low == []
     assert recharges.resume("Acme", NOW).parked == ""
     assert recharges.work(NOW).low == [1]

@@ -138,6 +138,15 @@ def test_a_sum_is_read_as_people_type_it(text: str, currency: str, digits: str |
             formats.typed(text, currency)
 
 
+@pytest.mark.parametrize("text", ["1,125", "£1,125", "0,125"])
+def test_a_price_may_have_more_decimals_than_the_currency(text: str) -> None:
+    """A limit of 1,125 a minute must not become one of 1125; with a point it is read, and thousands with decimals."""
+    with pytest.raises(BadInput, match="Invalid amount"):
+        formats.typed(text, "GBP", price=True)
+    assert formats.typed("1.125", "GBP", price=True) == "1.125"
+    assert formats.typed("1,125.00", "GBP", price=True) == "1125.00"
+
+
 @given(
     st.integers(min_value=1, max_value=money.MOST_MICROS),
     st.sampled_from(sorted(money._CURRENCIES)),

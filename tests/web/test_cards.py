@@ -121,7 +121,7 @@ async def test_what_stripe_did_not_sign_moves_nothing(client: Client, town: Town
     ("status", "answer", "words"),
     [
         (402, {"error": {"message": "Your card\x1b[31m was declined."}}, "Your card[31m was declined."),
-        (401, {"error": {"message": "Invalid API Key provided"}}, "Invalid API Key provided"),
+        (401, {"error": {"message": "Invalid API Key provided: sk_***1"}}, "accept the key of the platform. Nothing"),
         (500, "<html>", "It answered 500. Nothing"),
         (200, {"url": "javascript:alert(1)"}, "It answered 200. Nothing"),
         (200, {"url": "http://checkout.example.com/"}, "It answered 200. Nothing"),
@@ -139,6 +139,7 @@ async def test_a_payment_that_cannot_begin_is_said_to(
     assert words in str(caught.value)
     assert "Nothing was paid" in str(caught.value)
     assert KEY not in str(caught.value)
+    assert "sk_" not in str(caught.value)
 
 
 async def test_who_may_not_move_money_pays_nothing(client: Client, town: Town) -> None:

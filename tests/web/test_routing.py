@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from connector.billing import numbers
 from connector.database.store import run, writing
 from connector.routing import mailboxes, routes
+from connector.web.render import route_words
 from tests.conftest import NOW
 from tests.web.browsing import Client, get, hidden, send, welcomed
 from tests.web.conftest import Town
@@ -27,6 +30,23 @@ def path(text: str) -> list[str]:
     """The path of a call that a page shows, line by line."""
     part = text[text.index('id="quoted"') :]
     return [f"{name}: {value}" for name, value in re.findall("<dt>([^<]*)</dt><dd>([^<]*)</dd>", part)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("pbx", "the PBX"),
+        ("pbx for 25, voicemail 101", "the PBX for 25 s, voice mail 101"),
+        ("group 101 102, number +442079460200, department front, account sales, busy",
+         "extensions 101 102, +442079460200, department front, account sales, busy tone"),
+        ("office: extension 101\nelse: voicemail 101", "office: extension 101; otherwise: voice mail 101"),
+        ("office: pbx\nelse: busy\nwithin 60", "office: the PBX; otherwise: busy tone; 60 s at most"),
+        ("not a route", "not a route"),
+    ],
+)  # fmt: skip
+def test_a_route_is_said_in_words(text: str, words: str) -> None:
+    """In tables, where its text is for programs."""
+    assert route_words(text) == words
 
 
 async def test_a_route_is_rows_of_what_there_is(client: Client, town: Town) -> None:

@@ -452,6 +452,9 @@ async def test_numbers_are_searched_chosen_and_bought(client: Client, town: Town
     await get(client, f"/stock?profile={town.other['profile']}", 404)
     text = await get(client, f"/stock?profile={profile}&number=60113&chosen=%2B442079460110&chosen=%2B442079460113")
     assert "Chosen before" in text
+    stale = "cursor=WyIrNDQyMDc5NDYwMTEwIl0&of=country%3D%26area%3D%26number%3D"  # of the list without a filter
+    assert "+442079460113" in await get(client, f"/stock?number=60113&{stale}")
+    assert "chosen=%2B442079460110" in await get(client, "/stock/buy?chosen=%2B442079460110")  # and back
     assert text.count(" checked>") == 1  # what is ticked and not in this part of the list
     assert 'value="+442079460113" checked aria-label' in text
     address = f"/stock/buy?chosen=%2B442079460110&chosen=%2B442079460112&profile={profile}"

@@ -10,7 +10,17 @@ from connector.core.service_numbers import ServiceNumber
 from connector.errors import BadInput
 from connector.routing import service_numbers
 from connector.web.endpoint import Ask
-from connector.web.site.frame import Form, LimitOrNone, Line, NumberOrNone, Outcome, SitePages, TextOrNone, entry
+from connector.web.site.frame import (
+    Form,
+    LimitOrNone,
+    Line,
+    NumberOrNone,
+    Outcome,
+    PriceOrNone,
+    SitePages,
+    TextOrNone,
+    entry,
+)
 from connector.words import marked, tr
 
 pages = SitePages()
@@ -23,7 +33,7 @@ _NONE = marked("Empty: no limit.")
 class Limits(Form):
     """What it may spend and dial."""
 
-    price_per_minute: LimitOrNone = entry("Highest price per minute", None, hint=_NONE)
+    price_per_minute: PriceOrNone = entry("Highest price per minute", None, hint=_NONE)
     call: LimitOrNone = entry("Most for one call", None, hint=_NONE)
     day: LimitOrNone = entry("Most in 24 hours", None, hint=_NONE)
     month: LimitOrNone = entry("Most in a calendar month", None, hint=_NONE)

@@ -171,7 +171,7 @@ def _wanted(ask: Ask, asked: dict[str, str]) -> Wanted:
         until=until,
         caller=asked.get("caller"),
         called=asked.get("called"),
-        price_micros=money.amount(formats.typed(price, ask.currency), zero=True) if price else None,
+        price_micros=money.amount(formats.typed(price, ask.currency, price=True), zero=True) if price else None,
     )
 
 

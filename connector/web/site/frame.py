@@ -292,11 +292,11 @@ def _known(permission: str | None) -> None:
         PERMISSIONS[permission]
 
 
-def _micros(text: Any, info: ValidationInfo, *, zero: bool = False) -> Any:
+def _micros(text: Any, info: ValidationInfo, *, zero: bool = False, price: bool = False) -> Any:
     """Micros of what was typed in the company's currency, which is the context of the validation."""
     currency = (info.context or {}).get("currency", "")
     try:
-        return money.amount(formats.typed(str(text), currency), zero=zero)
+        return money.amount(formats.typed(str(text), currency, price=price), zero=zero)
     except BadInput as error:
         raise ValueError(error.translated()) from None
 
@@ -307,6 +307,10 @@ def _micros_or_none(text: Any, info: ValidationInfo) -> Any:
 
 def _limit(text: Any, info: ValidationInfo) -> Any:
     return None if str(text).strip() == "" else _micros(text, info, zero=True)
+
+
+def _price(text: Any, info: ValidationInfo) -> Any:
+    return None if str(text).strip() == "" else _micros(text, info, zero=True, price=True)
 
 
 def _blank(text: Any) -> Any:
@@ -320,6 +324,7 @@ def _micros_from_nothing(text: Any, info: ValidationInfo) -> Any:
 Money = Annotated[int, BeforeValidator(_micros)]
 MoneyOrNothing = Annotated[int, BeforeValidator(_micros_from_nothing)]
 LimitOrNone = Annotated[int | None, BeforeValidator(_limit)]
+PriceOrNone = Annotated[int | None, BeforeValidator(_price)]
 MoneyOrNone = Annotated[int | None, BeforeValidator(_micros_or_none)]
 TextOrNone = Annotated[str | None, BeforeValidator(_blank)]
 NumberOrNone = Annotated[int | None, BeforeValidator(_blank)]

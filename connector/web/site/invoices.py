@@ -105,7 +105,7 @@ class Tax(Form):
     reason: str = entry(
         "Reason",
         "",
-        hint="If exempt: why no tax is due, with the article of the law. It appears on the invoice.",
+        hint="Needed if exempt: why no tax is due, with the article of the law. It appears on the invoice.",
     )
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote as quoted
 from urllib.parse import urlencode
@@ -37,6 +38,7 @@ from connector.words import grouped, phrase, tr, tr_n
 pages = SitePages()
 
 ROWS = 50
+MOST_CHOSEN = 500
 VERIFIED = "/numbers/verified"
 
 
@@ -45,10 +47,11 @@ def stock_page(ask: Ask) -> Shown:
     """What can be bought. `profile` of the address: whom it is for."""
     asked = {name: ask.query[name] for name in ("country", "area", "number", "profile") if ask.query.get(name)}
     country, profile = asked.get("country"), ask.mine("profile", asked.get("profile"))
-    chosen = ask.query.get("chosen", "").split("\n")[:MOST_AT_ONCE] if ask.query.get("chosen") else []
+    chosen = _chosen(ask)
+    same = ask.query.get("of") in (None, _filters(asked))  # a cursor is of the list with the filters that it had
     wrong = ""
     try:
-        page = turn(ask.query.get("cursor"), ROWS, "s")
+        page = turn(ask.query.get("cursor") if same else None, ROWS, "s")
         found = numbers.stock_page(page, country, asked.get("area"), asked.get("number"))
     except BadInput as error:
         wrong, found = error.translated(), numbers.stock_page(turn(None, ROWS, "s"), country)
@@ -56,6 +59,7 @@ def stock_page(ask: Ask) -> Shown:
         "page": found,
         "countries": countries_for_sale(),
         "chosen": chosen,
+        "of": _filters(asked),
         "elsewhere": [each for each in chosen if each not in {shown.number for shown in found.items}],
         "wrong": wrong,
         "profile": profiles.show_profile(profile) if profile else None,
@@ -63,6 +67,15 @@ def stock_page(ask: Ask) -> Shown:
         "to_buy": {each.number: _to_buy(each.number, profile) for each in found.items},
     }
     return Shown("stock.html", values)
+
+
+def _chosen(ask: Ask) -> list[str]:
+    """The numbers that were ticked; more than can be bought at once are said so by the form."""
+    return ask.query["chosen"].split("\n")[:MOST_CHOSEN] if ask.query.get("chosen") else []
+
+
+def _filters(asked: Mapping[str, str]) -> str:
+    return urlencode({name: asked.get(name, "") for name in ("country", "area", "number")})
 
 
 def _to_buy(number: str, profile: str | None) -> str:
@@ -102,6 +115,12 @@ class BuyNumbers(Form):
         there = profiles.names(Scope(ask.scope.company))
         only = next(iter(there)) if len(there) == 1 else ""
         return {"numbers": ask.query.get("chosen", ""), "profile": ask.query.get("profile", only)}
+
+    @classmethod
+    def extras(cls, ask: Ask, given: dict[str, Any]) -> dict[str, Any]:
+        """Who does not want it goes back to the list, where the same numbers are ticked."""
+        kept = {"profile": ask.query.get("profile", ""), "chosen": _chosen(ask)}
+        return {"back": f"/stock?{urlencode({name: each for name, each in kept.items() if each}, doseq=True)}"}
 
     def quote(self, ask: Ask) -> Quote | None:
         """Each number with its price, all of them, and until when."""
