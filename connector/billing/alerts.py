@@ -140,8 +140,7 @@ def _thresholds(seen: Sequence[ReachView], now: int) -> list[Alert]:
 
 def _recharges(now: int) -> list[Alert]:
     """Recharges by card that cannot be made."""
-    kind = "card_recharge_failed"
-    return [Alert(each.company, None, kind, each.key, each.text) for each in recharges.alarms(now)]
+    return [Alert(each.company, None, recharges.FAILED, each.key, each.text) for each in recharges.alarms(now)]
 
 
 def _full(company: Company, now: int) -> list[Alert]:

@@ -17,6 +17,7 @@ from connector.core.formats import shown
 from connector.core.money import payable
 from connector.core.payments import company_of
 from connector.core.payments import reference as reference_of
+from connector.core.plans import DAY_MS
 from connector.core.recharges import (
     ASKED_FOR_MS,
     LATE_MS,
@@ -40,7 +41,7 @@ FAILED = "card_recharge_failed"
 SHOWN = 5
 MOST_WHY = 200
 # So many refused charges of a company are tried again in a day: more look like fraud to banks.
-MOST_REFUSED, DAY_MS = 5, 24 * 3_600_000
+MOST_REFUSED = 5
 # Companies whose balance is below the threshold, and whose card may be charged; and those with no open charge.
 _SHORT = (
     "SELECT setting.company_id FROM card_recharge AS setting"
@@ -97,7 +98,7 @@ class RechargeView:
 
 
 @dataclass(frozen=True)
-class Kept:
+class PageRequest:
     """What a page at Stripe is asked for with: the setting's `word`, its customer there, "" for none yet, and the sum
     that the bank wants to be confirmed, 0 for none.
     """
@@ -189,7 +190,14 @@ def show(company: str | None, now: int) -> RechargeView:
         return _view(company_row(company), now)
 
 
-def asking_for(company: str | None) -> Kept:
+def is_parked(company: str | None) -> bool:
+    """Whether a company's card is not charged until somebody acts."""
+    with reading():
+        setting = _setting(company_row(company).id)
+        return setting is not None and bool(setting.parked)
+
+
+def asking_for(company: str | None) -> PageRequest:
     """With what a page at Stripe is asked for. NotFound if no auto-recharge is set up."""
     with reading():
         owner = company_row(company)
@@ -198,12 +206,12 @@ def asking_for(company: str | None) -> Kept:
             raise NotFound("The company has no auto-recharge by card yet.")
         charge: Any = CardCharge.select().where(CardCharge.company == owner).order_by(CardCharge.id.desc()).first()
         amount = charge.amount_micros if charge is not None and setting.parked == Parked.CONFIRM else 0
-        return Kept(setting.word, setting.customer, amount, reference_of(owner.id))
+        return PageRequest(setting.word, setting.customer, amount, reference_of(owner.id))
 
 
 def card_given(card: Card) -> bool:
-    """Stripe says which card somebody gave; nothing is parked any more. False if it is no news: for a setting that is
-    no more, or an older card.
+    """Keep the card that somebody gave, as Stripe reports it, and charge it from now on. False if nothing changed: the
+    setting does not exist any more, or a newer card was given.
     """
     with writing():
         lock("id = (SELECT company_id FROM card_recharge WHERE word = ?)", card.setting)
@@ -328,7 +336,7 @@ def restored(now: int) -> None:
 
 
 def not_possible(company: int, now: int) -> None:
-    """The balance is low, and nobody can be asked to charge the card: once a day people are told."""
+    """The balance is low, and payments by card are not set up: the company's people get a notice, once a day."""
     with writing():
         lock("id = ?", company)
         day = times.local_day(now, Company.get_by_id(company).time_zone)

@@ -83,10 +83,7 @@ def webhook_change(
 ) -> None:
     """Post other things there from now on; what is not said stays."""
     open_store()
-    found = webhooks.show(webhook)
-    told = found.notices if notices is None else notices
-    events = found.calls if calls is None else calls
-    print_one(as_dict(webhooks.change(webhook, now(), told=told, calls=events)), as_json)
+    print_one(as_dict(webhooks.change(webhook, now(), told=notices, calls=calls)), as_json)
 
 
 @webhook_app.command("test")

@@ -14,7 +14,7 @@ from connector.errors import BadInput
 
 # It is asked again for so long after the first time, and then no more: nobody knows what Stripe would do with the key.
 ASKED_FOR_MS = 20 * 3_600_000
-# Nobody is told of a first answer that did not come; of one that does not come for so long they are.
+# People get a notice when an answer has not come for so long.
 LATE_MS = 10 * 60_000
 # Stripe posts an event again for three days (https://docs.stripe.com/webhooks).
 TAKEN_FOR_MS = 4 * 24 * 3_600_000

@@ -26,7 +26,7 @@ _WORDS = 200
 # What is kept with a SetupIntent or PaymentIntent: which auto-recharge its card is for, and which charge it is.
 _CARD_FOR, _CHARGE = "auto_recharge", "charge"
 # Instead of Stripe's own words, which name our key: that is nothing for a company.
-KEY_REFUSED = "Stripe does not accept the key of the platform."
+_KEY_REFUSED = "Stripe does not accept the key of the platform."
 _NOT_CHARGED = "The card was not charged."
 
 Fields = list[tuple[str, str]]
@@ -103,13 +103,9 @@ def charged(status: int, found: Mapping[str, Any]) -> Answer:
         if state in ("succeeded", "processing"):
             return Answer(Said.TAKEN, number)
         return Answer(Said.CONFIRM, number, f"The payment is in the state {_line(state)}.")
-    error = found.get("error")
-    said = error if isinstance(error, dict) else {}
-    words = sentence(said.get("message") or f"It answered {status}.")
+    said, words = _error_of(found), words_of(status, found)
     intent = said.get("payment_intent")
     number = _line(intent.get("id") or "") if isinstance(intent, dict) else ""
-    if status in (401, 403):
-        return Answer(Said.NOTHING, words=KEY_REFUSED)
     if status == 402 and said:
         return Answer(_refusal(said), number, words)
     if status in (400, 404) and said.get("type") == "invalid_request_error":
@@ -117,10 +113,16 @@ def charged(status: int, found: Mapping[str, Any]) -> Answer:
     return Answer(Said.NOTHING, number, words)
 
 
+def words_of(status: int, found: Mapping[str, Any]) -> str:
+    """What an answer that is an error says, in one sentence."""
+    if status in (401, 403):
+        return _KEY_REFUSED
+    return _sentence(_error_of(found).get("message") or f"It answered {status}.")
+
+
 def lacks_customer(status: int, found: Mapping[str, Any]) -> bool:
     """Whether an answer says that the customer is not there, who was removed at Stripe or is of another account."""
-    error = found.get("error")
-    said = error if isinstance(error, dict) else {}
+    said = _error_of(found)
     return status in (400, 404) and (said.get("code"), said.get("param")) == ("resource_missing", "customer")
 
 
@@ -168,9 +170,14 @@ def charge_told(event: Mapping[str, Any]) -> tuple[str, Answer] | None:
         if kind == "payment_intent.succeeded":
             return _id(key), Answer(Said.TAKEN, number)
         error = found.get("last_payment_error") or {}
-        return _id(key), Answer(_refusal(error), number, sentence(error.get("message") or _NOT_CHARGED))
+        return _id(key), Answer(_refusal(error), number, _sentence(error.get("message") or _NOT_CHARGED))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _not_stripes(error) from None
+
+
+def _error_of(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    error = found.get("error")
+    return error if isinstance(error, dict) else {}
 
 
 def _refusal(error: Mapping[str, Any]) -> Said:
@@ -178,7 +185,7 @@ def _refusal(error: Mapping[str, Any]) -> Said:
     return Said.CONFIRM if needed in (error.get("code"), error.get("decline_code")) else Said.REFUSED
 
 
-def sentence(text: object) -> str:
+def _sentence(text: object) -> str:
     """Stripe's words as one sentence of one line."""
     line = _line(text).strip()
     return line if line.endswith((".", "!", "?")) else f"{line}."
@@ -231,7 +238,7 @@ def _failed(event: str, found: Mapping[str, Any]) -> Happened | None:
 
 
 def _of_charge(kind: str) -> Callable[[str, Mapping[str, Any]], Happened | None]:
-    """Reads a PaymentIntent of an auto-recharge: others are told by their Checkout Session."""
+    """Reads a PaymentIntent of an auto-recharge. Other payments are reported by their Checkout Session."""
 
     def read(event: str, found: Mapping[str, Any]) -> Happened | None:
         """What an event says of it."""

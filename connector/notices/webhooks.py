@@ -149,13 +149,15 @@ def create(url: str, now: int, company: str | None = None, *, told: bool = True,
 
 
 @audited("webhook.change")
-def change(number: int, now: int, *, told: bool, calls: bool) -> WebhookView:
-    """Post other things there from now on. What waits and is not wanted any more is posted no more. NotFound; BadInput
-    if nothing would be posted.
+def change(number: int, now: int, *, told: bool | None = None, calls: bool | None = None) -> WebhookView:
+    """Post other things there from now on; None: as before. What waits and is not wanted any more is posted no more.
+    NotFound; BadInput if nothing would be posted.
     """
     with writing():
+        before = _view(_row(number))
+        told = before.notices if told is None else told
+        calls = before.calls if calls is None else calls
         _something(told, calls)
-        _row(number)
         run("UPDATE webhook SET notices = ?, calls = ? WHERE id = ?", int(told), int(calls), number)
         if not told:
             tests = "SELECT id FROM notice WHERE kind = 'test'"

@@ -38,7 +38,7 @@ class CardPayments:
     def begin(self, reference: str, micros: int, currency: str, company: str, key: str) -> str:
         """The address of the page on which a company pays a sum."""
         fields = stripe.session(reference, micros, currency, company, self._back)
-        return asyncio.run(self._page(fields, key))
+        return _in_time(self._page(fields, key))
 
     def keep(self, word: str, customer: str, reference: str, company: str, key: str) -> str:
         """The address of the page on which a company gives the card for an auto-recharge, which has this `word`, and
@@ -85,23 +85,17 @@ class CardPayments:
     ) -> str:
         """A page of a customer: of a new one, if there is none, or somebody removed it at Stripe."""
         if customer:
-            status, found = await self._told(_SESSIONS, fields(customer), key)
+            status, found = await self._asked(_SESSIONS, fields(customer), key)
             if not stripe.lacks_customer(status, found):
                 return _page_of(status, found)
-        status, found = await self._told("/v1/customers", stripe.customer(reference, company), f"{key}-customer")
+        status, found = await self._asked("/v1/customers", stripe.customer(reference, company), f"{key}-customer")
         made = str(found.get("id") or "")
         if status != 200 or not made.startswith("cus_"):
             raise _not_begun(status, found)
         return await self._page(fields(made), f"{key}-new")
 
     async def _page(self, fields: Fields, key: str) -> str:
-        return _page_of(*await self._told(_SESSIONS, fields, key))
-
-    async def _told(self, path: str, fields: Fields, key: str) -> tuple[int, dict[str, Any]]:
-        try:
-            return await self._asked(path, fields, key)
-        except _NO_ANSWER:
-            raise BadInput("Stripe does not answer. Nothing was paid: try again in a minute.") from None
+        return _page_of(*await self._asked(_SESSIONS, fields, key))
 
     async def _asked(self, path: str, fields: Fields | None, key: str) -> tuple[int, dict[str, Any]]:
         """Its answer to a question, or to a look for None. `_NO_ANSWER`."""
@@ -128,10 +122,10 @@ _NO_ANSWER = (aiohttp.ClientError, TimeoutError, OSError, ValueError)
 
 
 def _in_time(page: Coroutine[Any, Any, str]) -> str:
-    """A page for which several questions are asked. BadInput if all of them together take too long."""
+    """A page that somebody waits for. BadInput if Stripe does not answer, or if all questions for it take too long."""
     try:
         return asyncio.run(asyncio.wait_for(page, PAGE_LIMIT_S))
-    except TimeoutError:
+    except _NO_ANSWER:
         raise BadInput("Stripe does not answer. Nothing was paid: try again in a minute.") from None
 
 
@@ -151,7 +145,5 @@ def _page_of(status: int, found: dict[str, Any]) -> str:
 
 
 def _not_begun(status: int, found: dict[str, Any]) -> BadInput:
-    error = found.get("error")
-    said = error.get("message") if isinstance(error, dict) else None
-    words = stripe.KEY_REFUSED if status in (401, 403) else stripe.sentence(said or f"It answered {status}.")
+    words = stripe.words_of(status, found)
     return BadInput("Stripe did not open its page: {words} Nothing was paid.", words=words)

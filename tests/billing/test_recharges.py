@@ -12,6 +12,7 @@ from connector.billing import credit, ledger, payments, profiles, recharges, res
 from connector.billing.payments import STRIPE, Told
 from connector.core import recharges as core
 from connector.core.money import MICROS
+from connector.core.plans import DAY_MS
 from connector.core.recharges import ASKED_FOR_MS, LATE_MS, TAKEN_FOR_MS, Answer, Card, Charge, Said
 from connector.database.store import Store, trying, writing
 from connector.errors import BadInput, NotFound
@@ -320,7 +321,7 @@ def test_a_card_is_not_tried_again_and_again(company: str) -> None:
             recharges.resume("Acme", NOW)
     with pytest.raises(BadInput, match="too often today"):
         recharges.resume("Acme", NOW)
-    assert recharges.resume("Acme", NOW + recharges.DAY_MS).parked == ""
+    assert recharges.resume("Acme", NOW + DAY_MS).parked == ""
 
 
 def test_people_hear_that_nothing_can_be_charged(company: str) -> None:

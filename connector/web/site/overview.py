@@ -189,7 +189,7 @@ def _alarms(
             found.append(
                 (tr("The balance is {have}, and {need} are due within three days", have=have, need=need), "/money/add")
             )
-        if recharges.show(ask.company, ask.now).parked:
+        if recharges.is_parked(ask.company):
             found.append((tr("Auto-recharge by card has stopped"), "/money/auto-recharge"))
         scope = Scope(ask.scope.company)
         for view in reachability.seen_by(scope):
