@@ -55,12 +55,13 @@ def stock_page(ask: Ask) -> Shown:
         found = numbers.stock_page(page, country, asked.get("area"), asked.get("number"))
     except BadInput as error:
         wrong, found = error.translated(), numbers.stock_page(turn(None, ROWS, "s"), country)
+    here = {each.number for each in found.items}
     values = {
         "page": found,
         "countries": countries_for_sale(),
         "chosen": chosen,
         "of": _filters(asked),
-        "elsewhere": [each for each in chosen if each not in {shown.number for shown in found.items}],
+        "elsewhere": [each for each in chosen if each not in here],
         "wrong": wrong,
         "profile": profiles.show_profile(profile) if profile else None,
         "buys": ask.company is not None and "money.move" in ask.actor.permissions,
