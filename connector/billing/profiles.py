@@ -270,11 +270,16 @@ def _create(
     )
 
 
+def is_username(text: str) -> bool:
+    """Whether a text can be the username of a profile."""
+    return _USERNAME.fullmatch(text) is not None
+
+
 def _checked_name(name: str) -> str:
     wanted = name.strip()
     if not wanted or len(wanted) > MOST_NAME or not wanted.isprintable():
         raise BadInput("a profile's name has 1 to {most_name} printable characters", most_name=MOST_NAME)
-    if _USERNAME.fullmatch(wanted):
+    if is_username(wanted):
         raise BadInput("The name of a profile cannot look like a username of the platform. Use another name.")
     return wanted
 

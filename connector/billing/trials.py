@@ -228,7 +228,8 @@ def path_of(called: str, when: int | str, route: str | None = None) -> Tested:
         )
         refused = gate.refusal(known, _USUAL)
         forwards = [_forward_refused(profile, name, hop.to[0], at) for hop in found.hops if hop.kind == "forward"]
-        notes = tuple(filter(None, [*found.notes, *forwards]))
+        loop = "" if route is None else routes.loop_with(name, route, profile.company_id)
+        notes = tuple(filter(None, [loop, *found.notes, *forwards]))
         return Tested(name, profile.name, at, marked(refused.words) if refused else "", replace(found, notes=notes))
 
 

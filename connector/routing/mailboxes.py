@@ -19,6 +19,7 @@ from connector.routing import routes
 MOST_NAME = 60
 MOST_DIGITS = 10
 PIN_DIGITS = 6
+FIRST_BOX = 1001  # of those that are not named by a number
 BEFORE_VOICE_MAIL_S = 25
 NEW_FOLDERS = ("INBOX", "Urgent")
 _UNFIT = ',|;[]"<>=\\'  # what means something in a line of voicemail.conf does not stand in it
@@ -104,6 +105,13 @@ def of_number(number: str, email: str, now: int, company: str | None = None) -> 
         if found.name == number:
             return change(box, None, email, company) if email not in ("", found.email) else _view(found), False
     raise BadInput("All mailbox numbers that fit {number} are taken. Add a mailbox by hand.", number=number)
+
+
+def of_name(name: str, now: int, company: str | None = None) -> MailboxView:
+    """A new mailbox with this name, and the first number that is free. BadInput."""
+    taken = {view.box for view in listed(company_row(company).name)}
+    free = next(box for box in map(str, range(FIRST_BOX, FIRST_BOX + len(taken) + 1)) if box not in taken)
+    return create(free, name, "", now, company)[0]
 
 
 def route_with(box: str) -> str:

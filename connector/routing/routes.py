@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.core import destinations, hours, terms
@@ -230,6 +230,21 @@ def check(text: str, before: str, profile: Any) -> None:
         _may_forward(route, _rules(profile.id))
 
 
+def loop_with(called: str, text: str, company: int) -> str:
+    """The loop that the routes of a company would form if a number or account of it had this one, in words; "" if none.
+    In the caller's transaction.
+    """
+    found = book(company)
+    places = found.numbers if called.startswith("+") else found.accounts
+    places[called] = replace(places[called], route=core.parse(text))
+    return _loop(found)
+
+
+def _loop(found: Book) -> str:
+    around = core.circle(found)
+    return phrase("The routes form a loop: {circle}", circle=" -> ".join(around)) if around else ""
+
+
 def _wrong(route: Route, profile: Any) -> BadInput | None:
     """What does not hold in a route of a profile."""
     try:
@@ -342,9 +357,8 @@ def _problems(company: int) -> list[tuple[str, NextStep | None]]:
     places += [(f"number {name}", place) for name, place in found.numbers.items() if place.route != core.PBX]
     problems = [_problem(f"department {name}", route, found, None) for name, route in found.departments.items()]
     problems += [_problem(what, place.route, found, place.profile) for what, place in places]
-    circle = core.circle(found)
-    round_about = (phrase("The routes form a loop: {circle}", circle=" -> ".join(circle)), None) if circle else None
-    return [problem for problem in (*problems, round_about) if problem]
+    loop = _loop(found)
+    return [problem for problem in (*problems, (loop, None) if loop else None) if problem]
 
 
 def _problem(what: str, route: Route, found: Book, profile: str | None) -> tuple[str, NextStep | None] | None:

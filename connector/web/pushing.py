@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from aiohttp import WSCloseCode, WSMsgType, web
 from limits import RateLimitItemPerMinute, parse
 
+from connector.billing.profiles import is_username
 from connector.config import WebSettings
 from connector.core.calls import LONGEST_BY_BUTTON_S, Ending
 from connector.errors import AsteriskError, ConnectorError, StoreUnavailable
@@ -98,10 +99,16 @@ class Pushing:
             await asyncio.wait(calling, timeout=CLOSED_WITHIN_S)
 
     async def _page(self, request: web.Request) -> web.Response:
-        """Whom it calls, and the button; nobody has to sign in."""
+        """Whom it calls, and the button; nobody has to sign in. `back` in the address: the profile that led here."""
         self._world.guard.slow_down(_LOOKS, "call page", self._from(request)[0])
         button = await self._world.reads(buttons.by_token, request.match_info["token"])
-        answer = render.rendered("call.html", company=button.company, closed=self._settings.visitors == 0)
+        back = request.query.get("back", "")
+        answer = render.rendered(
+            "call.html",
+            company=button.company,
+            closed=self._settings.visitors == 0,
+            back=back if is_username(back) else "",
+        )
         # Not every browser takes 'self' for a websocket of the same host.
         where = urlsplit(self._settings.url)
         sound = f"{'wss' if where.scheme == 'https' else 'ws'}://{where.netloc}"

@@ -60,6 +60,10 @@ async def test_a_pbx_is_rung_from_the_browser(client: Client, town: Town) -> Non
     for _ in range(2):
         status, text = await send(client, f"{path}/ring")
         assert (status, "<h1>Call Acme</h1>" in text) == (200, True)
+        assert f'<a href="{path}">Back to the profile</a>' in text
+    (test,) = (each for each in buttons.page_of(EVERYTHING, Turn()).items if each.company == "Acme" and each.id > 2)
+    for back in ("", "?back=//evil.example", "?back=%22%3E"):
+        assert "Back to" not in await get(client, f"/call/{test.token}{back}")
     assert len(buttons.page_of(EVERYTHING, Turn()).items) == 3  # of two companies, and this one
     client.session.cookie_jar.clear()
     await welcomed(client, "viewer@example.com")

@@ -117,6 +117,35 @@ async def test_a_mailbox_and_hours_are_made_with_a_route(client: Client, town: T
     assert [each.text for each in routes.named("hours", "Acme") if each.name == "late"] == ["daily 18:00-22:00"]
 
 
+async def test_a_look_says_that_routes_would_form_a_loop(client: Client, town: Town) -> None:
+    """Before they are saved, where nothing else is made with them."""
+    await welcomed(client, "owner@example.com")
+    routes.set_department("back", "number +442079460100", "Acme")
+    status, text = await send(client, NUMBER, look="1", **row(0, "department back"))
+    assert status == 200
+    assert "Note: The routes form a loop: " in "\n".join(path(text))
+    status, text = await send(client, NUMBER, look="1", **row(0, "department front"))
+    assert "loop" not in "\n".join(path(text))
+
+
+async def test_accounts_and_departments_have_mailboxes_made_too(client: Client, town: Town) -> None:
+    """Each a new one, named by them, with the first number that is free; none by a look, or a name that cannot be."""
+    await welcomed(client, "owner@example.com")
+    mailboxes.create("1001", "Desk", "", NOW, "Acme")
+    await send(client, "/accounts/sales/route", look="1", **row(0, "voicemail *new"))
+    await send(client, "/departments/set", name="no name", **row(0, "voicemail *new"))
+    assert [box.box for box in mailboxes.listed("Acme")] == ["1001", "101"]
+    await send(client, "/accounts/sales/route", **row(0, "pbx", "", "", "20"), **row(1, "voicemail *new"))
+    assert routes.show_account("sales").route == "pbx for 20, voicemail 1002"
+    await send(client, "/departments/set", name="desk", **row(0, "voicemail *new"))
+    await send(client, "/departments/front/change", **row(0, "voicemail *new"))
+    found = {each.name: each.text for each in routes.named("department", "Acme")}
+    assert (found["desk"], found["front"]) == ("voicemail 1003", "voicemail 1004")
+    assert {box.box: box.name for box in mailboxes.listed("Acme")} == {
+        "101": "Reception", "1001": "Desk", "1002": "sales", "1003": "desk", "1004": "front",
+    }  # fmt: skip
+
+
 async def test_what_is_not_there_is_refused_and_stays_chosen(client: Client, town: Town) -> None:
     """An account that is gone since the form was asked for: the row does not become another one by itself."""
     await welcomed(client, "owner@example.com")

@@ -99,7 +99,8 @@ class RingPbx(Form):
     def do(self, ask: Ask) -> Outcome:
         """Make what it takes, and go there."""
         made = buttons.of_test(ask.path["profile"], ask.now)
-        return Outcome(urlsplit(core.link(ask.place.url, made.token)).path, tr("The test call is ready"))
+        page = urlsplit(core.link(ask.place.url, made.token)).path
+        return Outcome(f"{page}?back={ask.path['profile']}", tr("The test call is ready"))
 
 
 @pages.get("/buttons/{button}", "numbers.read")

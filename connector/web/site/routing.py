@@ -17,6 +17,7 @@ from connector.core.route_rows import Row
 from connector.core.routes import USUAL_PBX_RING_S, USUAL_RING_S, USUAL_WITHIN_S
 from connector.errors import BadInput, NotFound
 from connector.routing import mailboxes, routes
+from connector.routing.mailboxes import MailboxView
 from connector.web.endpoint import Ask
 from connector.web.render import when
 from connector.web.site.frame import Form, Line, Outcome, Quote, SitePages, TextOrNone, entry
@@ -39,6 +40,7 @@ class _Routing(Form):
     """Where something rings: in rows, or as the text that is kept (`view=text` in the address)."""
 
     folded: ClassVar[Line] = ("new_hours", marked("New hours for a row"))
+    new_box_words: ClassVar[str] = marked("voice mail: a new mailbox")
     route: str = entry("Route", "", kind="route", hint=ROUTE_HINT)
     new_box: bool = entry("", False, kind="pinned")
     path_at: TextOrNone = entry("Show the path at", None, kind="datetime-local", hint="Empty: now.")
@@ -123,7 +125,25 @@ class _Routing(Form):
                 for each in mailboxes.listed(ask.company)
             ),
             ("busy", tr("busy tone")),
+            (NEW_BOX, tr(cls.new_box_words)),
         ]
+
+    def mailbox(self, ask: Ask) -> tuple[MailboxView, bool]:
+        """The mailbox of what has this route, and whether it is made now."""
+        name = ask.path.get("account") or ask.path["name"]
+        return mailboxes.of_name(name, ask.now, ask.company), True
+
+    def with_new(self, ask: Ask, *, to_keep: bool) -> str:
+        """The route, when what is new in it is there: hours, and a mailbox, which has nothing of an earlier one.
+        `to_keep`: what is made is not taken back.
+        """
+        self.make_hours(ask)
+        if not self.new_box:
+            return self.route
+        box, is_new = self.mailbox(ask)
+        if is_new and to_keep:
+            ask.place.voice_mail.set_aside(box.context, box.box, ask.now)
+        return self.route.replace(NEW_BOX, f"voicemail {box.box}")
 
     def make_hours(self, ask: Ask) -> None:
         """Make the hours that are new. BadInput if there are some of this name."""
@@ -181,13 +201,14 @@ class _Called(_Routing):
 
     def set_route(self, ask: Ask, *, to_keep: bool) -> None:
         """Set it, in the request's transaction; `to_keep`: that is not taken back."""
-        self.make_hours(ask)
-        routes.set_route(self.called(ask), self.route)
+        routes.set_route(self.called(ask), self.with_new(ask, to_keep=to_keep))
 
 
 @pages.form("/numbers/{number}/route", "numbers.write", "Where calls to a number ring", back="/numbers")
 class RouteNumber(_Called):
     """A number's route."""
+
+    new_box_words: ClassVar[str] = marked("voice mail: a new mailbox of this number")
 
     @classmethod
     def initial(cls, ask: Ask) -> dict[str, Any]:
@@ -195,25 +216,13 @@ class RouteNumber(_Called):
         return {"route": numbers.show(ask.path["number"]).route}
 
     @classmethod
-    def steps(cls, ask: Ask) -> list[Line]:
-        """A mailbox can be made with the route."""
-        return [*super().steps(ask), (NEW_BOX, tr("voice mail: a new mailbox of this number"))]
-
-    @classmethod
     def called(cls, ask: Ask) -> str:
         """The number."""
         return ask.path["number"]
 
-    def set_route(self, ask: Ask, *, to_keep: bool) -> None:
-        """Set it; a mailbox that is new has nothing of an earlier one."""
-        self.make_hours(ask)
-        text = self.route
-        if self.new_box:
-            box, is_new = mailboxes.of_number(self.called(ask), "", ask.now, ask.company)
-            text = text.replace(NEW_BOX, f"voicemail {box.box}")
-            if is_new and to_keep:
-                ask.place.voice_mail.set_aside(box.context, box.box, ask.now)
-        routes.set_route(self.called(ask), text)
+    def mailbox(self, ask: Ask) -> tuple[MailboxView, bool]:
+        """It is named by the number."""
+        return mailboxes.of_number(self.called(ask), "", ask.now, ask.company)
 
 
 @pages.form("/accounts/{account}/route", "numbers.write", "Where calls to an account ring", back="/numbers")
@@ -235,12 +244,15 @@ class RouteAccount(_Called):
 class SetDepartment(_Routing, _Named):
     """A route with a name."""
 
+    def mailbox(self, ask: Ask) -> tuple[MailboxView, bool]:
+        """Its name is typed."""
+        return mailboxes.of_name(self.name, ask.now, ask.company), True
+
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         if not self.route.strip():
             raise BadInput("say where it rings")
-        self.make_hours(ask)
-        routes.set_department(self.name, self.route, ask.company)
+        routes.set_department(self.name, self.with_new(ask, to_keep=True), ask.company)
         return Outcome("/numbers", tr("The department {name} is set", name=self.name))
 
 
@@ -256,8 +268,8 @@ class ChangeDepartment(_Routing):
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
         _text_of("department", ask)
-        self.make_hours(ask)
-        return SetDepartment(name=ask.path["name"], route=self.route).do(ask)
+        text = self.with_new(ask, to_keep=True)
+        return SetDepartment(name=ask.path["name"], route=text).do(ask)
 
 
 class _RemoveNamed(Form):
