@@ -235,9 +235,10 @@ def loop_with(called: str, text: str, company: int) -> str:
     In the caller's transaction.
     """
     found = book(company)
-    places = found.numbers if called.startswith("+") else found.accounts
-    places[called] = replace(places[called], route=core.parse(text))
-    return _loop(found)
+    kind = "numbers" if called.startswith("+") else "accounts"
+    places = getattr(found, kind)
+    place = replace(places[called], route=core.parse(text))
+    return _loop(replace(found, **{kind: {**places, called: place}}))
 
 
 def _loop(found: Book) -> str:
