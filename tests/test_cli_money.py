@@ -122,8 +122,8 @@ def test_a_deck_is_loaded_whole_or_not_at_all(connector: Command, tmp_path: Path
     lines[149_998] = "1149998,Place,0.01,0,30/6,2026-13-01,standard"
     file.write_text(DECK.splitlines()[0] + "\n" + "\n".join(lines))
     assert "line 150000: Invalid date '2026-13-01'" in connector("rates", "load", str(file), status=1)
-    file.write_bytes(b"prefix,name,price_per_minute\n44,\xff\xfe,1\n")
-    assert "is not in UTF-8" in connector("rates", "load", str(file), status=1)
+    file.write_bytes(b"prefix,name,price_per_minute\n44,\xff\x81,1\n")
+    assert "is no text" in connector("rates", "load", str(file), status=1)
     assert len(connector.json("rates", "list")) == 2
 
 

@@ -9,13 +9,17 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+from connector.billing import layouts
 from connector.core import decks as core
+from connector.core import rate_sheets
 from connector.core.decks import Difference, Rates
+from connector.core.layouts import Question
+from connector.core.rate_sheets import Counts, Problem, Sheet, Understood
 from connector.core.rating import Rate
 from connector.database import reference, store
 from connector.database.audit import audited
@@ -60,7 +64,8 @@ _idle: dict[str, int] = {}
 @dataclass(frozen=True)
 class ReadDeck:
     """A deck that a sheet would make, and is in no store yet. `before`: the version of the deck that it was made of; ""
-    for none. `content`: its text, packed. `count`: its rates. `difference`: what it changes.
+    for none. `content`: its text, packed. `count`: its rates. `difference`: what it changes. `understood`: how its
+    sheet was understood.
     """
 
     version: str
@@ -68,18 +73,123 @@ class ReadDeck:
     count: int
     before: str
     difference: Difference
+    understood: SheetView
+
+
+@dataclass(frozen=True)
+class ColumnView:
+    """A column of a sheet: which, from 1; how it is called there, and how sure it is, of 100."""
+
+    number: int
+    name: str
+    confidence: int
+
+
+@dataclass(frozen=True)
+class SheetView:
+    """How a sheet was understood. `ready`: it can be loaded as it is. `mapping`: the columns of each role; `ignored`:
+    those that are not used. `confidence`: how sure the least sure is, of 100; `is_known`: a sheet with the same columns
+    was loaded before. `questions` and `problems` are in the way of it; there are `wrong` problems, not all of them
+    listed.
+    """
+
+    ready: bool
+    carrier: str
+    signature: str
+    is_known: bool
+    header_row: int
+    separator: str
+    decimal_mark: str
+    date_order: str
+    mapping: dict[str, list[ColumnView]]
+    ignored: list[str]
+    confidence: int
+    answers: dict[str, str]
+    questions: list[Question]
+    problems: list[Problem]
+    wrong: int
+    counts: Counts
+    sample: list[Understood]
+
+
+def understand(
+    text: str,
+    company: str | None = None,
+    *,
+    answers: Mapping[str, str] | None = None,
+    carrier: str = "",
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> Sheet:
+    """A carrier's sheet as it is understood, with what was answered about it now or before; it may have questions.
+    `told` hears how many of how many rows are read. BadInput if it is no sheet.
+    """
+    with reading():
+        owner = company_row(company)
+        kept = layouts.kept(owner.id, checked_carrier(carrier))
+    return rate_sheets.read(text, answers or {}, owner.currency, kept, told)
+
+
+def view_of(sheet: Sheet, carrier: str = "") -> SheetView:
+    """How a sheet was understood, without its rates."""
+    layout = sheet.layout
+    mapping = {
+        key: [ColumnView(column.at + 1, column.name, column.confidence) for column in found]
+        for key, found in layout.columns.items()
+        if found
+    }
+    return SheetView(
+        sheet.ready,
+        carrier,
+        layout.signature,
+        sheet.is_known,
+        layout.header,
+        sheet.separator,
+        sheet.decimal_mark,
+        sheet.date_order,
+        mapping,
+        list(layout.ignored),
+        layout.confidence,
+        dict(sheet.answers),
+        sheet.questions,
+        sheet.problems,
+        sheet.wrong,
+        sheet.counts,
+        sheet.sample,
+    )
 
 
 def read(
-    text: str, now: int, company: str | None = None, *, mode: str = "update", after_ms: int = IN_USE_AFTER_MS
+    text: str,
+    now: int,
+    company: str | None = None,
+    *,
+    mode: str = "update",
+    after_ms: int = IN_USE_AFTER_MS,
+    answers: Mapping[str, str] | None = None,
+    carrier: str = "",
 ) -> ReadDeck:
     """The deck that a sheet makes of the newest one, which takes seconds if it is long: outside of every transaction.
 
-    `mode`: update, or full (core/decks.py, `merged`). BadInput if a line is wrong.
+    `mode`: update, or full (core/decks.py, `merged`). BadInput if a line is wrong, or something must be asked.
     """
+    sheet = understand(text, company, answers=answers, carrier=carrier)
+    return made_of(sheet, now, company, mode=mode, after_ms=after_ms, carrier=carrier)
+
+
+def made_of(
+    sheet: Sheet,
+    now: int,
+    company: str | None = None,
+    *,
+    mode: str = "update",
+    after_ms: int = IN_USE_AFTER_MS,
+    carrier: str = "",
+) -> ReadDeck:
+    """The deck that a sheet that was understood makes of the newest one, as `read`."""
     if mode not in core.MODES:
         raise BadInput("Invalid mode {mode!r}. Use one of {modes}.", mode=mode[:20], modes=", ".join(core.MODES))
-    sheet = core.parse(text)
+    sheet.check()
+    rates = core.RateDeck(sheet.rates)
     with reading():
         owner = company_row(company).id
         found = _newest(owner)
@@ -87,7 +197,7 @@ def read(
         calls = _calls_by_prefix(owner, now) if old and mode == "full" else {}
     before = core.parse(old) if old else None  # which takes long: no transaction waits for it
     at = now + after_ms if before else now
-    made = core.merged(before, sheet, at, mode)
+    made = core.merged(before, rates, at, mode, sheet.ends)
     if not 1 <= len(made) <= core.MOST_ROWS:
         raise BadInput(
             "The deck would have {count} rates. It has 1 to {most_rows}; nothing was changed.",
@@ -98,11 +208,12 @@ def read(
     version = core.version_of(written)
     made = core.parse(written)  # what cannot be read again must not be put in use
     _memory[version] = core.packed(written)
-    latest = max(rate.valid_from for versions in sheet.by_prefix.values() for rate in versions)
+    latest = max((rate.valid_from for rate in sheet.rates), default=0)
     changes = core.difference(before, made, max(at, latest))
     ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
     content = zlib.compress(written.encode(), 1)
-    return ReadDeck(version, content, len(made), found[0][1] if found else "", replace(changes, ends=ends))
+    changes = replace(changes, ends=ends)
+    return ReadDeck(version, content, len(made), found[0][1] if found else "", changes, view_of(sheet, carrier))
 
 
 def rates_of_newest(company: str | None = None) -> int:
@@ -123,6 +234,13 @@ def load(
 ) -> DeckView:
     """Read a sheet and `put` it. BadInput if a line of it is wrong: nothing is changed then."""
     return put(name, read(text, now, company, mode=mode, after_ms=after_ms), now, company, after_ms=after_ms)
+
+
+def checked_carrier(carrier: str) -> str:
+    """Whose sheet it is; "" for none in particular. BadInput if it is unfit."""
+    if len(carrier) > MOST_NAME or not (carrier.isprintable() or not carrier):
+        raise BadInput("The name of a carrier has at most {most_name} printable characters.", most_name=MOST_NAME)
+    return carrier.strip()
 
 
 def checked_name(name: str) -> str:
@@ -155,6 +273,8 @@ def put(
             # Never before the one that it was made of, whatever another node's clock says.
             in_use_at=max(now + after_ms, found[0][2] + 1) if found else now,
         )
+        about = read.understood
+        layouts.keep(owner.id, about.carrier, about.signature, about.answers, now)
         return _view(row, owner.name)
 
 

@@ -19,7 +19,7 @@ from rich.text import Text
 from connector.clock import SystemClock
 from connector.core import times
 from connector.core.formats import shown
-from connector.core.sheets import decoded
+from connector.core.tables import decoded
 from connector.errors import BadInput
 
 V = TypeVar("V")

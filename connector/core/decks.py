@@ -13,13 +13,13 @@ import re
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from connector.core import destinations, sheets
 from connector.core.money import amount, decimal
-from connector.core.rating import NEVER, Increments, Rate, increments, increments_text
+from connector.core.rating import BLOCKED, NEVER, Increments, Rate, increments, increments_text
 from connector.core.retired import is_retired_prefix
 from connector.errors import BadInput
 from connector.words import marked
@@ -50,7 +50,8 @@ _LINES_AT_A_TIME = 250
 @dataclass(frozen=True)
 class Difference:
     """What a new deck would change, by prefix, and by how much the dearest and cheapest change. `ends`: the prefixes
-    that have no rate of their own any more, from when. `retired`: prefixes of the new deck by which no number is rated,
+    that have no rate of their own any more, from when. `blocked`: how many could be called before, and cannot any more.
+    `retired`: prefixes of the new deck by which no number is rated,
     for only retired forms begin so (core/retired.py).
     """
 
@@ -63,6 +64,7 @@ class Difference:
     examples: tuple[str, ...]
     ends: tuple[Ended, ...] = ()
     retired: tuple[str, ...] = ()
+    blocked: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,12 @@ class Rates(ABC):
 
     def rate(self, called: str, at: int) -> Rate | None:
         """The rate of an E.164 number at an instant: that of the longest prefix that has a rate in force, and of that
-        prefix the newest (BRIEF, rule 13).
+        prefix the newest. None if there is none, and if that prefix is blocked.
         """
         for length in self._lengths:
             found = in_force(self.versions(called[:length]), at)
             if found is not None:
-                return found
+                return None if found.kind == BLOCKED else found
         return None
 
 
@@ -199,16 +201,20 @@ def in_force(versions: Sequence[Rate], at: int) -> Rate | None:
     return newest if newest is not None and at < newest.valid_to else None
 
 
-def merged(old: RateDeck | None, sheet: RateDeck, at: int, mode: str) -> RateDeck:
+def merged(
+    old: RateDeck | None, sheet: RateDeck, at: int, mode: str, ends: Mapping[str, int] | None = None
+) -> RateDeck:
     """The deck that is in use from `at` on when a sheet was loaded. A rate without a date is in force from `at` on.
+    `ends`: prefixes that the sheet takes out, and from when.
 
     `update`: prefixes that the sheet does not name stay. `full`: they end at the sheet's date, which is that of its
     earliest rate, but not before `at`. What nobody can be charged by any more, from `at` on, is left out.
     """
     if old is None:
         return RateDeck([rate for versions in sheet.by_prefix.values() for rate in versions])
-    date = max(at, min(rate.valid_from for versions in sheet.by_prefix.values() for rate in versions))
+    date = max(at, min((rate.valid_from for versions in sheet.by_prefix.values() for rate in versions), default=at))
     made: list[Rate] = []
+    ends = ends or {}
     for prefix in old.by_prefix.keys() | sheet.by_prefix.keys():
         versions = {rate.valid_from: rate for rate in old.by_prefix.get(prefix, ())}
         latest = next((rate for rate in old.by_prefix.get(prefix, ()) if rate.valid_from <= at), None)
@@ -227,11 +233,12 @@ def merged(old: RateDeck | None, sheet: RateDeck, at: int, mode: str) -> RateDec
                         continue
                     since = at
                 versions[since] = rate._replace(valid_from=since)
-        elif mode == "full":
+        elif mode == "full" or prefix in ends:
+            end = max(at, ends.get(prefix, date))
             versions = {
-                since: rate._replace(valid_to=min(rate.valid_to, date))
+                since: rate._replace(valid_to=min(rate.valid_to, end))
                 for since, rate in versions.items()
-                if since < date
+                if since < end
             }
         made += _from_now_on(versions.values(), at)
     return RateDeck(made)
@@ -311,9 +318,14 @@ def difference(old: RateDeck | None, new: RateDeck, at: int) -> Difference:
     dearer: list[tuple[int, str]] = []
     cheaper: list[tuple[int, str]] = []
     otherwise: list[tuple[int, str]] = []
+    blocked = 0
     for prefix, rate in after.items():
         was = before.get(prefix)
         if was is None or was == rate:
+            continue
+        if BLOCKED in (was.kind, rate.kind):
+            blocked += rate.kind == BLOCKED
+            otherwise.append((0, prefix))
             continue
         change = rate.price_per_minute_micros - was.price_per_minute_micros
         (dearer if change > 0 else cheaper if change < 0 else otherwise).append((abs(change), prefix))
@@ -333,6 +345,7 @@ def difference(old: RateDeck | None, new: RateDeck, at: int) -> Difference:
         same=kept - changed,
         examples=tuple(examples),
         retired=tuple(sorted(prefix for prefix in after if is_retired_prefix(prefix))),
+        blocked=blocked,
     )
 
 
@@ -362,7 +375,7 @@ class _Reader:
             raise BadInput(
                 "Invalid name {name!a}. Use 1 to {most_name} printable characters.", name=name[:40], most_name=MOST_NAME
             )
-        if kind not in destinations.KINDS:
+        if kind not in destinations.KINDS and kind != BLOCKED:
             raise BadInput(
                 "Invalid kind {kind!r}. Use one of {kinds}.", kind=kind[:40], kinds=", ".join(destinations.KINDS)
             )

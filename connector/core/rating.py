@@ -18,6 +18,8 @@ from connector.errors import BadInput
 LONGEST_INCREMENT_S = 86_400
 # Later than any date that a deck can name.
 NEVER = 2**62
+# The kind of a rate that says that a prefix cannot be called, at no price.
+BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +100,8 @@ def billed_s(duration_ms: int, rows: Increments) -> int:
 class Rate(NamedTuple):
     """One row of a rate deck: a tuple, for a deck has 200,000 of them.
 
-    `kind` is standard, premium, satellite or special; `valid_from` and `valid_to` in milliseconds since 1970 UTC: in
-    force from the one on, and not any more at the other.
+    `kind` is standard, premium, satellite or special, or blocked (`BLOCKED`); `valid_from` and `valid_to` in
+    milliseconds since 1970 UTC: in force from the one on, and not any more at the other.
     """
 
     prefix: str

@@ -64,32 +64,6 @@ def neutral(cell: str) -> str:
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
-def decoded(raw: bytes, name: str) -> str:
-    """A file that somebody sent, as text. BadInput, in words, for a workbook and for other encodings than UTF-8."""
-    for start, what in _OTHER_FILES.items():
-        if raw.startswith(start):
-            raise BadInput("{name!r} is {what}. Save it as 'CSV UTF-8', and load that file.", name=name[:80], what=what)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise BadInput(
-            "{name!r} is not in UTF-8: line {line} has the byte {raw:#04x}, as in Latin-1 or"
-            " Windows-1252. Save it as 'CSV UTF-8', and load that file.",
-            name=name[:80],
-            line=line,
-            raw=raw[error.start],
-        ) from None
-
-
-_OTHER_FILES = {
-    b"PK\x03\x04": "an Excel workbook (or another zip file)",
-    b"\xd0\xcf\x11\xe0": "an Excel workbook of the old kind",
-    b"\xff\xfe": "in UTF-16",
-    b"\xfe\xff": "in UTF-16",
-}
-
-
 def _rows(
     text: str, what: str, needed: Sequence[str], optional: Mapping[str, str], most: int
 ) -> Iterator[tuple[int, list[str]]]:

@@ -41,3 +41,8 @@ def create_mailbox(name: str) -> NextStep:
 def create_department() -> NextStep:
     """For a route that names a department that does not exist."""
     return NextStep("Set a department", "/departments/set", "connector department set")
+
+
+def answer_about_sheet(key: str, answer: str) -> NextStep:
+    """For a rate sheet that can be read in several ways."""
+    return NextStep("Load a rate sheet", "/money/decks/new", f"connector rates load FILE --answer '{key}={answer}'")

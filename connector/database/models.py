@@ -899,6 +899,22 @@ class SavedFilter(Table):
         indexes = ((("user", "name"), True),)
 
 
+class SheetLayout(Table):
+    """What was answered about sheets of a carrier ("" for none in particular) with the same columns: `signature` and
+    `answers`, a JSON object, are those of core/layouts.py.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    carrier = TextField(constraints=[SQL("DEFAULT ''")])
+    signature = TextField()
+    answers = TextField(constraints=[SQL("DEFAULT '{}'")])
+    kept_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("company", "carrier", "signature"), True),)
+
+
 class SignInLink(Table):
     """A link that lets a user in once. Of its secret there is a hash."""
 
@@ -1088,6 +1104,7 @@ TABLES = (
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
     Webhook, Delivery, Threshold, Button, CallEvent, CallPost, Media,
     SavedFilter,
+    SheetLayout,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

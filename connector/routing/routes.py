@@ -235,10 +235,9 @@ def loop_with(called: str, text: str, company: int) -> str:
     In the caller's transaction.
     """
     found = book(company)
-    kind = "numbers" if called.startswith("+") else "accounts"
-    places = getattr(found, kind)
-    place = replace(places[called], route=core.parse(text))
-    return _loop(replace(found, **{kind: {**places, called: place}}))
+    places = found.numbers if called.startswith("+") else found.accounts
+    there = {**places, called: replace(places[called], route=core.parse(text))}
+    return _loop(replace(found, numbers=there) if called.startswith("+") else replace(found, accounts=there))
 
 
 def _loop(found: Book) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from aiohttp import BodyPartReader, ClientResponse, MultipartReader, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from connector.core.sheets import decoded
+from connector.core.tables import decoded
 from connector.web.problems import Problem
 from connector.words import tr
 
@@ -183,7 +183,8 @@ async def _read_parts(request: web.BaseRequest, most: int) -> dict[str, str]:
                     left -= len(chunk)
                     if left < 0:
                         raise Problem("too_large", "A file is too long.")
-                given[part.name] = _text_of(part.filename, bytes(content))
+                # A workbook takes seconds.
+                given[part.name] = await asyncio.to_thread(_text_of, part.filename, bytes(content))
             raise Problem("malformed", tr("The form has more than {most} parts.", most=MOST_PARTS))
     except (TimeoutError, ConnectionError, web.RequestPayloadError):
         raise Problem("malformed", "The form did not arrive.") from None

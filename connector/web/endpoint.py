@@ -182,13 +182,13 @@ class Ask:
         """The name of the actor's company, or of the one that the house asks for. NotFound."""
         return named.company_seen(self.actor.scope, asked).name
 
-    def read_deck(self, text: str, mode: str) -> ReadDeck:
+    def read_deck(self, text: str, mode: str, answers: Mapping[str, str] | None = None, carrier: str = "") -> ReadDeck:
         """The deck that a rate sheet makes, read in another process if it is long, or changes a long one: call it from
-        a thread. BadInput.
+        a thread. `answers` and `carrier` as for `decks.understand`. BadInput.
         """
         is_long = len(text) > LONG_SHEET or decks.rates_of_newest(self.company) > LONG_DECK
         run = self.place.apart if is_long else _here
-        found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode)
+        found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode, answers=answers, carrier=carrier)
         return found
 
     def number(self, name: str) -> int:

@@ -34,7 +34,8 @@ OTHERS = {
     "channel_hour", "charge", "closing",
     "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart",
     "invoice_series", "media", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",
-    "reference_version", "refusal_month", "request", "restored", "saved_filter", "session", "sign_in_link", "stock",
+    "reference_version", "refusal_month", "request", "restored", "saved_filter", "session", "sheet_layout",
+    "sign_in_link", "stock",
     "threshold", "users",
 }  # fmt: skip
 

@@ -234,6 +234,7 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "sheet_layout",
     "card_charge",
     "card_recharge",
     "saved_filter",

@@ -183,7 +183,7 @@ async def test_a_deck_is_looked_at_and_then_in_use(client: Client, town: Town) -
         status, text = await sent_file(client, path, wrong, name="wrong")
         assert status == 422, text
         assert "Traceback" not in text
-    status, text = await sent_file(client, path, "44,R\u00e9union,1".encode("cp1252"), name="wrong")
+    status, text = await sent_file(client, path, b"44,R\x81union,1", name="wrong")
     assert (status, "Save it as" in text) == (409, True)
     assert (await sent_file(client, path, DECK, name="a\x1b[31m"))[0] == 422
     sent = DECK.replace("\n", "\r\n").encode("utf-8-sig")
@@ -201,6 +201,44 @@ async def test_a_deck_is_looked_at_and_then_in_use(client: Client, town: Town) -
     assert "May &amp; June" in again
     assert "The rate decks have changed meanwhile" in await file_confirmed(client, path, other)
     assert len(decks.list_decks("Acme")) == len(before) + 1
+
+
+SHEET = "Carrier A;;;\n;;;\nZiel;Vorwahl;Preis;Gültig ab\nÖsterreich;43;0,0089;01/02/2026\nIridium;8816;n/a;\n"
+
+
+async def test_a_carriers_sheet_is_loaded_after_one_look(client: Client, town: Town) -> None:
+    """What can be read in two ways is asked; how it is understood is shown; the next one of the carrier is not asked
+    about again, and one with other columns is.
+    """
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    path = "/money/decks/new"
+    raw = SHEET.encode("cp1252")
+    status, text = await sent_file(client, path, raw, name="A", carrier="Carrier A")
+    assert status == 422
+    assert "Is 01/02/2026 written with the day or with the month first?" in text
+    status, asked = await sent_file(client, path, raw, name="A", carrier="Carrier A", date_order="day")
+    assert status == 200, asked
+    for words in (
+        "Vorwahl: prefix (95 % sure)",
+        "+43 Österreich: £0.0089 a minute, in steps of 30/6",
+        "+8816 Iridium: cannot be called",
+        "Prefixes that cannot be called",
+    ):
+        assert words in asked
+    await file_confirmed(client, path, asked)
+    assert (decks.list_decks("Acme")[0].name, decks.list_decks("Acme")[0].rates) == ("A", 7)
+    assert (await sent_file(client, path, raw, name="B", carrier="Carrier A"))[0] == 200
+    assert (await sent_file(client, path, raw, name="B", carrier="Carrier B"))[0] == 422
+    assert (await sent_file(client, path, raw.replace(b"Ziel", b"Name"), name="B", carrier="Carrier A"))[0] == 422
+    headers = {"Authorization": f"Bearer {town.tokens['house']}"}
+    body: dict[str, object] = {"name": "by the API", "csv": SHEET.replace("01/02", "01/03"), "carrier": "Carrier B"}
+    answer = await client.post("/api/v1/rates/decks?company=1", json=body, headers=headers)
+    assert (answer.status, "date_order: day" in await answer.text()) == (409, True)
+    answer = await client.post(
+        "/api/v1/rates/decks?company=1", json=body | {"answers": {"date_order": "month"}}, headers=headers
+    )
+    assert answer.status == 201, await answer.text()
 
 
 async def test_a_file_that_is_too_long_is_refused(client: Client, town: Town, monkeypatch: pytest.MonkeyPatch) -> None:

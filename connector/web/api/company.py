@@ -75,14 +75,19 @@ class HowToPay:
 
 
 class NewDeck(Shape):
-    """A rate sheet as CSV, and its name. `mode`: prefixes that it does not name keep their rates (update), or end at
-    its date (full). `ends`: with full, how many prefixes end; another number is refused, and nothing is changed.
+    """A rate sheet as CSV, as a carrier sends it, and its name. `mode`: prefixes that it does not name keep their rates
+    (update), or end at its date (full). `ends`: with full, how many prefixes end; another number is refused, and
+    nothing is changed. `carrier`: whose sheet it is; what was answered for a sheet of theirs with the same columns is
+    not asked again. `answers`: to questions about the sheet, such as `{"date_order": "day"}`, or
+    `{"column.price_per_minute": "Rate"}`; what is asked is in the error.
     """
 
     name: Word
     csv: str
     mode: Literal["update", "full"] = "update"
     ends: int | None = None
+    carrier: Annotated[str, Field(max_length=80)] = ""
+    answers: Annotated[dict[str, str], Field(max_length=40)] = {}
 
 
 class Priced(OfCompany):
@@ -191,7 +196,7 @@ def list_decks(ask: Ask) -> list[DeckView]:
 
 
 def _read_deck(ask: Ask, body: NewDeck) -> ReadDeck:
-    return ask.read_deck(body.csv, body.mode)
+    return ask.read_deck(body.csv, body.mode, body.answers, body.carrier)
 
 
 @api.post("/rates/decks", "rates.write", of_company=True, status=201, most_body=MOST_DECK_BYTES, before=_read_deck)

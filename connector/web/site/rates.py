@@ -7,11 +7,13 @@ from dataclasses import replace
 from typing import ClassVar
 
 from connector.billing import decks, profiles, trials
-from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck
+from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck, SheetView
 from connector.billing.trials import PriceView
 from connector.core import refusals
 from connector.core.decks import Difference, Ended
 from connector.core.formats import shown
+from connector.core.money import amount
+from connector.core.rate_columns import COLUMNS
 from connector.core.reports import MINUTE_MS
 from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask
@@ -31,6 +33,7 @@ class LoadDeck(Form):
 
     button: ClassVar[str] = "Load"
     tries: ClassVar[bool] = False
+    folded: ClassVar[Line] = ("date_order", marked("If the sheet can be read in two ways"))
     name: str = entry("Name", hint="By which you will find it again.")
     mode: str = entry(
         "Prefixes that the sheet does not name",
@@ -41,11 +44,48 @@ class LoadDeck(Form):
         "File",
         kind="file",
         hint=phrase(
-            "CSV with prefix, name and price_per_minute, at most {most} MB. The operator of the platform loads larger"
-            " ones. A rate with a later valid_from changes nothing until then. What changes is shown before anything is"
-            " loaded.",
+            "A rate sheet as the carrier sends it, CSV or Excel (XLSX), at most {most} MB. The operator of the platform"
+            " loads larger ones. A rate with a later date changes nothing until then. How the sheet is understood, and"
+            " what changes, is shown before anything is loaded.",
             most=MOST_UPLOAD >> 20,
         ),
+    )
+    carrier: str = entry(
+        "Carrier",
+        "",
+        hint="Whose sheet it is, if you like. What you answer for it is not asked again for their next one.",
+    )
+    date_order: str = entry(
+        "Dates such as 01/02/2026",
+        "",
+        choices=(
+            ("", marked("as the sheet shows")),
+            ("day", marked("the day comes first")),
+            ("month", marked("the month comes first")),
+        ),
+    )
+    decimal_mark: str = entry(
+        "Prices such as 1,234",
+        "",
+        choices=(
+            ("", marked("as the sheet shows")),
+            ("comma", marked("a little more than one")),
+            ("point", marked("more than a thousand")),
+        ),
+    )
+    dashes: str = entry(
+        "Codes with a dash, such as 20-27",
+        "",
+        choices=(
+            ("", marked("as the sheet shows")),
+            ("range", marked("all codes from the first to the last")),
+            ("join", marked("a country code and an area code")),
+        ),
+    )
+    prefix_column: TextOrNone = entry("Column of the prefixes", None, hint="Its name, or its number from 1.")
+    price_column: TextOrNone = entry("Column of the price per minute", None, hint="Its name, or its number from 1.")
+    other_currency: bool = entry(
+        "Take prices in another currency’s sign as prices of the deck", default=False, kind="check"
     )
 
     version: TextOrNone = entry("Version", None, kind="pinned")
@@ -53,7 +93,16 @@ class LoadDeck(Form):
 
     def read(self, ask: Ask) -> ReadDeck:
         """The deck."""
-        return ask.read_deck(self.file, self.mode)
+        answers = {
+            "date_order": self.date_order,
+            "decimal_mark": self.decimal_mark,
+            "dashes": self.dashes,
+            "column.prefix": self.prefix_column or "",
+            "column.price_per_minute": self.price_column or "",
+            "currency": ask.currency if self.other_currency else "",
+        }
+        given = {key: answer for key, answer in answers.items() if answer}
+        return ask.read_deck(self.file, self.mode, given, self.carrier)
 
     def quote(self, ask: Ask) -> Quote | None:
         """What changes, and from when."""
@@ -74,6 +123,7 @@ class LoadDeck(Form):
             (tr("Rates"), grouped(read.count)),
             *((word, grouped(n)) for word, n in counts),
         ]
+        lines += _how_understood(read.understood, ask)
         lines += [
             (
                 tr("Ends"),
@@ -112,6 +162,46 @@ class LoadDeck(Form):
         return Outcome(
             "/money", tr("{name} is in use from {in_use_at}", name=made.name, in_use_at=when(made.in_use_at, ask.zone))
         )
+
+
+def _how_understood(about: SheetView, ask: Ask) -> list[Line]:
+    """The columns that were found, the first rows as they are understood, and what was passed over."""
+    lines = [
+        (
+            tr("Column"),
+            tr(
+                "{column}: {role} ({sure} % sure)",
+                column=column.name or tr("column {number}", number=column.number),
+                role=tr(COLUMNS[role]),
+                sure=column.confidence,
+            ),
+        )
+        for role, found in about.mapping.items()
+        for column in found
+    ]
+    if about.ignored:
+        lines.append((tr("Columns that are not used"), ", ".join(about.ignored)))
+    for each in about.sample:
+        prefixes = ", ".join(each.prefixes)
+        if each.blocked:
+            said = tr("{prefixes} {name}: cannot be called", prefixes=prefixes, name=each.name)
+        else:
+            said = tr(
+                "{prefixes} {name}: {price} a minute, in steps of {steps}",
+                prefixes=prefixes,
+                name=each.name,
+                price=shown(amount(each.price_per_minute, zero=True), ask.currency),
+                steps=each.increments,
+            )
+        lines.append((tr("Row {row}", row=grouped(each.row)), said))
+    counts = about.counts
+    more = [
+        (tr("Prefixes that cannot be called"), counts.blocked),
+        (tr("Rows that are headings or notes"), counts.passed_over),
+        (tr("Rows that repeat another"), counts.repeated),
+        (tr("Prices rounded up to six decimals"), counts.rounded),
+    ]
+    return [*lines, *((word, grouped(count)) for word, count in more if count)]
 
 
 def _shape(read: ReadDeck) -> str:

@@ -1,0 +1,637 @@
+"""A carrier's rate sheet, as it comes, to rates: which column is what, what each cell means, and what must be asked.
+
+`read` gives the rates, or the questions and the rows that were not understood, and changes nothing. A price is rounded
+up to a millionth: the least that can be charged for it. Codes of a range are all written out. A row without a price
+(`n/a`, `blocked`) is a destination that cannot be called, whatever a shorter prefix costs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from operator import itemgetter
+from typing import NamedTuple
+
+import phonenumbers
+
+from connector.core import destinations, layouts, steps, tables
+from connector.core.layouts import Layout, Question, plain
+from connector.core.money import MICROS, decimal
+from connector.core.rate_columns import CUT, NO_PRICE, ROLES, TERMS, found, is_code
+from connector.core.rating import BLOCKED, NEVER, Increments, Rate, increments, increments_text
+from connector.core.written_days import day_ms, day_parts, days_said
+from connector.errors import BadInput
+from connector.words import Words, listed, marked, phrase
+
+MOST_ROWS = 1_000_000
+MOST_NAME = 80
+# A thousand of the currency a minute: above it, somebody mistook the column.
+MOST_PRICE_MICROS = 1_000_000_000
+USUAL_INCREMENTS = "30/6"
+SHOWN_ROWS = 10
+SHOWN_PROBLEMS = 20
+MOST_IN_RANGE = 1_000
+_PORTION = 10_000
+_LONGEST_PREFIX = 15
+_LONGEST_SPACED = 10
+
+_CLOSED = frozenset("blocked block barred closed suspended inactive disabled unavailable gesperrt bloqueado".split())
+_ENDED = frozenset(
+    "deleted delete removed remove withdrawn withdraw discontinued ended end del r d geloscht eliminado baja".split()
+)
+_YES = frozenset("yes y true 1 ja si x".split())
+_SIGNS = {"£": ("GBP", "GIP", "FKP", "SHP"), "€": ("EUR",), "¥": ("JPY", "CNY"), "₹": ("INR",), "₽": ("RUB",)}
+_DOLLARS = "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD MXN CLP COP".split()
+_SIGNS["$"] = tuple(_DOLLARS)
+_CODE = re.compile(r"\b([A-Z]{3})\b")
+_PRICE_CODES = frozenset("USD EUR GBP CHF CAD AUD JPY SEK NOK DKK PLN CZK INR ZAR BRL MXN NZD SGD HKD AED".split())
+
+
+@dataclass
+class Counts:
+    """What was found in a sheet. `rows`: those with a prefix; `passed_over`: headings, notes and empty rows;
+    `blocked` and `ended`: prefixes; `rounded`: prices that have more than six decimals; `repeated`: rows that say
+    again what another has said.
+    """
+
+    rows: int = 0
+    prefixes: int = 0
+    blocked: int = 0
+    ended: int = 0
+    passed_over: int = 0
+    rounded: int = 0
+    repeated: int = 0
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A row as it was understood, for people."""
+
+    row: int
+    prefixes: tuple[str, ...]
+    name: str
+    price_per_minute: str
+    connection_fee: str
+    increments: str
+    valid_from: str
+    blocked: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A row that was not understood, and why."""
+
+    row: int
+    reason: str
+
+
+@dataclass
+class Sheet:
+    """A sheet as it was read. Nothing may be loaded of one that has questions or problems. `ends`: prefixes that the
+    carrier no longer has, and from when. `answers`: those that were used; `is_known`: such a sheet was loaded before.
+    `decimal_mark` and `date_order` are "" where nothing depends on them.
+    """
+
+    layout: Layout
+    separator: str
+    currency: str
+    answers: Mapping[str, str]
+    is_known: bool
+    decimal_mark: str = ""
+    date_order: str = ""
+    rates: list[Rate] = field(default_factory=list)
+    ends: dict[str, int] = field(default_factory=dict)
+    questions: list[Question] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    wrong: int = 0
+    counts: Counts = field(default_factory=Counts)
+    sample: list[Understood] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """Whether it can be loaded as it is."""
+        return not self.questions and not self.wrong
+
+    def check(self) -> None:
+        """BadInput that says what is asked, and which rows were not understood."""
+        if self.ready:
+            return
+        said: list[Words] = []
+        for question in self.questions:
+            given = ", ".join(choice for choice, _ in question.choices[:8])
+            said.append(
+                phrase("{question} ({key}: {choices})", question=question.text, key=question.key, choices=given)
+            )
+        said += [phrase("line {line}: {error}", line=each.row, error=each.reason) for each in self.problems]
+        if self.wrong > len(self.problems):
+            said.append(phrase("and {count} more lines", count=self.wrong - len(self.problems)))
+        step = None
+        if self.questions:
+            key, choices = self.questions[0].key, self.questions[0].choices
+            step = steps.answer_about_sheet(key, choices[0][0] if choices else "...")
+        what = marked("the rate deck")
+        raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(said, "; "), step=step)
+
+
+def read(
+    text: str,
+    answers: Mapping[str, str],
+    currency: str,
+    kept: Mapping[str, Mapping[str, str]] | None = None,
+    told: Callable[[int, int], None] = lambda done, of: None,
+) -> Sheet:
+    """Read a sheet, with what was answered; `currency` is that of the deck. `kept`: what was answered for sheets with
+    the same columns, by their signature (layouts.py), which holds where `answers` says nothing else. `told` hears how
+    many of how many rows are read. BadInput if it is no table, or an answer fits no question; questions and problems
+    are in the sheet.
+    """
+    table = tables.table(text, "the rate deck", MOST_ROWS)
+    answers = layouts.checked_answers(answers)
+    layout = found(table, answers)
+    is_known = layout.signature in (kept or {})
+    if is_known:
+        answers = {**(kept or {})[layout.signature], **answers}
+        layout = found(table, answers)
+    sheet = Sheet(layout, table.separator, currency, answers, is_known, questions=list(layout.questions))
+    if not layout.body:
+        raise BadInput("Could not load {what}: it is empty.", what="the rate deck")
+    if sheet.questions:
+        return sheet
+    reader = _Reader(sheet, answers)
+    if not sheet.questions:
+        reader.read_rows(told)
+    return sheet
+
+
+class _Reader:
+    """Reads the rows of one sheet. Remembers what it read before: most cells repeat."""
+
+    def __init__(self, sheet: Sheet, answers: Mapping[str, str]) -> None:
+        self._sheet = sheet
+        self._answers = answers
+        layout = sheet.layout
+        self._body = layout.body
+        self._at = {role.key: layout.at(role.key) for role in ROLES}
+        self._prices_at = [column.at for column in layout.columns.get("price_per_minute", ())]
+        words = {word for column in layout.columns.get("price_per_minute", ()) for word in plain(column.name).split()}
+        # A price per second is sixty times as much a minute; one in cents is a hundredth.
+        self._times = 60 if words & {"sec", "second", "sekunde", "segundo", "seconde"} else 1
+        self._by = 100 if words & {"cent", "cents", "ct", "cts", "pence", "centimos", "centimes"} else 1
+        self._joined_code = self._has_own_country_codes()
+        self._header = list(layout.names)
+        terms_at = [at for at in (*self._prices_at, *(self._at[key] for key in TERMS)) if at >= 0]
+        self._terms_of = itemgetter(*terms_at, terms_at[0])  # of two or more, it makes tuples
+        self._terms: dict[tuple[str, ...], _Terms] = {}
+        self._days: dict[str, int] = {}
+        self._rounded: set[str] = set()
+        self._names: dict[str, str] = {}
+        self._dashes_asked: list[int] = []
+        self._usual_from = 0
+        self._decide_decimal_mark()
+        self._decide_date_order()
+        self._usual_from = self._valid_from_of_preamble()
+        self._check_currency()
+
+    # What holds for whole columns.
+
+    def _has_own_country_codes(self) -> bool:
+        """Whether the codes are to be put behind those of a column of country codes."""
+        country, prefix = self._at["country_code"], self._at["prefix"]
+        if country < 0:
+            return False
+        pairs = [(_cell(cells, country).lstrip("+0"), _cell(cells, prefix)) for _, cells in self._body[:1000]]
+        filled = [(code, text) for code, text in pairs if code and text]
+        return not filled or not all(re.sub(r"[^0-9]", "", text).startswith(code) for code, text in filled)
+
+    def _cells_of(self, places: Sequence[int]) -> dict[str, int]:
+        """The different cells of some columns, each with the first line that has it."""
+        cells_found: dict[str, int] = {}
+        for at in places:
+            if at >= 0:
+                for line, cells in self._body:
+                    if at < len(cells):
+                        cells_found.setdefault(cells[at], line)
+        return cells_found
+
+    def _answer(self, key: str, allowed: Sequence[str]) -> str:
+        given = self._answers.get(key, "")
+        if given and given not in allowed:
+            raise BadInput("{key} is one of {allowed}", key=key, allowed=", ".join(allowed))
+        return given
+
+    def _decide_decimal_mark(self) -> None:
+        """Whether prices have a comma or a point before their decimals."""
+        commas, points, unclear = [], [], []
+        for cell, line in self._cells_of([*self._prices_at, self._at["connection_fee"]]).items():
+            digits = re.sub(r"[^0-9.,eE+-]", "", cell)
+            if re.fullmatch(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0?,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+", digits):
+                commas.append(line)
+            elif re.fullmatch(r"[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0?\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+", digits):
+                points.append(line)
+            elif re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", digits):
+                unclear.append(line)
+        given = self._answer("decimal_mark", ("comma", "point"))
+        if not given and ((commas and points) or (unclear and not commas and not points)):
+            rows = sorted([*commas[:3], *points[:3], *unclear[:3]])
+            choices = (("comma", marked("1,234 is a little more than one")), ("point", marked("1,234 is 1234")))
+            text = marked("Do prices have a comma or a point before their decimals?")
+            self._sheet.questions.append(Question("decimal_mark", text, choices, tuple(rows)))
+            return
+        comma = given == "comma" or (not given and bool(commas))
+        self._sheet.decimal_mark = "comma" if comma else "point"
+
+    def _decide_date_order(self) -> None:
+        """Whether the day or the month comes first, where both could."""
+        day_first, month_first, unclear = [], [], []
+        cells = self._cells_of([self._at["valid_from"], self._at["valid_to"]])
+        for line, before in self._sheet.layout.before:
+            cells |= dict.fromkeys(days_said(" ".join(before)), line)
+        for cell, line in cells.items():
+            parts = day_parts(cell)
+            if parts is None:
+                continue
+            first, second = parts
+            if first > 12 >= second:
+                day_first.append(line)
+            elif second > 12 >= first:
+                month_first.append(line)
+            elif first != second:
+                unclear.append((line, cell))
+        given = self._answer("date_order", ("day", "month"))
+        if not given and unclear and bool(day_first) == bool(month_first):
+            rows = sorted(line for line, _ in unclear)[:SHOWN_ROWS]
+            shown = unclear[0][1].strip()[:20]
+            choices = (("day", marked("the day comes first")), ("month", marked("the month comes first")))
+            text = phrase("Is {date} written with the day or with the month first?", date=shown)
+            self._sheet.questions.append(Question("date_order", text, choices, tuple(rows)))
+            return
+        if given or day_first or month_first or unclear:
+            self._sheet.date_order = given or ("day" if day_first else "month")
+
+    def _valid_from_of_preamble(self) -> int:
+        """The day that a line above the header says that the sheet is valid from; 0 if none does."""
+        if self._at["valid_from"] >= 0 or self._sheet.questions:
+            return 0
+        for _, cells in self._sheet.layout.before:
+            for said in days_said(" ".join(cells)):
+                try:
+                    return self._day(said)
+                except BadInput:
+                    continue
+        return 0
+
+    def _check_currency(self) -> None:
+        """A sheet in another currency than the deck's is taken only if somebody says so."""
+        named: dict[str, int] = {}
+        for column in self._sheet.layout.columns.get("price_per_minute", ()):
+            for code in _PRICE_CODES & set(re.findall(r"[A-Z]{3}", column.name.upper())):
+                named[code] = self._sheet.layout.header
+            for sign in _SIGNS.keys() & set(column.name):
+                named[sign] = self._sheet.layout.header
+        for cell, line in self._cells_of([*self._prices_at, self._at["connection_fee"]]).items():
+            for sign in [*(_SIGNS.keys() & set(cell)), *(_PRICE_CODES & set(_CODE.findall(cell)))]:
+                named.setdefault(sign, line)
+        for cell, line in self._cells_of([self._at["currency"]]).items():
+            if cell.strip():
+                named.setdefault(cell.strip().upper(), line)
+        other = {
+            what: line
+            for what, line in named.items()
+            if self._sheet.currency not in _SIGNS.get(what, (what,)) and what.lower() not in NO_PRICE
+        }
+        if other and self._answer("currency", (self._sheet.currency,)) != self._sheet.currency:
+            what = ", ".join(sorted(other))[:60]
+            text = phrase(
+                "The sheet is in {what}, the deck in {currency}. Are the prices meant in {currency} all the same?",
+                what=what,
+                currency=self._sheet.currency,
+            )
+            choices = ((self._sheet.currency, marked("take them as they are")),)
+            self._sheet.questions.append(
+                Question("currency", text, choices, tuple(sorted(other.values())[:SHOWN_ROWS]))
+            )
+
+    # Rows.
+
+    def read_rows(self, told: Callable[[int, int], None]) -> None:
+        """All rows, to rates, prefixes that ended, and problems."""
+        sheet, counts = self._sheet, self._sheet.counts
+        seen: dict[tuple[str, int], tuple[_Terms, int]] = {}
+        for done, (line, cells) in enumerate(self._body, 1):
+            if done % _PORTION == 0:
+                told(done, len(self._body))
+            try:
+                made = self._row(line, cells)
+                if made is None:
+                    counts.passed_over += 1
+                    continue
+                counts.rows += 1
+                self._keep(line, made, seen)
+            except BadInput as error:
+                sheet.wrong += 1
+                if len(sheet.problems) < SHOWN_PROBLEMS:
+                    sheet.problems.append(Problem(line, Words(error)))
+        told(len(self._body), len(self._body))
+        if self._dashes_asked:
+            choices = (
+                ("range", marked("all codes from the first to the last")),
+                ("join", marked("a country code and an area code")),
+            )
+            text = marked("What do two codes with a dash between them mean?")
+            sheet.questions.append(Question("dashes", text, choices, tuple(self._dashes_asked[:SHOWN_ROWS])))
+        if not sheet.rates and not sheet.ends and sheet.ready:
+            raise BadInput("Could not load {what}: it is empty.", what="the rate deck")
+        counts.rounded = len(self._rounded)
+        counts.prefixes = len({rate.prefix for rate in sheet.rates})
+
+    def _keep(self, line: int, made: _Row, seen: dict[tuple[str, int], tuple[_Terms, int]]) -> None:
+        """A row's rates, unless a row before it says the same. BadInput if one says something else."""
+        sheet, counts, terms = self._sheet, self._sheet.counts, made.terms
+        repeated = 0
+        for prefix in made.prefixes:
+            before, first = seen.setdefault((prefix, -1 if terms.ended else terms.since), (terms, line))
+            if first != line:
+                if before != terms:
+                    raise BadInput("{prefix} with the same date is already in line {first}", prefix=prefix, first=first)
+                repeated += 1
+            elif terms.ended:
+                sheet.ends[prefix] = terms.since
+                counts.ended += 1
+            else:
+                sheet.rates.append(made.rate(prefix))
+                counts.blocked += terms.kind == BLOCKED
+        counts.repeated += repeated == len(made.prefixes)
+        if len(sheet.sample) < SHOWN_ROWS:
+            sheet.sample.append(_understood(line, made))
+
+    def _row(self, line: int, cells: list[str]) -> _Row | None:
+        """A row, or None for a heading, a note or an empty one. BadInput says what is not understood."""
+        code = _cell(cells, self._at["prefix"])
+        country = _cell(cells, self._at["country_code"]) if self._joined_code else ""
+        if not (code or country) or not code[:1].isdecimal():
+            priced = any(_cell(cells, place) for place in self._prices_at)
+            if not priced and not is_code(code or country):
+                return None
+        width = self._sheet.layout.width
+        if len(cells) != width and (len(cells) < width or any(cell.strip() for cell in cells[width:])):
+            raise BadInput("the number of cells differs from the number of columns in the first line")
+        if cells[:width] == self._header:  # again, above another part
+            return None
+        prefixes = self._prefixes(line, code, country)
+        key = self._terms_of(cells)
+        terms = self._terms.get(key)
+        if terms is None:
+            terms = self._terms[key] = self._read_terms(cells)
+        return _Row(prefixes, self._name(cells), terms)
+
+    def _read_terms(self, cells: list[str]) -> _Terms:
+        """What a row has besides its prefixes and its name. BadInput."""
+        at = self._at
+        since_text, until_text = _cell(cells, at["valid_from"]), _cell(cells, at["valid_to"])
+        since = self._day(since_text) if since_text else self._usual_from
+        closed, ended = self._closed(cells)
+        if ended:
+            return _Terms(0, 0, (), since, BLOCKED, NEVER, ended=True)
+        price = None if closed else self._price_of([_cell(cells, place) for place in self._prices_at])
+        until = self._day(until_text) if until_text else NEVER
+        if until <= since:
+            raise BadInput(
+                "valid_to {until} is not after valid_from {since}", until=until_text[:40], since=since_text[:40]
+            )
+        kind = _cell(cells, at["kind"]).lower() or "standard"
+        if kind not in destinations.KINDS and kind != BLOCKED:
+            raise BadInput(
+                "Invalid kind {kind!r}. Use one of {kinds}.", kind=kind[:40], kinds=", ".join(destinations.KINDS)
+            )
+        fee_text = _cell(cells, at["connection_fee"])
+        what = marked("the connection fee")
+        fee = 0 if price is None or not fee_text else self._money(fee_text, what, Decimal(1) / self._by) or 0
+        steps = increments(
+            _steps(
+                _cell(cells, at["increments"]), _cell(cells, at["first_increment"]), _cell(cells, at["next_increment"])
+            )
+        )
+        return _Terms(price or 0, fee, steps, since, BLOCKED if price is None else kind, until)
+
+    def _price_of(self, prices: Sequence[str]) -> int | None:
+        """The highest of a row's prices, for it is not known where the caller is; None if it has none to call at."""
+        what = marked("the price per minute")
+        found = [self._money(cell, what, Decimal(self._times) / self._by) for cell in prices if cell]
+        if not found:
+            raise BadInput("the price per minute is missing")
+        return max((price for price in found if price is not None), default=None)
+
+    def _money(self, text: str, what: str, times: Decimal) -> int | None:
+        """A price in micros, rounded up; None for one that says that there is none. BadInput."""
+        if text.lower() in NO_PRICE:
+            return None
+        bare = re.sub(r"^(?:[A-Z]{3}|[£€$¥₹₽])\s*|\s*(?:/\s*min(?:ute)?|[A-Z]{3}|[£€$¥₹₽¢])$", "", text)
+        bare = re.sub(r"\s*(?:[A-Z]{3}|[£€$¥₹₽])$", "", bare).replace("\u00a0", " ")
+        comma = self._sheet.decimal_mark == "comma"
+        whole, point = ("." if comma else ","), ("," if comma else ".")
+        grouping = rf"[0-9]{{1,3}}(?:[{whole} '][0-9]{{3}})+"
+        number = rf"(?:{grouping}|[0-9]{{0,12}})(?:[{point}][0-9]{{0,18}})?(?:[eE][+-]?[0-9]{{1,2}})?"
+        try:
+            if not bare[:1].isascii() or not re.fullmatch(number, bare) or not re.search("[0-9]", bare):
+                raise InvalidOperation
+            value = Decimal(re.sub(rf"[{whole} ']", "", bare).replace(point, ".")) * times * MICROS
+        except InvalidOperation:
+            raise BadInput(
+                "Invalid amount {given!r} for {what}. Use a number {least}, at most 1,000,000,000,"
+                " with at most 6 decimals behind a point.",
+                given=text[:40],
+                what=what,
+                least=marked("0 or more"),
+            ) from None
+        if value > MOST_PRICE_MICROS:
+            raise BadInput(
+                "{what} {given} is above {most_price_micros}",
+                what=what,
+                given=text[:40],
+                most_price_micros=decimal(MOST_PRICE_MICROS),
+            )
+        up = value.to_integral_value(ROUND_CEILING)
+        if up != value:
+            self._rounded.add(text)
+        return int(up)
+
+    def _name(self, cells: list[str]) -> str:
+        text = _cell(cells, self._at["name"]) or _cell(cells, self._at["country"])
+        if text not in self._names:
+            # Line separators and control characters, which some sheets have within a name, are spaces.
+            clean = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+            if len(clean) > MOST_NAME:
+                raise BadInput(
+                    "Invalid name {name!a}. Use 1 to {most_name} printable characters.",
+                    name=clean[:40],
+                    most_name=MOST_NAME,
+                )
+            self._names[text] = clean
+        return self._names[text]
+
+    def _closed(self, cells: list[str]) -> tuple[bool, bool]:
+        """Whether a row says that its prefixes cannot be called, and whether it says that they are taken out."""
+        status = _cell(cells, self._at["status"]).lower()
+        blocked = _cell(cells, self._at["blocked"]).lower() in _YES
+        return blocked or status in _CLOSED, plain(status) in _ENDED if status else False
+
+    def _day(self, text: str) -> int:
+        if text not in self._days:
+            self._days[text] = day_ms(text, self._sheet.date_order)
+        return self._days[text]
+
+    def _prefixes(self, line: int, code: str, country: str) -> list[str]:
+        """All prefixes that a cell names, with a "+". BadInput."""
+        if not country and code.isdecimal() and code.isascii() and code[0] != "0" and len(code) <= _LONGEST_PREFIX:
+            return ["+" + code]
+        text = code.strip().strip("'")
+        of_country = country.strip().lstrip("+'").removeprefix("00")
+        pieces = [piece for piece in re.split(r"[;,|\n]", text) if piece.strip()] or [""]
+        if len(pieces) == 1 and not of_country:
+            words = text.split()
+            if len(words) > 1 and all(len(word) >= 4 and word.isdigit() and word[0] == words[0][0] for word in words):
+                pieces = words
+        found: list[str] = []
+        for piece in pieces:
+            found += [_checked(of_country + digits, code) for digits in self._codes(line, piece, bool(of_country))]
+        return found
+
+    def _codes(self, line: int, piece: str, in_country: bool) -> list[str]:
+        """The digits of one code, or of all codes of a range. BadInput."""
+        text = re.sub(r"[\s()]", "", piece).replace("\u2013", "-").replace("..", "-")
+        if re.fullmatch(CUT, text):
+            raise BadInput(
+                "A spreadsheet has cut the digits of {given!r}. Format the column as text, and save the sheet again.",
+                given=piece.strip()[:40],
+            )
+        if len(text) > _LONGEST_SPACED and len(piece.split()) > 2 and "-" not in text:
+            raise BadInput("{given!r} may be one code or several. Put commas between them.", given=piece.strip()[:40])
+        text = re.sub(r"^([0-9]+)\.0+$", r"\1", text)
+        first, dash, last = text.partition("-")
+        last = last.lstrip("+")
+        if not dash:
+            return [text.replace("/", "") if "/" in text else text]
+        if not (first.lstrip("+").isdecimal() and last.isdecimal()):
+            return ["".join(text.split("-"))]
+        return self._range(line, first.lstrip("+").removeprefix("00"), last.removeprefix("00"), in_country)
+
+    def _range(self, line: int, first: str, last: str, in_country: bool) -> list[str]:
+        """All codes from one to another; or both put together, where they are a country code and an area code."""
+        is_country = not in_country and _is_country_code(first)
+        if len(last) < len(first) and not is_country:
+            last = first[: -len(last)] + last  # 44740-9 is short for 44740-44749
+        may_be_range = len(last) == len(first) and int(last) > int(first)
+        if may_be_range and is_country and len(first) <= 3:
+            if not _is_country_code(last):
+                return [first + last]
+            given = self._answer("dashes", ("range", "join"))
+            if not given:
+                self._dashes_asked.append(line)
+                return [first]
+            if given == "join":
+                return [first + last]
+        elif not may_be_range:
+            if is_country:
+                return [first + last]
+            raise BadInput("{given!r} is no range: its end is not after its beginning", given=f"{first}-{last}"[:40])
+        count = int(last) - int(first) + 1
+        if count > MOST_IN_RANGE:
+            return _cover(first, last)
+        return [f"{number:0{len(first)}d}" for number in range(int(first), int(last) + 1)]
+
+
+class _Terms(NamedTuple):
+    """What the rates of a row have in common with those of other rows; `ended`: its prefixes end at `since`."""
+
+    price: int
+    fee: int
+    steps: Increments
+    since: int
+    kind: str
+    until: int
+    ended: bool = False
+
+
+class _Row(NamedTuple):
+    """A row: its prefixes, what they are called, "" for each by itself, and the terms."""
+
+    prefixes: list[str]
+    name: str
+    terms: _Terms
+
+    def rate(self, prefix: str) -> Rate:
+        """The rate of one of its prefixes."""
+        price, fee, steps, since, kind, until, _ = self.terms
+        return Rate(prefix, self.name or prefix, price, fee, steps, since, kind, until)
+
+
+def _cell(cells: Sequence[str], at: int) -> str:
+    return cells[at].strip() if 0 <= at < len(cells) else ""
+
+
+def _understood(line: int, row: _Row) -> Understood:
+    rate = row.rate(row.prefixes[0])
+    blocked = rate.kind == BLOCKED
+    return Understood(
+        line,
+        tuple(row.prefixes[:SHOWN_ROWS]),
+        rate.name,
+        "" if blocked else decimal(rate.price_per_minute_micros),
+        "" if blocked else decimal(rate.connection_fee_micros),
+        "" if blocked else increments_text(rate.increments),
+        _iso_day(rate.valid_from),
+        blocked,
+    )
+
+
+def _iso_day(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).date().isoformat() if at else ""
+
+
+def _checked(digits: str, given: str) -> str:
+    """A prefix in international form, with "+". BadInput."""
+    bare = digits.lstrip("+")
+    for leads_out in ("00", "011"):
+        if bare.startswith(leads_out):
+            bare = bare.removeprefix(leads_out)
+            break
+    if not (bare.isascii() and bare.isdecimal() and 1 <= len(bare) <= _LONGEST_PREFIX) or bare[0] == "0":
+        raise BadInput(
+            "Invalid prefix {prefix!r}. Use the digits of an international number, as in 4420 or +4420.",
+            prefix=given[:40],
+        )
+    return "+" + bare
+
+
+def _is_country_code(digits: str) -> bool:
+    return len(digits) <= 3 and int(digits or 0) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
+
+
+def _cover(first: str, last: str) -> list[str]:
+    """The fewest prefixes that all codes from one to another begin with, and no other code of that length."""
+    low, high, width = int(first), int(last), len(first)
+    found = []
+    while low <= high:
+        digits = 0
+        while digits < width - 1 and low % 10 ** (digits + 1) == 0 and low + 10 ** (digits + 1) - 1 <= high:
+            digits += 1
+        found.append(f"{low:0{width}d}"[: width - digits])
+        low += 10**digits
+    return found
+
+
+def _steps(steps: str, first: str, following: str) -> str:
+    """Increments as `increments` reads them, of what a sheet has: 60/1, 60-1, 1, 60 and 1."""
+    first, following = (re.sub(r"(?:\.0+)?\s*s?$", "", each) for each in (first, following))
+    if first or following:
+        return f"{first or following}/{following or first}"
+    if not steps:
+        return USUAL_INCREMENTS
+    if re.fullmatch(r"[0-9]{1,5}\s*s?", steps):
+        each = steps.rstrip("s ")
+        return f"{each}/{each}"
+    pair = re.fullmatch(r"([0-9]{1,5})\s*[/+-]\s*([0-9]{1,5})", steps)
+    return f"{pair.group(1)}/{pair.group(2)}" if pair else steps
