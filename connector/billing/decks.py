@@ -195,7 +195,7 @@ def made_of(
         found = _newest(owner)
         old = _text(*found[0][:2]) if found else None
         calls = _calls_by_prefix(owner, now) if old and mode == "full" else {}
-    before = core.parse(old) if old else None  # which takes long: no transaction waits for it
+    before = core.stored(old) if old else None  # which takes long: no transaction waits for it
     at = now + after_ms if before else now
     made = core.merged(before, rates, at, mode, sheet.ends)
     if not 1 <= len(made) <= core.MOST_ROWS:
@@ -206,7 +206,7 @@ def made_of(
         )
     written = core.written(made)
     version = core.version_of(written)
-    made = core.parse(written)  # what cannot be read again must not be put in use
+    made = core.stored(written)  # what cannot be read again must not be put in use
     _memory[version] = core.packed(written)
     latest = max((rate.valid_from for rate in sheet.rates), default=0)
     changes = core.difference(before, made, max(at, latest))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import re
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
 
 from connector.core import destinations, sheets
 from connector.core.money import amount, decimal
@@ -35,6 +38,7 @@ _OPTIONAL = {
 _HEADER = ",".join((*_NEEDED, *_OPTIONAL)) + "\n"
 MODES = ("update", "full")
 _PREFIX = re.compile(r"\+?([1-9][0-9]{0,14})")
+_WRITTEN_PREFIX = re.compile(r"\+[1-9][0-9]{0,14}").fullmatch
 _MOMENT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:T([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{3}))?Z)?")
 MOST_ROWS = 1_000_000
 MOST_NAME = 80
@@ -216,10 +220,14 @@ def merged(
     made: list[Rate] = []
     ends = ends or {}
     for prefix in old.by_prefix.keys() | sheet.by_prefix.keys():
-        versions = {rate.valid_from: rate for rate in old.by_prefix.get(prefix, ())}
-        latest = next((rate for rate in old.by_prefix.get(prefix, ()) if rate.valid_from <= at), None)
+        before = old.by_prefix.get(prefix, ())
         # Rates that have ended already are passed over.
         named = [rate for rate in sheet.by_prefix.get(prefix, ()) if rate.valid_to > at]
+        if not named and mode == "update" and prefix not in ends:
+            made += _from_now_on(before, at)
+            continue
+        versions = {rate.valid_from: rate for rate in before}
+        latest = next((rate for rate in before if rate.valid_from <= at), None)
         if named:
             if mode == "full":  # what was announced before is not what the sheet says
                 first = min(rate.valid_from or at for rate in named)
@@ -244,8 +252,10 @@ def merged(
     return RateDeck(made)
 
 
-def _from_now_on(versions: Iterable[Rate], at: int) -> list[Rate]:
+def _from_now_on(versions: Collection[Rate], at: int) -> list[Rate]:
     """Of a prefix's rates those that are in force at some time from `at` on."""
+    if len(versions) == 1:  # as nearly always
+        return [rate for rate in versions if at < max(rate.valid_from + 1, rate.valid_to)]
     newest_first = sorted(versions, key=lambda rate: -rate.valid_from)
     kept = [rate for rate in newest_first if rate.valid_from > at]
     current = in_force(newest_first, at)
@@ -255,14 +265,19 @@ def _from_now_on(versions: Iterable[Rate], at: int) -> list[Rate]:
 def written(deck: RateDeck) -> str:
     """A deck as text that `parse` reads back."""
     lines = [_HEADER.rstrip()]
+    same: dict[tuple[Any, ...], str] = {}  # what the rates of many prefixes have in common
     for prefix in sorted(deck.by_prefix):
         for rate in deck.by_prefix[prefix]:
-            name = rate.name.replace('"', '""')
-            until = "" if rate.valid_to == NEVER else _iso(rate.valid_to)
-            lines.append(
-                f'{prefix},"{name}",{decimal(rate.price_per_minute_micros)},{decimal(rate.connection_fee_micros)},'
-                f"{increments_text(rate.increments)},{_iso(rate.valid_from)},{rate.kind},{until}"
-            )
+            key = rate[2:]
+            terms = same.get(key)
+            if terms is None:
+                until = "" if rate.valid_to == NEVER else _iso(rate.valid_to)
+                terms = same[key] = (
+                    f"{decimal(rate.price_per_minute_micros)},{decimal(rate.connection_fee_micros)},"
+                    f"{increments_text(rate.increments)},{_iso(rate.valid_from)},{rate.kind},{until}"
+                )
+            name = rate.name.replace('"', '""') if '"' in rate.name else rate.name
+            lines.append(f'{prefix},"{name}",{terms}')
     return "\n".join(lines) + "\n"
 
 
@@ -306,6 +321,34 @@ def parse(text: str) -> RateDeck:
     return RateDeck(sheets.read(text, "the rate deck", _NEEDED, _OPTIONAL, MOST_ROWS, rate_of))
 
 
+def stored(text: str) -> RateDeck:
+    """A deck of a text that `written` made. BadInput if a line of it cannot be read.
+
+    Checked as `parse` does; what many lines have in common is read once.
+    """
+    if not text.startswith(_HEADER):  # an earlier version wrote it
+        return parse(text)
+    reader = _Reader()
+    same: dict[tuple[str, ...], Rate] = {}
+    rates = []
+    try:
+        for cells in islice(csv.reader(io.StringIO(text, newline=""), strict=True), 1, None):
+            prefix, name, *rest = cells
+            key = tuple(rest)
+            rate = same.get(key)
+            if rate is None:
+                rate = same[key] = reader.rate(cells)
+            if not _WRITTEN_PREFIX(prefix) or not name.isprintable() or not 1 <= len(name) <= MOST_NAME:
+                reader.rate(cells)  # which says what is wrong
+            rates.append(Rate(prefix, name, *rate[2:]))
+    except (csv.Error, ValueError) as error:
+        raise BadInput("Could not load {what}: {wrong}", what="the rate deck", wrong=error) from None
+    deck = RateDeck(rates)
+    if any(len({rate.valid_from for rate in each}) < len(each) for each in deck.by_prefix.values() if len(each) > 1):
+        raise BadInput("Could not load {what}: {wrong}", what="the rate deck", wrong="a prefix has a date twice")
+    return deck
+
+
 def version_of(text: str) -> str:
     """The version of the deck that a text is: its SHA-256."""
     return hashlib.sha256(text.encode()).hexdigest()
@@ -321,7 +364,7 @@ def difference(old: RateDeck | None, new: RateDeck, at: int) -> Difference:
     blocked = 0
     for prefix, rate in after.items():
         was = before.get(prefix)
-        if was is None or was == rate:
+        if was is None or (was[:5] == rate[:5] and was.kind == rate.kind):
             continue
         if BLOCKED in (was.kind, rate.kind):
             blocked += rate.kind == BLOCKED
@@ -351,7 +394,7 @@ def difference(old: RateDeck | None, new: RateDeck, at: int) -> Difference:
 
 def _in_force(deck: RateDeck, at: int) -> dict[str, Rate]:
     found = {prefix: in_force(versions, at) for prefix, versions in deck.by_prefix.items()}
-    return {prefix: rate._replace(valid_from=0, valid_to=NEVER) for prefix, rate in found.items() if rate is not None}
+    return {prefix: rate for prefix, rate in found.items() if rate is not None}
 
 
 class _Reader:
