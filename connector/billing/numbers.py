@@ -6,7 +6,7 @@ of its own, which cost nothing here: ported ones, and those of a client profile'
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
@@ -86,22 +86,25 @@ class VerifiedView:
     verified_at: int
 
 
-def import_stock(text: str, now: int, currency: str | None = None) -> Imported:
-    """Read numbers for sale from CSV, and `put` them into the stock."""
-    read = read_stock(text, currency)
+def import_stock(
+    text: str, now: int, currency: str | None = None, answers: Mapping[str, str] | None = None
+) -> Imported:
+    """Read numbers for sale from a list, and `put` them into the stock."""
+    read = read_stock(text, currency, answers)
     return put_in_stock(f"{len(read)} numbers", read, now)
 
 
-def read_stock(text: str, currency: str | None = None) -> list[StockNumber]:
-    """Numbers for sale from CSV, which takes a while, outside of every transaction. BadInput names every wrong line.
+def read_stock(text: str, currency: str | None = None, answers: Mapping[str, str] | None = None) -> list[StockNumber]:
+    """Numbers for sale from a list, which takes a while, outside of every transaction. BadInput names every wrong line.
 
-    `currency` is that of rows that say none; without it that of all companies, if it is one.
+    `currency` is that of rows that say none; without it that of all companies, if it is one. `answers`: to questions
+    about the list (core/stock.py).
     """
     if currency is None:
         with reading():
             usual = [found for (found,) in rows("SELECT DISTINCT currency FROM company")]
         currency = usual[0] if len(usual) == 1 else None
-    return stock.parse(text, currency)
+    return stock.parse(text, currency, answers)
 
 
 @audited("stock.import")

@@ -41,13 +41,24 @@ def numbers_normalise(dialled: str, country: Country = None, as_json: AsJson = F
 def numbers_import(
     file: Path,
     currency: Annotated[str | None, typer.Option(help="Of rows that say none; else the company's.")] = None,
+    answer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="An answer to a question about the list, such as column.monthly_fee=MRC or decimal_mark=comma."
+            " May be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take numbers for sale from CSV: number, monthly_fee, and if wanted country, area_code, currency. All or none."""
+    """Take numbers for sale from a list (CSV or XLSX, in any layout): all or none.
+
+    It needs a column of numbers and one of monthly fees; countries, area codes and currencies are used where they are.
+    """
     open_store()
     text = read_file(file, MOST_BYTES)
     with console.status(f"reading {file.name}"):
-        done = numbers.import_stock(text, now(), currency)
+        done = numbers.import_stock(text, now(), currency, output.read_answers(answer or []))
     print_one(asdict(done), as_json)
 
 

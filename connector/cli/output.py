@@ -71,6 +71,13 @@ def read_file(file: Path, most_bytes: int) -> str:
         raise BadInput("{file} cannot be read: {strerror}", file=file, strerror=error.strerror or error) from None
 
 
+def read_answers(given: list[str]) -> dict[str, str]:
+    """Answers to questions about a sheet, `KEY=VALUE`, by their keys. BadInput."""
+    if wrong := [each for each in given if "=" not in each]:
+        raise BadInput("{given!r} is no answer. Write it as date_order=day.", given=wrong[0][:40])
+    return dict(each.split("=", 1) for each in given)
+
+
 def as_dict(view: Any) -> dict[str, Any]:
     """A view for programs: its instants as ISO 8601, in UTC, to the millisecond."""
     fields: dict[str, Any] = times.timed(asdict(view))

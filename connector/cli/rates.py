@@ -30,6 +30,7 @@ from connector.cli.output import (
     print_list,
     print_many,
     print_one,
+    read_answers,
     read_file,
 )
 from connector.core.layouts import EXACT, Question
@@ -82,7 +83,7 @@ def rates_load(
     # Millions of objects are made here, none of which refers to itself: to look for such takes a third of the time.
     gc.disable()
     text = read_file(file, MOST_BYTES)
-    sheet = _understood(text, file.name, company, _answers(answer or []), carrier, may_ask=not (as_json or yes))
+    sheet = _understood(text, file.name, company, read_answers(answer or []), carrier, may_ask=not (as_json or yes))
     about = decks.view_of(sheet, carrier)
     if dry_run and not sheet.ready:
         if as_json:
@@ -117,13 +118,6 @@ def rates_load(
     changes = asdict(read.difference)
     changes["ends"] = list(changes["ends"]) if as_json else len(ends)
     print_one({**(_told(about) if as_json else {}), **changes, **loaded}, as_json)
-
-
-def _answers(given: list[str]) -> dict[str, str]:
-    """Answers by their keys. BadInput."""
-    if wrong := [each for each in given if "=" not in each]:
-        raise BadInput("{given!r} is no answer. Write it as date_order=day.", given=wrong[0][:40])
-    return dict(each.split("=", 1) for each in given)
 
 
 def _understood(

@@ -16,7 +16,7 @@ from functools import cache
 
 from connector.core.tables import Table, trimmed
 from connector.errors import BadInput
-from connector.words import phrase
+from connector.words import Words, phrase
 
 # How sure a column is, in hundredths: its name is ours; one that people use; it begins or ends with one; only its
 # cells look so.
@@ -93,6 +93,12 @@ class Layout:
         """Where the first column of a role is; -1 if it has none."""
         found = self.columns.get(key, ())
         return found[0].at if found else -1
+
+
+def asking(question: Question) -> Words:
+    """A question as part of an error: what is asked, by which key it is answered, and what can be answered."""
+    given = ", ".join(choice for choice, _ in question.choices[:8])
+    return phrase("{question} ({key}: {choices})", question=question.text, key=question.key, choices=given)
 
 
 def plain(text: str) -> str:

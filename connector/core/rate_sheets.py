@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from connector.core.layouts import Layout, Question, plain
 from connector.core.money import MICROS, decimal
 from connector.core.rate_columns import CUT, NO_PRICE, ROLES, TERMS, found, is_code
 from connector.core.rating import BLOCKED, NEVER, Increments, Rate, increments, increments_text
+from connector.core.written_amounts import DECIMAL_MARK, SIGNS, marks_of, value_of
 from connector.core.written_days import day_ms, day_parts, days_said
 from connector.errors import BadInput
 from connector.words import Words, listed, marked, phrase
@@ -43,9 +44,6 @@ _ENDED = frozenset(
     "deleted delete removed remove withdrawn withdraw discontinued ended end del r d geloscht eliminado baja".split()
 )
 _YES = frozenset("yes y true 1 ja si x".split())
-_SIGNS = {"£": ("GBP", "GIP", "FKP", "SHP"), "€": ("EUR",), "¥": ("JPY", "CNY"), "₹": ("INR",), "₽": ("RUB",)}
-_DOLLARS = "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD MXN CLP COP".split()
-_SIGNS["$"] = tuple(_DOLLARS)
 _CODE = re.compile(r"\b([A-Z]{3})\b")
 _PRICE_CODES = frozenset("USD EUR GBP CHF CAD AUD JPY SEK NOK DKK PLN CZK INR ZAR BRL MXN NZD SGD HKD AED".split())
 
@@ -224,21 +222,12 @@ class _Reader:
 
     def _decide_decimal_mark(self) -> None:
         """Whether prices have a comma or a point before their decimals."""
-        commas, points, unclear = [], [], []
-        for cell, line in self._cells_of([*self._prices_at, self._at["connection_fee"]]).items():
-            digits = re.sub(r"[^0-9.,eE+-]", "", cell)
-            if re.fullmatch(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0?,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+", digits):
-                commas.append(line)
-            elif re.fullmatch(r"[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0?\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+", digits):
-                points.append(line)
-            elif re.fullmatch(r"[1-9][0-9]{0,2},[0-9]{3}", digits):
-                unclear.append(line)
+        commas, points, unclear = marks_of(self._cells_of([*self._prices_at, self._at["connection_fee"]]))
         given = self._answer("decimal_mark", ("comma", "point"))
         if not given and ((commas and points) or (unclear and not commas and not points)):
             rows = sorted([*commas[:3], *points[:3], *unclear[:3]])
             choices = (("comma", marked("1,234 is a little more than one")), ("point", marked("1,234 is 1234")))
-            text = marked("Do prices have a comma or a point before their decimals?")
-            self._sheet.questions.append(Question("decimal_mark", text, choices, tuple(rows)))
+            self._sheet.questions.append(Question("decimal_mark", DECIMAL_MARK, choices, tuple(rows)))
             return
         comma = given == "comma" or (not given and bool(commas))
         self._sheet.decimal_mark = "comma" if comma else "point"
@@ -289,10 +278,10 @@ class _Reader:
         for column in self._sheet.layout.columns.get("price_per_minute", ()):
             for code in _PRICE_CODES & set(re.findall(r"[A-Z]{3}", column.name.upper())):
                 named[code] = self._sheet.layout.header
-            for sign in _SIGNS.keys() & set(column.name):
+            for sign in SIGNS.keys() & set(column.name):
                 named[sign] = self._sheet.layout.header
         for cell, line in self._cells_of([*self._prices_at, self._at["connection_fee"]]).items():
-            for sign in [*(_SIGNS.keys() & set(cell)), *(_PRICE_CODES & set(_CODE.findall(cell)))]:
+            for sign in [*(SIGNS.keys() & set(cell)), *(_PRICE_CODES & set(_CODE.findall(cell)))]:
                 named.setdefault(sign, line)
         for cell, line in self._cells_of([self._at["currency"]]).items():
             if cell.strip():
@@ -300,7 +289,7 @@ class _Reader:
         other = {
             what: line
             for what, line in named.items()
-            if self._sheet.currency not in _SIGNS.get(what, (what,)) and what.lower() not in NO_PRICE
+            if self._sheet.currency not in SIGNS.get(what, (what,)) and what.lower() not in NO_PRICE
         }
         if other and self._answer("currency", (self._sheet.currency,)) != self._sheet.currency:
             what = ", ".join(sorted(other))[:60]
@@ -428,17 +417,9 @@ class _Reader:
         """A price in micros, rounded up; None for one that says that there is none. BadInput."""
         if text.lower() in NO_PRICE:
             return None
-        bare = re.sub(r"^(?:[A-Z]{3}|[£€$¥₹₽])\s*|\s*(?:/\s*min(?:ute)?|[A-Z]{3}|[£€$¥₹₽¢])$", "", text)
-        bare = re.sub(r"\s*(?:[A-Z]{3}|[£€$¥₹₽])$", "", bare).replace("\u00a0", " ")
-        comma = self._sheet.decimal_mark == "comma"
-        whole, point = ("." if comma else ","), ("," if comma else ".")
-        grouping = rf"[0-9]{{1,3}}(?:[{whole} '][0-9]{{3}})+"
-        number = rf"(?:{grouping}|[0-9]{{0,12}})(?:[{point}][0-9]{{0,18}})?(?:[eE][+-]?[0-9]{{1,2}})?"
         try:
-            if not bare[:1].isascii() or not re.fullmatch(number, bare) or not re.search("[0-9]", bare):
-                raise InvalidOperation
-            value = Decimal(re.sub(rf"[{whole} ']", "", bare).replace(point, ".")) * times * MICROS
-        except InvalidOperation:
+            value = value_of(text, self._sheet.decimal_mark) * times * MICROS
+        except ValueError:
             raise BadInput(
                 "Invalid amount {given!r} for {what}. Use a number {least}, at most 1,000,000,000,"
                 " with at most 6 decimals behind a point.",

@@ -1,17 +1,53 @@
-"""Numbers for sale, from CSV: which, of which country and area, for how much a term of 30 days."""
+"""Numbers for sale, from a list in any layout: which, of which country and area, for how much a term of 30 days."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
-from connector.core import numbering, sheets
-from connector.core.money import amount, checked_currency
+from connector.core import layouts, numbering, sheets, tables
+from connector.core.formats import countries
+from connector.core.layouts import Layout, Question, Role, asking
+from connector.core.money import MICROS, amount, checked_currency, payable
+from connector.core.written_amounts import DECIMAL_MARK, SIGNS, marks_of, value_of
 from connector.errors import BadInput
+from connector.words import LOCALES, Words, listed, marked, phrase
 
 MOST_ROWS = 100_000
 MOST_AREA = 12
-_NEEDED = ("number", "monthly_fee")
-_OPTIONAL = {"country": "", "area_code": "", "currency": ""}
+_CUT = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}")
+# How people call the columns of such lists (core/layouts.py).
+_ROLES = (
+    Role(
+        "number",
+        ("number", "numbers", "did", "dids", "ddi", "ddis", "phone number", "telephone number", "telephone", "phone",
+         "msisdn", "e164", "did number", "rufnummer", "rufnummern", "nummer", "telefonnummer", "numero", "numeros",
+         "numero de telefono", "telefono"),
+        lambda cell: sum(c.isdigit() for c in cell) >= 4,
+        needed=True,
+        sure=True,
+        words=marked("number"),
+    ),
+    Role(
+        "monthly_fee",
+        ("monthly fee", "monthly", "monthly price", "monthly cost", "monthly charge", "mrc", "fee", "monthly rate",
+         "price per month", "cost per month", "per month", "recurring fee", "recurring", "rental", "monthly rental",
+         "monatsgebuhr", "monatspreis", "grundgebuhr", "preis pro monat", "monatlich", "cuota mensual", "mensual",
+         "precio mensual", "price", "preis", "precio", "cost"),
+        lambda cell: any(c.isdigit() for c in cell),
+        needed=True,
+        never=frozenset({"setup", "minute", "min", "call", "nrc", "initial", "activation"}),
+        sure=True,
+        words=marked("monthly fee"),
+    ),
+    Role("country", ("country", "country name", "country code", "land", "pais", "pays", "iso"),
+         words=marked("country")),
+    Role("area_code", ("area code", "area", "ndc", "city code", "prefix", "vorwahl", "ortsvorwahl", "codigo de area"),
+         lambda cell: any(c.isdigit() for c in cell), words=marked("area code")),
+    Role("currency", ("currency", "ccy", "currency code", "wahrung", "moneda", "divisa"), words=marked("currency")),
+)  # fmt: skip
 # Ten thousand of the currency a month: above it, somebody mistook the column.
 MOST_FEE_MICROS = 10_000_000_000
 
@@ -27,22 +63,65 @@ class StockNumber:
     currency: str
 
 
-def parse(text: str, currency: str | None) -> list[StockNumber]:
-    """Read numbers for sale; `currency` is that of rows which say none, if there is one for them.
+def parse(text: str, currency: str | None, answers: Mapping[str, str] | None = None) -> list[StockNumber]:
+    """Read numbers for sale, in any layout; `currency` is that of rows which say none, if there is one for them.
 
-    BadInput names the lines that are wrong.
+    `answers`: the columns that somebody names (`column.monthly_fee`), and `decimal_mark`. BadInput names the lines that
+    are wrong, and what must be asked.
     """
+    what = marked("the list of numbers")
+    table = tables.table(text, what, MOST_ROWS)
+    layout = layouts.found(table, what, _ROLES, answers or {})
+    asked = list(layout.questions)
+    if not layout.body:
+        raise BadInput("Could not load {what}: it is empty.", what=what)
+    at = {role.key: layout.at(role.key) for role in _ROLES}
+    fees = {cells[at["monthly_fee"]]: line for line, cells in layout.body if 0 <= at["monthly_fee"] < len(cells)}
+    commas, points, unclear = marks_of(fees)
+    mark = (answers or {}).get("decimal_mark", "")
+    if not mark and ((commas and points) or (unclear and not commas and not points)):
+        asked.append(Question("decimal_mark", DECIMAL_MARK, (("comma", ""), ("point", ""))))
+    if asked:
+        raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(list(map(asking, asked)), "; "))
+    header = next(iter(layout.columns["monthly_fee"])).name
+    reader = _Reader(at, mark or ("comma" if commas else "point"), _currency_in(header) or currency)
+    return _rows(layout, reader, what)
+
+
+def _rows(layout: Layout, reader: _Reader, what: str) -> list[StockNumber]:
+    """All rows, each number once. BadInput names those that are wrong."""
+    errors: list[Words] = []
+    read: list[StockNumber] = []
     seen: dict[str, int] = {}
+    wrong = 0
+    for line, cells in layout.body:
+        try:
+            if len(cells) < layout.width or any(cell.strip() for cell in cells[layout.width :]):
+                raise BadInput("the number of cells differs from the number of columns in the first line")
+            made = reader.number(cells)
+            first = seen.setdefault(made.e164, line)
+            if first != line:
+                raise BadInput("{e164} is already in line {first}", e164=made.e164, first=first)
+            read.append(made)
+        except BadInput as error:
+            wrong += 1
+            if len(errors) < sheets.SHOWN_ERRORS:
+                errors.append(phrase("line {line}: {error}", line=line, error=error))
+    if wrong > len(errors):
+        errors.append(phrase("and {count} more lines", count=wrong - len(errors)))
+    if wrong:
+        raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(errors, "; "))
+    return read
 
-    def number_of(line: int, cells: list[str]) -> StockNumber:
-        """The number of a line, if no line before it has it."""
-        found = _number(cells, currency)
-        first = seen.setdefault(found.e164, line)
-        if first != line:
-            raise BadInput("{e164} is already in line {first}", e164=found.e164, first=first)
-        return found
 
-    return sheets.read(text, "the list of numbers", _NEEDED, _OPTIONAL, MOST_ROWS, number_of)
+def _currency_in(header: str) -> str:
+    """The currency that the name of a column has in it, as in `Monthly Fee (GBP)`; "" if it has none."""
+    for code in re.findall(r"\b[A-Z]{3}\b", header):
+        try:
+            return checked_currency(code)
+        except BadInput:
+            continue
+    return ""
 
 
 def checked_area(text: str) -> str:
@@ -52,18 +131,58 @@ def checked_area(text: str) -> str:
     return text.lstrip("0")
 
 
-def _number(cells: list[str], usual_currency: str | None) -> StockNumber:
-    number, fee, country, area, currency = cells
-    country = country.upper()
-    found = numbering.checked_number(number, country or None)
-    of = numbering.country_of(found)
-    if country and of and of != country:
-        raise BadInput("{found} is a number of {of}, not of {country}", found=found, of=of, country=country)
-    area = checked_area(area.strip("() ") or numbering.area_of(found))
-    micros = amount(fee, "the monthly fee", zero=True)
-    if micros > MOST_FEE_MICROS:
-        raise BadInput("the monthly fee {fee} is too high", fee=fee)
-    if not currency and usual_currency is None:
-        raise BadInput("The currency is missing, and the companies use different ones. Name one.")
-    paid_in = checked_currency(currency or usual_currency or "")
-    return StockNumber(found, country or of, area, micros, paid_in)
+@cache
+def _country_names() -> dict[str, str]:
+    """The two letters of each country by its name, as people write it in the languages that we have."""
+    return {layouts.plain(name): code for where in LOCALES.values() for code, name in countries(where).items()}
+
+
+class _Reader:
+    """Reads the rows of one list. `at`: where each column is; `mark`: what stands before decimals."""
+
+    def __init__(self, at: Mapping[str, int], mark: str, usual_currency: str | None) -> None:
+        self._at = at
+        self._mark = mark
+        self._usual_currency = usual_currency
+
+    def number(self, cells: list[str]) -> StockNumber:
+        """The number of a row. BadInput."""
+        number, fee, country, area, currency = (self._cell(cells, role.key) for role in _ROLES)
+        number = number.lstrip("'")
+        if _CUT.fullmatch(number):
+            raise BadInput(
+                "A spreadsheet has cut the digits of {given!r}. Format the column as text, and save the sheet again.",
+                given=number[:40],
+            )
+        country = _country_names().get(layouts.plain(country), country.upper())
+        found = numbering.checked_number(number, country or None)
+        of = numbering.country_of(found)
+        if country and of and of != country:
+            raise BadInput("{found} is a number of {of}, not of {country}", found=found, of=of, country=country)
+        area = checked_area(area.strip("() ") or numbering.area_of(found))
+        given = currency.upper() or next((sign for sign in SIGNS if sign in fee), "") or self._usual_currency
+        if given is None:
+            raise BadInput("The currency is missing, and the companies use different ones. Name one.")
+        if given in SIGNS:
+            if self._usual_currency not in SIGNS[given]:
+                raise BadInput("It is not clear which currency {sign} is. Add a column with the currency.", sign=given)
+            given = self._usual_currency or ""
+        paid_in = checked_currency(given)
+        return StockNumber(found, country or of, area, payable(self._fee(fee), paid_in), paid_in)
+
+    def _cell(self, cells: list[str], key: str) -> str:
+        at = self._at[key]
+        return cells[at].strip() if at >= 0 else ""
+
+    def _fee(self, text: str) -> int:
+        """A fee in micros. BadInput."""
+        try:
+            micros = value_of(text, self._mark) * MICROS
+            if micros != int(micros):
+                raise ValueError(text)
+        except ValueError:
+            amount(text, marked("the monthly fee"), zero=True)  # which says what is wrong
+            raise
+        if micros > MOST_FEE_MICROS:
+            raise BadInput("the monthly fee {fee} is too high", fee=text[:40])
+        return int(micros)

@@ -325,3 +325,23 @@ def test_a_deck_that_an_earlier_version_wrote_is_read(text: str) -> None:
         decks.PackedDeck(text)
     found = decks.packed(text)
     assert found.rate("+442079460001", AT) == decks.parse(text).rate("+442079460001", AT)
+
+
+def test_a_stored_deck_is_read_as_a_sheet_of_ours() -> None:
+    """Line by line the same, and a line that is wrong is refused."""
+    text = decks.written(DECK)
+    assert decks.stored(text).by_prefix == decks.parse(text).by_prefix == DECK.by_prefix
+    first = text.splitlines()[1]
+    for wrong in (
+        first.replace("+44", "44x", 1),
+        first.replace('"UK', '"U\x07K', 1),
+        first.replace("30/6", "0/7", 1),
+        first.replace("standard", "cheap", 1),
+        first + ",more",
+        first[:-20],
+        first.replace('"UK', '"' + "U" * 81, 1),
+    ):
+        with pytest.raises(BadInput, match="Could not load the rate deck|Invalid|increments"):
+            decks.stored(text.replace(first, wrong))
+    with pytest.raises(BadInput, match="twice"):
+        decks.stored(text + first + "\n")

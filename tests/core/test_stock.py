@@ -1,10 +1,10 @@
-"""Numbers for sale, from CSV."""
+"""Numbers for sale, from lists in any layout."""
 
 from __future__ import annotations
 
 import pytest
 
-from connector.core.money import MICROS
+from connector.core.money import MICROS, decimal
 from connector.core.stock import StockNumber, parse
 from connector.errors import BadInput
 
@@ -53,7 +53,47 @@ def test_a_number_stands_in_a_sheet_once() -> None:
     """However it is written."""
     with pytest.raises(BadInput, match="is already in line 2"):
         parse("number,country,monthly_fee\n+442079460110,GB,1\n020 7946 0110,GB,2\n", "GBP")
-    with pytest.raises(BadInput, match="missing: monthly_fee; not understood: price"):
-        parse("number,price\n", "GBP")
+    with pytest.raises(BadInput, match="Which column is the monthly fee"):
+        parse("number,colour\n+442079460110,red\n", "GBP")
     with pytest.raises(BadInput, match="it is empty"):
         parse("number,monthly_fee\n", "GBP")
+
+
+# A list (lines by " / ") -> its numbers with their fees, or what is said of it
+LISTS = """
+DID,Country,Minute Cost(GBP),Setup Fee(GBP),Monthly Fee(GBP) / 442079460300,United Kingdom,0,0,6 -> +442079460300 6 GBP
+Rufnummer;Monatspreis;Land / 0043 1 3176310;1,50;Österreich -> +4313176310 1.5 GBP
+number,monthly_fee / '+442079460305,5.00 / , / , -> +442079460305 5 GBP
+Number,Monthly Fee / +442079460320,£5.00 -> +442079460320 5 GBP
+Numbers from us,, / DDI|MRC|NRC / +442079460320|5.00|10 -> +442079460320 5 GBP
+number,fee,country,area_code / +390266307000,3,IT,02 / 0266307002,3,IT, -> +390266307000 3 GBP; +390266307002 3 GBP
+number,monthly_fee,currency / +81312345678,500,JPY -> +81312345678 500 JPY
+number,monthly_fee,currency / +81312345678,499.5,JPY -> line 2: Invalid amount 499.5 JPY
+number,monthly_fee / 4.42079E+11,5.00 -> line 2: A spreadsheet has cut the digits of '4.42079E+11'
+number,monthly_fee / +442079460320,$5.00 -> line 2: It is not clear which currency $ is
+number,monthly_fee / +442079460320,"1,234" -> Do prices have a comma or a point
+number,monthly_fee / +442079460320,5.1234567 -> line 2: Invalid amount '5.1234567'
+number,monthly_fee / +442079460320,5.123 -> line 2: Invalid amount 5.123 GBP
+"""
+
+
+@pytest.mark.parametrize("line", LISTS.strip().splitlines())
+def test_a_list_comes_in_any_layout(line: str) -> None:
+    """Columns by their names in several languages, countries by theirs; what a spreadsheet has cut is not guessed."""
+    text, expected = line.rsplit(" -> ", 1)
+    try:
+        found = parse("\n".join(text.split(" / ")) + "\n", "GBP")
+        said = "; ".join(f"{each.e164} {decimal(each.fee_micros, 0)} {each.currency}" for each in found)
+    except BadInput as error:
+        said = str(error).removeprefix("Could not load the list of numbers: ")
+        assert said.startswith(expected), said
+        return
+    assert said == expected
+
+
+def test_a_column_can_be_named() -> None:
+    """By its name, or by its number."""
+    text = "number,colour,cost a\n+442079460320,red,5\n"
+    for name in ("cost a", "3"):
+        (found,) = parse(text, "GBP", {"column.monthly_fee": name})
+        assert found.fee_micros == 5 * MICROS

@@ -87,7 +87,7 @@ class NewDeck(Shape):
     mode: Literal["update", "full"] = "update"
     ends: int | None = None
     carrier: Annotated[str, Field(max_length=80)] = ""
-    answers: Annotated[dict[str, str], Field(max_length=40)] = {}
+    answers: Annotated[dict[str, str], Field(max_length=40, default_factory=dict)]
 
 
 class Priced(OfCompany):

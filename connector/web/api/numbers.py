@@ -82,10 +82,13 @@ class Trial(Shape):
 
 
 class Stock(Shape):
-    """CSV with the columns number, monthly_fee and if wanted country, area_code, currency."""
+    """A list of numbers with their monthly fees as CSV, in any layout. `answers`: to questions about it, such as
+    `{"column.monthly_fee": "MRC"}`; what is asked is in the error.
+    """
 
     csv: str
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = None
+    answers: Annotated[dict[str, str], Field(max_length=40, default_factory=dict)]
 
 
 class Evidence(Shape):
@@ -156,7 +159,7 @@ def list_stock(ask: Ask, query: StockAsked) -> Page[ForSale]:
 
 
 def _read_stock(ask: Ask, body: Stock) -> list[StockNumber]:
-    return numbers.read_stock(body.csv, body.currency)
+    return numbers.read_stock(body.csv, body.currency, body.answers)
 
 
 @api.post("/stock", "stock.write", most_body=MOST_STOCK_BYTES, before=_read_stock)

@@ -24,6 +24,11 @@ from connector.words import grouped, marked, phrase, tr
 pages = SitePages()
 
 LONGEST_MIN = 24 * 60
+DECIMAL_MARKS = (
+    ("", marked("as the sheet shows")),
+    ("comma", marked("a little more than one")),
+    ("point", marked("more than a thousand")),
+)
 MOST_ENDS = 20
 
 
@@ -67,11 +72,7 @@ class LoadDeck(Form):
     decimal_mark: str = entry(
         "Prices such as 1,234",
         "",
-        choices=(
-            ("", marked("as the sheet shows")),
-            ("comma", marked("a little more than one")),
-            ("point", marked("more than a thousand")),
-        ),
+        choices=DECIMAL_MARKS,
     )
     dashes: str = entry(
         "Codes with a dash, such as 20-27",
@@ -85,7 +86,7 @@ class LoadDeck(Form):
     prefix_column: TextOrNone = entry("Column of the prefixes", None, hint="Its name, or its number from 1.")
     price_column: TextOrNone = entry("Column of the price per minute", None, hint="Its name, or its number from 1.")
     other_currency: bool = entry(
-        "Take prices in another currency’s sign as prices of the deck", default=False, kind="check"
+        "Take prices with the sign of another currency as prices of the deck", default=False, kind="check"
     )
 
     version: TextOrNone = entry("Version", None, kind="pinned")

@@ -33,7 +33,8 @@ from connector.web.site.frame import (
     tables_page,
 )
 from connector.web.site.numbers import PERIODS, ToProfile, countries_for_sale
-from connector.words import grouped, phrase, tr, tr_n
+from connector.web.site.rates import DECIMAL_MARKS
+from connector.words import grouped, marked, phrase, tr, tr_n
 
 pages = SitePages()
 
@@ -181,11 +182,13 @@ class ImportStock(Form):
 
     button: ClassVar[str] = "Put them up for sale"
     tries: ClassVar[bool] = False
+    folded: ClassVar[Line] = ("number_column", marked("If the list can be read in two ways"))
     file: str = entry(
         "File",
         kind="file",
         hint=phrase(
-            "CSV with number and monthly_fee, and optionally country, area_code and currency; at most {most} MB.",
+            "A list of numbers with their monthly fees, CSV or Excel (XLSX), in any layout, at most {most} MB. Columns"
+            " of countries, area codes and currencies are used where there are any.",
             most=MOST_UPLOAD >> 20,
         ),
     )
@@ -193,9 +196,19 @@ class ImportStock(Form):
         "Currency", None, hint="For rows without a currency. If empty, the one that all companies use."
     )
 
+    number_column: TextOrNone = entry("Column of the numbers", None, hint="Its name, or its number from 1.")
+    fee_column: TextOrNone = entry("Column of the monthly fees", None, hint="Its name, or its number from 1.")
+    decimal_mark: str = entry("Prices such as 1,234", "", choices=DECIMAL_MARKS)
+
     def read(self, ask: Ask) -> list[StockNumber]:
         """The numbers."""
-        return numbers.read_stock(self.file, self.currency and self.currency.upper())
+        answers = {
+            "column.number": self.number_column or "",
+            "column.monthly_fee": self.fee_column or "",
+            "decimal_mark": self.decimal_mark,
+        }
+        given = {key: answer for key, answer in answers.items() if answer}
+        return numbers.read_stock(self.file, self.currency and self.currency.upper(), given)
 
     def quote(self, ask: Ask) -> Quote | None:
         """What it would change."""

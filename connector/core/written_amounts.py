@@ -1,0 +1,52 @@
+"""Amounts as people and spreadsheets write them: `£1,000.50`, `0,0089 €`, `1.2E-02`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from connector.words import marked
+
+# The signs, and the currencies that each may be.
+SIGNS = {"£": ("GBP", "GIP", "FKP", "SHP"), "€": ("EUR",), "¥": ("JPY", "CNY"), "₹": ("INR",), "₽": ("RUB",)}
+_DOLLARS = "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD MXN CLP COP".split()
+SIGNS["$"] = tuple(_DOLLARS)
+DECIMAL_MARK = marked("Do prices have a comma or a point before their decimals?")
+_COMMA = re.compile(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0?,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
+_POINT = re.compile(r"[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0?\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+")
+_EITHER = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
+_SIGN = "[£€$¥₹₽]"
+
+
+def marks_of(cells: Mapping[str, int]) -> tuple[list[int], list[int], list[int]]:
+    """Of different cells, each with its line, the lines that show that decimals follow a comma, those that show that
+    they follow a point, and those that could be either.
+    """
+    commas, points, unclear = [], [], []
+    for cell, line in cells.items():
+        digits = re.sub(r"[^0-9.,eE+-]", "", cell)
+        if _COMMA.fullmatch(digits):
+            commas.append(line)
+        elif _POINT.fullmatch(digits):
+            points.append(line)
+        elif _EITHER.fullmatch(digits):
+            unclear.append(line)
+    return commas, points, unclear
+
+
+def value_of(text: str, mark: str) -> Decimal:
+    """The amount that a cell has, without its currency; `mark`: what stands before decimals, `comma` or `point`.
+    ValueError if it is none, or below 0.
+    """
+    bare = re.sub(rf"^(?:[A-Z]{{3}}|{_SIGN})\s*|\s*(?:/\s*min(?:ute)?|[A-Z]{{3}}|{_SIGN}|¢)$", "", text)
+    bare = re.sub(rf"\s*(?:[A-Z]{{3}}|{_SIGN})$", "", bare).replace("\u00a0", " ")
+    whole, point = (".", ",") if mark == "comma" else (",", ".")
+    grouping = rf"[0-9]{{1,3}}(?:[{whole} '][0-9]{{3}})+"
+    number = rf"(?:{grouping}|[0-9]{{0,12}})(?:[{point}][0-9]{{0,18}})?(?:[eE][+-]?[0-9]{{1,2}})?"
+    if not bare.isascii() or not re.fullmatch(number, bare) or not re.search("[0-9]", bare):
+        raise ValueError(text)
+    try:
+        return Decimal(re.sub(rf"[{whole} ']", "", bare).replace(point, "."))
+    except InvalidOperation:
+        raise ValueError(text) from None
