@@ -127,6 +127,39 @@ def test_a_deck_is_loaded_whole_or_not_at_all(connector: Command, tmp_path: Path
     assert len(connector.json("rates", "list")) == 2
 
 
+CARRIERS = "Carrier A;;;\nZiel;Vorwahl;Preis;Gültig ab\nÖsterreich;43;0,0089;01/02/2026\nIridium;8816;n/a;\n"
+
+
+def test_a_carriers_sheet_is_loaded_after_one_look(connector: Command, office: Credentials, tmp_path: Path) -> None:
+    """Programs are told how it is understood and what is asked, by exit status 2; answers are kept for the carrier."""
+    file = tmp_path / "carrier.csv"
+    file.write_bytes(CARRIERS.encode("cp1252"))
+    load = ("rates", "load", str(file), "--carrier", "Carrier A")
+    told = connector.json(*load, "--dry-run", status=2)
+    assert told["ready"] is False
+    assert [each["key"] for each in told["questions"]] == ["date_order"]
+    assert [each["answer"] for each in told["questions"][0]["choices"]] == ["day", "month"]
+    assert "--answer date_order=day" in connector(*load, "--dry-run", status=2)
+    assert "--answer 'date_order=day'" in connector(*load, status=1)
+    assert len(connector.json("rates", "list")) == 1
+    told = connector.json(*load, "--dry-run", "--answer", "date_order=day")
+    assert (told["ready"], told["confidence"], told["decimal_mark"]) == (True, 0.95, "comma")
+    assert told["mapping"]["prefix"] == {"column": 2, "name": "Vorwahl", "confidence": 0.95}
+    assert (told["counts"]["prefixes"], told["counts"]["blocked"]) == (2, 1)
+    assert [each["valid_from"] for each in told["sample"]] == ["2026-02-01", ""]
+    assert connector.json(*load, "--answer", "date_order=day")["rates"] == 7
+    assert connector.json(*load, "--dry-run")["is_known"] is True
+    connector(*load[:-1], "Carrier B", "--dry-run", status=2)
+    assert "is no answer" in connector(*load, "--answer", "day", status=1)
+    file.write_text("Dest,Code,Price\nUK,4.47E+11,0.1\nFrance,33,0.1\n")
+    told = connector.json("rates", "load", str(file), "--dry-run", status=2)
+    assert [each["row"] for each in told["problems"]] == [2]
+    shown = connector("rates", "load", str(file), "--dry-run", status=2)
+    assert "Row 2: A spreadsheet has cut the digits" in shown
+    file.write_bytes(b"PK\x03\x04")
+    assert "is a broken workbook" in connector("rates", "load", str(file), "--dry-run", status=1)
+
+
 def test_a_charge_is_explained(connector: Command, office: Credentials) -> None:
     """Prefix, deck, blocks, rounding, postings; to a person and to a program."""
     call = admitted(office.username)
