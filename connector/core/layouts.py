@@ -25,6 +25,7 @@ _HEADER_WITHIN = 40
 _LOOKED_AT = 300
 # Of so many cells out of a hundred that are filled, the others may be headings and notes.
 _MOST_FIT = 60
+_LONGEST_NAME = 200
 MOST_ANSWERS = 40
 MOST_ANSWER = 80
 
@@ -103,7 +104,9 @@ def asking(question: Question) -> Words:
 
 def plain(text: str) -> str:
     """A name without case, accents and signs: `Gültig ab` as `gultig ab`, `Price / min` as `price min`."""
-    letters = unicodedata.normalize("NFKD", re.sub(r"([a-z])([A-Z])", r"\1 \2", text).replace("ß", "ss"))
+    letters = unicodedata.normalize(
+        "NFKD", re.sub(r"([a-z])([A-Z])", r"\1 \2", text[:_LONGEST_NAME]).replace("ß", "ss")
+    )
     kept = "".join(c if c.isalnum() else " " for c in letters if not unicodedata.combining(c))
     return " ".join(kept.lower().split())
 

@@ -38,6 +38,7 @@ MOST_IN_RANGE = 1_000
 _PORTION = 10_000
 _LONGEST_PREFIX = 15
 _LONGEST_SPACED = 10
+_LONGEST_STEPS = 200
 
 _CLOSED = frozenset("blocked block barred closed suspended inactive disabled unavailable gesperrt bloqueado".split())
 _ENDED = frozenset(
@@ -46,6 +47,10 @@ _ENDED = frozenset(
 _YES = frozenset("yes y true 1 ja si x".split())
 _CODE = re.compile(r"\b([A-Z]{3})\b")
 _PRICE_CODES = frozenset("USD EUR GBP CHF CAD AUD JPY SEK NOK DKK PLN CZK INR ZAR BRL MXN NZD SGD HKD AED".split())
+
+
+class TooManyRates(BadInput):
+    """A sheet has more rates than a deck may have."""
 
 
 @dataclass
@@ -319,6 +324,8 @@ class _Reader:
                     continue
                 counts.rows += 1
                 self._keep(line, made, seen)
+            except TooManyRates:
+                raise
             except BadInput as error:
                 sheet.wrong += 1
                 if len(sheet.problems) < SHOWN_PROBLEMS:
@@ -350,6 +357,11 @@ class _Reader:
                 sheet.ends[prefix] = terms.since
                 counts.ended += 1
             else:
+                if len(sheet.rates) >= MOST_ROWS:  # each code of a range is one: nothing more is read
+                    what = marked("the rate deck")
+                    raise TooManyRates(
+                        "Could not load {what}: it has more than {most} lines.", what=what, most=MOST_ROWS
+                    )
                 sheet.rates.append(made.rate(prefix))
                 counts.blocked += terms.kind == BLOCKED
         counts.repeated += repeated == len(made.prefixes)
@@ -501,6 +513,11 @@ class _Reader:
 
     def _range(self, line: int, first: str, last: str, in_country: bool) -> list[str]:
         """All codes from one to another; or both put together, where they are a country code and an area code."""
+        if max(len(first), len(last)) > _LONGEST_PREFIX:
+            raise BadInput(
+                "Invalid prefix {prefix!r}. Use the digits of an international number, as in 4420 or +4420.",
+                prefix=f"{first[:20]}-{last[:20]}",
+            )
         is_country = not in_country and _is_country_code(first)
         if len(last) < len(first) and not is_country:
             last = first[: -len(last)] + last  # 44740-9 is short for 44740-44749
@@ -605,7 +622,10 @@ def _cover(first: str, last: str) -> list[str]:
 
 
 def _steps(steps: str, first: str, following: str) -> str:
-    """Increments as `increments` reads them, of what a sheet has: 60/1, 60-1, 1, 60 and 1."""
+    """Increments as `increments` reads them, of what a sheet has: 60/1, 60-1, 1, 60 and 1. BadInput."""
+    longest = max(steps, first, following, key=len)
+    if len(longest) > _LONGEST_STEPS:
+        raise BadInput("increments {given!r} are neither like 30/6 nor like 0:30 30:6", given=longest[:40])
     first, following = (re.sub(r"(?:\.0+)?\s*s?$", "", each) for each in (first, following))
     if first or following:
         return f"{first or following}/{following or first}"

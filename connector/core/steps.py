@@ -44,5 +44,5 @@ def create_department() -> NextStep:
 
 
 def answer_about_sheet(key: str, answer: str) -> NextStep:
-    """For a rate sheet that can be read in several ways."""
-    return NextStep("Load a rate sheet", "/money/decks/new", f"connector rates load FILE --answer '{key}={answer}'")
+    """For a rate sheet that can be read in several ways; on the page, the answers are fields of its form."""
+    return NextStep("", "", f"connector rates load FILE --answer '{key}={answer}'")

@@ -23,6 +23,7 @@ SEPARATORS = (",", ";", "\t", "|")
 # Of a workbook, unpacked: 500,000 rows of ten columns have about 150 MB. A file that says less cannot unpack to more.
 MOST_UNPACKED = 600_000_000
 MOST_COLUMNS = 200
+MOST_CELL = 32_767  # a spreadsheet's own limit
 MOST_CELLS = 10_000_000
 MOST_LOOKED_AT = 60
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -158,6 +159,13 @@ def _rows(text: str, separator: str, what: str, most: int) -> Iterator[tuple[int
                     what=what,
                     line=reader.line_num,
                     most=MOST_COLUMNS,
+                )
+            if any(len(cell) > MOST_CELL for cell in cells):
+                raise BadInput(
+                    "Could not load {what}: line {line} has a cell with more than {most} characters.",
+                    what=what,
+                    line=reader.line_num,
+                    most=MOST_CELL,
                 )
             if any(cell and not cell.isspace() for cell in cells):
                 yield reader.line_num, cells

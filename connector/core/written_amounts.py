@@ -16,6 +16,7 @@ DECIMAL_MARK = marked("Do prices have a comma or a point before their decimals?"
 _COMMA = re.compile(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0?,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
 _POINT = re.compile(r"[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0?\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+")
 _EITHER = re.compile(r"[1-9][0-9]{0,2},[0-9]{3}")
+_LONGEST = 60  # of a cell: longer ones are none, and would take long to search
 _SIGN = "[£€$¥₹₽]"
 
 
@@ -39,6 +40,8 @@ def value_of(text: str, mark: str) -> Decimal:
     """The amount that a cell has, without its currency; `mark`: what stands before decimals, `comma` or `point`.
     ValueError if it is none, or below 0.
     """
+    if len(text) > _LONGEST:
+        raise ValueError(text[:_LONGEST])
     bare = re.sub(rf"^(?:[A-Z]{{3}}|{_SIGN})\s*|\s*(?:/\s*min(?:ute)?|[A-Z]{{3}}|{_SIGN}|¢)$", "", text)
     bare = re.sub(rf"\s*(?:[A-Z]{{3}}|{_SIGN})$", "", bare).replace("\u00a0", " ")
     whole, point = (".", ",") if mark == "comma" else (",", ".")

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from connector.core.layouts import plain
 from connector.errors import BadInput
 
+_LONGEST = 60  # of a cell: longer ones are none, and would take long to search
 AT_ONCE = frozenset("immediate immediately now asap sofort inmediato".split())
 _MONTHS = {
     name: number
@@ -57,6 +58,8 @@ def day_ms(text: str, order: str) -> int:
         "Invalid date {given!r}. Use a date like 2026-11-22, or a time like 2026-11-22T00:00:00Z (UTC).",
         given=text[:40],
     )
+    if len(text) > _LONGEST:
+        raise wrong
     if plain(text) in AT_ONCE:
         return 0
     time_of_day = re.search(

@@ -341,7 +341,7 @@ def test_a_stored_deck_is_read_as_a_sheet_of_ours() -> None:
         first[:-20],
         first.replace('"UK', '"' + "U" * 81, 1),
     ):
-        with pytest.raises(BadInput, match="Could not load the rate deck|Invalid|increments"):
+        with pytest.raises(BadInput, match=r"Could not load the rate deck|Invalid|increments"):
             decks.stored(text.replace(first, wrong))
     with pytest.raises(BadInput, match="twice"):
         decks.stored(text + first + "\n")

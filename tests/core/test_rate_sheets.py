@@ -221,3 +221,32 @@ def test_hostile_cells_are_refused_in_words(rows: list[list[str]], separator: st
         assert rate.prefix[1:].isascii()
         assert 0 <= rate.price_per_minute_micros <= rate_sheets.MOST_PRICE_MICROS
         assert rate.name.isprintable()
+
+
+WHITE = " " * 30_000
+
+
+@pytest.mark.parametrize("row", [
+    f"44,UK,1{WHITE}x,2026-01-01,1/1",
+    f"44,UK,1,2026{WHITE}x,1/1",
+    f"44,UK,1,2026-01-01,1{WHITE}x",
+    f"44{WHITE}x,UK,1,2026-01-01,1/1",
+    f"4-{'9' * 30_000},UK,1,2026-01-01,1/1",
+    "1-999999999999999,UK,1,2026-01-01,1/1",
+])  # fmt: skip
+def test_long_cells_are_refused_at_once(row: str) -> None:
+    """No search in them takes longer the more spaces there are, and no number is too long to be read."""
+    sheet = rate_sheets.read(f"Code,Name,Rate,Effective,Increments\n{row}\n", {}, "GBP")
+    assert [problem.row for problem in sheet.problems] == [2]
+    assert len(sheet.problems[0].reason) < 300
+
+
+def test_ranges_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few lines may not become more rates than a deck can have; a long range is the fewest prefixes that cover it."""
+    monkeypatch.setattr(rate_sheets, "MOST_ROWS", 1_500)
+    rows = "".join(f"{10_000_000 + n * 1000}-{10_000_999 + n * 1000},UK,1\n" for n in range(2))
+    with pytest.raises(BadInput, match="more than 1500 lines"):
+        rate_sheets.read("Code,Name,Rate\n" + rows, {}, "GBP")
+    assert rows_of(read("Code,Name,Rate / 44000000-44199999,UK,1")) == "440 1; 441 1"
+    with pytest.raises(BadInput, match="a cell with more than"):
+        read(f"Code,Name,Rate / 44,{'U' * 40_000},1")

@@ -221,7 +221,7 @@ async def test_a_carriers_sheet_is_loaded_after_one_look(client: Client, town: T
     assert status == 200, asked
     for words in (
         "Vorwahl: prefix (95 % sure)",
-        "+43 Österreich: £0.0089 a minute, in steps of 30/6",
+        "+43 Österreich: £0.0089 a minute, in steps of 30/6, from 1 February 2026",
         "+8816 Iridium: cannot be called",
         "Prefixes that cannot be called",
     ):

@@ -11,7 +11,7 @@ from connector.billing.decks import IN_USE_AFTER_MS, ReadDeck, SheetView
 from connector.billing.trials import PriceView
 from connector.core import refusals
 from connector.core.decks import Difference, Ended
-from connector.core.formats import shown
+from connector.core.formats import day, shown
 from connector.core.money import amount
 from connector.core.rate_columns import COLUMNS
 from connector.core.reports import MINUTE_MS
@@ -194,6 +194,8 @@ def _how_understood(about: SheetView, ask: Ask) -> list[Line]:
                 price=shown(amount(each.price_per_minute, zero=True), ask.currency),
                 steps=each.increments,
             )
+            if each.valid_from:
+                said = tr("{said}, from {day}", said=said, day=day(each.valid_from))
         lines.append((tr("Row {row}", row=grouped(each.row)), said))
     counts = about.counts
     more = [
