@@ -274,7 +274,8 @@ def put(
             in_use_at=max(now + after_ms, found[0][2] + 1) if found else now,
         )
         about = read.understood
-        layouts.keep(owner.id, about.carrier, about.signature, about.answers, now)
+        if about.carrier:  # sheets of no carrier in particular have nothing in common
+            layouts.keep(owner.id, about.carrier, about.signature, about.answers, now)
         return _view(row, owner.name)
 
 

@@ -215,17 +215,17 @@ def _by_names(
     fits = {role.key: [at for at in range(len(names)) if _all_fit(body, at, role)] for role in roles}
     sure = sorted(
         (
-            (_sure(plain(name), role), -order, -at, role)
+            (_sure(plain(name), role), -order, -_rank(plain(name), role), -at, role)
             for order, role in enumerate(roles)
             if role.key not in given
             for at, name in enumerate(names)
-            if name and (at in fits[role.key] or _sure(plain(name), role) >= (KNOWN if role.sure else EXACT))
+            if name and (at in fits[role.key] or (role.sure and _sure(plain(name), role) >= KNOWN))
         ),
-        key=lambda each: each[:3],
+        key=lambda each: each[:4],
         reverse=True,
     )
     questions: list[Question] = []
-    for confidence, _, at, role in sure:
+    for confidence, _, _, at, role in sure:
         at = -at
         there = columns.get(role.key, ())
         if not confidence or at in taken:
@@ -247,6 +247,11 @@ def _by_names(
     return columns, tuple(questions)
 
 
+def _rank(name: str, role: Role) -> int:
+    """Where a name stands among those of a role: of two columns the one that is called by an earlier one is taken."""
+    return 0 if role.many or name not in role.names else role.names.index(name)
+
+
 def _which(role: Role, names: Sequence[str], able: Sequence[int]) -> Question:
     """Which column is it?"""
     choices = tuple((names[at] or str(at + 1), phrase("column {number}", number=at + 1)) for at in able)
@@ -254,11 +259,11 @@ def _which(role: Role, names: Sequence[str], able: Sequence[int]) -> Question:
 
 
 def _all_fit(body: Sequence[tuple[int, list[str]]], at: int, role: Role) -> bool:
-    """Whether most cells of a column that are filled can be of a role; those of an empty column can."""
+    """Whether most cells of a column that are filled can be of a role; an empty column is none."""
     rows = [cells for _, cells in body[:_LOOKED_AT] if at < len(cells)]
     # Headings and notes have one cell.
     cells = [cells[at] for cells in rows if cells[at].strip() and sum(bool(cell.strip()) for cell in cells) > 1]
-    return not cells or 100 * sum(role.fits(cell) for cell in cells) >= _MOST_FIT * len(cells)
+    return bool(cells) and 100 * sum(role.fits(cell) for cell in cells) >= _MOST_FIT * len(cells)
 
 
 def _by_cells(table: Table, roles: Sequence[Role], answers: Mapping[str, str]) -> Layout:

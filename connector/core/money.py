@@ -40,6 +40,11 @@ def checked_currency(code: str) -> str:
     return code
 
 
+def is_currency(code: str) -> bool:
+    """Whether it is the code of a currency of ISO 4217."""
+    return code in _CURRENCIES
+
+
 def minor_digits(currency: str) -> int:
     """How many digits the currency has after its point: 2 for GBP, 0 for JPY."""
     return _MINOR_DIGITS.get(currency, 2)

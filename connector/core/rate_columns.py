@@ -60,11 +60,12 @@ def _is_day(cell: str) -> bool:
 
 _UNSURE = frozenset(
     "change changes increase decrease old previous type id status group plan table difference diff percent name"
-    " count number per100 effective date".split()
+    " count number per100 effective date connect connection setup establishment minimum minimal time".split()
 )
 _PRICE_NAMES = (
     "price per minute", "price", "rate", "rate per minute", "price min", "price per min", "rate min", "rate per min",
-    "cost", "cost per minute", "per minute", "per minute cost", "charge", "charge per minute", "tariff", "sell rate",
+    "cost", "cost per minute", "minute rate", "rate c", "per minute", "per minute cost", "charge",
+    "charge per minute", "tariff", "sell rate",
     "buy rate", "new rate", "new price", "default rate", "peak rate", "rate peak", "all day", "flat rate", "usd",
     "eur", "gbp", "rate initial", "usd min", "eur min", "gbp min", "preis", "minutenpreis", "preis pro minute",
     "tarif", "precio",
@@ -86,6 +87,8 @@ COLUMNS = {
     "country": marked("country"),
     "country_code": marked("country code"),
     "area_code": marked("area code"),
+    "exchange_code": marked("exchange code"),
+    "unit": marked("unit of the price"),
     "connection_fee": marked("connection fee"),
     "first_increment": marked("first billing increment"),
     "next_increment": marked("next billing increment"),
@@ -137,6 +140,7 @@ _ROLES = (
     Role("country", ("country", "country name", "land", "pais", "pays", "nation", "paese"), _is_words),
     Role("country_code", ("country code", "countrycode", "cc", "country dial code", "landesvorwahl", "landervorwahl",
                           "codigo pais", "codigo de pais", "indicatif pays"), _is_few_digits),
+    Role("exchange_code", ("nxx", "exchange", "exchange code"), _is_few_digits),
     Role("area_code", ("area code", "area", "city code", "areacode", "citycode", "national code", "ndc", "ac",
                        "ortsvorwahl", "codigo area", "codigo de area", "city codes"), is_code),
     Role(
@@ -149,16 +153,16 @@ _ROLES = (
         sure=True,
     ),
     Role("first_increment", ("first increment", "initial increment", "initial", "first interval", "interval 1",
-                   "min charge",                   "minimum", "min duration", "minimum duration", "duration",
-                   "min time", "minimum charge", "min",
+                                     "minimum", "min duration", "minimum duration", "duration",
+                   "min time", "min",
                    "billing min", "initial interval", "initial period", "first period", "first block",
                    "init block", "min seconds"),
-         _is_seconds, sure=True),
+         _is_seconds, sure=True, never=frozenset({"fee", "charge", "price", "cost"})),
     Role("next_increment", ("next increment", "sub increment", "subsequent increment", "next interval", "interval n",
                   "additional increment", "additional", "subsequent", "following increment", "second increment",
                   "interval 2", "increment n", "sub sequent", "next period", "subsequent period", "next block",
                   "billing block"),
-         _is_seconds, sure=True),
+         _is_seconds, sure=True, never=frozenset({"fee", "charge", "price", "cost"})),
     Role(
         "valid_from",
         ("valid from", "effective date", "effective", "effective from", "start date", "date", "date effective",
@@ -177,10 +181,11 @@ _ROLES = (
         sure=True,
     ),
     Role("kind", ("kind",)),
+    Role("unit", ("unit", "units", "rate unit", "price unit", "einheit", "unidad")),
     Role("currency", ("currency", "ccy", "cur", "currency code", "wahrung", "waehrung", "moneda", "devise", "valuta")),
     Role("status", ("status", "change", "changes", "change type", "action", "code status", "rate change", "state",
                     "anderung", "cambio", "change status", "rate status", "estado", "comment", "comments", "remark",
-                    "remarks", "note", "notes")),
+                    "remarks", "note", "notes"), many=True),
     Role("blocked", ("blocked", "is blocked", "gesperrt", "bloqueado", "barred")),
 )  # fmt: skip
 ROLES = tuple(replace(role, words=COLUMNS[role.key]) for role in _ROLES)
@@ -242,10 +247,13 @@ def _together(layout: Layout, answers: Mapping[str, str]) -> Layout:
     if "name" not in columns and "country" in columns:
         columns["name"] = columns.pop("country")
     prices = columns.get("price_per_minute", ())
-    if len(prices) > 1 and not all(plain(column.name) in JURISDICTIONS for column in prices):
+    if len(prices) > 1 and not all(_BETWEEN_STATES & set(plain(column.name).split()) for column in prices):
         columns["price_per_minute"], question = _one_price(prices)
         questions += question
     return replace(layout, columns=columns, questions=tuple(questions))
+
+
+_BETWEEN_STATES = {word for name in JURISDICTIONS for word in name.split()} - {"rate", "local", "state"}
 
 
 def _one_price(prices: Sequence[Column]) -> tuple[tuple[Column, ...], list[Question]]:

@@ -19,7 +19,7 @@ import phonenumbers
 
 from connector.core import destinations, layouts, steps, tables
 from connector.core.layouts import Layout, Question, plain
-from connector.core.money import MICROS, decimal
+from connector.core.money import MICROS, decimal, is_currency
 from connector.core.rate_columns import CUT, NO_PRICE, ROLES, TERMS, found, is_code
 from connector.core.rating import BLOCKED, NEVER, Increments, Rate, increments, increments_text
 from connector.core.written_amounts import DECIMAL_MARK, SIGNS, marks_of, value_of
@@ -39,14 +39,27 @@ _PORTION = 10_000
 _LONGEST_PREFIX = 15
 _LONGEST_SPACED = 10
 _LONGEST_STEPS = 200
+_LONGEST_AREA = 5
+_TOTALS = ("total", "sum", "summe", "gesamt", "totale")
 
 _CLOSED = frozenset("blocked block barred closed suspended inactive disabled unavailable gesperrt bloqueado".split())
 _ENDED = frozenset(
-    "deleted delete removed remove withdrawn withdraw discontinued ended end del r d geloscht eliminado baja".split()
+    "deleted delete deletion removed remove withdrawn withdraw discontinued ended geloscht eliminado baja".split()
 )
-_YES = frozenset("yes y true 1 ja si x".split())
+_NOT_BLOCKED = frozenset("no n false 0 nein - open active".split())
+# Words of a unit, by what a price in it is to be multiplied with; of other units it is asked.
+_UNITS = {
+    "minute": Decimal(1), "cent": Decimal(1) / 100, "second": Decimal(60), "cent_second": Decimal(60) / 100,
+}  # fmt: skip
+_CENTS = frozenset("c cent cents ct cts pence eurocent eurocents usdc centimos centimes centesimi".split())
+_SECONDS = frozenset("sec second seconds sekunde segundo seconde secondo".split())
+_OTHER_UNITS = frozenset("hour hours stunde hora heure call calls".split())
+_PER_MINUTE = frozenset("minute minutes min mins per minuto minuti pro por".split())
+# Country codes that stand in a column of their own name without it (NANPA).
+_WITHOUT_ONE = frozenset(("npanxx", "npa nxx", "npa", "lerg"))
+# Words in capitals above a sheet that are codes of ISO 4217, and mean something else.
+_NO_CURRENCY = frozenset("ALL TOP TRY PEN COP MOP GEL".split())
 _CODE = re.compile(r"\b([A-Z]{3})\b")
-_PRICE_CODES = frozenset("USD EUR GBP CHF CAD AUD JPY SEK NOK DKK PLN CZK INR ZAR BRL MXN NZD SGD HKD AED".split())
 
 
 class TooManyRates(BadInput):
@@ -156,7 +169,10 @@ def read(
     layout = found(table, answers)
     is_known = layout.signature in (kept or {})
     if is_known:
-        answers = {**(kept or {})[layout.signature], **answers}
+        before = dict((kept or {})[layout.signature])
+        if "currency" in answers:
+            before.pop("currency.of", None)
+        answers = {**before, **answers}
         layout = found(table, answers)
     sheet = Sheet(layout, table.separator, currency, answers, is_known, questions=list(layout.questions))
     if not layout.body:
@@ -179,13 +195,12 @@ class _Reader:
         self._body = layout.body
         self._at = {role.key: layout.at(role.key) for role in ROLES}
         self._prices_at = [column.at for column in layout.columns.get("price_per_minute", ())]
-        words = {word for column in layout.columns.get("price_per_minute", ()) for word in plain(column.name).split()}
-        # A price per second is sixty times as much a minute; one in cents is a hundredth.
-        self._times = 60 if words & {"sec", "second", "sekunde", "segundo", "seconde"} else 1
-        self._by = 100 if words & {"cent", "cents", "ct", "cts", "pence", "centimos", "centimes"} else 1
-        self._joined_code = self._has_own_country_codes()
+        self._times = self._fee_times = Decimal(1)
+        self._joined_code = False
+        self._without_one = self._is_without_one()
         self._header = list(layout.names)
-        terms_at = [at for at in (*self._prices_at, *(self._at[key] for key in TERMS)) if at >= 0]
+        self._status_at = [column.at for column in layout.columns.get("status", ())]
+        terms_at = [at for at in (*self._prices_at, *self._status_at, *(self._at[key] for key in TERMS)) if at >= 0]
         self._terms_of = itemgetter(*terms_at, terms_at[0])  # of two or more, it makes tuples
         self._terms: dict[tuple[str, ...], _Terms] = {}
         self._days: dict[str, int] = {}
@@ -193,6 +208,8 @@ class _Reader:
         self._names: dict[str, str] = {}
         self._dashes_asked: list[int] = []
         self._usual_from = 0
+        self._decide_country_codes()
+        self._decide_unit()
         self._decide_decimal_mark()
         self._decide_date_order()
         self._usual_from = self._valid_from_of_preamble()
@@ -200,14 +217,67 @@ class _Reader:
 
     # What holds for whole columns.
 
-    def _has_own_country_codes(self) -> bool:
-        """Whether the codes are to be put behind those of a column of country codes."""
+    def _decide_country_codes(self) -> None:
+        """Whether the codes are to be put behind those of a column of country codes, or have them already."""
         country, prefix = self._at["country_code"], self._at["prefix"]
         if country < 0:
-            return False
-        pairs = [(_cell(cells, country).lstrip("+0"), _cell(cells, prefix)) for _, cells in self._body[:1000]]
-        filled = [(code, text) for code, text in pairs if code and text]
-        return not filled or not all(re.sub(r"[^0-9]", "", text).startswith(code) for code, text in filled)
+            return
+        have: list[int] = []
+        have_not: list[int] = []
+        for line, cells in self._body:
+            code, text = _cell(cells, country).lstrip("+0"), _cell(cells, prefix)
+            if code and text:
+                (have if re.sub(r"[^0-9]", "", text).startswith(code) else have_not).append(line)
+        given = self._answer("country_code", ("before", "within"))
+        if not given and have and have_not:
+            choices = (
+                ("before", marked("the country code comes before each code")),
+                ("within", marked("each code has it already")),
+            )
+            text = marked("Some codes begin with their country code, and some do not. Which holds?")
+            rows = tuple(sorted([*have[:5], *have_not[:5]]))
+            self._sheet.questions.append(Question("country_code", text, choices, rows))
+        self._joined_code = given == "before" or (not given and not have)
+
+    def _is_without_one(self) -> bool:
+        """Whether codes are those of North America without its 1: 201, or 201200."""
+        found = self._sheet.layout.columns.get("prefix", ())
+        named = bool(found) and plain(found[0].name) in _WITHOUT_ONE
+        codes = [_cell(cells, self._at["prefix"]) for _, cells in self._body[:1000]] if named else []
+        return named and all(re.fullmatch("[2-9][0-9]{2}(?:[0-9]{3,4})?", code) for code in codes if code)
+
+    def _decide_unit(self) -> None:
+        """What the prices are for: by the names of their columns, a column of units, and what stands above them."""
+        layout = self._sheet.layout
+        words = {word for column in layout.columns.get("price_per_minute", ()) for word in plain(column.name).split()}
+        units = {plain(cell) for cell in self._cells_of([self._at["unit"]]) if cell.strip()}
+        words |= {word for unit in units for word in unit.split()}
+        names = "".join(column.name for column in layout.columns.get("price_per_minute", ()))
+        above = {word for _, cells in layout.before for word in plain(" ".join(cells)).split()}
+        is_cent = bool(words & _CENTS) or "¢" in names
+        is_second = bool(words & _SECONDS)
+        odd = (
+            any(word.isdigit() for word in words)
+            or bool(words & _OTHER_UNITS)
+            or (bool(above & _CENTS) and not is_cent)
+        )
+        odd = odd or any(not set(unit.split()) <= _PER_MINUTE | _SECONDS | _CENTS for unit in units) or len(units) > 1
+        given = self._answer("unit", tuple(_UNITS))
+        if odd and not given:
+            choices = (
+                ("minute", marked("for a minute")),
+                ("cent", marked("for a minute, in cents")),
+                ("second", marked("for a second")),
+                ("cent_second", marked("for a second, in cents")),
+            )
+            text = marked("What are the prices for?")
+            self._sheet.questions.append(Question("unit", text, choices, (layout.header,)))
+        found = given or ("cent_" if is_cent and is_second else "cent" if is_cent else "")
+        found = "cent_second" if found == "cent_" else found or ("second" if is_second else "minute")
+        self._times = _UNITS[found]
+        fee = layout.columns.get("connection_fee", ())
+        fee_is_cent = bool(fee) and (bool(set(plain(fee[0].name).split()) & _CENTS) or "¢" in fee[0].name)
+        self._fee_times = _UNITS["cent" if fee_is_cent else "minute"]
 
     def _cells_of(self, places: Sequence[int]) -> dict[str, int]:
         """The different cells of some columns, each with the first line that has it."""
@@ -280,14 +350,16 @@ class _Reader:
     def _check_currency(self) -> None:
         """A sheet in another currency than the deck's is taken only if somebody says so."""
         named: dict[str, int] = {}
-        for column in self._sheet.layout.columns.get("price_per_minute", ()):
-            for code in _PRICE_CODES & set(re.findall(r"[A-Z]{3}", column.name.upper())):
-                named[code] = self._sheet.layout.header
-            for sign in SIGNS.keys() & set(column.name):
-                named[sign] = self._sheet.layout.header
-        for cell, line in self._cells_of([*self._prices_at, self._at["connection_fee"]]).items():
-            for sign in [*(SIGNS.keys() & set(cell)), *(_PRICE_CODES & set(_CODE.findall(cell)))]:
-                named.setdefault(sign, line)
+        layout = self._sheet.layout
+        said = {line: " ".join(cells) for line, cells in layout.before}
+        for column in (*layout.columns.get("price_per_minute", ()), *layout.columns.get("connection_fee", ())):
+            said[layout.header] = f"{said.get(layout.header, '')} {column.name.upper()}"
+        texts = {text: line for line, text in said.items()}
+        texts |= self._cells_of([*self._prices_at, self._at["connection_fee"]])
+        for text, line in texts.items():
+            codes = {code for code in _CODE.findall(text) if is_currency(code)} - _NO_CURRENCY
+            for what in (*(SIGNS.keys() & set(text)), *codes):
+                named.setdefault(what, line)
         for cell, line in self._cells_of([self._at["currency"]]).items():
             if cell.strip():
                 named.setdefault(cell.strip().upper(), line)
@@ -296,8 +368,10 @@ class _Reader:
             for what, line in named.items()
             if self._sheet.currency not in SIGNS.get(what, (what,)) and what.lower() not in NO_PRICE
         }
-        if other and self._answer("currency", (self._sheet.currency,)) != self._sheet.currency:
-            what = ", ".join(sorted(other))[:60]
+        what = ", ".join(sorted(other))[:60]
+        given = self._answer("currency", (self._sheet.currency,))
+        # An answer that was kept holds for the currency that it was given for.
+        if other and (not given or self._answers.get("currency.of", what) != what):
             text = phrase(
                 "The sheet is in {what}, the deck in {currency}. Are the prices meant in {currency} all the same?",
                 what=what,
@@ -307,6 +381,8 @@ class _Reader:
             self._sheet.questions.append(
                 Question("currency", text, choices, tuple(sorted(other.values())[:SHOWN_ROWS]))
             )
+        elif other:
+            self._sheet.answers = {**self._answers, "currency.of": what}
 
     # Rows.
 
@@ -373,6 +449,8 @@ class _Reader:
         code = _cell(cells, self._at["prefix"])
         country = _cell(cells, self._at["country_code"]) if self._joined_code else ""
         if not (code or country) or not code[:1].isdecimal():
+            if plain(code).startswith(_TOTALS):
+                return None
             priced = any(_cell(cells, place) for place in self._prices_at)
             if not priced and not is_code(code or country):
                 return None
@@ -381,7 +459,8 @@ class _Reader:
             raise BadInput("the number of cells differs from the number of columns in the first line")
         if cells[:width] == self._header:  # again, above another part
             return None
-        prefixes = self._prefixes(line, code, country)
+        exchange = _cell(cells, self._at["exchange_code"])
+        prefixes = self._prefixes(line, code + exchange if exchange.isdecimal() else code, country)
         key = self._terms_of(cells)
         terms = self._terms.get(key)
         if terms is None:
@@ -397,7 +476,7 @@ class _Reader:
         if ended:
             return _Terms(0, 0, (), since, BLOCKED, NEVER, ended=True)
         price = None if closed else self._price_of([_cell(cells, place) for place in self._prices_at])
-        until = self._day(until_text) if until_text else NEVER
+        until = self._day(until_text) if until_text and until_text.lower() not in NO_PRICE else NEVER
         if until <= since:
             raise BadInput(
                 "valid_to {until} is not after valid_from {since}", until=until_text[:40], since=since_text[:40]
@@ -409,7 +488,7 @@ class _Reader:
             )
         fee_text = _cell(cells, at["connection_fee"])
         what = marked("the connection fee")
-        fee = 0 if price is None or not fee_text else self._money(fee_text, what, Decimal(1) / self._by) or 0
+        fee = 0 if price is None or not fee_text else self._money(fee_text, what, self._fee_times) or 0
         steps = increments(
             _steps(
                 _cell(cells, at["increments"]), _cell(cells, at["first_increment"]), _cell(cells, at["next_increment"])
@@ -420,7 +499,7 @@ class _Reader:
     def _price_of(self, prices: Sequence[str]) -> int | None:
         """The highest of a row's prices, for it is not known where the caller is; None if it has none to call at."""
         what = marked("the price per minute")
-        found = [self._money(cell, what, Decimal(self._times) / self._by) for cell in prices if cell]
+        found = [self._money(cell, what, self._times) for cell in prices if cell]
         if not found:
             raise BadInput("the price per minute is missing")
         return max((price for price in found if price is not None), default=None)
@@ -467,9 +546,11 @@ class _Reader:
 
     def _closed(self, cells: list[str]) -> tuple[bool, bool]:
         """Whether a row says that its prefixes cannot be called, and whether it says that they are taken out."""
-        status = _cell(cells, self._at["status"]).lower()
-        blocked = _cell(cells, self._at["blocked"]).lower() in _YES
-        return blocked or status in _CLOSED, plain(status) in _ENDED if status else False
+        status = [plain(_cell(cells, at)) for at in self._status_at]
+        words = {word for text in status for word in text.split()}
+        blocked = _cell(cells, self._at["blocked"]).lower()
+        closed = bool(words & _CLOSED) or any("do not use" in text for text in status)
+        return closed or (bool(blocked) and blocked not in _NOT_BLOCKED), bool(words & _ENDED)
 
     def _day(self, text: str) -> int:
         if text not in self._days:
@@ -478,19 +559,35 @@ class _Reader:
 
     def _prefixes(self, line: int, code: str, country: str) -> list[str]:
         """All prefixes that a cell names, with a "+". BadInput."""
-        if not country and code.isdecimal() and code.isascii() and code[0] != "0" and len(code) <= _LONGEST_PREFIX:
-            return ["+" + code]
+        if code.isdecimal() and code.isascii() and code[0] != "0" and len(code) <= _LONGEST_PREFIX:
+            if not country and not self._without_one:
+                return ["+" + code]
         text = code.strip().strip("'")
         of_country = country.strip().lstrip("+'").removeprefix("00")
-        pieces = [piece for piece in re.split(r"[;,|\n]", text) if piece.strip()] or [""]
+        if self._without_one:
+            of_country = "1"
+        pieces = [piece.strip() for piece in re.split(r"[;,|\n/&]", text) if piece.strip()] or [""]
         if len(pieces) == 1 and not of_country:
             words = text.split()
             if len(words) > 1 and all(len(word) >= 4 and word.isdigit() and word[0] == words[0][0] for word in words):
                 pieces = words
+            elif len(words) > 2 and all(word.isdigit() and _is_country_code(word) for word in words):
+                raise _several(text)
+        if len(pieces) > 1 and not of_country and not self._are_whole(text, pieces):
+            raise _several(text)
         found: list[str] = []
         for piece in pieces:
             found += [_checked(of_country + digits, code) for digits in self._codes(line, piece, bool(of_country))]
         return found
+
+    def _are_whole(self, text: str, pieces: Sequence[str]) -> bool:
+        """Whether each piece of a list is a code by itself, and none leaves out how it begins: not 4477, 78, 79; not
+        1,204, which may be a thousand.
+        """
+        if re.fullmatch(r"[0-9]{1,3}(?:,[0-9]{3})+", text):
+            return False
+        digits = [re.sub(r"[^0-9]", "", piece).removeprefix("00") for piece in pieces]
+        return all(len(each) >= len(digits[0]) or each[:1] == digits[0][:1] for each in digits)
 
     def _codes(self, line: int, piece: str, in_country: bool) -> list[str]:
         """The digits of one code, or of all codes of a range. BadInput."""
@@ -501,12 +598,12 @@ class _Reader:
                 given=piece.strip()[:40],
             )
         if len(text) > _LONGEST_SPACED and len(piece.split()) > 2 and "-" not in text:
-            raise BadInput("{given!r} may be one code or several. Put commas between them.", given=piece.strip()[:40])
+            raise _several(piece.strip())
         text = re.sub(r"^([0-9]+)\.0+$", r"\1", text)
         first, dash, last = text.partition("-")
         last = last.lstrip("+")
         if not dash:
-            return [text.replace("/", "") if "/" in text else text]
+            return [text.removesuffix("*")]
         if not (first.lstrip("+").isdecimal() and last.isdecimal()):
             return ["".join(text.split("-"))]
         return self._range(line, first.lstrip("+").removeprefix("00"), last.removeprefix("00"), in_country)
@@ -532,7 +629,7 @@ class _Reader:
             if given == "join":
                 return [first + last]
         elif not may_be_range:
-            if is_country:
+            if is_country and len(last) <= _LONGEST_AREA:
                 return [first + last]
             raise BadInput("{given!r} is no range: its end is not after its beginning", given=f"{first}-{last}"[:40])
         count = int(last) - int(first) + 1
@@ -604,6 +701,10 @@ def _checked(digits: str, given: str) -> str:
     return "+" + bare
 
 
+def _several(given: str) -> BadInput:
+    return BadInput("{given!r} may be one code or several. Put commas between them.", given=given[:40])
+
+
 def _is_country_code(digits: str) -> bool:
     return len(digits) <= 3 and int(digits or 0) in phonenumbers.COUNTRY_CODE_TO_REGION_CODE
 
@@ -631,8 +732,9 @@ def _steps(steps: str, first: str, following: str) -> str:
         return f"{first or following}/{following or first}"
     if not steps:
         return USUAL_INCREMENTS
-    if re.fullmatch(r"[0-9]{1,5}\s*s?", steps):
-        each = steps.rstrip("s ")
+    if re.fullmatch(r"[0-9]{1,5}(?:\.0+)?\s*s?", steps):
+        each = steps.rstrip("s ").partition(".")[0]
         return f"{each}/{each}"
-    pair = re.fullmatch(r"([0-9]{1,5})\s*[/+-]\s*([0-9]{1,5})", steps)
+    unit = r"\s*(?:s|sec)?"
+    pair = re.fullmatch(rf"([0-9]{{1,5}}){unit}\s*[/+-]\s*([0-9]{{1,5}}){unit}", steps)
     return f"{pair.group(1)}/{pair.group(2)}" if pair else steps

@@ -10,7 +10,7 @@ from functools import cache
 from connector.core import layouts, numbering, sheets, tables
 from connector.core.formats import countries
 from connector.core.layouts import Layout, Question, Role, asking
-from connector.core.money import MICROS, amount, checked_currency, payable
+from connector.core.money import MICROS, amount, checked_currency, is_currency, payable
 from connector.core.written_amounts import DECIMAL_MARK, SIGNS, marks_of, value_of
 from connector.errors import BadInput
 from connector.words import LOCALES, Words, listed, marked, phrase
@@ -38,7 +38,7 @@ _ROLES = (
          "precio mensual", "price", "preis", "precio", "cost"),
         lambda cell: any(c.isdigit() for c in cell),
         needed=True,
-        never=frozenset({"setup", "minute", "min", "call", "nrc", "initial", "activation"}),
+        never=frozenset("setup minute min call nrc initial activation year yearly annual cent cents quarter".split()),
         sure=True,
         words=marked("monthly fee"),
     ),
@@ -83,8 +83,13 @@ def parse(text: str, currency: str | None, answers: Mapping[str, str] | None = N
         asked.append(Question("decimal_mark", DECIMAL_MARK, (("comma", ""), ("point", ""))))
     if asked:
         raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(list(map(asking, asked)), "; "))
+    if mark not in ("", "comma", "point"):
+        raise BadInput("{key} is one of {allowed}", key="decimal_mark", allowed="comma, point")
     header = next(iter(layout.columns["monthly_fee"])).name
-    reader = _Reader(at, mark or ("comma" if commas else "point"), _currency_in(header) or currency)
+    odd = {"cent", "cents", "year", "yearly", "annual", "quarter"} & set(layouts.plain(header).split())
+    if odd or "¢" in header:
+        raise BadInput("The column {header!r} has no monthly fees in whole units of a currency.", header=header[:40])
+    reader = _Reader(at, mark or ("comma" if commas else "point"), _currency_in(header), currency)
     return _rows(layout, reader, what)
 
 
@@ -116,12 +121,8 @@ def _rows(layout: Layout, reader: _Reader, what: str) -> list[StockNumber]:
 
 def _currency_in(header: str) -> str:
     """The currency that the name of a column has in it, as in `Monthly Fee (GBP)`; "" if it has none."""
-    for code in re.findall(r"\b[A-Z]{3}\b", header):
-        try:
-            return checked_currency(code)
-        except BadInput:
-            continue
-    return ""
+    codes = [code for code in re.findall(r"\b[A-Z]{3}\b", header) if is_currency(code)]
+    return next((found for found in [*codes, *(sign for sign in SIGNS if sign in header)]), "")
 
 
 def checked_area(text: str) -> str:
@@ -140,9 +141,10 @@ def _country_names() -> dict[str, str]:
 class _Reader:
     """Reads the rows of one list. `at`: where each column is; `mark`: what stands before decimals."""
 
-    def __init__(self, at: Mapping[str, int], mark: str, usual_currency: str | None) -> None:
+    def __init__(self, at: Mapping[str, int], mark: str, in_header: str, usual_currency: str | None) -> None:
         self._at = at
         self._mark = mark
+        self._in_header = in_header
         self._usual_currency = usual_currency
 
     def number(self, cells: list[str]) -> StockNumber:
@@ -160,13 +162,13 @@ class _Reader:
         if country and of and of != country:
             raise BadInput("{found} is a number of {of}, not of {country}", found=found, of=of, country=country)
         area = checked_area(area.strip("() ") or numbering.area_of(found))
-        given = currency.upper() or next((sign for sign in SIGNS if sign in fee), "") or self._usual_currency
+        given = currency.upper() or _currency_in(fee) or self._in_header or self._usual_currency
         if given is None:
             raise BadInput("The currency is missing, and the companies use different ones. Name one.")
         if given in SIGNS:
-            if self._usual_currency not in SIGNS[given]:
+            if len(SIGNS[given]) > 1 and self._usual_currency not in SIGNS[given]:
                 raise BadInput("It is not clear which currency {sign} is. Add a column with the currency.", sign=given)
-            given = self._usual_currency or ""
+            given = self._usual_currency if self._usual_currency in SIGNS[given] else SIGNS[given][0]
         paid_in = checked_currency(given)
         return StockNumber(found, country or of, area, payable(self._fee(fee), paid_in), paid_in)
 

@@ -26,6 +26,9 @@ MOST_COLUMNS = 200
 MOST_CELL = 32_767  # a spreadsheet's own limit
 MOST_CELLS = 10_000_000
 MOST_LOOKED_AT = 60
+_ROW_COSTS = 5
+_CELLS_OF_ROW = 3
+_ROWS_OF_TABLE = 5
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
@@ -81,29 +84,33 @@ def _workbook(raw: bytes, name: str) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of styles, filters and whatever else no cell needs
             book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, data_only=True, keep_links=False)
-            texts = [_sheet(sheet) for sheet in book.worksheets if sheet.sheet_state == "visible"]
+            texts = [(*_sheet(sheet), sheet.title) for sheet in book.worksheets if sheet.sheet_state == "visible"]
     except BadInput:
         raise
     except Exception:  # a hostile file fails anywhere in the library; whatever it is, the file cannot be read
         raise broken from None
     if not texts:
         raise BadInput("{name!r} has no sheet that is shown.", name=name[:80])
+    tables_in = [title for filled, _, title in texts if filled >= _ROWS_OF_TABLE]
+    if len(tables_in) > 1:
+        names = ", ".join(repr(title[:40]) for title in tables_in[:10])
+        raise BadInput("{name!r} has several tables: {names}. Save one sheet by itself.", name=name[:80], names=names)
     return max(texts, key=lambda found: found[0])[1]
 
 
 def _sheet(sheet: Any) -> tuple[int, str]:
-    """How many rows of a sheet have something in them, and the sheet as CSV."""
+    """How many rows of a sheet are those of a table, with three cells or more, and the sheet as CSV."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     filled = cells_in_all = 0
     for cells in sheet.iter_rows(values_only=True):
-        cells_in_all += len(cells)
+        cells_in_all += max(len(cells), _ROW_COSTS)  # rows that are not there cost time too
         if cells_in_all > MOST_CELLS:
             raise BadInput("The sheet {title!r} has more than {most} cells.", title=sheet.title[:40], most=MOST_CELLS)
         texts = [_cell(value) for value in cells]
         while texts and not texts[-1]:
             texts.pop()
-        filled += bool(texts)
+        filled += sum(bool(text) for text in texts) >= _CELLS_OF_ROW
         writer.writerow(texts)
     return filled, out.getvalue()
 
@@ -149,7 +156,12 @@ def _rows(text: str, separator: str, what: str, most: int) -> Iterator[tuple[int
         for count, cells in enumerate(reader):
             if count > most:
                 raise BadInput("Could not load {what}: it has more than {most} lines.", what=what, most=most)
-            if not cells or cells[0].startswith("#") or (count == 0 and cells[0].lower().startswith("sep=")):
+            # "#" alone is the name of a column of row numbers.
+            if (
+                not cells
+                or (cells[0].startswith("#") and cells[0].strip() != "#")
+                or (count == 0 and cells[0].lower().startswith("sep="))
+            ):
                 continue
             if len(cells) > MOST_COLUMNS:
                 cells = trimmed(cells, 0)

@@ -42,14 +42,17 @@ def value_of(text: str, mark: str) -> Decimal:
     """
     if len(text) > _LONGEST:
         raise ValueError(text[:_LONGEST])
-    bare = re.sub(rf"^(?:[A-Z]{{3}}|{_SIGN})\s*|\s*(?:/\s*min(?:ute)?|[A-Z]{{3}}|{_SIGN}|¢)$", "", text)
-    bare = re.sub(rf"\s*(?:[A-Z]{{3}}|{_SIGN})$", "", bare).replace("\u00a0", " ")
+    cents = text.endswith("¢")
+    around = rf"(?:[A-Za-z]{{3}}|[A-Za-z]{{0,3}}{_SIGN})"
+    bare = re.sub(rf"^{around}\s*|\s*(?:/\s*min(?:ute)?|{around}|¢)$", "", text)
+    bare = re.sub(rf"\s*{around}$", "", bare).replace("\u00a0", " ")
     whole, point = (".", ",") if mark == "comma" else (",", ".")
-    grouping = rf"[0-9]{{1,3}}(?:[{whole} '][0-9]{{3}})+"
+    grouping = rf"[1-9][0-9]{{0,2}}(?:[{whole} '][0-9]{{3}})+"
     number = rf"(?:{grouping}|[0-9]{{0,12}})(?:[{point}][0-9]{{0,18}})?(?:[eE][+-]?[0-9]{{1,2}})?"
     if not bare.isascii() or not re.fullmatch(number, bare) or not re.search("[0-9]", bare):
         raise ValueError(text)
     try:
-        return Decimal(re.sub(rf"[{whole} ']", "", bare).replace(point, "."))
+        value = Decimal(re.sub(rf"[{whole} ']", "", bare).replace(point, "."))
+        return value / 100 if cents else value
     except InvalidOperation:
         raise ValueError(text) from None

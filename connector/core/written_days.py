@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from connector.core.layouts import plain
+from connector.core.rating import NEVER
 from connector.errors import BadInput
 
 _LONGEST = 60  # of a cell: longer ones are none, and would take long to search
@@ -63,9 +64,11 @@ def day_ms(text: str, order: str) -> int:
     if plain(text) in AT_ONCE:
         return 0
     time_of_day = re.search(
-        r"[T ,]\s*([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?(?:\.([0-9]{1,6}))?\s*(Z|UTC|[AaPp][Mm])?$", text
+        r"[T ,]\s*([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?(?:\.([0-9]{1,6}))?\s*(Z|UTC|GMT|[+]00:?00|[AaPp][Mm])?$", text
     )
     body = text[: time_of_day.start()].strip() if time_of_day else text.strip()
+    if body.startswith("9999"):
+        return NEVER
     try:
         moment = _date_of(body, order)
         if time_of_day:
@@ -110,4 +113,9 @@ def _date_of(text: str, order: str) -> datetime:
 
 
 def _century(year: int) -> int:
-    return year + 2000 if year < 100 else year
+    """A year of two digits in full. ValueError for one that is more likely a day: 26-12-01."""
+    if year >= 100:
+        return year
+    if not 15 <= year <= 69:
+        raise ValueError(year)
+    return year + 2000

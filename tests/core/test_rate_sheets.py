@@ -5,6 +5,8 @@ guessed where two readings are possible.
 from __future__ import annotations
 
 import io
+import re
+import zipfile
 from datetime import date, datetime
 from pathlib import Path
 
@@ -25,7 +27,7 @@ from connector.errors import BadInput
 def read(text: str, answers: str = "", currency: str = "GBP") -> Sheet:
     """A sheet whose rows are written with " / " between them."""
     given_answers = dict(each.split("=", 1) for each in answers.split()) if answers else {}
-    return rate_sheets.read("\n".join(text.split(" / ")) + "\n", given_answers, currency)
+    return rate_sheets.read((text if "\n" in text else text.replace(" / ", "\n")) + "\n", given_answers, currency)
 
 
 def rows_of(sheet: Sheet) -> str:
@@ -126,6 +128,17 @@ def test_an_answer_that_was_kept_does_not_turn_a_date_that_can_be_read_in_one_wa
     assert [problem.row for problem in sheet.problems] == [2]
 
 
+def test_an_answer_that_was_kept_holds_for_what_it_was_given_for() -> None:
+    """A comma for decimals does not make twelve of 0.012, and dollars taken as pounds are no word on euros."""
+    assert [each.row for each in read("Code,Name,Rate / 44,UK,0.012", "decimal_mark=comma").problems] == [2]
+    dollars = rate_sheets.read("Code,Name,Rate\n44,UK,$0.1\n", {"currency": "GBP"}, "GBP")
+    kept = {dollars.layout.signature: dollars.answers}
+    assert rate_sheets.read("Code,Name,Rate\n44,UK,$0.2\n", {}, "GBP", kept).ready
+    euros = rate_sheets.read("Code,Name,Rate\n44,UK,€0.2\n", {}, "GBP", kept)
+    assert [each.key for each in euros.questions] == ["currency"]
+    assert rate_sheets.read("Code,Name,Rate\n44,UK,€0.2\n", {"currency": "GBP"}, "GBP", kept).ready
+
+
 def test_a_blocked_prefix_has_no_rate_whatever_a_shorter_one_costs() -> None:
     """Its calls are refused, and those beside it are not."""
     sheet = read("Prefix,Name,Price / 881,Satellite,2 / 8816,Iridium,blocked / 88167,Part of it,3")
@@ -181,6 +194,46 @@ def test_a_workbook_is_read_as_a_person_reads_it() -> None:
     broken = workbook(("Destination", "Code", "Rate"), ("UK", 44, 0.1), ("FR", 33, 0.1), ("BE", "x", 0.1))
     sheet = rate_sheets.read(tables.decoded(broken, "a.xlsx"), {}, "GBP")
     assert [problem.row for problem in sheet.problems] == [4]
+
+
+def test_of_several_tables_in_a_workbook_none_is_chosen() -> None:
+    """A long page of terms is no table; two of rates are named."""
+    book = openpyxl.Workbook()
+    rates, terms = book.worksheets[0], book.create_sheet("Terms")
+    for row in (["Code", "Name", "Rate"], ["44", "UK", "0.1"]):
+        rates.append(row)
+    for number in range(50):
+        terms.append([f"{number}. A condition"])
+    out = io.BytesIO()
+    book.save(out)
+    assert rows_of(rate_sheets.read(tables.decoded(out.getvalue(), "a.xlsx"), {}, "GBP")) == "44 0.1"
+    for name in ("A-Z", "NPANXX"):
+        sheet = book.create_sheet(name)
+        for number in range(9):
+            sheet.append([str(number), "x", "0.1"])
+    out = io.BytesIO()
+    book.save(out)
+    with pytest.raises(BadInput, match="several tables: 'A-Z', 'NPANXX'"):
+        tables.decoded(out.getvalue(), "a.xlsx")
+
+
+def test_rows_that_a_workbook_leaves_out_are_bounded() -> None:
+    """A sheet of two rows whose second is the forty millionth is refused as soon as one of a million is."""
+    book = openpyxl.Workbook()
+    book.worksheets[0].append(["Code", "Name", "Rate"])
+    out, made = io.BytesIO(), io.BytesIO()
+    book.save(out)
+    with zipfile.ZipFile(out) as packed, zipfile.ZipFile(made, "w") as again:
+        for part in packed.namelist():
+            text = packed.read(part)
+            if part == "xl/worksheets/sheet1.xml":
+                text = re.sub(rb"<dimension[^>]*/>", b"", text)
+                text = text.replace(
+                    b"</sheetData>", b'<row r="40000000"><c r="A40000000"><v>1</v></c></row></sheetData>'
+                )
+            again.writestr(part, text)
+    with pytest.raises(BadInput, match="more than 10000000 cells"):
+        tables.decoded(made.getvalue(), "a.xlsx")
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,26 @@ class LoadDeck(Form):
             ("join", marked("a country code and an area code")),
         ),
     )
+    country_code: str = entry(
+        "Country codes in a column of their own",
+        "",
+        choices=(
+            ("", marked("as the sheet shows")),
+            ("before", marked("the country code comes before each code")),
+            ("within", marked("each code has it already")),
+        ),
+    )
+    unit: str = entry(
+        "Prices are",
+        "",
+        choices=(
+            ("", marked("as the sheet shows")),
+            ("minute", marked("for a minute")),
+            ("cent", marked("for a minute, in cents")),
+            ("second", marked("for a second")),
+            ("cent_second", marked("for a second, in cents")),
+        ),
+    )
     prefix_column: TextOrNone = entry("Column of the prefixes", None, hint="Its name, or its number from 1.")
     price_column: TextOrNone = entry("Column of the price per minute", None, hint="Its name, or its number from 1.")
     other_currency: bool = entry(
@@ -98,6 +118,8 @@ class LoadDeck(Form):
             "date_order": self.date_order,
             "decimal_mark": self.decimal_mark,
             "dashes": self.dashes,
+            "country_code": self.country_code,
+            "unit": self.unit,
             "column.prefix": self.prefix_column or "",
             "column.price_per_minute": self.price_column or "",
             "currency": ask.currency if self.other_currency else "",
