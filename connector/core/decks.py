@@ -241,6 +241,12 @@ def merged(
                         continue
                     since = at
                 versions[since] = rate._replace(valid_from=since)
+            if prefix in ends:  # and it comes again later
+                end = max(at, ends[prefix])
+                versions = {
+                    since: rate._replace(valid_to=min(rate.valid_to, end)) if since < end else rate
+                    for since, rate in versions.items()
+                }
         elif mode == "full" or prefix in ends:
             end = max(at, ends.get(prefix, date))
             versions = {

@@ -72,7 +72,8 @@ class Column:
 @dataclass(frozen=True)
 class Layout:
     """What was found. `header`: the line of the header, 0 for none; `body`: the rows below it; `before`: those above.
-    `width`: how many cells a row has. `ignored`: the names of the columns that are not used.
+    `width`: how many cells a row has. `ignored`: the names of the columns that are not used. `named`: the columns were
+    found by their names.
     """
 
     header: int
@@ -84,6 +85,7 @@ class Layout:
     ignored: tuple[str, ...]
     signature: str
     questions: tuple[Question, ...] = field(default=())
+    named: bool = True
 
     @property
     def confidence(self) -> int:
@@ -267,14 +269,19 @@ def _all_fit(body: Sequence[tuple[int, list[str]]], at: int, role: Role) -> bool
 
 
 def _by_cells(table: Table, roles: Sequence[Role], answers: Mapping[str, str]) -> Layout:
-    """A sheet without a header: each role, in their order, takes the first column whose cells all fit it."""
+    """A sheet without a header, or with one in words that we do not know: each role, in their order, takes the first
+    column whose cells all fit it.
+    """
     widths = [len(cells) for _, cells in table.rows[:_LOOKED_AT]]
     width = max(set(widths), key=widths.count)
     first = next(at for at, (_, cells) in enumerate(table.rows) if len(cells) == width)
-    body = table.rows[first:]
-    names = ("",) * width
+    line, names, body = 0, ("",) * width, table.rows[first:]
+    if len(body) > 1 and not _has_digits(body[0][1]) and _has_digits(body[1][1]):
+        line, names, body = body[0][0], tuple(" ".join(cell.split()) for cell in body[0][1]), body[1:]
     given = _answered(names, roles, answers)
-    columns: dict[str, tuple[Column, ...]] = {key: (Column(at, "", EXACT),) for key, at in given.items() if at >= 0}
+    columns: dict[str, tuple[Column, ...]] = {
+        key: (Column(at, names[at], EXACT),) for key, at in given.items() if at >= 0
+    }
     taken = set(given.values())
     questions: list[Question] = []
     for role in roles:
@@ -282,14 +289,21 @@ def _by_cells(table: Table, roles: Sequence[Role], answers: Mapping[str, str]) -
             continue
         able = [at for at in range(width) if at not in taken and _has_cells(body, at) and _all_fit(body, at, role)]
         if able:
-            columns[role.key] = (Column(able[0], "", BY_CELLS),)
+            columns[role.key] = (Column(able[0], names[able[0]], BY_CELLS),)
             taken.add(able[0])
             if role.many and len(able) > 1:
                 questions.append(_which(role, names, able))
         elif role.needed:
             questions.append(_which(role, names, [at for at in range(width) if at not in taken]))
-    signature = _signature([f"{width} cells"], table.separator)
-    return Layout(0, columns, body, table.rows[:first], width, names, (), signature, tuple(questions))
+    signature = _signature(names if line else [f"{width} cells"], table.separator)
+    used = {column.at for found in columns.values() for column in found}
+    ignored = tuple(name for at, name in enumerate(names) if name and at not in used)
+    before = table.rows[:first]
+    return Layout(line, columns, body, before, width, names, ignored, signature, tuple(questions), named=False)
+
+
+def _has_digits(cells: Sequence[str]) -> bool:
+    return any(c.isdigit() for cell in cells for c in cell)
 
 
 def _has_cells(body: Sequence[tuple[int, list[str]]], at: int) -> bool:

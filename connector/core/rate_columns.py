@@ -64,7 +64,7 @@ _UNSURE = frozenset(
 )
 _PRICE_NAMES = (
     "price per minute", "price", "rate", "rate per minute", "price min", "price per min", "rate min", "rate per min",
-    "cost", "cost per minute", "minute rate", "rate c", "per minute", "per minute cost", "charge",
+    "cost", "cost per minute", "minute rate", "per minute", "per minute cost", "charge",
     "charge per minute", "tariff", "sell rate",
     "buy rate", "new rate", "new price", "default rate", "peak rate", "rate peak", "all day", "flat rate", "usd",
     "eur", "gbp", "rate initial", "usd min", "eur min", "gbp min", "preis", "minutenpreis", "preis pro minute",
@@ -210,7 +210,7 @@ def found(table: tables.Table, answers: Mapping[str, str]) -> Layout:
     other, they are taken together.
     """
     layout = layouts.found(table, "the rate deck", ROLES, answers)
-    if layout.header:
+    if layout.named:
         return _together(layout, answers)
     by_key = {role.key: role for role in ROLES}
     roles = [by_key[key] for key in _BY_CELLS]

@@ -46,12 +46,14 @@ _CLOSED = frozenset("blocked block barred closed suspended inactive disabled una
 _ENDED = frozenset(
     "deleted delete deletion removed remove withdrawn withdraw discontinued ended geloscht eliminado baja".split()
 )
+# Columns of free text: what is removed there may be anything.
+_NOTES = frozenset("comment comments remark remarks note notes".split())
 _NOT_BLOCKED = frozenset("no n false 0 nein - open active".split())
 # Words of a unit, by what a price in it is to be multiplied with; of other units it is asked.
 _UNITS = {
     "minute": Decimal(1), "cent": Decimal(1) / 100, "second": Decimal(60), "cent_second": Decimal(60) / 100,
 }  # fmt: skip
-_CENTS = frozenset("c cent cents ct cts pence eurocent eurocents usdc centimos centimes centesimi".split())
+_CENTS = frozenset("cent cents ct cts pence eurocent eurocents usdc centimos centimes centesimi".split())
 _SECONDS = frozenset("sec second seconds sekunde segundo seconde secondo".split())
 _OTHER_UNITS = frozenset("hour hours stunde hora heure call calls".split())
 _PER_MINUTE = frozenset("minute minutes min mins per minuto minuti pro por".split())
@@ -135,12 +137,7 @@ class Sheet:
         """BadInput that says what is asked, and which rows were not understood."""
         if self.ready:
             return
-        said: list[Words] = []
-        for question in self.questions:
-            given = ", ".join(choice for choice, _ in question.choices[:8])
-            said.append(
-                phrase("{question} ({key}: {choices})", question=question.text, key=question.key, choices=given)
-            )
+        said: list[Words] = [layouts.asking(question) for question in self.questions]
         said += [phrase("line {line}: {error}", line=each.row, error=each.reason) for each in self.problems]
         if self.wrong > len(self.problems):
             said.append(phrase("and {count} more lines", count=self.wrong - len(self.problems)))
@@ -199,7 +196,9 @@ class _Reader:
         self._joined_code = False
         self._without_one = self._is_without_one()
         self._header = list(layout.names)
-        self._status_at = [column.at for column in layout.columns.get("status", ())]
+        status = layout.columns.get("status", ())
+        self._status_at = [column.at for column in status]
+        self._notes_at = {column.at for column in status if plain(column.name) in _NOTES}
         terms_at = [at for at in (*self._prices_at, *self._status_at, *(self._at[key] for key in TERMS)) if at >= 0]
         self._terms_of = itemgetter(*terms_at, terms_at[0])  # of two or more, it makes tuples
         self._terms: dict[tuple[str, ...], _Terms] = {}
@@ -252,9 +251,9 @@ class _Reader:
         words = {word for column in layout.columns.get("price_per_minute", ()) for word in plain(column.name).split()}
         units = {plain(cell) for cell in self._cells_of([self._at["unit"]]) if cell.strip()}
         words |= {word for unit in units for word in unit.split()}
-        names = "".join(column.name for column in layout.columns.get("price_per_minute", ()))
+        names = [column.name for column in layout.columns.get("price_per_minute", ())]
         above = {word for _, cells in layout.before for word in plain(" ".join(cells)).split()}
-        is_cent = bool(words & _CENTS) or "¢" in names
+        is_cent = bool(words & _CENTS) or any("¢" in name or " c min" in f" {plain(name)}" for name in names)
         is_second = bool(words & _SECONDS)
         odd = (
             any(word.isdigit() for word in words)
@@ -272,9 +271,8 @@ class _Reader:
             )
             text = marked("What are the prices for?")
             self._sheet.questions.append(Question("unit", text, choices, (layout.header,)))
-        found = given or ("cent_" if is_cent and is_second else "cent" if is_cent else "")
-        found = "cent_second" if found == "cent_" else found or ("second" if is_second else "minute")
-        self._times = _UNITS[found]
+        usual = ("cent_second" if is_second else "cent") if is_cent else ("second" if is_second else "minute")
+        self._times = _UNITS[given or usual]
         fee = layout.columns.get("connection_fee", ())
         fee_is_cent = bool(fee) and (bool(set(plain(fee[0].name).split()) & _CENTS) or "¢" in fee[0].name)
         self._fee_times = _UNITS["cent" if fee_is_cent else "minute"]
@@ -405,7 +403,8 @@ class _Reader:
             except BadInput as error:
                 sheet.wrong += 1
                 if len(sheet.problems) < SHOWN_PROBLEMS:
-                    sheet.problems.append(Problem(line, Words(error)))
+                    reason = error.text if isinstance(error.text, Words) else phrase(error.text, **error.values)
+                    sheet.problems.append(Problem(line, reason))
         told(len(self._body), len(self._body))
         if self._dashes_asked:
             choices = (
@@ -424,12 +423,16 @@ class _Reader:
         sheet, counts, terms = self._sheet, self._sheet.counts, made.terms
         repeated = 0
         for prefix in made.prefixes:
-            before, first = seen.setdefault((prefix, -1 if terms.ended else terms.since), (terms, line))
-            if first != line:
+            key = (prefix, -1 if terms.ended else terms.since)
+            known = seen.get(key)
+            if known is not None:
+                before, first = known
                 if before != terms:
                     raise BadInput("{prefix} with the same date is already in line {first}", prefix=prefix, first=first)
                 repeated += 1
-            elif terms.ended:
+                continue
+            seen[key] = (terms, line)
+            if terms.ended:
                 sheet.ends[prefix] = terms.since
                 counts.ended += 1
             else:
@@ -546,11 +549,12 @@ class _Reader:
 
     def _closed(self, cells: list[str]) -> tuple[bool, bool]:
         """Whether a row says that its prefixes cannot be called, and whether it says that they are taken out."""
-        status = [plain(_cell(cells, at)) for at in self._status_at]
-        words = {word for text in status for word in text.split()}
+        status = {at: plain(_cell(cells, at)) for at in self._status_at}
+        words = {word for text in status.values() for word in text.split()}
+        said = {word for at, text in status.items() if at not in self._notes_at for word in text.split()}
         blocked = _cell(cells, self._at["blocked"]).lower()
-        closed = bool(words & _CLOSED) or any("do not use" in text for text in status)
-        return closed or (bool(blocked) and blocked not in _NOT_BLOCKED), bool(words & _ENDED)
+        closed = bool(words & _CLOSED) or any("do not use" in text for text in status.values())
+        return closed or (bool(blocked) and blocked not in _NOT_BLOCKED), bool(said & _ENDED)
 
     def _day(self, text: str) -> int:
         if text not in self._days:
@@ -559,9 +563,9 @@ class _Reader:
 
     def _prefixes(self, line: int, code: str, country: str) -> list[str]:
         """All prefixes that a cell names, with a "+". BadInput."""
-        if code.isdecimal() and code.isascii() and code[0] != "0" and len(code) <= _LONGEST_PREFIX:
-            if not country and not self._without_one:
-                return ["+" + code]
+        is_plain = code.isdecimal() and code.isascii() and code[0] != "0" and len(code) <= _LONGEST_PREFIX
+        if is_plain and not country and not self._without_one:
+            return ["+" + code]
         text = code.strip().strip("'")
         of_country = country.strip().lstrip("+'").removeprefix("00")
         if self._without_one:

@@ -160,6 +160,12 @@ def test_what_a_sheet_takes_out_ends_on_its_day() -> None:
     found = [rate.name for each in (day - 1, day) if (rate := new.rate("+447700900123", each))]
     assert found == ["UK mobile", "UK"]
     assert [each.prefix for each in decks.ended(old, new, at)] == ["+447"]
+    header = "Prefix,Name,Price,Status,Effective"
+    sheet = read(f"{header} / 447,now,0.06,New,2026-11-01 / 447,,,Deleted,2026-12-15 / 447,again,0.07,New,2027-01-01")
+    new = decks.merged(old, decks.RateDeck(sheet.rates), at, "update", sheet.ends)
+    later = day_ms("2027-01-01", "")
+    found = [rate.name for each in (day - 1, day, later) if (rate := new.rate("+447700900123", each))]
+    assert found == ["now", "UK", "again"]
 
 
 def workbook(*rows: tuple[object, ...], more: int = 0) -> bytes:
