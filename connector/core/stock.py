@@ -16,6 +16,8 @@ from connector.errors import BadInput
 from connector.words import LOCALES, Words, listed, marked, phrase
 
 MOST_ROWS = 100_000
+MOST_IN_RANGE = 1_000
+_LEAST_OF_RANGE = 7
 MOST_AREA = 12
 _CUT = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}")
 # How people call the columns of such lists (core/layouts.py).
@@ -103,11 +105,14 @@ def _rows(layout: Layout, reader: _Reader, what: str) -> list[StockNumber]:
         try:
             if len(cells) < layout.width or any(cell.strip() for cell in cells[layout.width :]):
                 raise BadInput("the number of cells differs from the number of columns in the first line")
-            made = reader.number(cells)
-            first = seen.setdefault(made.e164, line)
-            if first != line:
-                raise BadInput("{e164} is already in line {first}", e164=made.e164, first=first)
-            read.append(made)
+            for made in reader.numbers(cells):
+                first = seen.get(made.e164)
+                if first is not None:
+                    raise BadInput("{e164} is already in line {first}", e164=made.e164, first=first)
+                if len(read) >= MOST_ROWS:
+                    raise BadInput("the list has more than {most} numbers", most=MOST_ROWS)
+                seen[made.e164] = line
+                read.append(made)
         except BadInput as error:
             wrong += 1
             if len(errors) < sheets.SHOWN_ERRORS:
@@ -147,9 +152,26 @@ class _Reader:
         self._in_header = in_header
         self._usual_currency = usual_currency
 
-    def number(self, cells: list[str]) -> StockNumber:
-        """The number of a row. BadInput."""
-        number, fee, country, area, currency = (self._cell(cells, role.key) for role in _ROLES)
+    def numbers(self, cells: list[str]) -> list[StockNumber]:
+        """The numbers of a row: one, several, or all from one to another. BadInput."""
+        text, fee, country, area, currency = (self._cell(cells, role.key) for role in _ROLES)
+        found: list[StockNumber] = []
+        for piece in re.split(r"[;,|\n]", text) if text else [""]:
+            piece = re.sub(r"\.0+$", "", piece.strip()).replace("\u2013", "-")
+            first, dash, last = piece.partition("-")
+            ends = [re.sub(r"[^0-9]", "", end) for end in (first, last)]
+            if not dash or min(map(len, ends)) < _LEAST_OF_RANGE:  # 020-7946-0100 is one
+                found.append(self._number(piece, fee, country, area, currency))
+                continue
+            low, high = (self._number(end.strip(), fee, country, area, currency) for end in (first, last))
+            count = int(high.e164[1:]) - int(low.e164[1:]) + 1
+            if len(low.e164) != len(high.e164) or not 1 <= count <= MOST_IN_RANGE:
+                raise BadInput("{given!r} is no range of 1 to {most} numbers", given=piece[:40], most=MOST_IN_RANGE)
+            digits = range(int(low.e164[1:]), int(high.e164[1:]) + 1)
+            found += [self._number(f"+{each}", fee, country, area, currency) for each in digits]
+        return found
+
+    def _number(self, number: str, fee: str, country: str, area: str, currency: str) -> StockNumber:
         number = number.lstrip("'")
         if _CUT.fullmatch(number):
             raise BadInput(
