@@ -82,8 +82,25 @@ def rates_load(
     open_store()
     # Millions of objects are made here, none of which refers to itself: to look for such takes a third of the time.
     gc.disable()
+    try:
+        _load(file, read_answers(answer or []), carrier, company, dry_run=dry_run, full=full, yes=yes, as_json=as_json)
+    finally:
+        gc.enable()
+
+
+def _load(
+    file: Path,
+    answers: dict[str, str],
+    carrier: str,
+    company: str | None,
+    *,
+    dry_run: bool,
+    full: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
     text = read_file(file, MOST_BYTES)
-    sheet = _understood(text, file.name, company, read_answers(answer or []), carrier, may_ask=not (as_json or yes))
+    sheet = _understood(text, file.name, company, answers, carrier, may_ask=not (as_json or yes))
     about = decks.view_of(sheet, carrier)
     if dry_run and not sheet.ready:
         if as_json:
