@@ -12,7 +12,7 @@ from connector.core.written_days import AT_ONCE
 from connector.words import marked, phrase
 
 NO_PRICE = frozenset(
-    "n/a na n.a. n.a - -- blocked block barred closed unavailable suspended x gesperrt bloqueado bloque".split()
+    "n/a na n.a. n.a - -- blocked block barred closed unavailable suspended gesperrt bloqueado bloque".split()
 ) | {"not available", "no service", "not offered", "not supported"}
 # How a spreadsheet writes a long number that it takes for a quantity: digits are lost.
 CUT = r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}"
