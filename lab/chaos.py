@@ -384,6 +384,7 @@ def bye_missing(bench: Bench) -> Outcome:
     """A PBX that is gone without a BYE sends no media either: its calls end soon, and are charged no longer."""
     outcome = bench.begin("missing BYE")
     with bench.with_settings("rtp_timeout_s = 3\n", after="[sip]\n"):
+        bench.until(outcome, "Asterisk has the limit", lambda: bench.is_configured("rtp_timeout = 3\n"), 20)
         held = _up(bench, outcome, 3, 60)
         os.kill(held.child.pid, signal.SIGKILL)
         gone = process.waited(lambda: not bench.legs(), 12, 0.1)
@@ -391,6 +392,7 @@ def bye_missing(bench: Bench) -> Outcome:
         cdrs = bench.end(outcome)
         outcome.check("endings", [cdr.ending for cdr in cdrs], ["media_lost"] * 3)
         outcome.check("longer than 12 s", [cdr.duration_ms for cdr in cdrs if cdr.duration_ms > 12_000], [])
+    bench.until(outcome, "Asterisk has the usual limit", lambda: bench.is_configured("rtp_timeout = 300\n"), 20)
     return outcome
 
 

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from connector.asterisk import pjsip
 from connector.billing import calls, history, reports
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
@@ -279,6 +280,19 @@ class Bench:
         """Wait until no call and no leg is left, and note a problem if some stay."""
         if not process.waited(lambda: self.live() == 0 and not self.legs(), QUIET_LIMIT_S, 0.1):
             outcome.problems.append(f"{when}: {self.live()} calls in the store, {len(self.legs())} legs in Asterisk")
+
+    def config(self) -> str:
+        """The config of PJSIP that the connector made last."""
+        return (self.instance.generated / pjsip.FILE_NAME).read_text()
+
+    def is_configured(self, text: str, *, there: bool = True) -> bool:
+        """Whether that config says this, or does not, and Asterisk has loaded it. A connector that has started admits
+        calls before it has applied what its settings change.
+        """
+        said = self.config()
+        found = self.ari(f"/asterisk/config/dynamic/res_pjsip/aor/{pjsip.VERSION}") or []
+        version = next((field["value"] for field in found if field["attribute"] == "voicemail_extension"), "")
+        return (text in said) is there and version == pjsip.loaded_version(said)
 
     def until(self, outcome: Outcome, what: str, condition: Callable[[], bool], limit_s: float) -> None:
         """Wait for a condition, and note a problem if it does not come."""

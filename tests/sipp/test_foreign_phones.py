@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from connector.asterisk import pjsip
 from connector.billing import profiles
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
@@ -81,21 +80,9 @@ def _contact(message: Message) -> str:
     return found.group(1)
 
 
-def generated(bench: Bench) -> str:
-    """The config that the connector made last."""
-    return (bench.instance.generated / pjsip.FILE_NAME).read_text()
-
-
 def until_has(bench: Bench, text: str, *, there: bool = True) -> None:
     """Wait until the config says this, or says it no more, and Asterisk has it."""
-
-    def loaded() -> bool:
-        said = generated(bench)
-        found = bench.ari(f"/asterisk/config/dynamic/res_pjsip/aor/{pjsip.VERSION}") or []
-        version = next((field["value"] for field in found if field["attribute"] == "voicemail_extension"), "")
-        return (text in said) is there and version == pjsip.loaded_version(said)
-
-    assert process.waited(loaded, 20, 0.2)
+    assert process.waited(lambda: bench.is_configured(text, there=there), 20, 0.2)
 
 
 def until_registered(bench: Bench, phone: Phone) -> None:
@@ -285,14 +272,14 @@ def test_codecs_that_two_sides_do_not_share_are_converted(bench: Bench, phone: P
 
 def test_a_codec_that_asterisk_cannot_convert_is_refused_when_it_is_set(bench: Bench) -> None:
     """With what it can convert, for profiles and trunks; nothing is changed."""
-    before = generated(bench)
+    before = bench.config()
     for change in (
         lambda: profiles.change(bench.profiles[0].username, options={"codecs": ("g729", "alaw")}),
         lambda: trunks.change(TRUNK, options={"codecs": ("ilbc",)}),
     ):
         with pytest.raises(BadInput, match=r"cannot convert (g729|ilbc)\. It can convert alaw, ulaw, g722"):
             bench.in_store(change)
-    assert generated(bench) == before
+    assert bench.config() == before
 
 
 ILBC = "m=audio {port} RTP/AVP 97\r\na=rtpmap:97 iLBC/8000\r\n"
