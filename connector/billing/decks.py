@@ -12,14 +12,11 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from connector.billing import layouts
 from connector.core import decks as core
-from connector.core import rate_sheets
 from connector.core.decks import Difference, Rates
-from connector.core.layouts import Question
-from connector.core.rate_sheets import Counts, Problem, Sheet, Understood
 from connector.core.rating import Rate
 from connector.database import reference, store
 from connector.database.audit import audited
@@ -27,6 +24,10 @@ from connector.database.models import Company, Deck
 from connector.database.named import company_row
 from connector.database.store import reading, writing
 from connector.errors import BadInput, StoreUnavailable
+
+if TYPE_CHECKING:  # every command loads this module, and one of them reads sheets
+    from connector.core.layouts import Question
+    from connector.core.rate_sheets import Counts, Problem, Sheet, Understood
 
 _PAUSE_S = 0.001
 log = logging.getLogger(__name__)
@@ -123,6 +124,8 @@ def understand(
     """A carrier's sheet as it is understood, with what was answered about it now or before; it may have questions.
     `told` hears how many of how many rows are read. BadInput if it is no sheet.
     """
+    from connector.core import rate_sheets
+
     with reading():
         owner = company_row(company)
         kept = layouts.kept(owner.id, checked_carrier(carrier))
