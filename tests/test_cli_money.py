@@ -123,7 +123,7 @@ def test_a_deck_is_loaded_whole_or_not_at_all(connector: Command, tmp_path: Path
     file.write_text(DECK.splitlines()[0] + "\n" + "\n".join(lines))
     assert "line 150000: Invalid date '2026-13-01'" in connector("rates", "load", str(file), status=1)
     file.write_bytes(b"prefix,name,price_per_minute\n44,\xff\x81,1\n")
-    assert "is no text" in connector("rates", "load", str(file), status=1)
+    assert "is not a text" in connector("rates", "load", str(file), status=1)
     assert len(connector.json("rates", "list")) == 2
 
 
@@ -149,8 +149,11 @@ def test_a_carriers_sheet_is_loaded_after_one_look(connector: Command, office: C
     assert [each["valid_from"] for each in told["sample"]] == ["2026-02-01", ""]
     assert connector.json(*load, "--answer", "date_order=day")["rates"] == 7
     assert connector.json(*load, "--dry-run")["is_known"] is True
+    spaced = (*load[:-1], " Carrier A ")
+    assert connector.json(*spaced, "--answer", "date_order=month")["rates"] == 7
+    assert connector.json(*load, "--dry-run")["sample"][0]["valid_from"] == "2026-01-02"
     connector(*load[:-1], "Carrier B", "--dry-run", status=2)
-    assert "is no answer" in connector(*load, "--answer", "day", status=1)
+    assert "is not an answer" in connector(*load, "--answer", "day", status=1)
     file.write_text("Dest,Code,Price\nUK,4.47E+11,0.1\nFrance,33,0.1\n")
     told = connector.json("rates", "load", str(file), "--dry-run", status=2)
     assert [each["row"] for each in told["problems"]] == [2]

@@ -122,7 +122,7 @@ def understand(
     told: Callable[[int, int], None] = lambda done, of: None,
 ) -> Sheet:
     """A carrier's sheet as it is understood, with what was answered about it now or before; it may have questions.
-    `told` hears how many of how many rows are read. BadInput if it is no sheet.
+    `told` hears how many of how many rows are read. BadInput if it is not a sheet.
     """
     from connector.core import rate_sheets
 
@@ -142,7 +142,7 @@ def view_of(sheet: Sheet, carrier: str = "") -> SheetView:
     }
     return SheetView(
         sheet.ready,
-        carrier,
+        checked_carrier(carrier),
         layout.signature,
         sheet.is_known,
         layout.header,
@@ -241,7 +241,7 @@ def load(
 
 def checked_carrier(carrier: str) -> str:
     """Whose sheet it is; "" for none in particular. BadInput if it is unfit."""
-    if len(carrier) > MOST_NAME or not (carrier.isprintable() or not carrier):
+    if len(carrier) > MOST_NAME or not carrier.isprintable():
         raise BadInput("The name of a carrier has at most {most_name} printable characters.", most_name=MOST_NAME)
     return carrier.strip()
 
