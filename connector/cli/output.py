@@ -74,7 +74,7 @@ def read_file(file: Path, most_bytes: int) -> str:
 def read_answers(given: list[str]) -> dict[str, str]:
     """Answers to questions about a sheet, `KEY=VALUE`, by their keys. BadInput."""
     if wrong := [each for each in given if "=" not in each]:
-        raise BadInput("{given!r} is no answer. Write it as date_order=day.", given=wrong[0][:40])
+        raise BadInput("{given!r} is not an answer. Write it as date_order=day.", given=wrong[0][:40])
     return dict(each.split("=", 1) for each in given)
 
 

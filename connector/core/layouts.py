@@ -198,7 +198,7 @@ def _answered(names: Sequence[str], roles: Sequence[Role], answers: Mapping[str,
             found[role.key] = -1
             continue
         if not 0 <= at < max(len(names), 1):
-            raise BadInput("There is no column {wanted!r} in the sheet.", wanted=wanted[:40])
+            raise BadInput("The sheet has no column {wanted!r}.", wanted=wanted[:40])
         found[role.key] = at
     return found
 
@@ -287,7 +287,7 @@ def _by_cells(table: Table, roles: Sequence[Role], answers: Mapping[str, str]) -
     for role in roles:
         if role.key in given:
             continue
-        able = [at for at in range(width) if at not in taken and _has_cells(body, at) and _all_fit(body, at, role)]
+        able = [at for at in range(width) if at not in taken and _all_fit(body, at, role)]
         if able:
             columns[role.key] = (Column(able[0], names[able[0]], BY_CELLS),)
             taken.add(able[0])
@@ -304,7 +304,3 @@ def _by_cells(table: Table, roles: Sequence[Role], answers: Mapping[str, str]) -
 
 def _has_digits(cells: Sequence[str]) -> bool:
     return any(c.isdigit() for cell in cells for c in cell)
-
-
-def _has_cells(body: Sequence[tuple[int, list[str]]], at: int) -> bool:
-    return any(at < len(cells) and cells[at].strip() for _, cells in body[:_LOOKED_AT])

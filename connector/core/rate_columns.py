@@ -14,13 +14,11 @@ from connector.words import marked, phrase
 NO_PRICE = frozenset(
     "n/a na n.a. n.a - -- blocked block barred closed unavailable suspended gesperrt bloqueado bloque".split()
 ) | {"not available", "no service", "not offered", "not supported"}
-# How a spreadsheet writes a long number that it takes for a quantity: digits are lost.
-CUT = r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}"
 
 
 def is_code(cell: str) -> bool:
     """Whether a cell can be a prefix, or several, or a range of some."""
-    if re.fullmatch(CUT, cell.strip()):
+    if tables.is_cut(cell):
         return True
     return re.fullmatch(r"['+]?\(?[0-9][0-9 ()+;,|./\n-]*", cell.strip()) is not None and not re.fullmatch(
         r"0?\.[0-9]+|[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}|[0-9]{4}[./-][0-9]{1,2}[./-][0-9]{1,2}|0", cell.strip()

@@ -17,23 +17,19 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from connector.core import destinations, layouts, steps, tables
+from connector.core import destinations, layouts, sheets, steps, tables
+from connector.core.decks import MOST_NAME, MOST_PRICE_MICROS, MOST_ROWS
 from connector.core.layouts import Layout, Question, plain
 from connector.core.money import MICROS, decimal, is_currency
-from connector.core.rate_columns import CUT, NO_PRICE, ROLES, TERMS, found, is_code
+from connector.core.rate_columns import NO_PRICE, ROLES, TERMS, found, is_code
 from connector.core.rating import BLOCKED, NEVER, Increments, Rate, increments, increments_text
-from connector.core.written_amounts import DECIMAL_MARK, SIGNS, marks_of, value_of
+from connector.core.written_amounts import DECIMAL_MARK, MARKS, SIGNS, mark_of, value_of
 from connector.core.written_days import day_ms, day_parts, days_said
 from connector.errors import BadInput
 from connector.words import Words, listed, marked, phrase
 
-MOST_ROWS = 1_000_000
-MOST_NAME = 80
-# A thousand of the currency a minute: above it, somebody mistook the column.
-MOST_PRICE_MICROS = 1_000_000_000
 USUAL_INCREMENTS = "30/6"
 SHOWN_ROWS = 10
-SHOWN_PROBLEMS = 20
 MOST_IN_RANGE = 1_000
 _PORTION = 10_000
 _LONGEST_PREFIX = 15
@@ -158,7 +154,7 @@ def read(
 ) -> Sheet:
     """Read a sheet, with what was answered; `currency` is that of the deck. `kept`: what was answered for sheets with
     the same columns, by their signature (layouts.py), which holds where `answers` says nothing else. `told` hears how
-    many of how many rows are read. BadInput if it is no table, or an answer fits no question; questions and problems
+    many of how many rows are read. BadInput if it is not a table, or an answer fits no question; questions and problems
     are in the sheet.
     """
     table = tables.table(text, "the rate deck", MOST_ROWS)
@@ -207,6 +203,7 @@ class _Reader:
         self._names: dict[str, str] = {}
         self._dashes_asked: list[int] = []
         self._usual_from = 0
+        self._amounts = self._cells_of([*self._prices_at, self._at["connection_fee"]])
         self._decide_country_codes()
         self._decide_unit()
         self._decide_decimal_mark()
@@ -295,15 +292,11 @@ class _Reader:
 
     def _decide_decimal_mark(self) -> None:
         """Whether prices have a comma or a point before their decimals."""
-        commas, points, unclear = marks_of(self._cells_of([*self._prices_at, self._at["connection_fee"]]))
-        given = self._answer("decimal_mark", ("comma", "point"))
-        if not given and ((commas and points) or (unclear and not commas and not points)):
-            rows = sorted([*commas[:3], *points[:3], *unclear[:3]])
+        found, rows = mark_of(self._amounts)
+        self._sheet.decimal_mark = self._answer("decimal_mark", MARKS) or found
+        if not self._sheet.decimal_mark:
             choices = (("comma", marked("1,234 is a little more than one")), ("point", marked("1,234 is 1234")))
-            self._sheet.questions.append(Question("decimal_mark", DECIMAL_MARK, choices, tuple(rows)))
-            return
-        comma = given == "comma" or (not given and bool(commas))
-        self._sheet.decimal_mark = "comma" if comma else "point"
+            self._sheet.questions.append(Question("decimal_mark", DECIMAL_MARK, choices, rows))
 
     def _decide_date_order(self) -> None:
         """Whether the day or the month comes first, where both could."""
@@ -353,7 +346,7 @@ class _Reader:
         for column in (*layout.columns.get("price_per_minute", ()), *layout.columns.get("connection_fee", ())):
             said[layout.header] = f"{said.get(layout.header, '')} {column.name.upper()}"
         texts = {text: line for line, text in said.items()}
-        texts |= self._cells_of([*self._prices_at, self._at["connection_fee"]])
+        texts |= self._amounts
         for text, line in texts.items():
             codes = {code for code in _CODE.findall(text) if is_currency(code)} - _NO_CURRENCY
             for what in (*(SIGNS.keys() & set(text)), *codes):
@@ -402,7 +395,7 @@ class _Reader:
                 raise
             except BadInput as error:
                 sheet.wrong += 1
-                if len(sheet.problems) < SHOWN_PROBLEMS:
+                if len(sheet.problems) < sheets.SHOWN_ERRORS:
                     reason = error.text if isinstance(error.text, Words) else phrase(error.text, **error.values)
                     sheet.problems.append(Problem(line, reason))
         told(len(self._body), len(self._body))
@@ -596,11 +589,7 @@ class _Reader:
     def _codes(self, line: int, piece: str, in_country: bool) -> list[str]:
         """The digits of one code, or of all codes of a range. BadInput."""
         text = re.sub(r"[\s()]", "", piece).replace("\u2013", "-").replace("..", "-")
-        if re.fullmatch(CUT, text):
-            raise BadInput(
-                "A spreadsheet has cut the digits of {given!r}. Format the column as text, and save the sheet again.",
-                given=piece.strip()[:40],
-            )
+        tables.check_uncut(piece.strip())
         if len(text) > _LONGEST_SPACED and len(piece.split()) > 2 and "-" not in text:
             raise _several(piece.strip())
         text = re.sub(r"^([0-9]+)\.0+$", r"\1", text)
@@ -615,10 +604,7 @@ class _Reader:
     def _range(self, line: int, first: str, last: str, in_country: bool) -> list[str]:
         """All codes from one to another; or both put together, where they are a country code and an area code."""
         if max(len(first), len(last)) > _LONGEST_PREFIX:
-            raise BadInput(
-                "Invalid prefix {prefix!r}. Use the digits of an international number, as in 4420 or +4420.",
-                prefix=f"{first[:20]}-{last[:20]}",
-            )
+            raise _not_a_prefix(f"{first[:20]}-{last[:20]}")
         is_country = not in_country and _is_country_code(first)
         if len(last) < len(first) and not is_country:
             last = first[: -len(last)] + last  # 44740-9 is short for 44740-44749
@@ -635,7 +621,7 @@ class _Reader:
         elif not may_be_range:
             if is_country and len(last) <= _LONGEST_AREA:
                 return [first + last]
-            raise BadInput("{given!r} is no range: its end is not after its beginning", given=f"{first}-{last}"[:40])
+            raise BadInput("{given!r} is not a range: its end is not after its beginning", given=f"{first}-{last}"[:40])
         count = int(last) - int(first) + 1
         if count > MOST_IN_RANGE:
             return _cover(first, last)
@@ -698,11 +684,14 @@ def _checked(digits: str, given: str) -> str:
             bare = bare.removeprefix(leads_out)
             break
     if not (bare.isascii() and bare.isdecimal() and 1 <= len(bare) <= _LONGEST_PREFIX) or bare[0] == "0":
-        raise BadInput(
-            "Invalid prefix {prefix!r}. Use the digits of an international number, as in 4420 or +4420.",
-            prefix=given[:40],
-        )
+        raise _not_a_prefix(given[:40])
     return "+" + bare
+
+
+def _not_a_prefix(given: str) -> BadInput:
+    return BadInput(
+        "Invalid prefix {prefix!r}. Use the digits of an international number, as in 4420 or +4420.", prefix=given
+    )
 
 
 def _several(given: str) -> BadInput:

@@ -19,6 +19,28 @@ SHOWN_ERRORS = 20
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?")
 
 
+class RowErrors:
+    """The rows of a sheet that are wrong, and why: the first are told, and how many others there are."""
+
+    def __init__(self) -> None:
+        self._told: list[Words] = []
+        self._count = 0
+
+    def add(self, line: int, error: BadInput) -> None:
+        """One more."""
+        self._count += 1
+        if len(self._told) < SHOWN_ERRORS:
+            self._told.append(phrase("line {line}: {error}", line=line, error=error))
+
+    def check(self, what: str) -> None:
+        """BadInput if a row of `what` is wrong."""
+        told = list(self._told)
+        if self._count > len(told):
+            told.append(phrase("and {count} more lines", count=self._count - len(told)))
+        if told:
+            raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(told, "; "))
+
+
 def read(
     text: str,
     what: str,
@@ -32,22 +54,16 @@ def read(
     `what` is the sheet, for people; `optional` has what a cell is that is empty or has no column. Lines that begin with
     # are for people. BadInput names the lines of which `row_of` raises BadInput.
     """
-    errors: list[Words] = []
+    wrong = RowErrors()
     found: list[T] = []
-    wrong = 0
     for line, cells in _rows(text, what, needed, optional, most):
         try:
             if not cells:
                 raise BadInput("the number of cells differs from the number of columns in the first line")
             found.append(row_of(line, cells))
         except BadInput as error:
-            wrong += 1
-            if len(errors) < SHOWN_ERRORS:
-                errors.append(phrase("line {line}: {error}", line=line, error=error))
-    if wrong:
-        if wrong > len(errors):
-            errors.append(phrase("and {count} more lines", count=wrong - len(errors)))
-        raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(errors, "; "))
+            wrong.add(line, error)
+    wrong.check(what)
     if not found:
         raise BadInput("Could not load {what}: it is empty.", what=what)
     return found

@@ -11,15 +11,14 @@ from connector.core import layouts, numbering, sheets, tables
 from connector.core.formats import countries
 from connector.core.layouts import Layout, Question, Role, asking
 from connector.core.money import MICROS, amount, checked_currency, is_currency, payable
-from connector.core.written_amounts import DECIMAL_MARK, SIGNS, marks_of, value_of
+from connector.core.written_amounts import DECIMAL_MARK, MARKS, SIGNS, mark_of, value_of
 from connector.errors import BadInput
-from connector.words import LOCALES, Words, listed, marked, phrase
+from connector.words import LOCALES, listed, marked
 
 MOST_ROWS = 100_000
 MOST_IN_RANGE = 1_000
 _LEAST_OF_RANGE = 7
 MOST_AREA = 12
-_CUT = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}")
 # How people call the columns of such lists (core/layouts.py).
 _ROLES = (
     Role(
@@ -79,28 +78,26 @@ def parse(text: str, currency: str | None, answers: Mapping[str, str] | None = N
         raise BadInput("Could not load {what}: it is empty.", what=what)
     at = {role.key: layout.at(role.key) for role in _ROLES}
     fees = {cells[at["monthly_fee"]]: line for line, cells in layout.body if 0 <= at["monthly_fee"] < len(cells)}
-    commas, points, unclear = marks_of(fees)
-    mark = (answers or {}).get("decimal_mark", "")
-    if not mark and ((commas and points) or (unclear and not commas and not points)):
+    mark = (answers or {}).get("decimal_mark", "") or mark_of(fees)[0]
+    if not mark:
         asked.append(Question("decimal_mark", DECIMAL_MARK, (("comma", ""), ("point", ""))))
     if asked:
         raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(list(map(asking, asked)), "; "))
-    if mark not in ("", "comma", "point"):
+    if mark not in MARKS:
         raise BadInput("{key} is one of {allowed}", key="decimal_mark", allowed="comma, point")
     header = next(iter(layout.columns["monthly_fee"])).name
     odd = {"cent", "cents", "year", "yearly", "annual", "quarter"} & set(layouts.plain(header).split())
     if odd or "¢" in header:
         raise BadInput("The column {header!r} has no monthly fees in whole units of a currency.", header=header[:40])
-    reader = _Reader(at, mark or ("comma" if commas else "point"), _currency_in(header), currency)
+    reader = _Reader(at, mark, _currency_in(header), currency)
     return _rows(layout, reader, what)
 
 
 def _rows(layout: Layout, reader: _Reader, what: str) -> list[StockNumber]:
     """All rows, each number once. BadInput names those that are wrong."""
-    errors: list[Words] = []
+    wrong = sheets.RowErrors()
     read: list[StockNumber] = []
     seen: dict[str, int] = {}
-    wrong = 0
     for line, cells in layout.body:
         try:
             if len(cells) < layout.width or any(cell.strip() for cell in cells[layout.width :]):
@@ -114,13 +111,8 @@ def _rows(layout: Layout, reader: _Reader, what: str) -> list[StockNumber]:
                 seen[made.e164] = line
                 read.append(made)
         except BadInput as error:
-            wrong += 1
-            if len(errors) < sheets.SHOWN_ERRORS:
-                errors.append(phrase("line {line}: {error}", line=line, error=error))
-    if wrong > len(errors):
-        errors.append(phrase("and {count} more lines", count=wrong - len(errors)))
-    if wrong:
-        raise BadInput("Could not load {what}: {wrong}", what=what, wrong=listed(errors, "; "))
+            wrong.add(line, error)
+    wrong.check(what)
     return read
 
 
@@ -166,18 +158,14 @@ class _Reader:
             low, high = (self._number(end.strip(), fee, country, area, currency) for end in (first, last))
             count = int(high.e164[1:]) - int(low.e164[1:]) + 1
             if len(low.e164) != len(high.e164) or not 1 <= count <= MOST_IN_RANGE:
-                raise BadInput("{given!r} is no range of 1 to {most} numbers", given=piece[:40], most=MOST_IN_RANGE)
+                raise BadInput("{given!r} is not a range of 1 to {most} numbers", given=piece[:40], most=MOST_IN_RANGE)
             digits = range(int(low.e164[1:]), int(high.e164[1:]) + 1)
             found += [self._number(f"+{each}", fee, country, area, currency) for each in digits]
         return found
 
     def _number(self, number: str, fee: str, country: str, area: str, currency: str) -> StockNumber:
         number = number.lstrip("'")
-        if _CUT.fullmatch(number):
-            raise BadInput(
-                "A spreadsheet has cut the digits of {given!r}. Format the column as text, and save the sheet again.",
-                given=number[:40],
-            )
+        tables.check_uncut(number)
         country = _country_names().get(layouts.plain(country), country.upper())
         found = numbering.checked_number(number, country or None)
         of = numbering.country_of(found)

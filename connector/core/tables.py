@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -29,6 +30,7 @@ MOST_LOOKED_AT = 60
 _ROW_COSTS = 5
 _CELLS_OF_ROW = 3
 _ROWS_OF_TABLE = 5
+_CUT = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]{1,3}")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _OLD_WORKBOOK = b"\xd0\xcf\x11\xe0"
 _ZIP = b"PK\x03\x04"
@@ -59,13 +61,14 @@ def decoded(raw: bytes, name: str) -> str:
         except UnicodeDecodeError as error:
             line = raw[: error.start].count(b"\n") + 1
             raise BadInput(
-                "{name!r} is no text: line {line} has the byte {raw:#04x}. Save it as 'CSV UTF-8', and load that file.",
+                "{name!r} is not a text: line {line} has the byte {raw:#04x}. Save it as 'CSV UTF-8',"
+                " and load that file.",
                 name=name[:80],
                 line=line,
                 raw=raw[error.start],
             ) from None
     if "\0" in text:
-        raise BadInput("{name!r} contains a NUL byte, so it is no text. Save it as 'CSV UTF-8'.", name=name[:80])
+        raise BadInput("{name!r} contains a NUL byte, so it is not a text. Save it as 'CSV UTF-8'.", name=name[:80])
     return text
 
 
@@ -136,6 +139,20 @@ def _cell(value: Any) -> str:
     except (ArithmeticError, ValueError, TypeError):
         return str(value)
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def is_cut(cell: str) -> bool:
+    """Whether a spreadsheet took a long number for a quantity, and wrote `4.47E+11`: digits are lost."""
+    return _CUT.fullmatch("".join(cell.split())) is not None
+
+
+def check_uncut(cell: str) -> None:
+    """BadInput if digits of a code or a number are lost."""
+    if is_cut(cell):
+        raise BadInput(
+            "A spreadsheet has cut the digits of {given!r}. Format the column as text, and save the sheet again.",
+            given=cell[:40],
+        )
 
 
 def table(text: str, what: str, most: int) -> Table:

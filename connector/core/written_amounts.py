@@ -12,6 +12,7 @@ from connector.words import marked
 SIGNS = {"£": ("GBP", "GIP", "FKP", "SHP"), "€": ("EUR",), "¥": ("JPY", "CNY"), "₹": ("INR",), "₽": ("RUB",)}
 _DOLLARS = "USD AUD BBD BMD BND BSD BZD CAD FJD GYD HKD JMD KYD LRD NAD NZD SBD SGD SRD TTD TWD XCD MXN CLP COP".split()
 SIGNS["$"] = tuple(_DOLLARS)
+MARKS = ("comma", "point")
 DECIMAL_MARK = marked("Do prices have a comma or a point before their decimals?")
 _COMMA = re.compile(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})|0?,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
 _POINT = re.compile(r"[0-9]*\.(?:[0-9]{1,2}|[0-9]{4,})|0?\.[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+\.[0-9]+")
@@ -20,9 +21,9 @@ _LONGEST = 60  # of a cell: longer ones are none, and would take long to search
 _SIGN = "[£€$¥₹₽]"
 
 
-def marks_of(cells: Mapping[str, int]) -> tuple[list[int], list[int], list[int]]:
-    """Of different cells, each with its line, the lines that show that decimals follow a comma, those that show that
-    they follow a point, and those that could be either.
+def mark_of(cells: Mapping[str, int]) -> tuple[str, tuple[int, ...]]:
+    """What stands before decimals in different cells, each with its line: one of `MARKS`. "" if they contradict each
+    other or could be read both ways, and lines that show it.
     """
     commas, points, unclear = [], [], []
     for cell, line in cells.items():
@@ -33,7 +34,9 @@ def marks_of(cells: Mapping[str, int]) -> tuple[list[int], list[int], list[int]]
             points.append(line)
         elif _EITHER.fullmatch(digits):
             unclear.append(line)
-    return commas, points, unclear
+    if (commas and points) or (unclear and not commas and not points):
+        return "", tuple(sorted([*commas[:3], *points[:3], *unclear[:3]]))
+    return ("comma" if commas else "point"), ()
 
 
 def value_of(text: str, mark: str) -> Decimal:

@@ -244,7 +244,7 @@ def test_what_nobody_can_be_charged_by_is_left_out() -> None:
     r"prefix,name,name,price_per_minute\n44,UK,UK,0.01\n -> given twice: name",
     r"PK\x03\x04xl -> is a broken workbook, or another zip file",
     r"\xd0\xcf\x11\xe0\xa1 -> is an Excel workbook of the old kind",
-    r"prefix,name,price_per_minute\n43,\x81sterreich,0.01\n -> is no text: line 2 has the byte 0x81",
+    r"prefix,name,price_per_minute\n43,\x81sterreich,0.01\n -> is not a text: line 2 has the byte 0x81",
     r"prefix,name,price_per_minute\n44,UK,n/a\n -> line 2: Invalid amount 'n/a'",
     r"prefix,name,price_per_minute\n4.47E+11,UK,0.01\n -> line 2: Invalid prefix '4.47E+11'",
     r"prefix,name,price_per_minute\n44,UK,1.2E-02\n -> line 2: Invalid amount '1.2E-02'",

@@ -249,7 +249,7 @@ def test_rows_that_a_workbook_leaves_out_are_bounded() -> None:
         (workbook(("a", "b"))[:-200], "is a broken workbook"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "of the old kind"),
         (b"prefix\x00,name", "NUL byte"),
-        (b"prefix,\x81", "is no text"),
+        (b"prefix,\x81", "is not a text"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_what_to_do(raw: bytes, said: str) -> None:
@@ -278,7 +278,7 @@ def test_hostile_cells_are_refused_in_words(rows: list[list[str]], separator: st
         return
     for rate in sheet.rates:
         assert rate.prefix[1:].isascii()
-        assert 0 <= rate.price_per_minute_micros <= rate_sheets.MOST_PRICE_MICROS
+        assert 0 <= rate.price_per_minute_micros <= decks.MOST_PRICE_MICROS
         assert rate.name.isprintable()
 
 

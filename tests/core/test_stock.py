@@ -72,8 +72,8 @@ number,monthly_fee,currency / +81312345678,499.5,JPY -> line 2: Invalid amount 4
 number,fee / +442079460320-+442079460322,5 -> +442079460320 5 GBP; +442079460321 5 GBP; +442079460322 5 GBP
 number,fee,country / 020-7946-0320;020 7946 0321,5,GB -> +442079460320 5 GBP; +442079460321 5 GBP
 number;fee / 442079460320.0;5 -> line 2: '442079460320' is not a number in international form
-number,fee / +442079460320-+442079469320,5 -> line 2: '+442079460320-+442079469320' is no range of 1 to 1000
-number,fee / +442079460322 - +442079460320,5 -> line 2: '+442079460322 - +442079460320' is no range
+number,fee / +442079460320-+442079469320,5 -> line 2: '+442079460320-+442079469320' is not a range of 1 to 1000
+number,fee / +442079460322 - +442079460320,5 -> line 2: '+442079460322 - +442079460320' is not a range
 number,monthly_fee / 4.42079E+11,5.00 -> line 2: A spreadsheet has cut the digits of '4.42079E+11'
 number,monthly_fee / +442079460320,$5.00 -> line 2: It is not clear which currency $ is
 number,monthly_fee / +442079460320,"1,234" -> Do prices have a comma or a point
