@@ -27,16 +27,17 @@ ENV = {
 }
 
 
-def _module() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("start_connector", PROJECT / "docker" / "start_connector.py")
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, PROJECT / "docker" / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["start_connector"] = module  # where dataclasses look for it
+    sys.modules[name] = module  # where dataclasses look for it
     spec.loader.exec_module(module)
     return module
 
 
-start = _module()
+start = _module("start_connector")
+whole = _module("is_whole")
 KEYS = start.Secrets("ari-word", "ami-word", "web-word", "agi-word")
 
 
@@ -117,3 +118,17 @@ def test_every_word_of_compose_is_in_the_document() -> None:
     words = set(re.findall(r"\$\{([A-Z_0-9]+)", (PROJECT / "docker" / "compose.yaml").read_text()))
     told = (PROJECT / "docs" / "containers.md").read_text()
     assert {word for word in words if f"`{word}`" not in told} == set()
+
+
+def test_an_image_without_a_file_of_a_package_is_not_built(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that pip installed and that is not there ends the build, and is named; so does an empty folder."""
+    packages = tmp_path / "lib" / "python3.14" / "site-packages"
+    (packages / "one-1.dist-info").mkdir(parents=True)
+    (packages / "one-1.dist-info" / "RECORD").write_text("one/__init__.py,sha256=x,1\none/two.py,,\n")
+    assert whole.main(str(tmp_path / "nothing")) == 1
+    (packages / "one").mkdir()
+    (packages / "one" / "__init__.py").touch()
+    assert whole.main(str(tmp_path)) == 1
+    assert "1 installed files are missing, such as one/two.py" in capsys.readouterr().err
+    (packages / "one" / "two.py").touch()
+    assert whole.main(str(tmp_path)) == 0

@@ -20,7 +20,7 @@ def images() -> tuple[str, ...]:
     """Every image, built; what Compose is called as."""
     compose = containers.compose_command()
     containers.make_base()
-    Stack(compose).do("build", env={"COMPOSE_PROFILES": "kamailio"})
+    containers.build(Stack(compose))
     return compose
 
 
