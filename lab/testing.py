@@ -63,6 +63,7 @@ _BESIDE = {
     "12660": (
         "tests/sipp/test_chaos.py",
         "tests/sipp/test_config.py",
+        "tests/sipp/test_costs.py",
         "tests/sipp/test_dropin.py",
         "tests/sipp/test_routes.py",
         "tests/test_cli.py",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from connector.billing import credit, history
+from connector.billing import calls, credit, history
 from connector.billing.profiles import Credentials
+from connector.clock import SystemClock
 from connector.database.sqlite import FileStore
 from tests.billing.test_calls import admitted, finish
 from tests.billing.test_ledger import tampered
@@ -200,3 +201,34 @@ def test_a_payment_is_listed_and_taken_back(connector: Command) -> None:
     connector("company", "reverse", number, "--why", "typed twice")
     assert "£40.00" in connector("company", "payments")
     assert "There is no payment 999" in connector("company", "reverse", "999", "--why", "x", status=1)
+
+
+def test_what_carriers_cost_is_loaded_and_reported(connector: Command, office: Credentials, tmp_path: Path) -> None:
+    """A cost sheet in dollars, its exchange rate, the margin of a month and of a call, and a floor that refuses."""
+    file = tmp_path / "costs.csv"
+    file.write_text("Destination;Code;Rate USD;Increment\nUK;44;0.02;60/60\nFrance;33;0.9;1/1\n")
+    costs = ("rates", "load", str(file), "--trunk", "carrier", "--currency", "usd")
+    assert "connector exchange set USD GBP RATE" in connector(*costs, status=1)
+    assert connector.json("exchange", "set", "usd", "gbp", "0.5", "--from", "2026-01-01")["denominator"] == 2
+    assert "0.5 GBP" in connector("exchange", "list")
+    told = connector.json(*costs, "--dry-run")
+    assert (told["sold_below_cost"], told["below_cost"][0]["prefix"]) == (1, "+33")
+    assert "Sold below cost" in connector(*costs, "--dry-run")
+    assert connector.json(*costs)["currency"] == "USD"
+    assert len(connector.json("rates", "list")) == 1
+    assert [each["trunk"] for each in connector.json("rates", "list", "--trunk", "carrier")] == ["carrier"]
+    call = admitted(office.username)
+    at = SystemClock().now_ms()  # the command's clock, by which the deck is in use
+    calls.answered(call.call_id, at, "B")
+    finish(call.call_id, answered_at=at, ended_at=at + 60_000)
+    cost = connector.json("cdr", "explain", call.call_id[:8])["cost"]
+    assert (cost["carrier_micros"], cost["exchange"], cost["cost_micros"]) == (20_000, "0.5", 10_000)
+    assert connector.json("margin", "report")["total"]["margin_micros"] == 13_000
+    assert "56.52 %" in connector("margin", "report")
+    assert connector.json("ledger", "balances")["trunk:1:payable"] == -10_000
+    assert connector.json("margin", "floor", "--percent", "60", "--profile", "office")["percent"] == "60"
+    said = " ".join(connector("why", "+442079460001", "--profile", "office").split())
+    assert "Not by carrier: the call would leave less than the margin floor (below_floor, it takes 0.01)" in said
+    assert connector.json("margin", "floor")[0]["profile"] == "office"
+    assert connector.json("margin", "floor", "--remove", "--profile", "office") == []
+    assert "say either" in connector("margin", "floor", "--remove", "--percent", "1", status=1)

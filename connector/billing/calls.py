@@ -22,7 +22,7 @@ from connector.core.paging import Page, Turn, page
 from connector.core.refusals import Refusal
 from connector.core.reports import MINUTE_MS
 from connector.database import audit, reference
-from connector.database.models import Call, Cdr, Charge, Hold, Profile, Trunk
+from connector.database.models import Call, Cdr, Charge, Cost, Hold, Profile, Trunk
 from connector.database.store import (
     Question,
     asked,
@@ -226,7 +226,10 @@ def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _U
         sql = "UPDATE call SET answered_at = ?, seen_at = ?, other_leg = ? WHERE id = ?"
         run(sql, at, at, other_leg, call_id)
         call_events.put(_profile(row).company_id, call_id, call_events.ANSWERED, at)
-        return None if hold is None else holds.repin(hold, _profile(row), row.called, slicing, at)
+        if hold is None:
+            return None
+        holds.pin_cost(hold, _profile(row), row.trunk_id, row.called, at)
+        return holds.repin(hold, _profile(row), row.called, slicing, at)
 
 
 def extend(call_id: str, held_s: int, at: int, slicing: Slicing = _USUAL) -> int | None:
@@ -276,6 +279,9 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
         joined = not progress.never_joined  # else it costs nothing (BRIEF, rule 14)
         other_leg = progress.other_leg or row.other_leg
         ended_at = at if progress.ended_at is None else progress.ended_at
+        if hold is not None and not hold.cost and joined and progress.answered_at is not None:
+            # Its answer was not heard when it came.
+            holds.pin_cost(hold, profile, row.trunk_id, row.called, progress.answered_at)
         # The books' time is not ahead of ours, whatever an event says.
         settled = _free(row, hold, profile, progress.duration_ms if joined else 0, min(ended_at, at))
         _write(
@@ -566,7 +572,10 @@ def _write(settled: Settled | None, **columns: Any) -> None:
     call_events.put(columns["company_id"], columns["id"], event, columns["ended_at"])
     if charge is not None:
         insert(Charge, **charge)
-    usage.booked(columns, charge)
+    cost = settled.cost if settled else None
+    if cost is not None:
+        insert(Cost, **cost)
+    usage.booked(columns, charge, cost)
 
 
 def _ending(progress: Progress, settled: Settled | None) -> Ending:

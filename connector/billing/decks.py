@@ -12,18 +12,22 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from connector.billing import layouts
+from connector.billing import exchange, layouts
+from connector.core import costs
 from connector.core import decks as core
+from connector.core.costs import Below, Exchange
 from connector.core.decks import Difference, Rates
+from connector.core.money import checked_currency
 from connector.core.rating import Rate
 from connector.database import reference, store
 from connector.database.audit import audited
 from connector.database.models import Company, Deck
 from connector.database.named import company_row
 from connector.database.store import reading, writing
-from connector.errors import BadInput, StoreUnavailable
+from connector.errors import BadInput, NotFound, StoreUnavailable
+from connector.routing import trunks
 
 if TYPE_CHECKING:  # every command loads this module, and one of them reads sheets
     from connector.core.layouts import Question
@@ -34,10 +38,17 @@ log = logging.getLogger(__name__)
 
 # Coarse rates for the whole world, made up: a sample, to be replaced by a carrier's.
 SAMPLE = Path(__file__).parent / "sample-rates.csv"
-_DECKS = "SELECT id, version, in_use_at FROM deck WHERE company_id = ? ORDER BY in_use_at DESC, id DESC"
+_NEWEST_FIRST = "ORDER BY in_use_at DESC, id DESC"
+_DECKS = f"SELECT id, version, in_use_at FROM deck WHERE company_id = ? AND trunk_id IS NULL {_NEWEST_FIRST}"
+_EVERY = f"SELECT id, version, in_use_at, company_id, trunk_id FROM deck {_NEWEST_FIRST}"
+_OPEN_TRUNKS = (
+    "SELECT id, name FROM trunk WHERE company_id = ? AND state <> 'archived' AND profile_id IS NULL ORDER BY name"
+)
+_OF_TRUNK = f"SELECT id, version, in_use_at, currency FROM deck WHERE trunk_id = ? {_NEWEST_FIRST}"
 # Long enough for every connector to have read a deck of 200,000 rates that is said to come.
 IN_USE_AFTER_MS = 10_000
 MOST_NAME = 80
+MOST_BELOW = 50
 # So many looks a deck that nobody needs is kept: somebody may just be about to load it.
 KEPT_LOOKS = 60
 LOOKED_BACK_MS = 30 * 24 * 3_600_000
@@ -45,7 +56,9 @@ LOOKED_BACK_MS = 30 * 24 * 3_600_000
 
 @dataclass(frozen=True)
 class DeckView:
-    """A deck, without its rates. `version` is the SHA-256 of its text."""
+    """A deck, without its rates. `version` is the SHA-256 of its text. `trunk`: whose cost deck it is; "" for a deck of
+    prices.
+    """
 
     id: int
     company: str
@@ -54,6 +67,8 @@ class DeckView:
     rates: int
     loaded_at: int
     in_use_at: int
+    trunk: str = ""
+    currency: str = ""
 
 
 # By version, which is the hash of its text: what is in here is never stale.
@@ -63,10 +78,27 @@ _idle: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
+class Whose:
+    """Whose deck it is: a company's, of its prices; or with `trunk` the carrier's there, of what it takes. `currency`:
+    its prices'.
+    """
+
+    company: int
+    company_name: str
+    trunk: int | None
+    currency: str
+    target: str
+
+    def is_of_trunk(self) -> bool:
+        """Whether it is a cost deck."""
+        return self.trunk is not None
+
+
+@dataclass(frozen=True)
 class ReadDeck:
     """A deck that a sheet would make, and is in no store yet. `before`: the version of the deck that it was made of; ""
     for none. `content`: its text, packed. `count`: its rates. `difference`: what it changes. `understood`: how its
-    sheet was understood.
+    sheet was understood. `below`: destinations that would be sold below cost, `MOST_BELOW` of `sold_below`.
     """
 
     version: str
@@ -75,6 +107,9 @@ class ReadDeck:
     before: str
     difference: Difference
     understood: SheetView
+    below: tuple[Below, ...] = ()
+    sold_below: int = 0
+    currency: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,16 +155,38 @@ def understand(
     answers: Mapping[str, str] | None = None,
     carrier: str = "",
     told: Callable[[int, int], None] = lambda done, of: None,
+    trunk: str = "",
+    currency: str = "",
 ) -> Sheet:
     """A carrier's sheet as it is understood, with what was answered about it now or before; it may have questions.
-    `told` hears how many of how many rows are read. BadInput if it is not a sheet.
+    `told` hears how many of how many rows are read. `trunk`: it says what the carrier there takes, in `currency`; else
+    it says prices of ours. BadInput if it is not a sheet.
     """
     from connector.core import rate_sheets
 
     with reading():
+        whose = _whose(company, trunk, currency)
+        kept = layouts.kept(whose.company, checked_carrier(carrier or trunk))
+    return rate_sheets.read(text, answers or {}, whose.currency, kept, told)
+
+
+def _whose(company: str | None, trunk: str, currency: str = "") -> Whose:
+    """Whose deck is meant, in the caller's transaction. `currency`: of a cost deck; that of the one before if it is not
+    said. NotFound; BadInput for what is no currency, or one without an exchange rate.
+    """
+    if not trunk:
+        if currency:
+            raise BadInput("Only a cost sheet has a currency of its own. Name its trunk too.")
         owner = company_row(company)
-        kept = layouts.kept(owner.id, checked_carrier(carrier))
-    return rate_sheets.read(text, answers or {}, owner.currency, kept, told)
+        return Whose(owner.id, owner.name, None, owner.currency, owner.currency)
+    row = trunks.trunk_row(trunk)
+    if company is not None and row.company_id != company_row(company).id:
+        raise NotFound("there is no trunk {name!r}", name=trunk)
+    owner = row.company
+    before = store.rows(f"SELECT currency FROM deck WHERE trunk_id = ? {_NEWEST_FIRST} LIMIT 1", row.id)
+    wanted = checked_currency(currency) if currency else (before[0][0] if before else "") or owner.currency
+    exchange.check(wanted, owner.currency)
+    return Whose(owner.id, owner.name, row.id, wanted, owner.currency)
 
 
 def view_of(sheet: Sheet, carrier: str = "") -> SheetView:
@@ -170,13 +227,17 @@ def read(
     after_ms: int = IN_USE_AFTER_MS,
     answers: Mapping[str, str] | None = None,
     carrier: str = "",
+    trunk: str = "",
+    currency: str = "",
 ) -> ReadDeck:
     """The deck that a sheet makes of the newest one, which takes seconds if it is long: outside of every transaction.
 
-    `mode`: update, or full (core/decks.py, `merged`). BadInput if a line is wrong, or something must be asked.
+    `mode`: update, or full (core/decks.py, `merged`). `trunk` and `currency` as for `understand`. BadInput if a line is
+    wrong, or something must be asked.
     """
-    sheet = understand(text, company, answers=answers, carrier=carrier)
-    return made_of(sheet, now, company, mode=mode, after_ms=after_ms, carrier=carrier)
+    sheet = understand(text, company, answers=answers, carrier=carrier, trunk=trunk, currency=currency)
+    of = {"trunk": trunk, "currency": currency}
+    return made_of(sheet, now, company, mode=mode, after_ms=after_ms, carrier=carrier, **of)
 
 
 def made_of(
@@ -187,6 +248,8 @@ def made_of(
     mode: str = "update",
     after_ms: int = IN_USE_AFTER_MS,
     carrier: str = "",
+    trunk: str = "",
+    currency: str = "",
 ) -> ReadDeck:
     """The deck that a sheet that was understood makes of the newest one, as `read`."""
     if mode not in core.MODES:
@@ -194,10 +257,13 @@ def made_of(
     sheet.check()
     rates = core.RateDeck(sheet.rates)
     with reading():
-        owner = company_row(company).id
-        found = _newest(owner)
+        whose = _whose(company, trunk, currency)
+        found = _newest(whose)
+        _check_same_currency(whose, mode)
         old = _text(*found[0][:2]) if found else None
-        calls = _calls_by_prefix(owner, now) if old and mode == "full" else {}
+        charged = "cost" if whose.is_of_trunk() else "charge"
+        calls = _calls_by_prefix(whose, charged, now) if old and mode == "full" else {}
+        others = _other_side(whose, now + after_ms)
     before = core.stored(old) if old else None  # which takes long: no transaction waits for it
     at = now + after_ms if before else now
     made = core.merged(before, rates, at, mode, sheet.ends)
@@ -216,13 +282,65 @@ def made_of(
     ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
     content = zlib.compress(written.encode(), 1)
     changes = replace(changes, ends=ends)
-    return ReadDeck(version, content, len(made), found[0][1] if found else "", changes, view_of(sheet, carrier))
+    below = list(_sold_below(whose, made, others, max(at, latest)))
+    return ReadDeck(
+        version,
+        content,
+        len(made),
+        found[0][1] if found else "",
+        changes,
+        view_of(sheet, carrier or trunk),
+        tuple(below[:MOST_BELOW]),
+        len(below),
+        whose.currency,
+    )
 
 
-def rates_of_newest(company: str | None = None) -> int:
-    """How many rates the newest deck of a company has, in use or not yet; 0 without one."""
+def _check_same_currency(whose: Whose, mode: str) -> None:
+    """A deck has one currency: a sheet in another one has to be complete. BadInput."""
+    if whose.trunk is None or mode == "full":
+        return
+    found = store.rows(f"SELECT currency FROM deck WHERE trunk_id = ? {_NEWEST_FIRST} LIMIT 1", whose.trunk)
+    if found and found[0][0] != whose.currency:
+        raise BadInput(
+            "The cost deck of this trunk is in {before}. Load a complete sheet to change it to {currency}.",
+            before=found[0][0],
+            currency=whose.currency,
+        )
+
+
+def _other_side(whose: Whose, at: int) -> list[tuple[str, Exchange, str]]:
+    """What a deck's prices are compared with at an instant: of each deck of the other side the trunk's name, what its
+    currency is worth, and its text. For prices all cost decks of open trunks; for a cost deck the company's prices.
+    """
+    if whose.trunk is not None:
+        found = [row for row in store.rows(_DECKS, whose.company) if row[2] <= at][:1]
+        return [("", Exchange(whose.target), _text(deck, version)) for deck, version, _ in found]
+    others = []
+    for trunk, name in store.rows(_OPEN_TRUNKS, whose.company):
+        deck = next((row for row in store.rows(_OF_TRUNK, trunk) if row[2] <= at), None)
+        worth = exchange.of(deck[3], whose.target, at) if deck else None
+        if deck and worth:
+            others.append((str(name), worth, _text(deck[0], deck[1])))
+    return others
+
+
+def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[str, Exchange, str]], at: int) -> Iterable[Below]:
+    """The destinations that are sold below cost with a new deck."""
+    if not others:
+        return []
+    read = [(name, worth, core.stored(text)) for name, worth, text in others]
+    if not whose.is_of_trunk():
+        return costs.sold_below(made, read, at)
     with reading():
-        found = _newest(company_row(company).id)
+        worth = exchange.of(whose.currency, whose.target, at)
+    return costs.sold_below(read[0][2], [("", worth, made)], at) if worth else []
+
+
+def rates_of_newest(company: str | None = None, trunk: str = "") -> int:
+    """How many rates the newest deck of a company, or of a trunk, has, in use or not yet; 0 without one."""
+    with reading():
+        found = _newest(_whose(company, trunk))
         return int(Deck.select(Deck.rates).where(Deck.id == found[0][0]).scalar()) if found else 0
 
 
@@ -255,19 +373,27 @@ def checked_name(name: str) -> str:
 
 @audited("rates.load")
 def put(
-    name: str, read: ReadDeck, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS
+    name: str,
+    read: ReadDeck,
+    now: int,
+    company: str | None = None,
+    *,
+    after_ms: int = IN_USE_AFTER_MS,
+    trunk: str = "",
 ) -> DeckView:
-    """Take a deck into use `after_ms` from now. The first deck of a company is in use at once. BadInput if another was
-    loaded since this one was read.
+    """Take a deck into use `after_ms` from now. The first deck of a company, or of a trunk, is in use at once. BadInput
+    if another was loaded since this one was read.
     """
     checked_name(name)
     with writing():
-        owner = company_row(company)
-        found = _newest(owner.id)
+        whose = _whose(company, trunk, read.currency if trunk else "")
+        found = _newest(whose)
         if (found[0][1] if found else "") != read.before:
             raise BadInput("Another rate sheet was loaded meanwhile. Look at the changes again, then load this one.")
         row = Deck.create(
-            company=owner,
+            company=whose.company,
+            trunk_id=whose.trunk,
+            currency=whose.currency if whose.is_of_trunk() else "",
             name=name,
             version=read.version,
             rates=read.count,
@@ -278,23 +404,29 @@ def put(
         )
         about = read.understood
         if about.carrier:  # sheets of no carrier in particular have nothing in common
-            layouts.keep(owner.id, about.carrier, about.signature, about.answers, now)
-        return _view(row, owner.name)
+            layouts.keep(whose.company, about.carrier, about.signature, about.answers, now)
+        return _view(row, whose.company_name, trunk)
 
 
-def _newest(company: int) -> list[tuple[int, str, int]]:
-    """The newest deck of a company, in use or not yet: id, version and when it is in use; an empty list for none."""
-    sql = "SELECT id, version, in_use_at FROM deck WHERE company_id = ? ORDER BY in_use_at DESC, id DESC LIMIT 1"
-    return cast("list[tuple[int, str, int]]", store.rows(sql, company))
+def _newest(whose: Whose) -> list[tuple[int, str, int]]:
+    """The newest deck of a company or a trunk, in use or not yet: id, version and when it is in use; an empty list for
+    none.
+    """
+    if whose.trunk is None:
+        return [(deck, version, at) for deck, version, at in store.rows(f"{_DECKS} LIMIT 1", whose.company)]
+    return [(deck, version, at) for deck, version, at, _ in store.rows(f"{_OF_TRUNK} LIMIT 1", whose.trunk)]
 
 
-def _calls_by_prefix(company: int, now: int) -> dict[str, int]:
-    """How many calls of the last 30 days were charged by each prefix."""
+def _calls_by_prefix(whose: Whose, table: str, now: int) -> dict[str, int]:
+    """How many calls of the last 30 days were rated by each prefix, in `charge` or in `cost`."""
     sql = (
-        "SELECT charge.prefix, COUNT(*) FROM charge JOIN cdr ON cdr.id = charge.cdr_id"
-        " WHERE cdr.company_id = ? AND cdr.ended_at >= ? GROUP BY charge.prefix"
+        f"SELECT {table}.prefix, COUNT(*) FROM {table} JOIN cdr ON cdr.id = {table}.cdr_id"
+        " WHERE cdr.company_id = ? AND cdr.ended_at >= ?"
     )
-    return {prefix: int(count) for prefix, count in store.rows(sql, company, now - LOOKED_BACK_MS)}
+    values = [whose.company, now - LOOKED_BACK_MS]
+    if whose.trunk is not None:
+        sql, values = f"{sql} AND {table}.trunk_id = ?", [*values, whose.trunk]
+    return {prefix: int(count) for prefix, count in store.rows(f"{sql} GROUP BY {table}.prefix", *values)}
 
 
 def current(company: int, at: int) -> tuple[int, Rates] | None:
@@ -310,26 +442,41 @@ def rate_of(company: int, called: str, at: int) -> tuple[int, Rate] | None:
     return (in_use[0], rate) if in_use and rate else None
 
 
-def list_decks(company: str | None = None) -> list[DeckView]:
-    """All decks, newest first."""
+def cost_of(trunk: int, called: str, at: int) -> tuple[int, Rate | None, str] | None:
+    """What the cost deck of a trunk says of an E.164 number at an instant, in the caller's transaction: the deck's id,
+    the rate, None if the carrier does not take such calls, and the currency. None if the trunk has no cost deck.
+    """
+    decks = reference.rows(_OF_TRUNK, trunk)
+    in_use = next((row for row in decks if row[2] <= at), None)
+    if in_use is None:
+        return None
+    deck, version, _, currency = in_use
+    return int(deck), _deck(deck, version).rate(called, at), str(currency)
+
+
+def list_decks(company: str | None = None, trunk: str = "") -> list[DeckView]:
+    """All decks of prices, newest first; or all cost decks of a trunk. NotFound."""
     with reading():
-        rows = Deck.select(
-            Deck.id, Deck.name, Deck.version, Deck.rates, Deck.loaded_at, Deck.in_use_at, Deck.company, Company.name
+        found = Deck.select(
+            Deck.id, Deck.name, Deck.version, Deck.rates, Deck.loaded_at, Deck.in_use_at, Deck.currency, Company
         ).join(Company)
+        found = found.where(Deck.trunk_id == _whose(company, trunk).trunk if trunk else Deck.trunk_id.is_null())
         if company is not None:
-            rows = rows.where(Company.name == company)
-        return [_view(row, row.company.name) for row in rows.order_by(Deck.in_use_at.desc(), Deck.id.desc())]
+            found = found.where(Company.name == company)
+        ordered = found.order_by(Deck.in_use_at.desc(), Deck.id.desc())
+        return [_view(row, row.company.name, trunk) for row in ordered]
 
 
 def preload(at: int) -> int:
     """Read the decks that are or will be in use, so that no call waits for one; how many were read now."""
     wanted: dict[str, int] = {}
+    have_one: set[tuple[int, int | None]] = set()
     with reading():
-        for (company,) in cast("Iterable[tuple[int]]", Company.select(Company.id).tuples()):
-            of_company = Deck.select(Deck.version, Deck.id).where(Deck.company == company)
-            coming = of_company.where(Deck.in_use_at > at).tuples()
-            latest = of_company.where(Deck.in_use_at <= at).order_by(Deck.in_use_at.desc(), Deck.id.desc()).limit(1)
-            wanted.update(cast("Iterable[tuple[str, int]]", [*coming, *latest.tuples()]))
+        for deck, version, in_use_at, *whose in store.rows(_EVERY):
+            if in_use_at > at or tuple(whose) not in have_one:
+                wanted.setdefault(version, deck)
+            if in_use_at <= at:
+                have_one.add((whose[0], whose[1]))
     new = [(deck, version) for version, deck in wanted.items() if version not in _memory]
     for deck, version in new:
         try:
@@ -368,5 +515,6 @@ def _text(deck: int, version: str) -> str:
     return text
 
 
-def _view(row: Any, company: str) -> DeckView:
-    return DeckView(row.id, company, row.name, row.version, row.rates, row.loaded_at, row.in_use_at)
+def _view(row: Any, company: str, trunk: str = "") -> DeckView:
+    times = (row.loaded_at, row.in_use_at)
+    return DeckView(row.id, company, row.name, row.version, row.rates, *times, trunk, row.currency)

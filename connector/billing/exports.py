@@ -85,6 +85,8 @@ _REFUSALS = (
 _ENTRIES = (
     "SELECT entry.number, entry.at, entry.kind, entry.about, posting.account_id, posting.amount FROM entry"
     " JOIN posting ON posting.entry_id = entry.id WHERE entry.company_id = ? AND entry.at >= ? AND entry.at < ?"
+    # What carriers cost is not a company's to see.
+    " AND posting.account_id NOT IN (SELECT name FROM account WHERE purpose IN ('cost', 'payable'))"
 )
 _LEDGER_HEAD = ("entry", "at", "kind", "about", "account", "asset", "gains", "loses", "currency")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from peewee import JOIN, Tuple
 
-from connector.billing import ledger
+from connector.billing import costs, ledger
+from connector.billing.costs import CostView
 from connector.billing.ledger import EntryView
 from connector.core import rating
 from connector.core.access import Scope
@@ -66,7 +67,8 @@ class CdrView:
 class Explanation:
     """Everything that made the price of a call. `recomputed_micros` is worked out once more from the rest of it.
 
-    `blocks` says how the seconds were rounded; `entries` is every movement in the ledger.
+    `blocks` says how the seconds were rounded; `entries` is every movement in the ledger. `cost`: what it cost us; None
+    if that is not known, or not for who asks.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Explanation:
     recomputed_micros: int
     agrees: bool
     entries: list[EntryView]
+    cost: CostView | None = None
 
 
 def cdrs(limit: int) -> list[CdrView]:
@@ -171,8 +174,10 @@ def cdr(cdr_id: str) -> CdrView:
         return _cdr_view(found[0])
 
 
-def explain(cdr_id: str) -> Explanation:
-    """Why a call cost what it did, by its id or the beginning of it. NotFound if there is none, or it was free."""
+def explain(cdr_id: str, *, with_costs: bool = False) -> Explanation:
+    """Why a call cost what it did, by its id or the beginning of it; `with_costs`: and what it cost us. NotFound if
+    there is none, or it was free.
+    """
     found = cdr(cdr_id)
     with reading():
         charge = Charge.get_or_none(Charge.cdr == found.id)
@@ -206,7 +211,8 @@ def explain(cdr_id: str) -> Explanation:
             price_micros=charge.price_micros,
             recomputed_micros=again.price_micros,
             agrees=again.price_micros == charge.price_micros == found.price_micros,
-            entries=ledger.of_call(found.id),
+            entries=ledger.of_call(found.id, with_costs=with_costs),
+            cost=costs.of_call(found.id) if with_costs else None,
         )
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.billing import credit, decks, ledger, usage
+from connector.billing import costs, credit, decks, ledger, usage
 from connector.core import admission, destinations, holds, kept, rating, times
+from connector.core import costs as core_costs
 from connector.core.admission import Pace
 from connector.core.destinations import PrefixRule
 from connector.core.gate import Money, Offer, ProfileFacts
@@ -145,23 +146,36 @@ def repin(row: Hold, profile: Profile, called: str, slicing: Slicing, at: int) -
     return extend(row, profile, slicing, at) if after.seconds < before.seconds else after.seconds
 
 
+def pin_cost(row: Hold, profile: Profile, trunk: int | None, called: str, at: int) -> None:
+    """At the answer: what the call costs us by its trunk is the call's, for good."""
+    row.cost = costs.pinned(profile.company_id, trunk, called, at)
+    if row.cost:
+        run("UPDATE hold SET cost = ? WHERE call_id = ?", row.cost, row.call_id)
+
+
 @dataclass(frozen=True)
 class Settled:
-    """A call's charge, by its columns, and when the ledger has it."""
+    """A call's charge and its cost, None if that is not known, by their columns; and when the ledger has it."""
 
     charge: dict[str, Any]
+    cost: dict[str, Any] | None
     at: int
 
 
 def settle(row: Hold, profile: Profile, duration_ms: int, at: int) -> Settled:
-    """Charge what was talked, void the rest, take the hold away."""
+    """Charge what was talked, void the rest, take the hold away, and owe the carrier what the call costs."""
     held = _held(row)
     rated = holds.settled(held, ledger.pinned_rate(row), duration_ms)
     about = kept.BILLED.write(seconds=rated.billed_s, rate=f"{row.prefix} {row.rate_name}")
     key = f"call:{row.call_id}:settle"
-    booked = ledger.post(
-        profile.company_id, key, "settle", at, _settling(row, profile, held, rated, at), about, new=True
-    )
+    postings = _settling(row, profile, held, rated, at)
+    cost = None
+    if row.cost and duration_ms > 0:
+        pinned = core_costs.of_text(row.cost)
+        costed = core_costs.costed(pinned, duration_ms)
+        postings += costs.postings(profile.company_id, pinned, costed)
+        cost = costs.columns(row.call_id, pinned, costed)
+    booked = ledger.post(profile.company_id, key, "settle", at, postings, about, new=True)
     run("DELETE FROM hold WHERE call_id = ?", row.call_id)
     charge = {
         "cdr_id": row.call_id,
@@ -176,7 +190,7 @@ def settle(row: Hold, profile: Profile, duration_ms: int, at: int) -> Settled:
         "price_micros": rated.price_micros,
         **_pinned(row.deck_id, ledger.pinned_rate(row)),
     }
-    return Settled(charge, at if booked is None else booked)
+    return Settled(charge, cost, at if booked is None else booked)
 
 
 def limits_of(profile: int) -> admission.Limits:

@@ -14,13 +14,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
+from connector.core import costs as core_costs
 from connector.core import ledger as core
 from connector.core import rating, steps, times
 from connector.core.formats import shown
 from connector.core.paging import Page, Turn, page
 from connector.core.plans import BUNDLE_SECONDS
 from connector.database import reference
-from connector.database.models import Account, Call, Cdr, Charge, Closing, Company, Entry, Hold, Posting, Profile, Term
+from connector.database.models import (
+    Account,
+    Call,
+    Cdr,
+    Charge,
+    Closing,
+    Company,
+    Cost,
+    Entry,
+    Hold,
+    Posting,
+    Profile,
+    Term,
+)
 from connector.database.named import company_row
 from connector.database.store import (
     Question,
@@ -49,6 +63,10 @@ _PAYMENTS = (
 )
 
 
+_COSTS = (
+    "SELECT entry.key, account.name, posting.amount FROM account JOIN posting ON posting.account_id = account.name"
+    " JOIN entry ON entry.id = posting.entry_id WHERE account.purpose IN ('cost', 'payable')"
+)
 _SERIES = (
     "SELECT invoice_series.series, invoice_series.last, MIN(invoice.number), MAX(invoice.number), COUNT(invoice.id)"
     " FROM invoice_series LEFT JOIN invoice ON invoice.series = invoice_series.series"
@@ -190,31 +208,33 @@ def entered(key: str) -> bool:
     return bool(rows("SELECT 1 FROM entry WHERE key = ?", key))
 
 
-def of_call(call_id: str) -> list[EntryView]:
-    """Every entry of a call, in its order, in the caller's transaction."""
+def of_call(call_id: str, *, with_costs: bool = False) -> list[EntryView]:
+    """Every entry of a call, in its order, in the caller's transaction. `with_costs`: who asks may see what carriers
+    cost; else the postings of costs are left out.
+    """
     key = bytewise("key")
     sql = f"SELECT id FROM entry WHERE {key} >= ? AND {key} < ?"
     found = rows(sql, f"call:{call_id}:", f"call:{call_id};")  # ";" is after ":"
     mine = [number for (number,) in found]
-    return [_view(row) for row in Entry.select().where(Entry.id.in_(mine)).order_by(Entry.id)]
+    return [_view(row, with_costs=with_costs) for row in Entry.select().where(Entry.id.in_(mine)).order_by(Entry.id)]
 
 
 def entries(limit: int, company: str | None = None) -> list[EntryView]:
-    """The newest `limit` entries, newest first."""
+    """The newest `limit` entries, newest first, with costs."""
     with reading():
         found = Entry.select().join(Company)
         if company is not None:
             found = found.where(Entry.company == company_row(company))
-        return [_view(row) for row in found.order_by(Entry.id.desc()).limit(limit)]
+        return [_view(row, with_costs=True) for row in found.order_by(Entry.id.desc()).limit(limit)]
 
 
-def page_of(company: str, wanted: Turn) -> Page[EntryView]:
-    """A company's entries, newest first."""
+def page_of(company: str, wanted: Turn, *, with_costs: bool = False) -> Page[EntryView]:
+    """A company's entries, newest first; `with_costs` as above."""
     with reading():
         found = Entry.select().where(Entry.company == company_row(company)).order_by(Entry.number.desc())
         if wanted.after is not None:
             found = found.where(Entry.number < wanted.after[0])
-        views = [_view(row) for row in found.limit(wanted.limit + 1)]
+        views = [_view(row, with_costs=with_costs) for row in found.limit(wanted.limit + 1)]
         return page(views, wanted, lambda view: (view.number,))
 
 
@@ -240,12 +260,14 @@ def last_number(company: int) -> int:
         return _head(company).number
 
 
-def accounts(company: str | None = None) -> dict[str, int]:
-    """Every account's balance, by name."""
+def accounts(company: str | None = None, *, with_costs: bool = False) -> dict[str, int]:
+    """Every account's balance, by name; `with_costs` as above."""
     with reading():
         found = Account.select(Account.name, Account.balance).join(Company)
         if company is not None:
             found = found.where(Account.company == company_row(company))
+        if not with_costs:
+            found = found.where(Account.purpose.not_in(core.OF_COSTS))
         return dict(cast("Iterable[tuple[str, int]]", found.order_by(Account.name).tuples()))
 
 
@@ -262,6 +284,7 @@ def verify() -> Report:
             report.wrong(f"{stray} postings belong to no entry of a company")
         _verify_holds(sums, report)
         _verify_charges(report)
+        _verify_costs(report)
         _verify_terms(report)
         _verify_payments(sums, report)
         _verify_invoices(report)
@@ -445,11 +468,14 @@ def _sums(company: int, until: int) -> tuple[int, str, dict[str, int]]:
     return number, last_hash, sums
 
 
-def _view(row: Any) -> EntryView:
+def _view(row: Any, *, with_costs: bool) -> EntryView:
     lines = Posting.select(Posting.account, Posting.amount).where(Posting.entry == row).order_by(Posting.id).tuples()
-    return EntryView(
-        row.number, row.key, row.kind, row.at, row.about, row.hash, dict(cast("Iterable[tuple[str, int]]", lines))
-    )
+    seen = {
+        account: amount
+        for account, amount in cast("Iterable[tuple[str, int]]", lines)
+        if with_costs or core.purpose(account) not in core.OF_COSTS
+    }
+    return EntryView(row.number, row.key, row.kind, row.at, row.about, row.hash, seen)
 
 
 def _closing_view(row: Any, company: str) -> ClosingView:
@@ -627,6 +653,26 @@ def _verify_charges(report: Report) -> None:
         report.wrong(f"CDR {row.id}: it has a price and no charge")
 
 
+def _verify_costs(report: Report) -> None:
+    """The cost of every call is what its pinned rate makes of it, and what the ledger owes its carrier for it."""
+    owed: dict[str, dict[str, int]] = {}
+    for key, account, amount in rows(_COSTS):
+        owed.setdefault(key, {})[account] = amount
+    for row in Cost.select(Cost, Cdr).join(Cdr).iterator():
+        exchanged = core_costs.Exchange(row.currency, row.numerator, row.denominator)
+        pinned = core_costs.Cost(row.trunk_id, row.deck_id, pinned_rate(row), exchanged)
+        again = core_costs.costed(pinned, row.cdr.duration_ms)
+        if again != (row.billed_s, row.carrier_micros, row.cost_micros):
+            report.wrong(f"CDR {row.cdr_id}: the cost does not follow from what it shows")
+        taken = owed.pop(f"call:{row.cdr_id}:settle", {})
+        company = core.company_account(row.cdr.company_id, "cost")
+        wanted = {company: row.cost_micros, core.trunk_account(row.trunk_id, "payable"): -row.cost_micros}
+        if taken != (wanted if row.cost_micros else {}):
+            report.wrong(f"CDR {row.cdr_id}: it cost {row.cost_micros}, and the ledger has {taken}")
+    for key in owed:
+        report.wrong(f"{key}: the ledger has a cost for a call that has none")
+
+
 def recomputed(charge: Any, duration_ms: int) -> rating.Rated:
     """The figures of a charge once more, from its pinned rate, what was held, and the time talked."""
     return rating.rated(
@@ -699,6 +745,14 @@ def _verify_sums(report: Report) -> None:
         for company in sorted({*made, *sums}):
             if made.get(company) != sums.get(company):
                 report.wrong(f"company {company}: {table} says {sums.get(company)}, its CDRs {made.get(company)}")
+    sql = "SELECT company_id, COUNT(*), SUM(cost_micros) FROM cost JOIN cdr ON cdr.id = cost.cdr_id GROUP BY company_id"
+    costed = {row[0]: row[1:] for row in rows(sql)}
+    sql = "SELECT company_id, SUM(costed), SUM(cost_micros) FROM margin_month GROUP BY company_id"
+    for company, *sums_of_costs in rows(sql):
+        if tuple(sums_of_costs) != costed.pop(company, (0, 0)):
+            report.wrong(f"company {company}: margin_month says {sums_of_costs}, its calls cost something else")
+    for company in costed:
+        report.wrong(f"company {company}: its calls have costs, and margin_month has none")
 
 
 def _verify_guards(report: Report) -> None:

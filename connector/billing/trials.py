@@ -18,6 +18,7 @@ from connector.core.plans import DAY_MS
 from connector.core.refusals import Refusal
 from connector.core.routes import Path
 from connector.core.times import instant
+from connector.core.trunks import LeftOut
 from connector.database.models import Company, Number, Profile
 from connector.database.named import company_row, profile_row
 from connector.database.store import reading
@@ -40,12 +41,22 @@ class Reason:
 
 
 @dataclass(frozen=True)
+class TrunkLeftOut:
+    """A trunk that is not tried, why (core/trunks.py), and what it takes a minute; None if that is not known."""
+
+    trunk: str
+    why: str
+    cost_per_minute_micros: int | None
+
+
+@dataclass(frozen=True)
 class Why:
     """The result of testing an outgoing call.
 
     `at`: the time it was tested for, in ms. `called`: the number in E.164, or the digits of a service number; "" if the
     dialled digits are not valid. `reasons`: all that apply, in order of precedence; empty if the call would be carried.
-    `trunks`: in the order in which they would be tried. `shows`: the caller ID that the called party would see, "" if
+    `trunks`: in the order in which they would be tried. `left_out`: those that would not be, if costs were asked for.
+    `shows`: the caller ID that the called party would see, "" if
     none. `rate`: the name of the rate, "" if there is none. `payer`: profile, company or bundle.
     """
 
@@ -62,13 +73,15 @@ class Why:
     rate: str
     price_per_minute_micros: int | None
     payer: str
+    left_out: tuple[TrunkLeftOut, ...] = ()
 
 
-def why(number: str, profile: str, when: int | str, caller: str = "") -> Why:
+def why(number: str, profile: str, when: int | str, caller: str = "", *, with_costs: bool = False) -> Why:
     """Test an outgoing call of a profile.
 
     `number`: as a phone of the profile would dial it. `when`: in ms, or as text in the company's time zone. `caller`:
-    the caller ID that the PBX would send; the profile's main number if empty. Raises NotFound for an unknown profile,
+    the caller ID that the PBX would send; the profile's main number if empty. `with_costs`: who asks may see what
+    carriers cost, and so which trunks are left out. Raises NotFound for an unknown profile,
     BadInput for a time that is not valid or a number that is too long.
     """
     if len(number) > MOST_SAID or len(caller) > MOST_SAID:
@@ -94,7 +107,12 @@ def why(number: str, profile: str, when: int | str, caller: str = "") -> Why:
             offer.rate.name if offer else "",
             offer.rate.price_per_minute_micros if offer else None,
             offer.payer if offer else "",
+            tuple(_left_out(each) for each in known.left_out) if with_costs else (),
         )
+
+
+def _left_out(found: LeftOut) -> TrunkLeftOut:
+    return TrunkLeftOut(found.name, found.why, found.cost.per_minute_micros() if found.cost else None)
 
 
 def _known(profile: Any, number: str, at: int, caller: str = "", forwarded: str = "") -> Facts:

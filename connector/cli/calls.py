@@ -19,6 +19,7 @@ from connector.core.calls import Direction, Ending
 from connector.core.money import decimal
 from connector.core.paging import every
 from connector.core.times import instant, iso
+from connector.core.trunks import LEFT_OUT
 from connector.errors import BadInput, NotFound
 from connector.routing import emergency
 
@@ -53,7 +54,7 @@ def why(
 ) -> None:
     """Whether a call would be carried, and if not, every reason and what would cure it. Nobody is called."""
     open_store()
-    found = trials.why(number, profile, now() if at is None else at, caller)
+    found = trials.why(number, profile, now() if at is None else at, caller, with_costs=True)
     if as_json:
         print_json(as_dict(found))
         return
@@ -67,6 +68,10 @@ def why(
     title = f"A call to {found.called or found.number} at {iso(found.at)}, profile {found.profile}"
     console.print(plain(title), soft_wrap=True)
     console.print(plain(text), soft_wrap=True, style="green" if found.carried else "red")
+    for each in found.left_out:
+        takes = "" if each.cost_per_minute_micros is None else f", it takes {decimal(each.cost_per_minute_micros)}"
+        told = f"Not by {each.trunk}: {LEFT_OUT[each.why]} ({each.why}{takes})"
+        console.print(plain(told), soft_wrap=True)
     for place, reason in enumerate(found.reasons):
         why_so = "Behind that" if place else "Why"
         console.print(plain(f"{why_so}: {reason.words} ({reason.code})"), soft_wrap=True)
@@ -216,7 +221,7 @@ def _live_row(call: LiveCall) -> tuple[str, ...]:
 def cdr_explain(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
     """Why a call cost what it did: rate, blocks, bundle, rounding, and every movement of money, worked out again."""
     open_store()
-    found = as_dict(history.explain(cdr_id))
+    found = as_dict(history.explain(cdr_id, with_costs=True))
     if as_json:
         print_json(found)
         return

@@ -64,6 +64,8 @@ PLACES: dict[str, dict[str, Place]] = {
         "channels": Place("subscriptions", "channels_app", "Channel subscriptions."),
         "bundles": Place("subscriptions", "bundles_app", "US minute bundles: 5,000 minutes each a term."),
         "rates": Place("rates", "app", "Rate decks, and what a call costs."),
+        "margin": Place("margins", "margin_app", "What calls leave over their cost, and the least that they have to."),
+        "exchange": Place("margins", "exchange_app", "What carriers' currencies are worth."),
         "ledger": Place("money", "ledger_app", "The ledger: entries, balances, verification, closed months."),
         "report": Place("reports", "app", "What happened in a month."),
         "export": _alone("exports", "Write a CSV of calls, charges or the ledger."),

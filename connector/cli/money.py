@@ -241,7 +241,7 @@ def ledger_verify(as_json: AsJson = False) -> None:
 def ledger_balances(company: Company = None, as_json: AsJson = False) -> None:
     """Every account and its balance, in millionths of the currency, or seconds."""
     open_store()
-    found = ledger.accounts(company)
+    found = ledger.accounts(company, with_costs=True)
     if as_json:
         output.print_json(found)
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import shlex
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,9 +14,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from connector.billing import decks, trials
-from connector.billing.decks import SheetView
+from connector.billing.decks import ReadDeck, SheetView
 from connector.cli import questions
-from connector.cli.completing import profile_names
+from connector.cli.completing import profile_names, trunk_names
 from connector.cli.opening import open_store
 from connector.cli.output import (
     AsJson,
@@ -34,6 +34,7 @@ from connector.cli.output import (
     read_file,
 )
 from connector.core.layouts import EXACT, Question
+from connector.core.money import decimal
 from connector.core.rate_sheets import Sheet
 from connector.core.times import iso
 from connector.errors import BadInput
@@ -58,8 +59,21 @@ def rates_load(
     full: Annotated[
         bool, typer.Option("--full", help="The sheet is complete: prefixes that it does not name end at its date.")
     ] = False,
+    trunk: Annotated[
+        str,
+        typer.Option(
+            autocompletion=trunk_names, help="It is a cost sheet: what the carrier of this trunk takes from us."
+        ),
+    ] = "",
+    currency: Annotated[
+        str, typer.Option(help="The currency of a cost sheet, if it is not the company's, or that of the one before.")
+    ] = "",
     carrier: Annotated[
-        str, typer.Option(help="Whose sheet it is: what was answered for a sheet of theirs is not asked again.")
+        str,
+        typer.Option(
+            help="Whose sheet it is: what was answered for a sheet of theirs is not asked again. Of a cost sheet its"
+            " trunk, if nothing is said."
+        ),
     ] = "",
     answer: Annotated[
         list[str] | None,
@@ -83,16 +97,26 @@ def rates_load(
     # Millions of objects are made here, none of which refers to itself: to look for such takes a third of the time.
     gc.disable()
     try:
-        _load(file, read_answers(answer or []), carrier, company, dry_run=dry_run, full=full, yes=yes, as_json=as_json)
+        wanted = _Wanted(read_answers(answer or []), carrier, company, trunk, currency.upper())
+        _load(file, wanted, dry_run=dry_run, full=full, yes=yes, as_json=as_json)
     finally:
         gc.enable()
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """What was said of a sheet: answers to its questions, and whose it is."""
+
+    answers: dict[str, str]
+    carrier: str
+    company: str | None
+    trunk: str
+    currency: str
+
+
 def _load(
     file: Path,
-    answers: dict[str, str],
-    carrier: str,
-    company: str | None,
+    wanted: _Wanted,
     *,
     dry_run: bool,
     full: bool,
@@ -100,8 +124,8 @@ def _load(
     as_json: bool,
 ) -> None:
     text = read_file(file, MOST_BYTES)
-    sheet = _understood(text, file.name, company, answers, carrier, may_ask=not (as_json or yes))
-    about = decks.view_of(sheet, carrier)
+    sheet = _understood(text, file.name, wanted, may_ask=not (as_json or yes))
+    about = decks.view_of(sheet, wanted.carrier or wanted.trunk)
     if dry_run and not sheet.ready:
         if as_json:
             print_json(_told(about))
@@ -109,7 +133,15 @@ def _load(
             _print_sheet(about)
         raise typer.Exit(2)
     with console.status("comparing"):
-        read = decks.made_of(sheet, now(), company, mode="full" if full else "update", carrier=carrier)
+        read = decks.made_of(
+            sheet,
+            now(),
+            wanted.company,
+            mode="full" if full else "update",
+            carrier=wanted.carrier,
+            trunk=wanted.trunk,
+            currency=wanted.currency,
+        )
     ends = read.difference.ends
     if not as_json and (dry_run or (not yes and questions.may_ask() and not _is_ours(about))):
         _print_sheet(about)
@@ -127,30 +159,60 @@ def _load(
         )
         if len(ends) > MOST_SHOWN:
             console.print(f"and {len(ends) - MOST_SHOWN} more")
+    if read.below and not as_json:
+        _print_below(read)
     if ends and not dry_run and not yes:
         typer.confirm(f"{len(ends)} prefixes end. Load the sheet?", abort=True)
+    elif read.below and not (dry_run or yes or as_json) and questions.may_ask():
+        typer.confirm(f"{read.sold_below} destinations are sold below cost then. Load the sheet?", abort=True)
     elif not (dry_run or yes or as_json or _is_ours(about)) and questions.may_ask():
         typer.confirm("Is the sheet understood rightly? Load it?", abort=True)
-    loaded = {} if dry_run else as_dict(decks.put(file.name[: decks.MOST_NAME], read, now(), company))
+    name = file.name[: decks.MOST_NAME]
+    loaded = {} if dry_run else as_dict(decks.put(name, read, now(), wanted.company, trunk=wanted.trunk))
     changes = asdict(read.difference)
     changes["ends"] = list(changes["ends"]) if as_json else len(ends)
+    changes["sold_below_cost"] = read.sold_below
+    if as_json:
+        changes["below_cost"] = [asdict(each) for each in read.below]
     print_one({**(_told(about) if as_json else {}), **changes, **loaded}, as_json)
 
 
-def _understood(
-    text: str, name: str, company: str | None, answers: dict[str, str], carrier: str, *, may_ask: bool
-) -> Sheet:
+def _print_below(read: ReadDeck) -> None:
+    """What would be sold below cost."""
+    print_many(
+        "Sold below cost, for a call of a minute",
+        ("Prefix", "Name", "Sold for", "Costs", "Cheapest trunk"),
+        [
+            (each.prefix, each.name, decimal(each.price_micros), decimal(each.cost_micros), each.trunk or "this one")
+            for each in read.below
+        ],
+        "",
+        may_shrink=("Name",),
+    )
+    if read.sold_below > len(read.below):
+        console.print(f"and {read.sold_below - len(read.below)} more")
+
+
+def _understood(text: str, name: str, wanted: _Wanted, *, may_ask: bool) -> Sheet:
     """The sheet, with progress; what it leaves open is asked for at a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     while True:
         with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as shown:
             task = shown.add_task(f"Reading {plain(name)}", total=None)
             tell = partial(_show, shown, task)
-            sheet = decks.understand(text, company, answers=answers, carrier=carrier, told=tell)
+            sheet = decks.understand(
+                text,
+                wanted.company,
+                answers=wanted.answers,
+                carrier=wanted.carrier,
+                told=tell,
+                trunk=wanted.trunk,
+                currency=wanted.currency,
+            )
         if not (sheet.questions and may_ask and questions.may_ask()):
             return sheet
         for question in sheet.questions:
-            answers[question.key] = _asked(question)
+            wanted.answers[question.key] = _asked(question)
 
 
 def _show(shown: Progress, task: TaskID, done: int, of: int) -> None:
@@ -242,10 +304,14 @@ def _print_sheet(about: SheetView) -> None:
 
 
 @app.command("list")
-def rates_list(company: Company = None, as_json: AsJson = False) -> None:
-    """All decks, the newest first."""
+def rates_list(
+    trunk: Annotated[str, typer.Option(autocompletion=trunk_names, help="The cost decks of this trunk.")] = "",
+    company: Company = None,
+    as_json: AsJson = False,
+) -> None:
+    """All decks of prices, or all cost decks of a trunk, the newest first."""
     open_store()
-    found = decks.list_decks(company)
+    found = decks.list_decks(company, trunk)
     print_list(
         found,
         as_json,

@@ -34,9 +34,10 @@ PERMISSIONS = {
     "rates.write": "load rate decks, and price service numbers",
     "stock.write": "put numbers up for sale, and verify those that are elsewhere",
     "trunks.write": "create, change and remove trunks",
+    "costs.read": "see what carriers cost, and the margin of calls",
 }
 # These are for the house's users alone: what a company's own people could do with them is at others' cost.
-HOUSE = frozenset(("companies.write", "money.bring", "rates.write", "stock.write", "trunks.write"))
+HOUSE = frozenset(("companies.write", "money.bring", "rates.write", "stock.write", "trunks.write", "costs.read"))
 
 _MEMBER = frozenset(("profiles.read", "numbers.read", "calls.read", "money.read"))
 _VIEWER = _MEMBER | {"company.read", "trunks.read"}
@@ -53,8 +54,8 @@ ROLES: dict[str, frozenset[str]] = {
 }
 _HOUSE_ROLES: dict[str, frozenset[str]] = {
     "owner": HOUSE,
-    "finance": frozenset(("money.bring",)),
-    "operator": frozenset(("rates.write", "stock.write", "trunks.write")),
+    "finance": frozenset(("money.bring", "costs.read")),
+    "operator": frozenset(("rates.write", "stock.write", "trunks.write", "costs.read")),
 }
 
 
@@ -78,6 +79,11 @@ class Actor:
     permissions: frozenset[str]
     user: int | None = None
     token: int | None = None
+
+    @property
+    def sees_costs(self) -> bool:
+        """Whether this actor is shown what carriers cost."""
+        return "costs.read" in self.permissions
 
 
 @dataclass(frozen=True, slots=True)

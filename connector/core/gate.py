@@ -22,7 +22,7 @@ from connector.core.rating import Rate
 from connector.core.refusals import Refusal
 from connector.core.routes import Path
 from connector.core.sip import on_the_wire
-from connector.core.trunks import Target, TrunkChoice, endpoint_of
+from connector.core.trunks import NO_COST_RATE, LeftOut, Target, TrunkChoice, endpoint_of
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class Facts:
 
     profile: None if there is none. trunk: of an incoming call; None if it is unknown. emergency: the emergency number
     that was dialled. called: the number in E.164, the digits of a service number, or an account; "" if it is not valid.
-    tries: the trunks of an outgoing call, in order. shown: the caller ID; None if it is foreign and the profile refuses
-    foreign caller IDs. diverted: the number that forwarded the call, "" if none. path: where an incoming call rings;
-    nowhere: its route has no destination now. context: the dialplan context of an incoming call if this Asterisk is the
-    PBX. offer: None if there is no rate or the call is free. pace: recent calls of the profile. up_already: the same
-    INVITE is active. taken: the channels in use. money: None if it was not read.
+    tries: the trunks of an outgoing call, in order; left_out: those that it may not try. shown: the caller ID; None if
+    it is foreign and the profile refuses foreign caller IDs. diverted: the number that forwarded the call, "" if none.
+    path: where an incoming call rings; nowhere: its route has no destination now. context: the dialplan context of an
+    incoming call if this Asterisk is the PBX. offer: None if there is no rate or the call is free. pace: recent calls
+    of the profile. up_already: the same INVITE is active. taken: the channels in use. money: None if it was not read.
     """
 
     direction: Direction
@@ -111,6 +111,7 @@ class Facts:
     emergency: str | None = None
     called: str = ""
     tries: tuple[TrunkChoice, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
     shown: Shown | None = NOBODY
     diverted: str = ""
     path: Path = _NOWHERE
@@ -173,7 +174,7 @@ def _number_unknown(facts: Facts, _: Slicing) -> bool:
 
 def _no_trunk(facts: Facts, _: Slicing) -> bool:
     if facts.goes_out:
-        return facts.profile is not None and not facts.tries
+        return facts.profile is not None and not facts.tries and not facts.left_out
     return facts.trunk is None and not facts.by_button
 
 
@@ -190,6 +191,16 @@ def _too_dear(facts: Facts, _: Slicing) -> bool:
     if facts.offer is None or facts.offer.limits.price_per_minute_micros is None:
         return False
     return facts.offer.rate.price_per_minute_micros > facts.offer.limits.price_per_minute_micros
+
+
+def _no_carrier(facts: Facts, _: Slicing) -> bool:
+    """Trunks are open, and the cost deck of each has no rate for the number."""
+    return bool(facts.left_out) and not facts.tries and all(each.why == NO_COST_RATE for each in facts.left_out)
+
+
+def _margin_too_low(facts: Facts, _: Slicing) -> bool:
+    """Some trunk could carry the call, and none leaves what the margin floor asks."""
+    return not facts.tries and any(each.why != NO_COST_RATE for each in facts.left_out)
 
 
 def _too_fast(facts: Facts, _: Slicing) -> bool:
@@ -234,6 +245,8 @@ CHECKS: tuple[Check, ...] = (
     Check(refusals.NO_RATE, _no_rate),
     Check(refusals.DESTINATION_BLOCKED, _blocked),
     Check(refusals.PRICE_TOO_HIGH, _too_dear),
+    Check(refusals.NO_CARRIER, _no_carrier),
+    Check(refusals.MARGIN_TOO_LOW, _margin_too_low),
     Check(refusals.CALLS_TOO_FAST, _too_fast),
     Check(refusals.NUMBER_TOO_OFTEN, _too_often),
     Check(refusals.DUPLICATE, lambda facts, _: facts.up_already),

@@ -12,6 +12,7 @@ What money can be, and how it moves:
                            '--buy---> subscription, bundles, number_fees
     seconds_sold --buy--> bundle --hold--> bundle_held --settle--> seconds_used
                              '--the term ends--> seconds_expired
+    payable --cost--> cost                                             (what a carrier takes for a call)
 """
 
 from __future__ import annotations
@@ -33,14 +34,18 @@ COMPANY_ACCOUNTS = {
     "subscription": "money",
     "bundles": "money",
     "number_fees": "money",
+    "cost": "money",
     "seconds_sold": "seconds",
     "seconds_used": "seconds",
     "seconds_expired": "seconds",
 }
 PROFILE_ACCOUNTS = {"credit": "money", "credit_held": "money"}
 TERM_ACCOUNTS = {"bundle": "seconds", "bundle_held": "seconds"}
-# Where money and seconds come from: these two alone go below zero.
-SOURCES = ("outside", "seconds_sold")
+TRUNK_ACCOUNTS = {"payable": "money"}
+# Where money and seconds come from: these alone go below zero. What is owed to a carrier is what came from it.
+SOURCES = ("outside", "seconds_sold", "payable")
+# What carriers cost is the operator's own business: the people of a company do not see it.
+OF_COSTS = ("cost", "payable")
 HELD = ("held", "credit_held", "bundle_held")
 
 
@@ -62,6 +67,12 @@ def term_account(term: int, purpose: str) -> str:
     return f"term:{term}:{purpose}"
 
 
+def trunk_account(trunk: int, purpose: str) -> str:
+    """The name of a trunk's account, by purpose. KeyError if trunks have none for it."""
+    TRUNK_ACCOUNTS[purpose]
+    return f"trunk:{trunk}:{purpose}"
+
+
 def purpose(account: str) -> str:
     """What an account is for: the last word of its name."""
     return account.rpartition(":")[2]
@@ -69,7 +80,7 @@ def purpose(account: str) -> str:
 
 def asset(account: str) -> str:
     """`money` or `seconds`."""
-    return {**COMPANY_ACCOUNTS, **PROFILE_ACCOUNTS, **TERM_ACCOUNTS}[purpose(account)]
+    return {**COMPANY_ACCOUNTS, **PROFILE_ACCOUNTS, **TERM_ACCOUNTS, **TRUNK_ACCOUNTS}[purpose(account)]
 
 
 @dataclass(frozen=True, slots=True)

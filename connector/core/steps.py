@@ -28,6 +28,12 @@ def verify_number() -> NextStep:
     return NextStep("Verify a number", "/numbers/verified/new", "connector numbers verify")
 
 
+def set_exchange_rate(currency: str, target: str) -> NextStep:
+    """For a cost sheet in a currency whose worth is not known."""
+    command = f"connector exchange set {currency} {target} RATE"
+    return NextStep("Set an exchange rate", "/margins/exchange", command)
+
+
 def set_hours(name: str) -> NextStep:
     """For a route that names hours that do not exist."""
     return NextStep("Set hours", "/hours/set", f"connector hours set {name} ...")

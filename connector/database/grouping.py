@@ -30,6 +30,7 @@ ORDER = (
     ("delete", "call"),
     ("insert", "cdr"),
     ("insert", "charge"),
+    ("insert", "cost"),
     ("insert", "call_event"),  # which refers to none by a constraint
 )
 _INSERT = re.compile(r'(INSERT INTO "?(\w+)"? \([^)]*\) VALUES )(\(.*\))', re.DOTALL)

@@ -435,7 +435,7 @@ class Account(Table):
     asset = TextField(constraints=[Check("asset IN ('money', 'seconds')")])
     balance = BigIntegerField(
         constraints=[
-            Check("balance >= 0 OR purpose IN ('outside', 'seconds_sold')"),
+            Check("balance >= 0 OR purpose IN ('outside', 'seconds_sold', 'payable')"),
             Check("balance BETWEEN -4000000000000000000 AND 4000000000000000000"),
         ]
     )
@@ -608,7 +608,9 @@ class Closing(Table):
 
 
 class Deck(Table):
-    """A rate deck as it was read from CSV (zlib). The company's deck in use is the latest by `in_use_at`, then `id`."""
+    """A rate deck, as text (zlib). The company's deck in use is the latest by `in_use_at`, then `id`, of those without
+    a trunk; with `trunk_id` it is a cost deck: what the carrier there takes, in its `currency` ("": the company's).
+    """
 
     id = AutoField()
     company = ForeignKeyField(Company)
@@ -619,9 +621,43 @@ class Deck(Table):
     content = BlobField()
     loaded_at = BigIntegerField()
     in_use_at = BigIntegerField()
+    trunk_id = IntegerField(null=True, constraints=[SQL('REFERENCES "trunk" ("id")')])
+    currency = TextField(constraints=[SQL("DEFAULT ''")], default="")
 
     class Meta:
         indexes = ((("company", "in_use_at"), False),)
+
+
+class ExchangeRate(Table):
+    """From `from_at` on, one unit of a `currency` is `numerator` / `denominator` of another, the `target`."""
+
+    id = AutoField()
+    currency = TextField()
+    target = TextField()
+    numerator = BigIntegerField(constraints=[Check("numerator > 0")])
+    denominator = BigIntegerField(constraints=[Check("denominator > 0")])
+    from_at = BigIntegerField()
+    set_at = BigIntegerField()
+
+    class Meta:
+        indexes = ((("currency", "target", "from_at"), True),)
+
+
+class MarginFloor(Table):
+    """What a call of a company, or of one profile of it, has to leave over its cost: in hundredths of a percent of its
+    price, and in micros a minute.
+    """
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    hundredths = IntegerField(constraints=[Check("hundredths BETWEEN 0 AND 10000")])
+    per_minute_micros = BigIntegerField(constraints=[Check("per_minute_micros >= 0")])
+
+    class Meta:
+        indexes = (SQL("CREATE UNIQUE INDEX margin_floor_one ON margin_floor (company_id, COALESCE(profile_id, 0))"),)
 
 
 class Limits(Table):
@@ -769,7 +805,8 @@ class Notice(Table):
 
 
 class Hold(Table):
-    """What a live call out holds, and the rate that is pinned to it. Goes with the call.
+    """What a live call out holds, and the rate that is pinned to it. Goes with the call. `cost`: what it costs us, as
+    the text of core/costs.py, once it is answered; "" for not known.
 
     `bundle_s` seconds are held in the term's account, `micros` (the price of `paid_s`) in the payer's.
     """
@@ -789,6 +826,52 @@ class Hold(Table):
     bundle_s = IntegerField(constraints=[Check("bundle_s >= 0")])
     paid_s = IntegerField(constraints=[Check("paid_s >= 0")])
     micros = BigIntegerField(constraints=[Check("micros >= 0")])
+    cost = TextField(constraints=[SQL("DEFAULT ''")], default="")
+
+
+class Cost(Table):
+    """What a call costs: the rate of its trunk's cost deck that was pinned at the answer, the seconds and the sum in
+    the carrier's `currency`, and the same sum in the company's, by the exchange rate of the answer.
+    """
+
+    cdr = ForeignKeyField(Cdr, primary_key=True)
+    trunk = ForeignKeyField(Trunk)
+    trunk_id: int
+    deck = ForeignKeyField(Deck)
+    deck_id: int
+    prefix = TextField()
+    rate_name = TextField()
+    price_per_minute_micros = BigIntegerField()
+    connection_fee_micros = BigIntegerField()
+    increments = TextField()
+    currency = TextField()
+    numerator = BigIntegerField()
+    denominator = BigIntegerField()
+    billed_s = IntegerField()
+    carrier_micros = BigIntegerField()
+    cost_micros = BigIntegerField()
+
+
+class MarginMonth(Table):
+    """Answered calls out of a profile in a month by one trunk to one destination. `costed` of them have a cost: they
+    were sold for `costed_price_micros` together. billing/usage.py keeps it, for companies that have a cost deck.
+    """
+
+    company_id = IntegerField()
+    month = TextField()
+    profile_id = IntegerField()
+    trunk_id = IntegerField()
+    destination = TextField()
+    calls = BigIntegerField()
+    costed = BigIntegerField()
+    duration_ms = BigIntegerField()
+    bundle_s = BigIntegerField()
+    price_micros = BigIntegerField()
+    costed_price_micros = BigIntegerField()
+    cost_micros = BigIntegerField()
+
+    class Meta:
+        primary_key = CompositeKey("company_id", "month", "profile_id", "trunk_id", "destination")
 
 
 class Charge(Table):
@@ -1104,7 +1187,7 @@ TABLES = (
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
     Webhook, Delivery, Threshold, Button, CallEvent, CallPost, Media,
     SavedFilter,
-    SheetLayout,
+    SheetLayout, ExchangeRate, MarginFloor, Cost, MarginMonth,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

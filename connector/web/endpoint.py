@@ -182,13 +182,22 @@ class Ask:
         """The name of the actor's company, or of the one that the house asks for. NotFound."""
         return named.company_seen(self.actor.scope, asked).name
 
-    def read_deck(self, text: str, mode: str, answers: Mapping[str, str] | None = None, carrier: str = "") -> ReadDeck:
+    def read_deck(
+        self,
+        text: str,
+        mode: str,
+        answers: Mapping[str, str] | None = None,
+        carrier: str = "",
+        trunk: str = "",
+        currency: str = "",
+    ) -> ReadDeck:
         """The deck that a rate sheet makes, read in another process if it is long, or changes a long one: call it from
-        a thread. `answers` and `carrier` as for `decks.understand`. BadInput.
+        a thread. `answers` and what follows as for `decks.understand`. BadInput.
         """
-        is_long = len(text) > LONG_SHEET or decks.rates_of_newest(self.company) > LONG_DECK
+        is_long = len(text) > LONG_SHEET or decks.rates_of_newest(self.company, trunk) > LONG_DECK
         run = self.place.apart if is_long else _here
-        found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode, answers=answers, carrier=carrier)
+        said = {"answers": answers, "carrier": carrier, "trunk": trunk, "currency": currency}
+        found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode, **said)
         return found
 
     def number(self, name: str) -> int:

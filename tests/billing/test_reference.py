@@ -26,14 +26,18 @@ from tests.billing.test_ledger import tampered
 from tests.conftest import DECK, NOW
 from tests.databases import place_of
 
-MIGRATIONS = [import_module(f"connector.database.migrations.{name}") for name in ("0013_reference", "0018_call_events")]
+MIGRATIONS = [
+    import_module(f"connector.database.migrations.{name}")
+    for name in ("0013_reference", "0018_call_events", "0024_costs")
+]
 # What calls change, or what no call is decided by.
 OTHERS = {
     "account", "api_token", "audit", "buyer", "call", "call_day", "call_event", "call_post",
     "card_charge", "card_recharge", "cdr",
-    "channel_hour", "charge", "closing",
+    "channel_hour", "charge", "closing", "cost",
     "delivery", "destination_month", "emergency_call", "entry", "export", "hold", "invoice", "invoice_restart",
-    "invoice_series", "media", "node", "notice", "payment", "payment_event", "posting", "price_list", "reachability",
+    "invoice_series", "margin_month", "media", "node", "notice", "payment", "payment_event", "posting", "price_list",
+    "reachability",
     "reference_version", "refusal_month", "request", "restored", "saved_filter", "session", "sheet_layout",
     "sign_in_link", "stock",
     "threshold", "users",

@@ -234,6 +234,10 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "cost",
+    "margin_month",
+    "margin_floor",
+    "exchange_rate",
     "sheet_layout",
     "card_charge",
     "card_recharge",
@@ -285,12 +289,16 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     counting = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%_counts_%'"
     for (trigger,) in raw.execute(counting).fetchall():
         raw.execute(f"DROP TRIGGER {trigger}")
+    for column in ("trunk_id", "currency"):
+        raw.execute(f"ALTER TABLE deck DROP COLUMN {column}")
+    raw.execute("ALTER TABLE hold DROP COLUMN cost")
     for column in ("button", "sip_id"):
         raw.execute(f"ALTER TABLE call DROP COLUMN {column}")
     raw.execute("ALTER TABLE node DROP COLUMN codecs")
     raw.execute("ALTER TABLE users DROP COLUMN language")
     raw.execute("PRAGMA writable_schema = ON")
     raw.execute("UPDATE sqlite_master SET sql = REPLACE(sql, '''cut_off'',''media_lost''', '''cut_off''')")
+    raw.execute("UPDATE sqlite_master SET sql = REPLACE(sql, ', ''payable''', '')")
     raw.execute("PRAGMA writable_schema = RESET")
     for column in ("booked_at", "offered_micros", "button", "sip_status", "hung_up_by"):
         raw.execute(f"ALTER TABLE cdr DROP COLUMN {column}")

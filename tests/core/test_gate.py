@@ -19,7 +19,7 @@ from connector.core.holds import Funds, Slicing
 from connector.core.rating import Rate, increments
 from connector.core.refusals import Refusal
 from connector.core.routes import Hop, Path
-from connector.core.trunks import TrunkChoice
+from connector.core.trunks import BELOW_FLOOR, COST_UNKNOWN, NO_COST_RATE, LeftOut, TrunkChoice
 
 SLICING = Slicing()
 OFFICE = ProfileFacts(1, "p1", "office", 1, "active", "open", 2)
@@ -63,6 +63,10 @@ CHANGES: dict[str, dict[str, Any]] = {
     "allowed": {"rules": (PrefixRule("+44", allowed=False), PrefixRule("+4420", allowed=True))},
     "limits": {"offer": Offer(1, RATE._replace(price_per_minute_micros=59_999), "profile", None, LIMITED)},
     "dear": {"offer": Offer(1, RATE, "profile", None, LIMITED)},
+    "no-carrier": {"tries": (), "left_out": (LeftOut("a", NO_COST_RATE), LeftOut("b", NO_COST_RATE))},
+    "no-margin": {"tries": (), "left_out": (LeftOut("a", NO_COST_RATE), LeftOut("b", BELOW_FLOOR))},
+    "no-cost": {"tries": (), "left_out": (LeftOut("a", COST_UNKNOWN),)},
+    "one-left-out": {"left_out": (LeftOut("b", BELOW_FLOOR),)},
     "fast": {"pace": Pace(2, 0)},
     "often": {"pace": Pace(0, 3)},
     "twice": {"up_already": True},
@@ -95,6 +99,12 @@ out  foreign-caller                  -> caller_foreign
 out  no-rate                         -> no_rate
 out  blocked                         -> destination_blocked
 out  dear                            -> price_too_high
+out  no-carrier                      -> no_carrier
+out  no-margin                       -> margin_too_low
+out  no-cost                         -> margin_too_low
+out  no-margin dear                  -> price_too_high
+out  no-margin full                  -> margin_too_low
+out  one-left-out                    -> channel 1, 60 s
 out  limits fast                     -> calls_too_fast
 out  limits often                    -> number_too_often
 out  fast often                      -> channel 1, 60 s

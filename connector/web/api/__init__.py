@@ -9,6 +9,7 @@ from connector.web.api import (
     company,
     exports,
     invoices,
+    margins,
     money,
     numbers,
     people,
@@ -29,5 +30,6 @@ ENDPOINTS = (
     *invoices.api.all,
     *alerts.api.all,
     *trunks.api.all,
+    *margins.api.all,
     *people.api.all,
 )

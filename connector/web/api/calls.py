@@ -68,7 +68,8 @@ class WhyAsked(Shape):
 @api.get("/profiles/{profile}/why", "calls.read")
 def why_refused(ask: Ask, query: WhyAsked) -> Why:
     """Whether a call of a profile would be carried, and if not, every reason and what would cure it."""
-    return trials.why(query.number, ask.path["profile"], ask.now if query.at is None else query.at, query.caller)
+    at = ask.now if query.at is None else query.at
+    return trials.why(query.number, ask.path["profile"], at, query.caller, with_costs=ask.actor.sees_costs)
 
 
 @api.delete("/calls/{call}", "calls.end", after=_hang_up)
@@ -112,7 +113,7 @@ def show_media(ask: Ask) -> MediaView:
 @api.get("/cdrs/{cdr}/explanation", "money.read")
 def explain_cdr(ask: Ask) -> Explanation:
     """Why a call cost what it did: rate, blocks, bundle seconds, rounding, postings."""
-    return history.explain(ask.path["cdr"])
+    return history.explain(ask.path["cdr"], with_costs=ask.actor.sees_costs)
 
 
 @api.get("/emergency-calls", "calls.read")

@@ -118,10 +118,10 @@ def cancel_channels(ask: Ask) -> Subscription:
 @api.get("/ledger/entries", "money.read", of_company=True)
 def list_entries(ask: Ask, query: Paged) -> Page[EntryView]:
     """The company's ledger, newest entry first."""
-    return ledger.page_of(ask.company or "", turn(query.cursor, query.limit, "i"))
+    return ledger.page_of(ask.company or "", turn(query.cursor, query.limit, "i"), with_costs=ask.actor.sees_costs)
 
 
 @api.get("/ledger/accounts", "money.read", of_company=True)
 def list_accounts(ask: Ask, query: OfCompany) -> dict[str, int]:
     """Every account's balance: money in micros, bundles in seconds."""
-    return ledger.accounts(ask.company)
+    return ledger.accounts(ask.company, with_costs=ask.actor.sees_costs)

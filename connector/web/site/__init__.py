@@ -12,6 +12,7 @@ from connector.web.site import (
     house,
     invoices,
     mailboxes,
+    margins,
     numbers,
     overview,
     people,
@@ -45,5 +46,6 @@ PAGES = (
     *house.pages.all,
     *recharges.pages.all,
     *rates.pages.all,
+    *margins.pages.all,  # before trunks
     *trunks.pages.all,
 )

@@ -17,6 +17,7 @@ from connector.core.reports import MINUTE_MS
 from connector.core.sheets import neutral
 from connector.core.terms import hung_up, sip_answer, term
 from connector.core.times import instant, period
+from connector.core.trunks import LEFT_OUT
 from connector.errors import BadInput, NotFound
 from connector.people import filters
 from connector.routing import emergency
@@ -199,7 +200,7 @@ def cdr_page(ask: Ask) -> Shown:
     explanation, free = None, tr("You may not see what it cost.")
     if "money.read" in ask.actor.permissions:
         try:
-            explanation = history.explain(found.id)
+            explanation = history.explain(found.id, with_costs=ask.actor.sees_costs)
         except NotFound as error:
             free = error.translated()
     shown = {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free}
@@ -226,11 +227,14 @@ def test_page(ask: Ask) -> Shown:
     found, wrong = None, ""
     if number:
         try:
-            found = trials.why(number, profile.username, at or ask.now, caller)
+            sees = ask.actor.sees_costs
+            found = trials.why(number, profile.username, at or ask.now, caller, with_costs=sees)
         except BadInput as error:
             wrong = error.translated()
     links = {each.code: cures.link(ask, each.code, profile.username) for each in found.reasons} if found else {}
-    return Shown("test.html", {"profile": profile, "found": found, "wrong": wrong, "links": links})
+    return Shown(
+        "test.html", {"profile": profile, "found": found, "wrong": wrong, "links": links, "why_left_out": LEFT_OUT}
+    )
 
 
 @pages.get("/emergency-calls", "calls.read")

@@ -100,7 +100,7 @@ def money_page(ask: Ask) -> Shown:
 @pages.get("/money/ledger", "money.read", of_company=True)
 def ledger_page(ask: Ask) -> Shown:
     """Every entry of the company's ledger, newest first."""
-    found = ledger.page_of(ask.company or "", turn(ask.query.get("cursor"), ROWS, "i"))
+    found = ledger.page_of(ask.company or "", turn(ask.query.get("cursor"), ROWS, "i"), with_costs=ask.actor.sees_costs)
     currency = credit.balance(ask.company).currency
     entries = [
         [

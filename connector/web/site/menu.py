@@ -51,6 +51,7 @@ _GROUPS: tuple[tuple[str, tuple[_Entry, ...]], ...] = (
         marked("Money"),
         (
             _Entry("/money", "Billing", "company.read", key="b"),
+            _Entry("/margins", "Margins", "costs.read"),
             _Entry("/invoices", "Invoices", "company.read", key="i"),
             _Entry("/reports", "Reports", "company.read", key="r", more=("/statement", "/exports")),
             _Entry("/alerts", "Alerts", "company.read"),

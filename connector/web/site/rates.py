@@ -32,9 +32,8 @@ DECIMAL_MARKS = (
 MOST_ENDS = 20
 
 
-@pages.form("/money/decks/new", "rates.write", "Load a rate sheet", of_company=True, once=True, back="/money")
-class LoadDeck(Form):
-    """A rate sheet from a file, all of it or nothing."""
+class SheetForm(Form):
+    """A sheet from a file, all of it or nothing: of our prices, or of what the carrier of a trunk takes."""
 
     button: ClassVar[str] = "Load"
     tries: ClassVar[bool] = False
@@ -112,6 +111,15 @@ class LoadDeck(Form):
     version: TextOrNone = entry("Version", None, kind="pinned")
     newest: TextOrNone = entry("The one before", None, kind="pinned")
 
+    @classmethod
+    def trunk(cls, ask: Ask) -> str:
+        """Whose cost sheet it is; "" for a sheet of prices."""
+        return ""
+
+    def currency(self, ask: Ask) -> str:
+        """The currency of a cost sheet, if one was said."""
+        return ""
+
     def read(self, ask: Ask) -> ReadDeck:
         """The deck."""
         answers = {
@@ -122,17 +130,17 @@ class LoadDeck(Form):
             "unit": self.unit,
             "column.prefix": self.prefix_column or "",
             "column.price_per_minute": self.price_column or "",
-            "currency": ask.currency if self.other_currency else "",
+            "currency": (self.currency(ask) or ask.currency) if self.other_currency else "",
         }
         given = {key: answer for key, answer in answers.items() if answer}
-        return ask.read_deck(self.file, self.mode, given, self.carrier)
+        return ask.read_deck(self.file, self.mode, given, self.carrier, self.trunk(ask), self.currency(ask))
 
     def quote(self, ask: Ask) -> Quote | None:
         """What changes, and from when."""
         decks.checked_name(self.name)
         read: ReadDeck = ask.read
         found = read.difference
-        newest = _newest(ask)
+        newest = self._newest(ask)
         counts = [
             (tr("New prefixes"), found.added),
             (tr("Prefixes that end"), len(found.ends)),
@@ -146,7 +154,8 @@ class LoadDeck(Form):
             (tr("Rates"), grouped(read.count)),
             *((word, grouped(n)) for word, n in counts),
         ]
-        lines += _how_understood(read.understood, ask)
+        lines += _how_understood(read.understood, read.currency)
+        lines += _sold_below(read, ask.currency)
         lines += [
             (
                 tr("Ends"),
@@ -179,15 +188,45 @@ class LoadDeck(Form):
     def do(self, ask: Ask) -> Outcome:
         """Take it into use: the very deck that was shown, in the place of the one that it was compared with."""
         read: ReadDeck = ask.read
-        if self.version != _shape(read) or (self.newest or "") != _newest(ask):
+        if self.version != _shape(read) or (self.newest or "") != self._newest(ask):
             raise BadInput("The rate decks have changed meanwhile. Look at the changes again.")
-        made = decks.put(self.name, ask.read, ask.now, ask.company)
-        return Outcome(
-            "/money", tr("{name} is in use from {in_use_at}", name=made.name, in_use_at=when(made.in_use_at, ask.zone))
+        trunk = self.trunk(ask)
+        made = decks.put(self.name, ask.read, ask.now, ask.company, trunk=trunk)
+        at = when(made.in_use_at, ask.zone)
+        to = f"/trunks/{trunk}/costs" if trunk else "/money"
+        return Outcome(to, tr("{name} is in use from {in_use_at}", name=made.name, in_use_at=at))
+
+    def _newest(self, ask: Ask) -> str:
+        """The newest deck of the company, or of the trunk; "" if there is none."""
+        return next((str(view.id) for view in decks.list_decks(ask.company, self.trunk(ask))), "")
+
+
+@pages.form("/money/decks/new", "rates.write", "Load a rate sheet", of_company=True, once=True, back="/money")
+class LoadDeck(SheetForm):
+    """Of prices."""
+
+
+def _sold_below(read: ReadDeck, currency: str) -> list[Line]:
+    """What would be sold below cost."""
+    if not read.sold_below:
+        return []
+    some = [
+        (
+            tr("Sold below cost"),
+            tr(
+                "{prefix} {name}: a minute is sold for {price}, and costs {cost}",
+                prefix=each.prefix,
+                name=each.name,
+                price=shown(each.price_micros, currency),
+                cost=shown(each.cost_micros, currency),
+            ),
         )
+        for each in read.below[:MOST_ENDS]
+    ]
+    return [(tr("Destinations sold below cost"), grouped(read.sold_below)), *some]
 
 
-def _how_understood(about: SheetView, ask: Ask) -> list[Line]:
+def _how_understood(about: SheetView, currency: str) -> list[Line]:
     """The columns that were found, the first rows as they are understood, and what was passed over."""
     lines = [
         (
@@ -213,7 +252,7 @@ def _how_understood(about: SheetView, ask: Ask) -> list[Line]:
                 "{prefixes} {name}: {price} a minute, in steps of {steps}",
                 prefixes=prefixes,
                 name=each.name,
-                price=shown(amount(each.price_per_minute, zero=True), ask.currency),
+                price=shown(amount(each.price_per_minute, zero=True), currency),
                 steps=each.increments,
             )
             if each.valid_from:
@@ -233,18 +272,13 @@ def _shape(read: ReadDeck) -> str:
     """What was shown of a deck. Not its version: a rate without a date begins when its sheet is loaded."""
     found = read.difference
     ends = [(each.prefix, each.calls) for each in found.ends]
-    said = repr((replace(found, ends=()), ends, read.count))
+    said = repr((replace(found, ends=()), ends, read.count, read.sold_below, read.currency))
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _most_used(found: Difference) -> list[Ended]:
     """Of the prefixes that end, those by which most calls were charged."""
     return sorted(found.ends, key=lambda each: -each.calls)[:MOST_ENDS]
-
-
-def _newest(ask: Ask) -> str:
-    """The newest deck of the company; "" if it has none."""
-    return next((str(view.id) for view in decks.list_decks(ask.company)), "")
 
 
 @pages.get("/money/price", "money.read", of_company=True)

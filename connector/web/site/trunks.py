@@ -51,7 +51,7 @@ def trunks_page(ask: Ask) -> Shown:
             term(view.state),
             str(view.place),
             "; ".join(reach.get(endpoint_of(view.name), [tr("nothing is known yet")])),
-            *([_links(view.name, of_carrier=view.profile is None)] * may),
+            *([_links(ask, view.name, of_carrier=view.profile is None)] * may),
         ]
         for view in trunks.list_trunks(scope)
     ]
@@ -77,10 +77,11 @@ def trunks_page(ask: Ask) -> Shown:
     return tables_page(tr("Trunks"), tables, actions=actions if may else [])
 
 
-def _links(name: str, *, of_carrier: bool) -> list[Line]:
+def _links(ask: Ask, name: str, *, of_carrier: bool) -> list[Line]:
     path = f"/trunks/{name}"
+    costs = [(tr("Costs"), f"{path}/costs")] if ask.actor.sees_costs else []
     removed = [(tr("Remove"), f"{path}/remove")] if of_carrier else []
-    return [(tr("Change"), path), (tr("Suspend or open"), f"{path}/state"), *removed]
+    return [(tr("Change"), path), *costs, (tr("Suspend or open"), f"{path}/state"), *removed]
 
 
 class _There(Form):
