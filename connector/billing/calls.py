@@ -143,6 +143,7 @@ def _begin(
         shown="" if admitted.shown.private else admitted.shown.number or "",
         forwarded=attempt.forwarded,
         sip_id=facts.mark(attempt.sip_id),
+        routing=known.routing.to_text() if known.routing else "",
     )
     remember(facts.slots_key(profile.id), known.taken | {decided.slot})
     remember(decided_key(attempt.call_id), None)
@@ -312,6 +313,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             booked_at=settled.at if settled else min(ended_at, at),
             sip_status=progress.sip_status or None,
             hung_up_by=progress.hung_up_by,
+            routing=row.routing,
         )
         usage.freed(row.profile_id, row.started_at, ended_at)
 
@@ -611,6 +613,7 @@ def _refuse(
         booked_at=settled.at if settled else attempt.asked_at,
         offered_micros=rating.rated(rate, MINUTE_MS, 0).price_micros if rate else None,
         hung_up_by=f"{US}: {why.code}",
+        routing=known.routing.to_text() if known.routing else "",
     )
     return why
 

@@ -13,10 +13,9 @@ from connector.billing import decks, exchange
 from connector.core import costs as core
 from connector.core import money, times
 from connector.core.costs import Cost, Costed, Floor
-from connector.core.gate import Offer, ProfileFacts
+from connector.core.gate import ProfileFacts
 from connector.core.ledger import Posting, company_account, moved, trunk_account
 from connector.core.rating import increments_text
-from connector.core.trunks import LeftOut, Priced, TrunkChoice, allowed
 from connector.database import reference
 from connector.database.audit import audited
 from connector.database.models import MarginFloor, Profile
@@ -50,18 +49,6 @@ def of_trunk(company: int, trunk: int, called: str, at: int) -> tuple[Cost | Non
     if worth is None:
         return None, False
     return (Cost(trunk, deck, rate, worth) if rate else None), True
-
-
-def allowed_of(
-    choices: list[TrunkChoice], profile: Profile | ProfileFacts, called: str, offer: Offer | None, at: int
-) -> tuple[list[TrunkChoice], list[LeftOut]]:
-    """Which of the open trunks a call may try, and which are left out. The cost of a service number is not known, and
-    is not asked for.
-    """
-    if not called.startswith("+"):
-        return choices, []
-    priced = [Priced(each, *of_trunk(profile.company_id, each.id, called, at)) for each in choices]
-    return allowed(priced, offer.rate if offer else None, floor_of(profile))
 
 
 def floor_of(profile: Profile | ProfileFacts) -> Floor | None:

@@ -8,20 +8,19 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from connector.billing import costs, credit, holds
+from connector.billing import carriers, credit, holds
 from connector.core import callers as callers_of
 from connector.core import gate
 from connector.core.admission import Pace
 from connector.core.callers import BY_BUTTON, Shown
 from connector.core.calls import Attempt, Direction
-from connector.core.gate import ButtonFacts, Facts, Offer, ProfileFacts, TrunkFacts
+from connector.core.gate import ButtonFacts, Facts, ProfileFacts, TrunkFacts
 from connector.core.holds import Slicing
 from connector.core.numbering import emergency_of
 from connector.core.numbers import digits_of, e164, from_the_wire, normalise, without_prefix
 from connector.core.refusals import Refusal
 from connector.core.routes import NAME, Path
 from connector.core.sip import Options
-from connector.core.trunks import LeftOut, TrunkChoice, order
 from connector.database import reference
 from connector.database.models import Button, Call, InboundAccount, Profile, Trunk
 from connector.database.store import foresee, locked, remember, remembered, rows
@@ -127,10 +126,10 @@ def of_admitted(attempt: Attempt, row: Call) -> Facts:
     _, private = behind_prefix(attempt, profile)
     shown = callers.show(profile, says(attempt, profile), private)
     offer = holds.offer(profile, row.called, attempt.asked_at)
-    tries, _ = trunks_of(profile, row.id, row.called, offer, attempt.asked_at)
+    tries = carriers.of_call(profile, row.id, row.called, offer, attempt.asked_at).tries
     return replace(
         found,
-        tries=tuple(tries or [trunks.choice_of(row.trunk)]),
+        tries=tries or (trunks.choice_of(row.trunk),),
         shown=shown if isinstance(shown, Shown) else None,
         diverted=_diverted(attempt, profile, shown),
     )
@@ -166,13 +165,14 @@ def _out(attempt: Attempt, profile: Profile, node: str) -> Facts:
     service = service_numbers.find(profile.id, digits_of(wanted))
     called = service.digits if service else dialled.e164 or ""
     offer = holds.offer(profile, called, attempt.asked_at) if called else None
-    tries, left_out = trunks_of(profile, attempt.call_id, called, offer, attempt.asked_at)
+    chosen = carriers.of_call(profile, attempt.call_id, called, offer, attempt.asked_at)
     return Facts(
         Direction.OUT,
         profile=of_profile,
         called=called,
-        tries=tuple(tries),
-        left_out=tuple(left_out),
+        tries=chosen.tries,
+        left_out=chosen.left_out,
+        routing=chosen.routing,
         shown=shown if isinstance(shown, Shown) else None,
         diverted=_diverted(attempt, profile, shown),
         offer=offer,
@@ -299,16 +299,6 @@ def rings(found: Facts, attempt: Attempt, profile: Profile, options: Options) ->
         context=options.context if profile.role == "client" else "",
         shown=caller,
     )
-
-
-def trunks_of(
-    profile: Profile, call_id: str, called: str, offer: Offer | None, at: int
-) -> tuple[list[TrunkChoice], list[LeftOut]]:
-    """The trunks of an outgoing call, in the order in which they are tried, and those that it may not try."""
-    sql, values = trunks.choices(profile)
-    choices = [trunks.choice(row) for row in reference.rows(sql, *values)]
-    kept, left_out = costs.allowed_of(choices, profile, called, offer, at)
-    return order(kept, call_id), left_out
 
 
 def taken(profile: Profile) -> frozenset[int]:

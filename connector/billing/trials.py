@@ -55,7 +55,8 @@ class Why:
 
     `at`: the time it was tested for, in ms. `called`: the number in E.164, or the digits of a service number; "" if the
     dialled digits are not valid. `reasons`: all that apply, in order of precedence; empty if the call would be carried.
-    `trunks`: in the order in which they would be tried. `left_out`: those that would not be, if costs were asked for.
+    `trunks`: in the order in which they would be tried. `policy`: which order that is, and `left_out`: those that would
+    not be tried; both if costs were asked for.
     `shows`: the caller ID that the called party would see, "" if
     none. `rate`: the name of the rate, "" if there is none. `payer`: profile, company or bundle.
     """
@@ -73,6 +74,7 @@ class Why:
     rate: str
     price_per_minute_micros: int | None
     payer: str
+    policy: str = ""
     left_out: tuple[TrunkLeftOut, ...] = ()
 
 
@@ -107,6 +109,7 @@ def why(number: str, profile: str, when: int | str, caller: str = "", *, with_co
             offer.rate.name if offer else "",
             offer.rate.price_per_minute_micros if offer else None,
             offer.payer if offer else "",
+            known.routing.policy if known.routing and with_costs else "",
             tuple(_left_out(each) for each in known.left_out) if with_costs else (),
         )
 

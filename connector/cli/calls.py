@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from connector.billing import calls, history, media, profiles, trials
+from connector.billing import calls, carriers, history, media, profiles, trials
 from connector.billing.calls import LiveCall
 from connector.billing.history import CdrView, Wanted
 from connector.cli.completing import profile_names
@@ -19,7 +19,7 @@ from connector.core.calls import Direction, Ending
 from connector.core.money import decimal
 from connector.core.paging import every
 from connector.core.times import instant, iso
-from connector.core.trunks import LEFT_OUT
+from connector.core.trunks import LEFT_OUT, POLICY_WORDS
 from connector.errors import BadInput, NotFound
 from connector.routing import emergency
 
@@ -68,6 +68,8 @@ def why(
     title = f"A call to {found.called or found.number} at {iso(found.at)}, profile {found.profile}"
     console.print(plain(title), soft_wrap=True)
     console.print(plain(text), soft_wrap=True, style="green" if found.carried else "red")
+    if len(found.trunks) > 1:
+        console.print(plain(f"Trunks in this order: {POLICY_WORDS[found.policy]} ({found.policy})"), soft_wrap=True)
     for each in found.left_out:
         takes = "" if each.cost_per_minute_micros is None else f", it takes {decimal(each.cost_per_minute_micros)}"
         told = f"Not by {each.trunk}: {LEFT_OUT[each.why]} ({each.why}{takes})"
@@ -215,6 +217,24 @@ def _live_row(call: LiveCall) -> tuple[str, ...]:
         answered,
         call.id[:8],
     )
+
+
+@cdr_app.command("routing")
+def cdr_routing(cdr_id: Annotated[str, typer.Argument(metavar="ID")], as_json: AsJson = False) -> None:
+    """Which trunks a call tried, in which order, and which were left out and why, as it was decided then."""
+    open_store()
+    found = carriers.routing_of(history.cdr(cdr_id).id)
+    if as_json:
+        print_json(as_dict(found))
+        return
+    console.print(plain(f"Order: {POLICY_WORDS[found.policy]} ({found.policy})"), soft_wrap=True)
+    rows = [(str(place), name, "", _minute(takes)) for place, (name, takes) in enumerate(found.tries, 1)]
+    rows += [("-", name, LEFT_OUT[why], _minute(takes)) for name, why, takes in found.left_out]
+    print_many("Trunks", ("Place", "Trunk", "Left out", "Takes a minute"), rows, "None.", may_shrink=("Left out",))
+
+
+def _minute(takes: int | None) -> str:
+    return "not known" if takes is None else decimal(takes)
 
 
 @cdr_app.command("explain")

@@ -52,6 +52,15 @@ _OPTIONS: dict[str, Any] = {
     "called_in": Annotated[
         str | None, typer.Option(help=f"Where its PBX gets the number that is called: {_words(CALLED_IN)}.")
     ],
+    "called_strip": Annotated[
+        int | None,
+        typer.Option(help="Take so many characters from the front of the called number, as a trunk gets it."),
+    ],
+    "called_prefix": Annotated[
+        str | None, typer.Option(help="Put this before it then: a carrier's technical prefix, as in 77001.")
+    ],
+    "caller_strip": Annotated[int | None, typer.Option(help="The same for the caller's number.")],
+    "caller_prefix": Annotated[str | None, typer.Option(help="The same for the caller's number.")],
     "forwarded_in": Annotated[
         str | None, typer.Option(help=f"Headers for the number that forwarded a call: {_words(FORWARDED_IN)}.")
     ],

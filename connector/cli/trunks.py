@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from connector.billing import calls, profiles
+from connector.billing import calls, carriers, profiles
 from connector.cli import sip_options
-from connector.cli.completing import Trunk, trunk_names
+from connector.cli.completing import Trunk, profile_names, trunk_names
 from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, now, print_json, print_list, print_many, print_one
 from connector.cli.sip_options import Password, add_state_commands, hang_up_all, with_sip_options
 from connector.core.sip import FAILOVER, Options
 from connector.core.times import iso
-from connector.core.trunks import endpoint_of
+from connector.core.trunks import POLICIES, endpoint_of
 from connector.errors import BadInput, NotFound
 from connector.routing import reachability, trunks
 from connector.routing.trunks import SignIn
@@ -75,6 +75,35 @@ def status(
         ],
         "No trunk and no profile yet.",
         may_shrink=("Why", "Since", "Name"),
+    )
+
+
+@app.command("order")
+def trunk_order(
+    policy: Annotated[
+        str | None,
+        typer.Argument(help=f"{', '.join(POLICIES)}; 'usual' takes away what was set. Nothing: show what is set."),
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(autocompletion=profile_names, help="Of this profile's calls only.")
+    ] = None,
+    company: Company = None,
+    as_json: AsJson = False,
+) -> None:
+    """In which order calls try trunks: fixed, by place and share; cost, by what a call of a minute costs, the lowest
+    first; share, by share alone. A profile's own counts before its company's.
+    """
+    open_store()
+    if policy is not None:
+        carriers.set_policy("" if policy == "usual" else policy, company, profile)
+    print_list(
+        carriers.list_policies(company),
+        as_json,
+        "In which order calls try trunks",
+        ("Company", "Profile", "Order"),
+        lambda view: (view.company, view.profile or "all", view.policy),
+        "As usual: by place, and within a place by share.",
+        may_shrink=("Company", "Profile"),
     )
 
 

@@ -21,8 +21,8 @@ from connector.core.holds import Funds, Hold, Slicing
 from connector.core.rating import Rate
 from connector.core.refusals import Refusal
 from connector.core.routes import Path
-from connector.core.sip import on_the_wire
-from connector.core.trunks import NO_COST_RATE, LeftOut, Target, TrunkChoice, endpoint_of
+from connector.core.sip import rewritten
+from connector.core.trunks import NO_COST_RATE, LeftOut, Routing, Target, TrunkChoice, endpoint_of
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,12 @@ class Facts:
 
     profile: None if there is none. trunk: of an incoming call; None if it is unknown. emergency: the emergency number
     that was dialled. called: the number in E.164, the digits of a service number, or an account; "" if it is not valid.
-    tries: the trunks of an outgoing call, in order; left_out: those that it may not try. shown: the caller ID; None if
-    it is foreign and the profile refuses foreign caller IDs. diverted: the number that forwarded the call, "" if none.
-    path: where an incoming call rings; nowhere: its route has no destination now. context: the dialplan context of an
-    incoming call if this Asterisk is the PBX. offer: None if there is no rate or the call is free. pace: recent calls
-    of the profile. up_already: the same INVITE is active. taken: the channels in use. money: None if it was not read.
+    tries: the trunks of an outgoing call, in order; left_out: those that it may not try; routing: both, as it is kept
+    with the call. shown: the caller ID; None if it is foreign and the profile refuses foreign caller IDs. diverted: the
+    number that forwarded the call, "" if none. path: where an incoming call rings; nowhere: its route has no
+    destination now. context: the dialplan context of an incoming call if this Asterisk is the PBX. offer: None if there
+    is no rate or the call is free. pace: recent calls of the profile. up_already: the same INVITE is active. taken: the
+    channels in use. money: None if it was not read.
     """
 
     direction: Direction
@@ -112,6 +113,7 @@ class Facts:
     called: str = ""
     tries: tuple[TrunkChoice, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    routing: Routing | None = None
     shown: Shown | None = NOBODY
     diverted: str = ""
     path: Path = _NOWHERE
@@ -330,8 +332,8 @@ def _target(facts: Facts, trunk: TrunkChoice, shows: str) -> Target:
     """One trunk to try, with all numbers in the format of that trunk."""
     return Target(
         endpoint_of(trunk.name),
-        on_the_wire(facts.called, trunk.number_form),
+        rewritten(facts.called, trunk.number_form, *trunk.called),
         trunk.failover,
-        on_the_wire(shows, trunk.number_form),
-        on_the_wire(facts.diverted, trunk.number_form),
+        rewritten(shows, trunk.number_form, *trunk.caller),
+        rewritten(facts.diverted, trunk.number_form, *trunk.caller),
     )

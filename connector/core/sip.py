@@ -51,6 +51,9 @@ _CONTEXT = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,78}")
 _USER = re.compile(r"[A-Za-z0-9!%*_+=~.@'()$/?&-]{1,64}")
 _PLAIN_USER = re.compile(r"[A-Za-z0-9.+_~-]{1,64}")
 _REALM = re.compile(r"[A-Za-z0-9._@ -]{1,60}")
+_WIRE_PREFIX = re.compile(r"[0-9+*]{0,15}")
+# A number has more digits than that, whatever its form.
+MOST_STRIPPED = 6
 _SIP_ANSWER = re.compile(r"[3-6][0-9][0-9]")
 
 
@@ -66,7 +69,8 @@ class Options:
     `number_country`: whose national numbers a trunk sends; "": it sends international ones. `called_in`: where a PBX
     gets the number that is called: `header`, in P-Called-Party-ID; `uri`, in the Request-URI and To as well.
     `forwarded_in`: the headers in which a trunk gets the number that forwarded a call: `diversion` (RFC 5806),
-    `history-info` (RFC 7044), `both`, or `none`.
+    `history-info` (RFC 7044), `both`, or `none`. `called_strip`: so many characters are taken from the front of the
+    number that a trunk gets, and `called_prefix` is put there; `caller_strip`, `caller_prefix`: of the caller's number.
     """
 
     transport: str = "udp"
@@ -88,6 +92,10 @@ class Options:
     number_country: str = ""
     called_in: str = "header"
     forwarded_in: str = "none"
+    called_strip: int = 0
+    called_prefix: str = ""
+    caller_strip: int = 0
+    caller_prefix: str = ""
 
     def __post_init__(self) -> None:
         _one_of(marked("transport"), self.transport, TRANSPORTS)
@@ -114,6 +122,11 @@ class Options:
         for what, word in (("from-user", self.from_user), ("contact-user", self.contact_user)):
             if word and not _PLAIN_USER.fullmatch(word):
                 raise BadInput("{what} has 1 to 64 letters, digits, dots, '+', '-', '_' and '~'", what=what)
+        for strip in (self.called_strip, self.caller_strip):
+            _between(marked("the digits to strip"), strip, 0, MOST_STRIPPED)
+        for prefix in (self.called_prefix, self.caller_prefix):
+            if not _WIRE_PREFIX.fullmatch(prefix):
+                raise BadInput("a prefix for numbers has at most 15 digits, '+' and '*'")
         if self.from_domain:
             checked_host(self.from_domain, marked("the from-domain"))
         if not _CONTEXT.fullmatch(self.context):
@@ -265,6 +278,13 @@ def checked_failover(text: str) -> str:
     if any(not _SIP_ANSWER.fullmatch(word) for word in words):
         raise BadInput("failover is a list of final SIP answers, like '408 500 503'")
     return " ".join(sorted(set(words)))
+
+
+def rewritten(number: str, form: str, strip: int = 0, prefix: str = "") -> str:
+    """A number in E.164 as a trunk wants it: in its form, without its first `strip` characters, behind a prefix. A
+    service number, and "", stay as they are.
+    """
+    return prefix + on_the_wire(number, form)[strip:] if number.startswith("+") else number
 
 
 def on_the_wire(number: str, form: str) -> str:

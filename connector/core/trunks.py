@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,9 @@ _ENDPOINT = "connector-"
 
 @dataclass(frozen=True)
 class TrunkChoice:
-    """A trunk that takes calls now. Lower `place` first; of one place, each has calls by its `share`."""
+    """A trunk that takes calls now. Lower `place` first; of one place, each has calls by its `share`. `called` and
+    `caller`: what is stripped from the called and from the caller's number, and put before it (core/sip.py).
+    """
 
     id: int
     name: str
@@ -27,8 +30,18 @@ class TrunkChoice:
     share: int
     failover: tuple[str, ...]
     number_form: str
+    called: tuple[int, str] = (0, "")
+    caller: tuple[int, str] = (0, "")
 
 
+# In which order trunks are tried: by their places, and within one by their shares; by what they take for a minute of
+# the call, those of which that is not known last; or all of them by their shares, whatever their places.
+FIXED, COST, SHARE = POLICIES = ("fixed", "cost", "share")
+POLICY_WORDS = {
+    FIXED: marked("by place, and within a place by share"),
+    COST: marked("by cost, the lowest first"),
+    SHARE: marked("by share alone"),
+}
 # Why a trunk is left out: its cost deck has no rate for the number; a floor is set, and the trunk has no cost deck, or
 # its deck's currency no exchange rate; or the call would leave less than the floor.
 NO_COST_RATE, COST_UNKNOWN, BELOW_FLOOR = "no_cost_rate", "cost_unknown", "below_floor"
@@ -82,20 +95,18 @@ def trunk_of(endpoint: str) -> str | None:
     return endpoint.removeprefix(_ENDPOINT) if endpoint.startswith(_ENDPOINT) else None
 
 
-def allowed(
-    priced: Sequence[Priced], price: Rate | None, floor: Floor | None
-) -> tuple[list[TrunkChoice], list[LeftOut]]:
+def allowed(priced: Sequence[Priced], price: Rate | None, floor: Floor | None) -> tuple[list[Priced], list[LeftOut]]:
     """The trunks that a call may try, and those that are left out. `price`: the rate at which the call is sold; None if
     it is sold at none. `floor`: what has to be left over the cost; None if nothing was said.
     """
-    kept: list[TrunkChoice] = []
+    kept: list[Priced] = []
     left_out: list[LeftOut] = []
     for each in priced:
         why = _why_not(each, price, floor)
         if why:
             left_out.append(LeftOut(each.choice.name, why, each.cost))
         else:
-            kept.append(each.choice)
+            kept.append(each)
     return kept, left_out
 
 
@@ -109,18 +120,70 @@ def _why_not(each: Priced, price: Rate | None, floor: Floor | None) -> str:
     return "" if costs.leaves(floor, price, each.cost) else BELOW_FLOOR
 
 
-def order(choices: Sequence[TrunkChoice], call_id: str) -> list[TrunkChoice]:
-    """The trunks as a call tries them: by place, and within one drawn by their shares, by the call's own id."""
-    left = sorted(choices, key=lambda choice: (choice.place, choice.id))
-    drawn: list[TrunkChoice] = []
+def order(priced: Sequence[Priced], call_id: str, policy: str = FIXED) -> list[Priced]:
+    """The trunks as a call tries them, by the policy: those of one rank are drawn by their shares, by the call's own
+    id. At most `MOST_TRIES`.
+    """
+    ranks = {each.choice.id: _rank(each, policy) for each in priced}
+    left = sorted(priced, key=lambda each: (ranks[each.choice.id], each.choice.id))
+    drawn: list[Priced] = []
     while left and len(drawn) < MOST_TRIES:
-        first = [choice for choice in left if choice.place == left[0].place]
+        first = [each for each in left if ranks[each.choice.id] == ranks[left[0].choice.id]]
         word = hashlib.sha256(f"{call_id} {len(drawn)}".encode()).digest()
-        lot = int.from_bytes(word[:8]) % sum(choice.share for choice in first)
-        for choice in first:
-            lot -= choice.share
+        lot = int.from_bytes(word[:8]) % sum(each.choice.share for each in first)
+        for each in first:
+            lot -= each.choice.share
             if lot < 0:
-                drawn.append(choice)
-                left.remove(choice)
+                drawn.append(each)
+                left.remove(each)
                 break
     return drawn
+
+
+def _rank(priced: Priced, policy: str) -> tuple[int, ...]:
+    """The lowest is tried first."""
+    if policy == SHARE:
+        return ()
+    if policy == COST:
+        if priced.cost is None:  # what is not known is not cheap
+            return 1, 0, priced.choice.place
+        return 0, costs.costed(priced.cost, costs.MINUTE_MS).cost_micros, priced.choice.place
+    return (priced.choice.place,)
+
+
+@dataclass(frozen=True)
+class Routing:
+    """What was decided for a call: by which policy, the trunks that it tries, in order, each with what it takes a
+    minute, None if that is not known; and those that were left out.
+    """
+
+    policy: str
+    tries: tuple[tuple[str, int | None], ...]
+    left_out: tuple[tuple[str, str, int | None], ...]
+
+    def to_text(self) -> str:
+        """As it is kept with the call; "" where there was nothing to decide."""
+        if self.policy == FIXED and len(self.tries) < 2 and not self.left_out:
+            return ""
+        return json.dumps([self.policy, self.tries, self.left_out])
+
+    @classmethod
+    def of_text(cls, text: str) -> Routing | None:
+        """What `to_text` wrote; None for ""."""
+        if not text:
+            return None
+        policy, tries, left_out = json.loads(text)
+        return cls(policy, tuple(map(tuple, tries)), tuple(map(tuple, left_out)))
+
+
+def routing(policy: str, tries: Sequence[Priced], left_out: Sequence[LeftOut]) -> Routing:
+    """What was decided, to be kept."""
+    return Routing(
+        policy,
+        tuple((each.choice.name, _takes(each.cost)) for each in tries),
+        tuple((each.name, each.why, _takes(each.cost)) for each in left_out),
+    )
+
+
+def _takes(cost: Cost | None) -> int | None:
+    return None if cost is None else cost.per_minute_micros()

@@ -251,7 +251,7 @@ class Call(Table):
     is when its node's Asterisk had started, which it cannot outlive. `guard_s` is how long Asterisk's timer lets it
     talk, if nothing more is held for it; `dead_at` when that was over while its node was away: its channel is free.
     `button`: the name of the call button that it came by, and then it has no trunk. `sip_id`: the Call-ID of its gate
-    leg.
+    leg. `routing`: which trunks it tries, and why, as the text of core/trunks.py.
     """
 
     id = TextField(primary_key=True)
@@ -278,6 +278,7 @@ class Call(Table):
     forwarded = TextField(constraints=[SQL("DEFAULT ''")])
     button = TextField(constraints=[SQL("DEFAULT ''")])
     sip_id = TextField(constraints=[SQL("DEFAULT ''")])
+    routing = TextField(constraints=[SQL("DEFAULT ''")], default="")
 
     class Meta:
         indexes = (SQL("CREATE UNIQUE INDEX call_slot ON call (profile_id, slot) WHERE dead_at IS NULL"),)
@@ -292,7 +293,7 @@ class Cdr(Table):
     called, where the call out is its forward. `price_micros` is null for a refused call, 0 for a call in. `booked_at`:
     when the ledger has its charge; its day and month in reports. `offered_micros`: what a minute of a refused call
     would have cost. `sip_status`: the far end's last SIP answer; null for none. `hung_up_by`: caller, callee
-    or us, with the reason behind it (core/calls.py); "" where that is not known.
+    or us, with the reason behind it (core/calls.py); "" where that is not known. `routing`: as of a call.
     """
 
     id = TextField(primary_key=True)
@@ -323,6 +324,7 @@ class Cdr(Table):
     button = TextField(constraints=[SQL("DEFAULT ''")])
     sip_status = IntegerField(null=True)
     hung_up_by = TextField(constraints=[SQL("DEFAULT ''")])
+    routing = TextField(constraints=[SQL("DEFAULT ''")], default="")
 
     class Meta:
         indexes = (
@@ -829,6 +831,20 @@ class Hold(Table):
     cost = TextField(constraints=[SQL("DEFAULT ''")], default="")
 
 
+class TrunkOrder(Table):
+    """In which order the calls of a company, or of one profile of it, try trunks (core/trunks.py)."""
+
+    id = AutoField()
+    company = ForeignKeyField(Company)
+    company_id: int
+    profile = ForeignKeyField(Profile, null=True)
+    profile_id: int | None
+    policy = TextField(constraints=[Check("policy IN ('fixed', 'cost', 'share')")])
+
+    class Meta:
+        indexes = (SQL("CREATE UNIQUE INDEX trunk_order_one ON trunk_order (company_id, COALESCE(profile_id, 0))"),)
+
+
 class Cost(Table):
     """What a call costs: the rate of its trunk's cost deck that was pinned at the answer, the seconds and the sum in
     the carrier's `currency`, and the same sum in the company's, by the exchange rate of the answer.
@@ -1187,7 +1203,7 @@ TABLES = (
     CallDay, DestinationMonth, RefusalMonth, ChannelHour, Export,
     Webhook, Delivery, Threshold, Button, CallEvent, CallPost, Media,
     SavedFilter,
-    SheetLayout, ExchangeRate, MarginFloor, Cost, MarginMonth,
+    SheetLayout, ExchangeRate, MarginFloor, TrunkOrder, Cost, MarginMonth,
 )  # fmt: skip
 # What goes along to another store: which nodes were there is not true there, and it counts its versions by itself.
 COPIED = tuple(model for model in TABLES if model not in (Node, ReferenceVersion))

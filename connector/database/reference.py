@@ -1,7 +1,7 @@
 """Reference data: what calls are decided by and what rarely changes, such as profiles, trunks, numbers and limits. It
 is kept in memory for as long as the store's version of it is the same.
 
-The store counts every change of these tables by triggers of its own (migrations 0013, 0018, 0024), whichever program
+The store counts every change of these tables by triggers of its own (migrations 0013 and later), whichever program
 or node makes it. A transaction reads the version with its first question, and again when it has waited for a lock; then
 it asks the store only what the memory of this version does not have. A transaction that changes reference data itself
 reads the store from then on.
@@ -22,7 +22,7 @@ M = TypeVar("M", bound=Table)
 TABLES = frozenset({
     "company", "profile", "trunk", "number", "verified", "hours", "department", "inbound_account", "button", "mailbox",
     "deck", "limits", "prefix_rule", "service_number", "recharge", "term",
-    "webhook", "exchange_rate", "margin_floor",
+    "webhook", "exchange_rate", "margin_floor", "trunk_order",
 })  # fmt: skip
 # What anybody dials is among the questions: the memory is emptied when it has so many.
 MOST_QUESTIONS = 50_000

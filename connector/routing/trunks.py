@@ -94,7 +94,7 @@ def create_trunk(
 
     BadInput if something is unfit, or the name or the address is taken.
     """
-    if not _NAME.fullmatch(name) or name == "new":  # the page by which one is made has this name
+    if not _NAME.fullmatch(name) or name in ("new", "order"):  # pages of all trunks have these names
         raise BadInput("a trunk's name begins with a letter, has only a-z, 0-9 and '-', 31 at most, and is not 'new'")
     secret = vault.sealed(sign_in.password) if sign_in else None
     with writing():
@@ -287,7 +287,9 @@ def choices(profile: Any) -> tuple[str, tuple[Any, ...]]:
 def choice(row: tuple[Any, ...]) -> TrunkChoice:
     """A row of what `choices` asks for."""
     number, name, place, share, failover, options = row
-    return TrunkChoice(number, name, place, share, tuple(failover.split()), Options.from_json(options).number_form)
+    speaks = Options.from_json(options)
+    called, caller = (speaks.called_strip, speaks.called_prefix), (speaks.caller_strip, speaks.caller_prefix)
+    return TrunkChoice(number, name, place, share, tuple(failover.split()), speaks.number_form, called, caller)
 
 
 def choice_of(row: Any) -> TrunkChoice:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from connector.billing import calls, costs, decks, exchange, history, ledger, trials
+from connector.billing import calls, carriers, costs, decks, exchange, history, ledger, trials
 from connector.billing.profiles import Credentials
 from connector.core.calls import Admitted
 from connector.core.money import MICROS, MOST_MICROS
@@ -187,6 +186,56 @@ def test_service_numbers_and_calls_in_have_no_cost(office: Credentials) -> None:
     assert tried(office.username, "118500") == ["carrier"]
 
 
+def test_trunks_are_tried_by_cost_if_that_is_wanted(office: Credentials) -> None:
+    """A profile's own policy counts before its company's; what was decided stands at the call."""
+    second()
+    load(SHEET, "carrier")
+    load(SHEET.replace("0.01", "0.005"), "second")
+    assert tried(office.username) == ["carrier", "second"]
+    carriers.set_policy("cost")
+    kept = carriers.routing_of(talked(office.username, MINUTE_MS, by="second"))
+    assert (kept.policy, kept.tries) == ("cost", (("second", 5_000), ("carrier", 10_000)))
+    assert trials.why(UK, "office", NOW, with_costs=True).policy == "cost"
+    carriers.set_policy("fixed", profile="office")
+    assert tried(office.username) == ["carrier", "second"]
+    listed = [(each.profile, each.policy) for each in carriers.list_policies()]
+    assert listed == [("", "cost"), ("office", "fixed")]
+    carriers.set_policy("", profile="office")
+    assert tried(office.username) == ["second", "carrier"]
+    with pytest.raises(BadInput, match="Invalid policy"):
+        carriers.set_policy("best")
+    costs.set_floor("60", "0")
+    kept = carriers.routing_of(talked(office.username, MINUTE_MS, by="second"))
+    assert kept.left_out == (("carrier", "below_floor", 10_000),)
+    assert tried(office.username, US) == "no_carrier"
+    (refused,) = [each for each in history.cdrs(20) if each.refusal]
+    assert [why for _, why, _ in carriers.routing_of(refused.id).left_out] == ["no_cost_rate"] * 2
+
+
+def test_a_trunk_gets_numbers_as_it_wants_them(office: Credentials) -> None:
+    """Stripped and behind a prefix, each of both numbers; a service number stays as it is."""
+    changes = {
+        "number_form": "zeros",
+        "called_strip": 2,
+        "called_prefix": "77001",
+        "caller_strip": 4,
+        "caller_prefix": "0",
+    }
+    trunks.change("carrier", options=changes)
+    found = decided(office.username)
+    assert isinstance(found, Admitted)
+    assert [(each.number, each.shows) for each in found.targets] == [("77001442079460001", "02079460100")]
+    finish(found.call_id, answered_at=None)
+    service_numbers.change("office", [ServiceNumber("118500", "Directory", 1000, 0)])
+    found = decided(office.username, "118500")
+    assert isinstance(found, Admitted)
+    assert found.targets[0].number == "118500"
+    finish(found.call_id, answered_at=None)
+    for wrong in ({"called_prefix": "7#1"}, {"called_prefix": "1" * 16}, {"called_strip": 7}, {"caller_strip": -1}):
+        with pytest.raises(BadInput):
+            trunks.change("carrier", options=wrong)
+
+
 def test_why_names_the_trunks_that_are_left_out(office: Credentials) -> None:
     """Each with its reason, for those who see costs."""
     load(SHEET, "carrier")
@@ -238,9 +287,6 @@ def test_costs_are_not_shown_to_a_companys_people(office: Credentials) -> None:
     entries = [*shown.entries, *ledger.page_of("Acme", turn(None, 50, "i")).items]
     assert not any("cost" in name or "payable" in name for each in entries for name in each.postings)
     assert all(sum(each.postings.values()) == 0 for each in shown.entries)
-
-
-Tamper = Callable[[], None]
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.databases import place_of
 
 MIGRATIONS = [
     import_module(f"connector.database.migrations.{name}")
-    for name in ("0013_reference", "0018_call_events", "0024_costs")
+    for name in ("0013_reference", "0018_call_events", "0024_costs", "0025_trunk_orders")
 ]
 # What calls change, or what no call is decided by.
 OTHERS = {

@@ -234,6 +234,7 @@ SUMS = (
 
 # The tables that have come since, those first that others do not refer to.
 LATER = (
+    "trunk_order",
     "cost",
     "margin_month",
     "margin_floor",
@@ -292,7 +293,7 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     for column in ("trunk_id", "currency"):
         raw.execute(f"ALTER TABLE deck DROP COLUMN {column}")
     raw.execute("ALTER TABLE hold DROP COLUMN cost")
-    for column in ("button", "sip_id"):
+    for column in ("button", "sip_id", "routing"):
         raw.execute(f"ALTER TABLE call DROP COLUMN {column}")
     raw.execute("ALTER TABLE node DROP COLUMN codecs")
     raw.execute("ALTER TABLE users DROP COLUMN language")
@@ -300,7 +301,7 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     raw.execute("UPDATE sqlite_master SET sql = REPLACE(sql, '''cut_off'',''media_lost''', '''cut_off''')")
     raw.execute("UPDATE sqlite_master SET sql = REPLACE(sql, ', ''payable''', '')")
     raw.execute("PRAGMA writable_schema = RESET")
-    for column in ("booked_at", "offered_micros", "button", "sip_status", "hung_up_by"):
+    for column in ("booked_at", "offered_micros", "button", "sip_status", "hung_up_by", "routing"):
         raw.execute(f"ALTER TABLE cdr DROP COLUMN {column}")
     for column in ("billing_address", "contact", "withhold_prefixes"):
         raw.execute(f"ALTER TABLE profile DROP COLUMN {column}")

@@ -11,7 +11,7 @@ from connector.core.costs import Cost, Exchange, Floor
 from connector.core.decks import RateDeck
 from connector.core.money import amount, decimal
 from connector.core.rating import BLOCKED, Rate, increments
-from connector.core.trunks import Priced, TrunkChoice, allowed
+from connector.core.trunks import LeftOut, Priced, Routing, TrunkChoice, allowed, order, routing
 from connector.errors import BadInput
 
 
@@ -106,6 +106,52 @@ def test_which_trunks_a_call_may_try(line: str) -> None:
     of_floor = None if floor == "-" else Floor(costs.hundredths(floor))
     kept, left_out = allowed([priced], None if price == "-" else rate_of(price), of_floor)
     assert [*(["tried"] * len(kept)), *(each.why for each in left_out)] == [wanted.strip()]
+
+
+# trunks: name, place, share and cost, "?" for not known ; policy -> tried in this order
+ORDERS = """
+a 1 1 0.02, b 2 1 0.01, c 3 1 ?                       ; fixed -> a b c
+a 1 1 0.02, b 2 1 0.01, c 3 1 ?                       ; cost  -> b a c
+a 2 1 0.02, b 1 1 0.02, c 3 1 0.02                    ; cost  -> b a c
+a 1 1 ?, b 2 1 ?, c 3 1 0.9                           ; cost  -> c a b
+a 1 1 0.02, b 2 1 0.01 60/60 0.02                     ; cost  -> a b
+a 1 1 1, b 2 1 2, c 3 1 3, d 4 1 4, e 5 1 5, f 6 1 0  ; cost  -> f a b c d
+a 1 1000 1, b 2 1 1                                   ; share -> a b
+"""
+
+
+@pytest.mark.parametrize("line", ORDERS.strip().splitlines())
+def test_trunks_are_tried_in_the_order_of_the_policy(line: str) -> None:
+    """Each line of the table: by place, by what a call of a minute costs, or by share alone; five at most."""
+    asked, _, wanted = line.partition("->")
+    trunks, policy = asked.split(";")
+    priced = []
+    for number, cell in enumerate(trunks.split(",")):
+        name, place, share, cost = cell.split(maxsplit=3)
+        choice = TrunkChoice(number, name, int(place), int(share), (), "plus")
+        known = cost.strip() != "?"
+        priced.append(Priced(choice, cost_of(cost) if known else None, is_known=known))
+    found = order(priced, "a call", policy.strip())
+    assert " ".join(each.choice.name for each in found) == wanted.strip()
+
+
+def test_shares_alone_are_drawn_whatever_the_places() -> None:
+    """Of a thousand calls a trunk with three times the share of another has about three times as many first tries."""
+    priced = [Priced(TrunkChoice(n, "ab"[n], n + 1, share, (), "plus")) for n, share in enumerate((3, 1))]
+    first = [order(priced, f"call {n}", "share")[0].choice.name for n in range(1000)]
+    assert 700 < first.count("a") < 800
+    assert order(priced, "call 1", "share") == order(priced, "call 1", "share")
+
+
+def test_what_was_decided_is_kept_as_text() -> None:
+    """Where there was something to decide; and it reads back as it was."""
+    one = Priced(TrunkChoice(1, "a", 1, 1, (), "plus"), cost_of("0.01", "0.5"), is_known=True)
+    other = Priced(TrunkChoice(2, "b", 1, 1, (), "plus"))
+    assert routing("fixed", [one], []).to_text() == ""
+    kept = routing("cost", [one, other], [LeftOut("c", "below_floor", cost_of("2"))])
+    assert kept.tries == (("a", 5_000), ("b", None))
+    assert Routing.of_text(kept.to_text()) == kept
+    assert Routing.of_text("") is None
 
 
 # what is sold ; what each trunk takes: prefixes and prices, "x" for blocked -> sold below cost

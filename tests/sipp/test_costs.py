@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from connector.billing import costs, decks, exchange, history, ledger
+from connector.billing import carriers, costs, decks, exchange, history, ledger
 from connector.billing.history import CdrView
 from connector.clock import SystemClock
+from connector.routing import trunks
 from lab import process
 from lab.far_end import NUMBERS
 from lab.load import Bench
@@ -28,15 +29,15 @@ def phone(bench: Bench) -> Iterator[Phone]:
     made.close()
 
 
-@pytest.fixture
-def dear(bench: Bench) -> Iterator[Phone]:
+@pytest.fixture(scope="module")
+def dear(running_bench: Bench) -> Iterator[Phone]:
     """A carrier that takes a dollar a minute, and that is tried before the sample's, which takes what we take."""
     now = SystemClock().now_ms()
     made = Phone(0, "carrier")
-    with trunk_before(bench, made, "dear"):
-        bench.in_store(lambda: exchange.set_rate("USD", "GBP", "0.5", now))
-        load(bench, DEAR, "dear", "USD")
-        load(bench, decks.SAMPLE.read_text(), TRUNK)
+    with trunk_before(running_bench, made, "dear"):
+        running_bench.in_store(lambda: exchange.set_rate("USD", "GBP", "0.5", now))
+        load(running_bench, DEAR, "dear", "USD")
+        load(running_bench, decks.SAMPLE.read_text(), TRUNK)
         yield made
     made.close()
 
@@ -104,6 +105,37 @@ def test_each_call_costs_what_the_carrier_takes_that_carried_it(bench: Bench, ph
     assert report.trunks[0].name == "dear"
     assert report.trunks[0].margin_micros < 0
     assert bench.in_store(ledger.verify).problems == []
+
+
+def test_calls_go_by_the_cheapest_and_in_the_form_that_a_carrier_wants(bench: Bench, phone: Phone, dear: Phone) -> None:
+    """By cost, the carrier that is first by its place is the second; it gets its prefix before the number. What was
+    decided stands at the call.
+    """
+    outcome = bench.begin("by cost")
+    bench.in_store(lambda: trunks.change("dear", options={"called_strip": 1, "called_prefix": "77*01"}))
+    bench.in_store(lambda: carriers.set_policy("cost", COMPANY))
+    try:
+        call = phone.call(NUMBERS["answered"])
+        call.answered()
+        assert call.bye() == 200
+        cdr = only(bench)
+        assert cdr.trunk == TRUNK
+        found = bench.in_store(lambda: carriers.routing_of(cdr.id))
+        assert (found.policy, [name for name, _ in found.tries]) == ("cost", [TRUNK, "dear"])
+        assert bench.end(outcome)
+        outcome = bench.begin("by place")
+        bench.in_store(lambda: carriers.set_policy("", COMPANY))
+        call = phone.call(NUMBERS["answered"])
+        sold = dear.rings()
+        assert sold.invited
+        assert sold.invited.text.startswith(f"INVITE sip:77*01{NUMBERS['answered'][1:]}@")
+        sold.picks_up()
+        call.answered()
+        assert call.bye() == 200
+        assert only(bench).trunk == "dear"
+        assert bench.end(outcome)
+    finally:
+        bench.in_store(lambda: carriers.set_policy("", COMPANY))
 
 
 def cost_of(bench: Bench, cdr: CdrView) -> tuple[str, int, int, int]:

@@ -6,7 +6,6 @@ from typing import Any
 
 from connector.billing import costs, decks, exchange, ledger
 from tests.billing.test_costs import SHEET, load, talked
-from tests.conftest import NOW
 from tests.web.browsing import Client, chosen, file_confirmed, get, send, sent_file, welcomed
 from tests.web.conftest import Town
 
@@ -117,4 +116,28 @@ async def test_the_api_has_it_all(client: Client, town: Town) -> None:
     talked(town.things["profile"], 60_000)
     status, told = await api(client, house, "GET", "/margins?company=1&month=2026-11")
     assert (status, told["total"]["cost_micros"], told["trunks"][0]["margin_hundredths"]) == (200, 10_000, 5_652)
-    assert NOW
+    status, told = await api(client, house, "PUT", "/trunk-orders?company=1", {"policy": "cost"})
+    assert (status, told) == (200, [{"company": "Acme", "profile": "", "policy": "cost"}])
+    assert (await api(client, house, "PUT", "/trunk-orders?company=1", {"policy": "best"}))[0] == 422
+    call_id = talked(town.things["profile"], 60_000)
+    status, told = await api(client, house, "GET", f"/cdrs/{call_id}/routing")
+    assert (status, told) == (200, {"policy": "cost", "tries": [["carrier", 10_000]], "left_out": []})
+
+
+async def test_the_order_of_trunks_is_set_and_shown_at_a_call(client: Client, town: Town) -> None:
+    """Of the company or of a profile, on a page; the page of a call shows what was decided, to the operator alone."""
+    load(SHEET, "carrier")
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    assert "Nothing is set" in await get(client, "/trunks/order")
+    wrong = await send(client, "/trunks/order", policy="best", profile="")
+    assert wrong[0] == 422
+    await send(client, "/trunks/order", policy="cost", profile=town.things["profile"])
+    assert "office: by cost, the lowest first" in await get(client, "/trunks/order")
+    call_id = talked(town.things["profile"], 60_000)
+    text = await get(client, f"/history/{call_id}")
+    assert "Which trunks it tried" in text
+    assert "carrier: £0.01" in text
+    client.session.cookie_jar.clear()
+    await welcomed(client, "owner@example.com")
+    assert "Which trunks it tried" not in await get(client, f"/history/{call_id}")

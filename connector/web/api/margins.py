@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from connector.billing import costs, decks, exchange
+from connector.billing import carriers, costs, decks, exchange
+from connector.billing.carriers import PolicyView
 from connector.billing.costs import FloorView, MarginReport
 from connector.billing.decks import DeckView, ReadDeck
 from connector.billing.exchange import ExchangeView
 from connector.core.times import instant
+from connector.core.trunks import Routing
 from connector.errors import BadInput
 from connector.web.api.company import MOST_DECK_BYTES, NewDeck
 from connector.web.api.reports import MonthAsked
@@ -104,6 +106,32 @@ def set_floor(ask: Ask, body: NewFloor) -> FloorView:
 def remove_floor(ask: Ask, query: FloorAsked) -> None:
     """Take a margin floor away: a profile's own, so that the company's counts, or the company's."""
     costs.remove_floor(ask.company, ask.mine("profile", query.profile))
+
+
+class NewPolicy(Shape):
+    """In which order calls try trunks; "" takes away what was set. Of one profile, or of the company."""
+
+    policy: Literal["", "fixed", "cost", "share"]
+    profile: Word | None = None
+
+
+@api.get("/trunk-orders", "costs.read", of_company=True)
+def list_trunk_orders(ask: Ask) -> list[PolicyView]:
+    """In which order calls try trunks, where that was said: by cost, by share, or fixed, by place and share."""
+    return carriers.list_policies(ask.company)
+
+
+@api.put("/trunk-orders", "trunks.write", of_company=True)
+def set_trunk_order(ask: Ask, body: NewPolicy) -> list[PolicyView]:
+    """Say in which order the calls of the company, or of one profile, try trunks."""
+    carriers.set_policy(body.policy, ask.company, ask.mine("profile", body.profile))
+    return carriers.list_policies(ask.company)
+
+
+@api.get("/cdrs/{cdr}/routing", "costs.read")
+def show_routing(ask: Ask) -> Routing:
+    """Which trunks a call tried, in which order, and which were left out and why, as it was decided then."""
+    return carriers.routing_of(ask.path["cdr"])
 
 
 @api.get("/exchange-rates", "costs.read")

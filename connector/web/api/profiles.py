@@ -53,6 +53,10 @@ class SipOptions(Shape):
     number_country: Annotated[str, Field(pattern="^([A-Z]{2})?$", examples=["GB"])] | None = None
     called_in: Word | None = None
     forwarded_in: Word | None = None
+    called_strip: Annotated[int, Field(ge=0, le=6)] | None = None
+    called_prefix: Word | None = None
+    caller_strip: Annotated[int, Field(ge=0, le=6)] | None = None
+    caller_prefix: Word | None = None
 
     def changes(self, ask: Ask) -> dict[str, Any]:
         """What was said. BadInput if Asterisk has no such transport here."""

@@ -7,7 +7,7 @@ import io
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from connector.billing import calls, history, media, profiles, trials
+from connector.billing import calls, carriers, history, media, profiles, trials
 from connector.billing.history import CdrView, Wanted
 from connector.billing.trials import MOST_SAID
 from connector.core import formats, money, refusals
@@ -17,7 +17,7 @@ from connector.core.reports import MINUTE_MS
 from connector.core.sheets import neutral
 from connector.core.terms import hung_up, sip_answer, term
 from connector.core.times import instant, period
-from connector.core.trunks import LEFT_OUT
+from connector.core.trunks import LEFT_OUT, POLICY_WORDS, Routing
 from connector.errors import BadInput, NotFound
 from connector.people import filters
 from connector.routing import emergency
@@ -205,11 +205,22 @@ def cdr_page(ask: Ask) -> Shown:
             free = error.translated()
     shown = {"cdr": found, "lines": _lines(found, ask.zone), "explanation": explanation, "free": free}
     username = next((username for username, name in profiles.names(ask.scope).items() if name == found.profile), "")
+    shown |= {"routing": _routing(ask, found), "policies": POLICY_WORDS, "why_left_out": LEFT_OUT}
     shown["again"] = _tested_again(username, found)
     shown["sound"] = _sound(found)
     shown["refusal"] = refusals.BY_CODE.get(found.refusal or "")
     shown["link"] = cures.link(ask, found.refusal or "", username)
     return Shown("cdr.html", shown)
+
+
+def _routing(ask: Ask, cdr: CdrView) -> Routing | None:
+    """Which trunks a call tried, for who sees costs; None where there was nothing to decide."""
+    if not ask.actor.sees_costs:
+        return None
+    try:
+        return carriers.routing_of(cdr.id)
+    except NotFound:
+        return None
 
 
 def _tested_again(username: str, cdr: CdrView) -> str:

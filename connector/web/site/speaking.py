@@ -10,6 +10,7 @@ from connector.core.sip import (
     CODECS,
     DTMF,
     FORWARDED_IN,
+    MOST_STRIPPED,
     NUMBER_FORMS,
     TIMERS,
     Options,
@@ -131,6 +132,17 @@ class TrunkSpeaking(Speaking):
         _USUAL.forwarded_in,
         choices=[(word, _FORWARDED_IN[word]) for word in FORWARDED_IN],
     )
+    called_strip: int = entry(
+        "Strip from the called number",
+        0,
+        kind="number",
+        ge=0,
+        le=MOST_STRIPPED,
+        hint="So many characters from its front, in the form above.",
+    )
+    called_prefix: str = entry("Put before the called number", "", hint="A technical prefix of the carrier, as 77001.")
+    caller_strip: int = entry("Strip from the caller's number", 0, kind="number", ge=0, le=MOST_STRIPPED)
+    caller_prefix: str = entry("Put before the caller's number", "")
     match: str = entry("More addresses that it calls from", "", hint="By commas.")
     from_user: str = entry("User in From", "")
     from_domain: str = entry("Domain in From", "")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import profiles
+from connector.billing import carriers, profiles
 from connector.core import kept, numbering
 from connector.core.access import Scope
 from connector.core.sip import FAILOVER, Options, usual_port
 from connector.core.terms import term
-from connector.core.trunks import endpoint_of
-from connector.errors import BadInput
+from connector.core.trunks import POLICIES, POLICY_WORDS, endpoint_of
+from connector.errors import BadInput, NotFound
 from connector.routing import reachability, trunks
 from connector.routing.trunks import SignIn
 from connector.web.endpoint import Ask
@@ -73,7 +73,11 @@ def trunks_page(ask: Ask) -> Shown:
             "empty": tr("None was seen yet."),
         },
     ]
-    actions = [(tr("Add a trunk"), "/trunks/new"), (tr("Set up a profile at a provider"), "/client-profiles/new")]
+    actions = [
+        (tr("Add a trunk"), "/trunks/new"),
+        (tr("Order"), "/trunks/order"),
+        (tr("Set up a profile at a provider"), "/client-profiles/new"),
+    ]
     return tables_page(tr("Trunks"), tables, actions=actions if may else [])
 
 
@@ -143,6 +147,40 @@ class NewTrunk(TrunkSpeaking, _Order, _There, _Name):
             failover=self.failover,
         )
         return Outcome("/trunks", tr("{name} was added. Asterisk gets it in a moment.", name=self.name))
+
+
+@pages.form("/trunks/order", "trunks.write", "In which order calls try trunks", of_company=True, back="/trunks")
+class TrunkOrder(Form):
+    """Of a company's calls, or of one profile's."""
+
+    policy: str = entry(
+        "Order",
+        choices=[("", marked("as usual, or as the company's")), *((each, POLICY_WORDS[each]) for each in POLICIES)],
+    )
+    profile: TextOrNone = entry("Of", None, kind="choice")
+
+    @classmethod
+    def choices(cls, ask: Ask) -> dict[str, list[Line]]:
+        """The whole company, or a profile."""
+        names = sorted(profiles.names(Scope(ask.scope.company)).items(), key=lambda each: each[1])
+        return {"profile": [("", tr("the whole company")), *names]}
+
+    @classmethod
+    def intro(cls, ask: Ask) -> str:
+        """What is set now."""
+        now = [
+            f"{each.profile or tr('the whole company')}: {tr(POLICY_WORDS[each.policy])}"
+            for each in carriers.list_policies(ask.company)
+        ]
+        usual = tr("Nothing is set: calls try trunks by place, and within a place by share.")
+        return tr("Set now: {orders}.", orders="; ".join(now)) if now else usual
+
+    def do(self, ask: Ask) -> Outcome:
+        """Set it."""
+        if self.profile is not None and self.profile not in profiles.names(Scope(ask.scope.company)):
+            raise NotFound("there is no such profile")
+        carriers.set_policy(self.policy, ask.company, self.profile)
+        return Outcome("/trunks", tr("The order of the trunks is set."))
 
 
 _KEPT = ("host", "port", "username", "realm", "place", "share", "failover")
