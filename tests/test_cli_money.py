@@ -214,7 +214,8 @@ def test_what_carriers_cost_is_loaded_and_reported(connector: Command, office: C
     told = connector.json(*costs, "--dry-run")
     assert (told["sold_below_cost"], told["below_cost"][0]["prefix"]) == (1, "+33")
     assert "Sold below cost" in connector(*costs, "--dry-run")
-    assert connector.json(*costs)["currency"] == "USD"
+    assert "would be sold below cost: load the sheet with --yes" in connector(*costs, status=1)
+    assert connector.json(*costs, "--yes")["currency"] == "USD"
     assert len(connector.json("rates", "list")) == 1
     assert [each["trunk"] for each in connector.json("rates", "list", "--trunk", "carrier")] == ["carrier"]
     call = admitted(office.username)
@@ -226,7 +227,8 @@ def test_what_carriers_cost_is_loaded_and_reported(connector: Command, office: C
     assert connector.json("margin", "report")["total"]["margin_micros"] == 13_000
     assert "56.52 %" in connector("margin", "report")
     assert connector.json("ledger", "balances")["trunk:1:payable"] == -10_000
-    assert connector.json("margin", "floor", "--percent", "60", "--profile", "office")["percent"] == "60"
+    assert connector.json("margin", "floor", "--per-minute", "0.001", "--profile", "office")["percent"] == "0"
+    assert connector.json("margin", "floor", "--percent", "60", "--profile", "office")["per_minute_micros"] == 1_000
     said = " ".join(connector("why", "+442079460001", "--profile", "office").split())
     assert "Not by carrier: the call would leave less than the margin floor (below_floor, it takes 0.01)" in said
     assert connector.json("margin", "floor")[0]["profile"] == "office"

@@ -229,7 +229,7 @@ def answered(call_id: str, at: int, other_leg: str | None, slicing: Slicing = _U
         call_events.put(_profile(row).company_id, call_id, call_events.ANSWERED, at)
         if hold is None:
             return None
-        holds.pin_cost(hold, _profile(row), row.trunk_id, row.called, at)
+        holds.pin_cost(hold, _profile(row), _carried_by(row, other_leg or row.other_leg), row.called, at)
         return holds.repin(hold, _profile(row), row.called, slicing, at)
 
 
@@ -282,7 +282,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
         ended_at = at if progress.ended_at is None else progress.ended_at
         if hold is not None and not hold.cost and joined and progress.answered_at is not None:
             # Its answer was not heard when it came.
-            holds.pin_cost(hold, profile, row.trunk_id, row.called, progress.answered_at)
+            holds.pin_cost(hold, profile, _carried_by(row, other_leg), row.called, progress.answered_at)
         # The books' time is not ahead of ours, whatever an event says.
         settled = _free(row, hold, profile, progress.duration_ms if joined else 0, min(ended_at, at))
         _write(
@@ -295,8 +295,7 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             caller_id=row.caller_id,
             dialled=row.dialled,
             called=row.called,
-            # A call out names its trunk if that was asked.
-            trunk_id=row.trunk_id if row.direction == Direction.IN.value or other_leg else None,
+            trunk_id=_carried_by(row, other_leg),
             gate_leg=row.gate_leg,
             other_leg=other_leg,
             started_at=row.started_at,
@@ -316,6 +315,11 @@ def ended(call_id: str, progress: Progress, at: int) -> None:
             routing=row.routing,
         )
         usage.freed(row.profile_id, row.started_at, ended_at)
+
+
+def _carried_by(row: Call, other_leg: str | None) -> int | None:
+    """The trunk of a call: a call out names the last one that was asked, if one was."""
+    return row.trunk_id if row.direction == Direction.IN.value or other_leg else None
 
 
 def live(node: str | None = None) -> list[LiveCall]:

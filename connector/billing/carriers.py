@@ -34,8 +34,7 @@ def of_call(profile: Profile, call_id: str, called: str, offer: Offer | None, at
     """The trunks of an outgoing call, in the caller's transaction. The cost of a service number is not known, and is
     not asked for.
     """
-    sql, values = trunks.choices(profile)
-    choices = [trunks.choice(row) for row in reference.rows(sql, *values)]
+    choices = reference.made(("choices", profile.id), lambda: _choices(profile))
     left_out: list[LeftOut] = []
     if called.startswith("+"):
         found = [Priced(each, *costs.of_trunk(profile.company_id, each.id, called, at)) for each in choices]
@@ -46,6 +45,11 @@ def of_call(profile: Profile, call_id: str, called: str, offer: Offer | None, at
     tries = core.order(priced, call_id, policy)
     kept = core.routing(policy, tries, left_out)
     return Chosen(tuple(each.choice for each in tries), tuple(left_out), kept)
+
+
+def _choices(profile: Profile) -> list[TrunkChoice]:
+    sql, values = trunks.choices(profile)
+    return [trunks.choice(row) for row in reference.rows(sql, *values)]
 
 
 def policy_of(profile: Profile | ProfileFacts) -> str:
@@ -63,7 +67,7 @@ class PolicyView:
     policy: str
 
 
-@audited("trunk.order")
+@audited("trunk.order", of_house=True)
 def set_policy(policy: str, company: str | None = None, profile: str | None = None) -> None:
     """Say in which order the calls of a company, or of one profile, try trunks. "": a profile's as its company's, and a
     company's as usual. BadInput, NotFound.

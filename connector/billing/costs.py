@@ -6,23 +6,28 @@ Costs are the operator's own business: nothing of them is shown to the people of
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
-from connector.billing import decks, exchange
+from connector.billing import decks, exchange, ledger
 from connector.core import costs as core
 from connector.core import money, times
 from connector.core.costs import Cost, Costed, Floor
 from connector.core.gate import ProfileFacts
-from connector.core.ledger import Posting, company_account, moved, trunk_account
+from connector.core.ledger import MOST_BALANCE, Posting, company_account, moved, trunk_account
 from connector.core.rating import increments_text
 from connector.database import reference
 from connector.database.audit import audited
 from connector.database.models import MarginFloor, Profile
 from connector.database.named import company_row, profile_row
-from connector.database.store import reading, rows, writing
+from connector.database.store import fitting, one, reading, rows, writing
 
 _CURRENCY = "SELECT currency FROM company WHERE id = ?"
+_ANY_DECK = "SELECT 1 FROM deck WHERE company_id = ? AND trunk_id IS NOT NULL LIMIT 1"
+# What is kept with a call whose cost was looked for at the answer, and was not known.
+UNKNOWN = "-"
+log = logging.getLogger(__name__)
 _FLOORS = "SELECT profile_id, hundredths, per_minute_micros FROM margin_floor WHERE company_id = ?"
 
 
@@ -41,13 +46,14 @@ def of_trunk(company: int, trunk: int, called: str, at: int) -> tuple[Cost | Non
     """What a trunk takes for a number at an instant, in the caller's transaction, and whether that is known. Not known:
     it has no cost deck, or the deck's currency no exchange rate. Known and None: the carrier does not take such calls.
     """
-    found = decks.cost_of(trunk, called, at)
+    found = decks.costs_in_use(company, trunk, at)
     if found is None:
         return None, False
-    deck, rate, currency = found
+    deck, rates, currency = found
     worth = exchange.of(currency, _currency(company), at)
     if worth is None:
         return None, False
+    rate = rates.rate(called, at)
     return (Cost(trunk, deck, rate, worth) if rate else None), True
 
 
@@ -58,18 +64,32 @@ def floor_of(profile: Profile | ProfileFacts) -> Floor | None:
 
 
 def pinned(company: int, trunk: int | None, called: str, at: int) -> str:
-    """What a call that is answered at an instant costs by its trunk, as the text that is kept with it; "" if it is not
-    known.
+    """What a call that is answered at an instant costs by its trunk, as the text that is kept with it. "" if the trunk
+    is not known, or if there is no cost deck; UNKNOWN if there is one that does not say it, which is not asked again.
     """
     if trunk is None or not called.startswith("+"):
         return ""
     found, _ = of_trunk(company, trunk, called, at)
-    return core.to_text(found) if found else ""
+    if found is not None:
+        return core.to_text(found)
+    return UNKNOWN if reference.rows(_ANY_DECK, company) else ""
 
 
-def postings(company: int, cost: Cost, costed: Costed) -> list[Posting]:
-    """What the ledger moves for the cost of a call."""
-    return moved(costed.cost_micros, trunk_account(cost.trunk, "payable"), company_account(company, "cost"))
+def cost_in(text: str) -> Cost | None:
+    """The cost that is kept with a call; None if it is not known."""
+    return None if text in ("", UNKNOWN) else core.of_text(text)
+
+
+def postings(company: int, cost: Cost, costed: Costed) -> list[Posting] | None:
+    """What the ledger moves for the cost of a call, in the caller's transaction; None if the accounts cannot hold it:
+    the end of the call is written all the same.
+    """
+    names = (trunk_account(cost.trunk, "payable"), company_account(company, "cost"))
+    have = ledger.balances(names, company)
+    if max(map(abs, have.values())) + costed.cost_micros > MOST_BALANCE:
+        log.error("the cost of a call, %d, is not booked: the accounts of its trunk are full", costed.cost_micros)
+        return None
+    return moved(costed.cost_micros, *names)
 
 
 def columns(call_id: str, cost: Cost, costed: Costed) -> dict[str, Any]:
@@ -89,21 +109,26 @@ def columns(call_id: str, cost: Cost, costed: Costed) -> dict[str, Any]:
     }
 
 
-@audited("margin.floor")
-def set_floor(percent: str, per_minute: str, company: str | None = None, profile: str | None = None) -> FloorView:
+@audited("margin.floor", of_house=True)
+def set_floor(
+    percent: str | None, per_minute: str | None, company: str | None = None, profile: str | None = None
+) -> FloorView:
     """Say what calls of a company, or of one profile, have to leave over their cost: a percentage of the price, and an
-    amount a minute; both count. BadInput, NotFound.
+    amount a minute; both count, and what is None stays as it is. BadInput, NotFound.
     """
-    hundredths, micros = core.hundredths(percent), money.amount(per_minute, zero=True)
+    hundredths = None if percent is None else core.hundredths(percent)
+    micros = None if per_minute is None else money.amount(per_minute, zero=True)
     with writing():
         company_id, profile_id, names = _whose(company, profile)
-        currency = _currency(company_id)
+        before = one(MarginFloor, "company_id = ? AND COALESCE(profile_id, 0) = ?", company_id, profile_id or 0)
+        hundredths = (before.hundredths if before else 0) if hundredths is None else hundredths
+        micros = (before.per_minute_micros if before else 0) if micros is None else micros
         _delete(company_id, profile_id)
         MarginFloor.create(company=company_id, profile=profile_id, hundredths=hundredths, per_minute_micros=micros)
-    return FloorView(*names, core.percent(hundredths), micros, currency)
+        return FloorView(*names, core.percent(hundredths), micros, _currency(company_id))
 
 
-@audited("margin.floor_remove")
+@audited("margin.floor_remove", of_house=True)
 def remove_floor(company: str | None = None, profile: str | None = None) -> None:
     """Take a floor away: a profile's own, so that its company's counts, or the company's. NotFound."""
     with writing():
@@ -111,21 +136,22 @@ def remove_floor(company: str | None = None, profile: str | None = None) -> None
         _delete(company_id, profile_id)
 
 
-def list_floors(company: str | None = None) -> list[FloorView]:
-    """The margin floors that are set, a company's own first."""
+def list_floors(company: str | None = None, profile: str | None = None) -> list[FloorView]:
+    """The margin floors that are set, a company's own first; or a profile's alone. NotFound."""
     with reading():
         sql = (
             "SELECT company.name, COALESCE(profile.name, ''), hundredths, per_minute_micros, company.currency"
-            " FROM margin_floor"
-            " JOIN company ON company.id = margin_floor.company_id"
+            " FROM margin_floor JOIN company ON company.id = margin_floor.company_id"
             " LEFT JOIN profile ON profile.id = margin_floor.profile_id"
         )
-        values = []
-        if company is not None:
-            sql, values = f"{sql} WHERE company.id = ?", [company_row(company).id]
+        asked, values = fitting(
+            f"{sql} WHERE 1 = 1",
+            ("company.id = ?", None if company is None else company_row(company).id),
+            ("profile.id = ?", None if profile is None else profile_row(profile).id),
+        )
         return [
-            FloorView(of, profile, core.percent(hundredths), micros, currency)
-            for of, profile, hundredths, micros, currency in rows(f"{sql} ORDER BY 1, 2", *values)
+            FloorView(of, name, core.percent(hundredths), micros, currency)
+            for of, name, hundredths, micros, currency in rows(f"{asked} ORDER BY 1, 2", *values)
         ]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,11 +44,13 @@ _EVERY = f"SELECT id, version, in_use_at, company_id, trunk_id FROM deck {_NEWES
 _OPEN_TRUNKS = (
     "SELECT id, name FROM trunk WHERE company_id = ? AND state <> 'archived' AND profile_id IS NULL ORDER BY name"
 )
-_OF_TRUNK = f"SELECT id, version, in_use_at, currency FROM deck WHERE trunk_id = ? {_NEWEST_FIRST}"
+_OF_TRUNK = f"SELECT id, version, in_use_at, currency FROM deck WHERE company_id = ? AND trunk_id = ? {_NEWEST_FIRST}"
 # Long enough for every connector to have read a deck of 200,000 rates that is said to come.
 IN_USE_AFTER_MS = 10_000
 MOST_NAME = 80
 MOST_BELOW = 50
+# So many later changes of rates are looked at for what is sold below cost then.
+MOST_CHANGES = 12
 # So many looks a deck that nobody needs is kept: somebody may just be about to load it.
 KEPT_LOOKS = 60
 LOOKED_BACK_MS = 30 * 24 * 3_600_000
@@ -71,8 +73,14 @@ class DeckView:
     currency: str = ""
 
 
+class DeckChanged(StoreUnavailable):
+    """A deck in the store is not the one that was stored."""
+
+
 # By version, which is the hash of its text: what is in here is never stale.
 _memory: dict[str, Rates] = {}
+# Cost decks that cannot be read: it was said once.
+_unreadable: set[str] = set()
 # How often each was seen to be needed by nobody.
 _idle: dict[str, int] = {}
 
@@ -183,10 +191,16 @@ def _whose(company: str | None, trunk: str, currency: str = "") -> Whose:
     if company is not None and row.company_id != company_row(company).id:
         raise NotFound("there is no trunk {name!r}", name=trunk)
     owner = row.company
-    before = store.rows(f"SELECT currency FROM deck WHERE trunk_id = ? {_NEWEST_FIRST} LIMIT 1", row.id)
-    wanted = checked_currency(currency) if currency else (before[0][0] if before else "") or owner.currency
+    before = _currency_of(owner.id, row.id)
+    wanted = checked_currency(currency) if currency else before or owner.currency
     exchange.check(wanted, owner.currency)
     return Whose(owner.id, owner.name, row.id, wanted, owner.currency)
+
+
+def _currency_of(company: int, trunk: int) -> str:
+    """The currency of the newest cost deck of a trunk, in the caller's transaction; "" if it has none."""
+    found = store.rows(f"{_OF_TRUNK} LIMIT 1", company, trunk)
+    return str(found[0][3]) if found else ""
 
 
 def view_of(sheet: Sheet, carrier: str = "") -> SheetView:
@@ -259,13 +273,16 @@ def made_of(
     with reading():
         whose = _whose(company, trunk, currency)
         found = _newest(whose)
-        _check_same_currency(whose, mode)
-        old = _text(*found[0][:2]) if found else None
+        if whose.trunk is not None:
+            _check_currency(whose, sheet, mode, now + after_ms)
+        # Rates in another currency do not stay beside the new ones.
+        keeps = whose.trunk is None or _currency_of(whose.company, whose.trunk) == whose.currency
+        old = _text(*found[0][:2]) if found and keeps else None
         charged = "cost" if whose.is_of_trunk() else "charge"
         calls = _calls_by_prefix(whose, charged, now) if old and mode == "full" else {}
         others = _other_side(whose, now + after_ms)
     before = core.stored(old) if old else None  # which takes long: no transaction waits for it
-    at = now + after_ms if before else now
+    at = now + after_ms if found else now
     made = core.merged(before, rates, at, mode, sheet.ends)
     if not 1 <= len(made) <= core.MOST_ROWS:
         raise BadInput(
@@ -282,7 +299,7 @@ def made_of(
     ends = tuple(replace(each, calls=calls.get(each.prefix, 0)) for each in core.ended(before, made, at))
     content = zlib.compress(written.encode(), 1)
     changes = replace(changes, ends=ends)
-    below = list(_sold_below(whose, made, others, max(at, latest)))
+    below = _sold_below(whose, made, others, at)
     return ReadDeck(
         version,
         content,
@@ -296,15 +313,19 @@ def made_of(
     )
 
 
-def _check_same_currency(whose: Whose, mode: str) -> None:
-    """A deck has one currency: a sheet in another one has to be complete. BadInput."""
-    if whose.trunk is None or mode == "full":
+def _check_currency(whose: Whose, sheet: Sheet, mode: str, at: int) -> None:
+    """What the currency is worth is known when the deck comes into use; and a sheet in another currency than that of
+    the deck before is complete, and all of it is in force then, for a deck has one currency. BadInput.
+    """
+    exchange.check(whose.currency, whose.target, at)
+    before = _currency_of(whose.company, whose.trunk or 0)
+    if not before or before == whose.currency:
         return
-    found = store.rows(f"SELECT currency FROM deck WHERE trunk_id = ? {_NEWEST_FIRST} LIMIT 1", whose.trunk)
-    if found and found[0][0] != whose.currency:
+    if mode != "full" or any(rate.valid_from > at for rate in sheet.rates):
         raise BadInput(
-            "The cost deck of this trunk is in {before}. Load a complete sheet to change it to {currency}.",
-            before=found[0][0],
+            "The cost deck of this trunk is in {before}. To change it to {currency}, load a complete sheet, on the day"
+            " from which it counts.",
+            before=before,
             currency=whose.currency,
         )
 
@@ -313,28 +334,47 @@ def _other_side(whose: Whose, at: int) -> list[tuple[str, Exchange, str]]:
     """What a deck's prices are compared with at an instant: of each deck of the other side the trunk's name, what its
     currency is worth, and its text. For prices all cost decks of open trunks; for a cost deck the company's prices.
     """
-    if whose.trunk is not None:
-        found = [row for row in store.rows(_DECKS, whose.company) if row[2] <= at][:1]
-        return [("", Exchange(whose.target), _text(deck, version)) for deck, version, _ in found]
     others = []
-    for trunk, name in store.rows(_OPEN_TRUNKS, whose.company):
-        deck = next((row for row in store.rows(_OF_TRUNK, trunk) if row[2] <= at), None)
-        worth = exchange.of(deck[3], whose.target, at) if deck else None
-        if deck and worth:
-            others.append((str(name), worth, _text(deck[0], deck[1])))
+    for found in _in_use_there(whose, at):
+        for deck, version, currency, name in found:
+            worth = exchange.of(currency or whose.target, whose.target, at)
+            if worth is not None:
+                others.append((name, worth, _text(deck, version)))
     return others
 
 
-def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[str, Exchange, str]], at: int) -> Iterable[Below]:
-    """The destinations that are sold below cost with a new deck."""
+def _in_use_there(whose: Whose, at: int) -> list[list[tuple[int, str, str, str]]]:
+    """The decks of the other side at an instant: of each its id, version, currency and trunk, in a list of one."""
+    if whose.trunk is not None:
+        sold = [row for row in store.rows(_DECKS, whose.company) if row[2] <= at][:1]
+        return [[(deck, version, "", "") for deck, version, _ in sold]]
+    return [
+        [
+            (deck, version, currency, str(name))
+            for deck, version, in_use_at, currency in store.rows(_OF_TRUNK, whose.company, trunk)
+            if in_use_at <= at
+        ][:1]
+        for trunk, name in store.rows(_OPEN_TRUNKS, whose.company)
+    ]
+
+
+def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[str, Exchange, str]], at: int) -> list[Below]:
+    """The destinations that are sold below cost with a new deck, when it comes into use or after a later change."""
     if not others:
         return []
     read = [(name, worth, core.stored(text)) for name, worth, text in others]
-    if not whose.is_of_trunk():
-        return costs.sold_below(made, read, at)
-    with reading():
-        worth = exchange.of(whose.currency, whose.target, at)
-    return costs.sold_below(read[0][2], [("", worth, made)], at) if worth else []
+    sold, bought = made, read
+    if whose.is_of_trunk():
+        with reading():
+            worth = exchange.of(whose.currency, whose.target, at)
+        if worth is None:
+            return []
+        sold, bought = read[0][2], [("", worth, made)]
+    found: dict[str, Below] = {}
+    for moment in costs.changes([sold, *(deck for _, _, deck in bought)], at)[:MOST_CHANGES]:
+        for each in costs.sold_below(sold, bought, moment):
+            found.setdefault(each.prefix, each)
+    return [found[prefix] for prefix in sorted(found)]
 
 
 def rates_of_newest(company: str | None = None, trunk: str = "") -> int:
@@ -342,6 +382,15 @@ def rates_of_newest(company: str | None = None, trunk: str = "") -> int:
     with reading():
         found = _newest(_whose(company, trunk))
         return int(Deck.select(Deck.rates).where(Deck.id == found[0][0]).scalar()) if found else 0
+
+
+def rates_to_read(company: str | None, trunk: str, at: int) -> int:
+    """How many rates are read to load a sheet: those of the newest deck, and those that it is compared with."""
+    with reading():
+        whose = _whose(company, trunk)
+        ids = [found[0][0] for found in (_newest(whose),) if found]
+        ids += [found[0][0] for found in _in_use_there(whose, at) if found]
+        return sum(int(Deck.select(Deck.rates).where(Deck.id == deck).scalar()) for deck in ids)
 
 
 def load(
@@ -373,17 +422,23 @@ def checked_name(name: str) -> str:
 
 @audited("rates.load")
 def put(
-    name: str,
-    read: ReadDeck,
-    now: int,
-    company: str | None = None,
-    *,
-    after_ms: int = IN_USE_AFTER_MS,
-    trunk: str = "",
+    name: str, read: ReadDeck, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS
 ) -> DeckView:
-    """Take a deck into use `after_ms` from now. The first deck of a company, or of a trunk, is in use at once. BadInput
-    if another was loaded since this one was read.
+    """Take a deck of prices into use `after_ms` from now. The first deck of a company is in use at once. BadInput if
+    another was loaded since this one was read.
     """
+    return _put(name, read, now, company, after_ms, "")
+
+
+@audited("costs.load", of_house=True)
+def put_costs(
+    name: str, trunk: str, read: ReadDeck, now: int, company: str | None = None, *, after_ms: int = IN_USE_AFTER_MS
+) -> DeckView:
+    """Take a cost deck of a trunk into use, as `put`."""
+    return _put(name, read, now, company, after_ms, trunk)
+
+
+def _put(name: str, read: ReadDeck, now: int, company: str | None, after_ms: int, trunk: str) -> DeckView:
     checked_name(name)
     with writing():
         whose = _whose(company, trunk, read.currency if trunk else "")
@@ -414,7 +469,9 @@ def _newest(whose: Whose) -> list[tuple[int, str, int]]:
     """
     if whose.trunk is None:
         return [(deck, version, at) for deck, version, at in store.rows(f"{_DECKS} LIMIT 1", whose.company)]
-    return [(deck, version, at) for deck, version, at, _ in store.rows(f"{_OF_TRUNK} LIMIT 1", whose.trunk)]
+    return [
+        (deck, version, at) for deck, version, at, _ in store.rows(f"{_OF_TRUNK} LIMIT 1", whose.company, whose.trunk)
+    ]
 
 
 def _calls_by_prefix(whose: Whose, table: str, now: int) -> dict[str, int]:
@@ -442,16 +499,21 @@ def rate_of(company: int, called: str, at: int) -> tuple[int, Rate] | None:
     return (in_use[0], rate) if in_use and rate else None
 
 
-def cost_of(trunk: int, called: str, at: int) -> tuple[int, Rate | None, str] | None:
-    """What the cost deck of a trunk says of an E.164 number at an instant, in the caller's transaction: the deck's id,
-    the rate, None if the carrier does not take such calls, and the currency. None if the trunk has no cost deck.
+def costs_in_use(company: int, trunk: int, at: int) -> tuple[int, Rates, str] | None:
+    """The cost deck of a trunk that is in use at an instant, in the caller's transaction: its id, its rates and their
+    currency. None if the trunk has none, or if it cannot be read: no call waits or fails for what it costs.
     """
-    decks = reference.rows(_OF_TRUNK, trunk)
-    in_use = next((row for row in decks if row[2] <= at), None)
-    if in_use is None:
-        return None
-    deck, version, _, currency = in_use
-    return int(deck), _deck(deck, version).rate(called, at), str(currency)
+    for deck, version, in_use_at, currency in reference.rows(_OF_TRUNK, company, trunk):
+        if in_use_at <= at:
+            if version in _unreadable:
+                return None
+            try:
+                return deck, _deck(deck, version), currency
+            except (BadInput, DeckChanged) as error:
+                _unreadable.add(version)
+                log.error("cost deck %d cannot be read, so it is not known what calls cost: %s", deck, error)
+                return None
+    return None
 
 
 def list_decks(company: str | None = None, trunk: str = "") -> list[DeckView]:
@@ -507,11 +569,14 @@ def _pause() -> None:
 
 
 def _text(deck: int, version: str) -> str:
-    """The text of a stored deck. StoreUnavailable if it is not the one that was stored."""
+    """The text of a stored deck. DeckChanged if it is not the one that was stored."""
     row = Deck.get_by_id(deck)
-    text = zlib.decompress(bytes(row.content)).decode()
+    try:
+        text = zlib.decompress(bytes(row.content)).decode()
+    except (zlib.error, UnicodeDecodeError):
+        text = ""
     if core.version_of(text) != version:
-        raise StoreUnavailable("rate deck {deck} was changed in the store: nothing is rated by it", deck=deck)
+        raise DeckChanged("rate deck {deck} was changed in the store: nothing is rated by it", deck=deck)
     return text
 
 

@@ -64,9 +64,12 @@ def of(currency: str, target: str, at: int) -> Exchange | None:
     return next((Exchange(currency, over, under) for over, under, since in found if since <= at), None)
 
 
-def check(currency: str, target: str) -> None:
-    """BadInput, in the caller's transaction, if it was never said what a currency is worth in another."""
-    if currency != target and not reference.rows(_OF, currency, target):
+def check(currency: str, target: str, at: int | None = None) -> None:
+    """BadInput, in the caller's transaction, if it was not said what a currency is worth in another, at an instant or
+    ever.
+    """
+    known = bool(reference.rows(_OF, currency, target)) if at is None else of(currency, target, at) is not None
+    if currency != target and not known:
         raise BadInput(
             "There is no exchange rate from {currency} to {target}. Set it first, with its date.",
             currency=currency,

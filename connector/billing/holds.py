@@ -170,11 +170,13 @@ def settle(row: Hold, profile: Profile, duration_ms: int, at: int) -> Settled:
     key = f"call:{row.call_id}:settle"
     postings = _settling(row, profile, held, rated, at)
     cost = None
-    if row.cost and duration_ms > 0:
-        pinned = core_costs.of_text(row.cost)
+    pinned = costs.cost_in(row.cost)
+    if pinned is not None and duration_ms > 0:
         costed = core_costs.costed(pinned, duration_ms)
-        postings += costs.postings(profile.company_id, pinned, costed)
-        cost = costs.columns(row.call_id, pinned, costed)
+        owed = costs.postings(profile.company_id, pinned, costed)
+        if owed is not None:
+            postings += owed
+            cost = costs.columns(row.call_id, pinned, costed)
     booked = ledger.post(profile.company_id, key, "settle", at, postings, about, new=True)
     run("DELETE FROM hold WHERE call_id = ?", row.call_id)
     charge = {

@@ -210,13 +210,21 @@ def entered(key: str) -> bool:
 
 def of_call(call_id: str, *, with_costs: bool = False) -> list[EntryView]:
     """Every entry of a call, in its order, in the caller's transaction. `with_costs`: who asks may see what carriers
-    cost; else the postings of costs are left out.
+    cost; else the postings of costs are left out, and so are the hashes of a company that has costs: what is missing
+    could be found by trying.
     """
     key = bytewise("key")
     sql = f"SELECT id FROM entry WHERE {key} >= ? AND {key} < ?"
     found = rows(sql, f"call:{call_id}:", f"call:{call_id};")  # ";" is after ":"
     mine = [number for (number,) in found]
-    return [_view(row, with_costs=with_costs) for row in Entry.select().where(Entry.id.in_(mine)).order_by(Entry.id)]
+    views: list[Any] = list(cast("Iterable[Any]", Entry.select().where(Entry.id.in_(mine)).order_by(Entry.id)))
+    hashed = not views or with_costs or not has_costs(views[0].company_id)
+    return [_view(row, with_costs=with_costs, hashed=hashed) for row in views]
+
+
+def has_costs(company: int) -> bool:
+    """Whether the ledger of a company has what calls cost it, in the caller's transaction."""
+    return bool(rows("SELECT 1 FROM account WHERE name = ?", core.company_account(company, "cost")))
 
 
 def entries(limit: int, company: str | None = None) -> list[EntryView]:
@@ -225,16 +233,18 @@ def entries(limit: int, company: str | None = None) -> list[EntryView]:
         found = Entry.select().join(Company)
         if company is not None:
             found = found.where(Entry.company == company_row(company))
-        return [_view(row, with_costs=True) for row in found.order_by(Entry.id.desc()).limit(limit)]
+        return [_view(row, with_costs=True, hashed=True) for row in found.order_by(Entry.id.desc()).limit(limit)]
 
 
 def page_of(company: str, wanted: Turn, *, with_costs: bool = False) -> Page[EntryView]:
     """A company's entries, newest first; `with_costs` as above."""
     with reading():
-        found = Entry.select().where(Entry.company == company_row(company)).order_by(Entry.number.desc())
+        owner = company_row(company)
+        hashed = with_costs or not has_costs(owner.id)
+        found = Entry.select().where(Entry.company == owner).order_by(Entry.number.desc())
         if wanted.after is not None:
             found = found.where(Entry.number < wanted.after[0])
-        views = [_view(row, with_costs=with_costs) for row in found.limit(wanted.limit + 1)]
+        views = [_view(row, with_costs=with_costs, hashed=hashed) for row in found.limit(wanted.limit + 1)]
         return page(views, wanted, lambda view: (view.number,))
 
 
@@ -468,14 +478,14 @@ def _sums(company: int, until: int) -> tuple[int, str, dict[str, int]]:
     return number, last_hash, sums
 
 
-def _view(row: Any, *, with_costs: bool) -> EntryView:
+def _view(row: Any, *, with_costs: bool, hashed: bool) -> EntryView:
     lines = Posting.select(Posting.account, Posting.amount).where(Posting.entry == row).order_by(Posting.id).tuples()
     seen = {
         account: amount
         for account, amount in cast("Iterable[tuple[str, int]]", lines)
         if with_costs or core.purpose(account) not in core.OF_COSTS
     }
-    return EntryView(row.number, row.key, row.kind, row.at, row.about, row.hash, seen)
+    return EntryView(row.number, row.key, row.kind, row.at, row.about, row.hash if hashed else "", seen)
 
 
 def _closing_view(row: Any, company: str) -> ClosingView:

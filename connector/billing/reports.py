@@ -176,7 +176,8 @@ class Statement:
 
     `opening` + `topped_up` + `refunds` - `taken_back` - `channels` - `numbers` - `calls` = `closing`: the ledger's own
     figures, held money included. `calls` are those of CDRs; were they not what the ledger charged, it would not add
-    up. `ended`: the month is over. `head`: the hash of the ledger's last entry in it.
+    up. `ended`: the month is over. `head`: the hash of the ledger's last entry in it, if who
+    asks may have it.
     """
 
     company: str
@@ -237,8 +238,10 @@ def months(company: str | None, now: int) -> list[str]:
     return found[::-1]
 
 
-def statement(company: str | None, which: str | None, now: int) -> Statement:
-    """The statement of a month, `2026-11`; None is the one that runs. BadInput, NotFound."""
+def statement(company: str | None, which: str | None, now: int, *, with_costs: bool = False) -> Statement:
+    """The statement of a month, `2026-11`; None is the one that runs. `with_costs`: who asks may see what carriers
+    cost, and so the hash of the last entry (`ledger.of_call`). BadInput, NotFound.
+    """
     with reading():
         owner = company_row(company)
         named = _month_of(owner, which, now)
@@ -273,7 +276,7 @@ def statement(company: str | None, which: str | None, now: int) -> Statement:
             movements[:MOST_MOVEMENTS],
             len(movements) > MOST_MOVEMENTS,
             number,
-            head,
+            head if with_costs or not ledger.has_costs(owner.id) else "",
         )
 
 

@@ -185,7 +185,9 @@ def begun(company: int, profile: str, now: int) -> Begun:
         top_up = f"SELECT 1 FROM entry WHERE company_id = ? AND kind = 'top-up' AND {_INDEXED}"
         return Begun(
             profile=bool(ids),
-            rates=any_of("SELECT 1 FROM deck WHERE company_id = ? AND in_use_at <= ?", company, now),
+            rates=any_of(
+                "SELECT 1 FROM deck WHERE company_id = ? AND trunk_id IS NULL AND in_use_at <= ?", company, now
+            ),
             trunk=any_of("SELECT 1 FROM trunk WHERE company_id = ? AND state = 'open'", company),
             money=any_of(top_up, company),
             channels=any_of("SELECT 1 FROM profile WHERE id = ? AND channels > 0", own),

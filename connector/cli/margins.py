@@ -90,11 +90,10 @@ def floor(
     if remove:
         costs.remove_floor(company, profile)
     elif wanted:
-        print_one(as_dict(costs.set_floor(percent or "0", per_minute or "0", company, profile)), as_json)
+        print_one(as_dict(costs.set_floor(percent, per_minute, company, profile)), as_json)
         return
-    found = [each for each in costs.list_floors(company) if profile is None or each.profile == profile]
     print_list(
-        found,
+        costs.list_floors(company, profile),
         as_json,
         "Margin floors",
         ("Company", "Profile", "Percent", "A minute"),

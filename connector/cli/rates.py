@@ -14,7 +14,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from connector.billing import decks, trials
-from connector.billing.decks import ReadDeck, SheetView
+from connector.billing.decks import DeckView, ReadDeck, SheetView
 from connector.cli import questions
 from connector.cli.completing import profile_names, trunk_names
 from connector.cli.opening import open_store
@@ -149,6 +149,11 @@ def _load(
         raise BadInput(
             "{count} prefixes end: load the sheet with --yes, or look at them with --dry-run.", count=len(ends)
         )
+    if read.sold_below and not (dry_run or yes or (questions.may_ask() and not as_json)):
+        raise BadInput(
+            "{count} destinations would be sold below cost: load the sheet with --yes, or look at them with --dry-run.",
+            count=read.sold_below,
+        )
     if ends and not as_json:
         print_many(
             "Rates that end (times are UTC)",
@@ -168,13 +173,19 @@ def _load(
     elif not (dry_run or yes or as_json or _is_ours(about)) and questions.may_ask():
         typer.confirm("Is the sheet understood rightly? Load it?", abort=True)
     name = file.name[: decks.MOST_NAME]
-    loaded = {} if dry_run else as_dict(decks.put(name, read, now(), wanted.company, trunk=wanted.trunk))
+    loaded = {} if dry_run else as_dict(_put(name, read, wanted))
     changes = asdict(read.difference)
     changes["ends"] = list(changes["ends"]) if as_json else len(ends)
     changes["sold_below_cost"] = read.sold_below
     if as_json:
         changes["below_cost"] = [asdict(each) for each in read.below]
     print_one({**(_told(about) if as_json else {}), **changes, **loaded}, as_json)
+
+
+def _put(name: str, read: ReadDeck, wanted: _Wanted) -> DeckView:
+    if wanted.trunk:
+        return decks.put_costs(name, wanted.trunk, read, now(), wanted.company)
+    return decks.put(name, read, now(), wanted.company)
 
 
 def _print_below(read: ReadDeck) -> None:

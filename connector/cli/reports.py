@@ -50,7 +50,7 @@ def month_of_calls(
 def statement(month: Month = None, company: Company = None, as_json: AsJson = False) -> None:
     """The company's money over a month, by the ledger: what there was, came, went and is."""
     open_store()
-    found = reports.statement(company, month, now())
+    found = reports.statement(company, month, now(), with_costs=True)
     if as_json:
         print_json(as_dict(found))
         return

@@ -10,12 +10,13 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from connector.core import rating
 from connector.core.decks import RateDeck, in_force
 from connector.core.money import MOST_MICROS, divided_half_up
-from connector.core.rating import BLOCKED, Rate
+from connector.core.rating import BLOCKED, NEVER, Rate
 from connector.errors import BadInput
 
 MINUTE_MS = 60_000
@@ -74,6 +75,13 @@ def costed(cost: Cost, duration_ms: int) -> Costed:
     return Costed(billed, carrier, min(cost.exchange.converted(carrier), MOST_MICROS))
 
 
+@lru_cache(maxsize=100_000)
+def minute_at(rate: Rate, exchange: Exchange) -> int:
+    """What a carrier takes for a call of a minute, in micros of the company's currency."""
+    return costed(Cost(0, 0, rate, exchange), MINUTE_MS).cost_micros
+
+
+@lru_cache(maxsize=100_000)
 def of_a_minute(rate: Rate) -> int:
     """The price of a call of one minute by a rate: its connection fee and its increments count, in micros."""
     return rating.rated(rate, MINUTE_MS, 0).price_micros
@@ -81,7 +89,7 @@ def of_a_minute(rate: Rate) -> int:
 
 def leaves(floor: Floor, price: Rate, cost: Cost) -> bool:
     """Whether a call of a minute at this price leaves what the floor asks."""
-    sold, bought = of_a_minute(price), costed(cost, MINUTE_MS).cost_micros
+    sold, bought = of_a_minute(price), minute_at(cost.rate, cost.exchange)
     left = sold - bought
     return left >= floor.per_minute_micros and left * WHOLE >= floor.hundredths * sold
 
@@ -142,6 +150,19 @@ def of_text(text: str) -> Cost:
     trunk, deck, prefix, name, per_minute, fee, steps, *exchange = json.loads(text)
     rate = Rate(prefix, name, per_minute, fee, rating.increments(steps), 0)
     return Cost(trunk, deck, rate, Exchange(*exchange))
+
+
+def changes(decks: Sequence[RateDeck], at: int) -> list[int]:
+    """An instant, and the later ones at which a rate of these decks begins or ends, in order."""
+    later = {
+        moment
+        for deck in decks
+        for versions in deck.by_prefix.values()
+        for rate in versions
+        for moment in (rate.valid_from, rate.valid_to)
+        if at < moment < NEVER
+    }
+    return [at, *sorted(later)]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from connector.core.rating import Rate
 from connector.core.refusals import Refusal
 from connector.core.routes import Path
 from connector.core.sip import rewritten
-from connector.core.trunks import NO_COST_RATE, LeftOut, Routing, Target, TrunkChoice, endpoint_of
+from connector.core.trunks import LeftOut, Routing, Target, TrunkChoice, endpoint_of
 
 
 @dataclass(frozen=True)
@@ -195,16 +195,6 @@ def _too_dear(facts: Facts, _: Slicing) -> bool:
     return facts.offer.rate.price_per_minute_micros > facts.offer.limits.price_per_minute_micros
 
 
-def _no_carrier(facts: Facts, _: Slicing) -> bool:
-    """Trunks are open, and the cost deck of each has no rate for the number."""
-    return bool(facts.left_out) and not facts.tries and all(each.why == NO_COST_RATE for each in facts.left_out)
-
-
-def _margin_too_low(facts: Facts, _: Slicing) -> bool:
-    """Some trunk could carry the call, and none leaves what the margin floor asks."""
-    return not facts.tries and any(each.why != NO_COST_RATE for each in facts.left_out)
-
-
 def _too_fast(facts: Facts, _: Slicing) -> bool:
     most = facts.offer.limits.calls_per_second if facts.offer else None
     return most is not None and facts.pace.in_last_second >= most
@@ -247,8 +237,7 @@ CHECKS: tuple[Check, ...] = (
     Check(refusals.NO_RATE, _no_rate),
     Check(refusals.DESTINATION_BLOCKED, _blocked),
     Check(refusals.PRICE_TOO_HIGH, _too_dear),
-    Check(refusals.NO_CARRIER, _no_carrier),
-    Check(refusals.MARGIN_TOO_LOW, _margin_too_low),
+    Check(refusals.NO_CARRIER, lambda facts, _: bool(facts.left_out) and not facts.tries),
     Check(refusals.CALLS_TOO_FAST, _too_fast),
     Check(refusals.NUMBER_TOO_OFTEN, _too_often),
     Check(refusals.DUPLICATE, lambda facts, _: facts.up_already),

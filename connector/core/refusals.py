@@ -76,13 +76,10 @@ PRICE_TOO_HIGH = Refusal(
     "price_too_high", 21, 403, 403, "The price per minute is above the profile's maximum.",
     "Raise the profile's maximum price per minute.",
 )  # fmt: skip
+# What it is of a carrier's costs, the people of a company do not see; those of the platform see it in a test call.
 NO_CARRIER = Refusal(
     "no_carrier", 38, 500, 503, "No trunk carries calls to this number.",
-    "Load a cost sheet that contains the number's prefix for one of the trunks.",
-)  # fmt: skip
-MARGIN_TOO_LOW = Refusal(
-    "margin_too_low", 38, 500, 503, "No trunk carries this call at its price.",
-    "Raise the price of this destination, lower the margin floor, or load a cheaper cost sheet.",
+    "The operator of the platform sees in a test call why each trunk is left out.",
 )  # fmt: skip
 CALLS_TOO_FAST = Refusal(
     "calls_too_fast", 42, 503, 429, "The profile's limit of new calls per second is reached.",
@@ -136,7 +133,6 @@ ALL = (
     DESTINATION_BLOCKED,
     PRICE_TOO_HIGH,
     NO_CARRIER,
-    MARGIN_TOO_LOW,
     CALLS_TOO_FAST,
     NUMBER_TOO_OFTEN,
     DUPLICATE,

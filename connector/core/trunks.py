@@ -124,18 +124,21 @@ def order(priced: Sequence[Priced], call_id: str, policy: str = FIXED) -> list[P
     """The trunks as a call tries them, by the policy: those of one rank are drawn by their shares, by the call's own
     id. At most `MOST_TRIES`.
     """
-    ranks = {each.choice.id: _rank(each, policy) for each in priced}
-    left = sorted(priced, key=lambda each: (ranks[each.choice.id], each.choice.id))
+    left = sorted(((_rank(each, policy), each.choice.id, each) for each in priced), key=lambda ranked: ranked[:2])
     drawn: list[Priced] = []
     while left and len(drawn) < MOST_TRIES:
-        first = [each for each in left if ranks[each.choice.id] == ranks[left[0].choice.id]]
+        lowest = left[0][0]
+        if len(left) == 1 or left[1][0] != lowest:  # nothing to draw
+            drawn.append(left.pop(0)[2])
+            continue
+        first = [ranked for ranked in left if ranked[0] == lowest]
         word = hashlib.sha256(f"{call_id} {len(drawn)}".encode()).digest()
-        lot = int.from_bytes(word[:8]) % sum(each.choice.share for each in first)
-        for each in first:
-            lot -= each.choice.share
+        lot = int.from_bytes(word[:8]) % sum(each.choice.share for _, _, each in first)
+        for ranked in first:
+            lot -= ranked[2].choice.share
             if lot < 0:
-                drawn.append(each)
-                left.remove(each)
+                drawn.append(ranked[2])
+                left.remove(ranked)
                 break
     return drawn
 
@@ -147,7 +150,7 @@ def _rank(priced: Priced, policy: str) -> tuple[int, ...]:
     if policy == COST:
         if priced.cost is None:  # what is not known is not cheap
             return 1, 0, priced.choice.place
-        return 0, costs.costed(priced.cost, costs.MINUTE_MS).cost_micros, priced.choice.place
+        return 0, costs.minute_at(priced.cost.rate, priced.cost.exchange), priced.choice.place
     return (priced.choice.place,)
 
 

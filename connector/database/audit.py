@@ -70,8 +70,10 @@ def act_as(doer: Doer | None) -> None:
     _doer.set(doer)
 
 
-def audited(action: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """A billing function that people call. Its first argument is what it is done to."""
+def audited(action: str, *, of_house: bool = False) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A billing function that people call. Its first argument is what it is done to. `of_house`: the people of the
+    company do not see that it was done.
+    """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
         """The function, which leaves a row."""
@@ -86,7 +88,7 @@ def audited(action: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
             with writing():
                 result = function(*args, **kwargs)
                 subject, detail = _told(signature.bind(*args, **kwargs).arguments)
-                record(doer, action, subject, detail, _locked())
+                record(doer, action, subject, detail, None if of_house else _locked())
             return result
 
         return done

@@ -12,12 +12,14 @@ What calls change is never asked here: channels in use, balances, the ledger, ho
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from connector.database import store
 from connector.database.models import Table, database
 
 M = TypeVar("M", bound=Table)
+T = TypeVar("T")
 
 TABLES = frozenset({
     "company", "profile", "trunk", "number", "verified", "hours", "department", "inbound_account", "button", "mailbox",
@@ -33,10 +35,10 @@ class Memory:
 
     def __init__(self, version: int) -> None:
         self.version = version
-        self.answers: dict[store.Question, Any] = {}
+        self.answers: dict[tuple[Any, ...], Any] = {}
 
-    def keep(self, question: store.Question, answer: Any) -> None:
-        """Keep an answer."""
+    def keep(self, question: tuple[Any, ...], answer: Any) -> None:
+        """Keep an answer, or what was made of several."""
         if len(self.answers) >= MOST_QUESTIONS:
             self.answers.clear()
         self.answers[question] = answer
@@ -74,6 +76,19 @@ def one(model: type[M], condition: str, *values: Any) -> M | None:
     if question not in memory.answers:
         memory.keep(question, store.one(model, condition, *values))
     found: M | None = memory.answers[question]
+    return found
+
+
+def made(key: tuple[str, int], make: Callable[[], T]) -> T:
+    """What `make` makes of reference data alone, kept under a key for as long as that is the same. Nobody may change
+    it.
+    """
+    memory = _memory()
+    if memory is None:
+        return make()
+    if key not in memory.answers:
+        memory.keep(key, make())
+    found: T = memory.answers[key]
     return found
 
 

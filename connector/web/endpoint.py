@@ -194,7 +194,7 @@ class Ask:
         """The deck that a rate sheet makes, read in another process if it is long, or changes a long one: call it from
         a thread. `answers` and what follows as for `decks.understand`. BadInput.
         """
-        is_long = len(text) > LONG_SHEET or decks.rates_of_newest(self.company, trunk) > LONG_DECK
+        is_long = len(text) > LONG_SHEET or decks.rates_to_read(self.company, trunk, self.now) > LONG_DECK
         run = self.place.apart if is_long else _here
         said = {"answers": answers, "carrier": carrier, "trunk": trunk, "currency": currency}
         found: ReadDeck = run(decks.read, text, self.now, self.company, mode=mode, **said)

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
 
-from connector.billing import calls, carriers, costs, decks, exchange, history, ledger, trials
+from connector.billing import (
+    calls,
+    carriers,
+    costs,
+    decks,
+    exchange,
+    history,
+    ledger,
+    profiles,
+    reports,
+    today,
+    trials,
+)
 from connector.billing.profiles import Credentials
+from connector.core.access import EVERYTHING, Scope
 from connector.core.calls import Admitted
+from connector.core.ledger import MOST_BALANCE
 from connector.core.money import MICROS, MOST_MICROS
-from connector.core.paging import turn
+from connector.core.paging import Turn, turn
 from connector.core.refusals import Refusal
 from connector.core.service_numbers import ServiceNumber
-from connector.database.store import rows, run, writing
+from connector.database import audit
+from connector.database.store import Store, rows, run, writing
 from connector.errors import BadInput, NotFound
 from connector.routing import service_numbers, trunks
 from tests.billing.test_calls import NODE, attempt, finish
@@ -27,7 +43,9 @@ UK, MOBILE, FRANCE, US = "+442079460001", "+447700900001", "+33142685300", "+121
 def load(text: str, trunk: str = "", currency: str = "", mode: str = "update", at: int = NOW) -> Any:
     """Load a sheet; in use at once."""
     read = decks.read(text, at, trunk=trunk, currency=currency, mode=mode, after_ms=0)
-    return decks.put("sheet", read, at, trunk=trunk, after_ms=0)
+    if trunk:
+        return decks.put_costs("sheet", trunk, read, at, after_ms=0)
+    return decks.put("sheet", read, at, after_ms=0)
 
 
 def second(name: str = "second", place: int = 2) -> None:
@@ -144,12 +162,12 @@ def test_a_floor_leaves_out_what_costs_too_much(office: Credentials) -> None:
     """A price of 0.023 and a cost of 0.01 leave 56 %: a profile's own floor counts before its company's."""
     load(SHEET, "carrier")
     costs.set_floor("57", "0")
-    assert tried(office.username) == "margin_too_low"
-    assert history.cdrs(1)[0].refusal == "margin_too_low"
+    assert tried(office.username) == "no_carrier"
+    assert history.cdrs(1)[0].refusal == "no_carrier"
     costs.set_floor("56", "0", profile="office")
     assert tried(office.username) == ["carrier"]
     costs.set_floor("56", "0.0131", profile="office")
-    assert tried(office.username) == "margin_too_low"
+    assert tried(office.username) == "no_carrier"
     costs.remove_floor(profile="office")
     costs.set_floor("0", "0")
     assert tried(office.username) == ["carrier"]
@@ -163,17 +181,17 @@ def test_below_cost_is_carried_unless_a_floor_says_otherwise(office: Credentials
     load(SHEET, "carrier")
     assert tried(office.username, FRANCE) == ["carrier"]
     costs.set_floor("0", "0", profile="office")
-    assert tried(office.username, FRANCE) == "margin_too_low"
+    assert tried(office.username, FRANCE) == "no_carrier"
     assert tried(office.username) == ["carrier"]
 
 
 def test_a_floor_does_not_guess(office: Credentials) -> None:
     """Without a cost deck, or an exchange rate yet, it is not known what a call leaves: such a trunk is left out."""
     costs.set_floor("0", "0")
-    assert tried(office.username) == "margin_too_low"
+    assert tried(office.username) == "no_carrier"
     exchange.set_rate("USD", "GBP", "0.8", NOW, NOW + 10**9)
-    load(SHEET, "carrier", "USD")
-    assert tried(office.username) == "margin_too_low"
+    with pytest.raises(BadInput, match="There is no exchange rate"):
+        load(SHEET, "carrier", "USD")
     costs.remove_floor()
     assert tried(office.username) == ["carrier"]
 
@@ -247,7 +265,7 @@ def test_why_names_the_trunks_that_are_left_out(office: Credentials) -> None:
     costs.set_floor("60", "0")
     assert trials.why(UK, "office", NOW).left_out == ()
     found = trials.why(UK, "office", NOW, with_costs=True)
-    assert [each.code for each in found.reasons] == ["margin_too_low"]
+    assert [each.code for each in found.reasons] == ["no_carrier"]
     assert [(each.trunk, each.why, each.cost_per_minute_micros) for each in found.left_out] == [
         ("carrier", "below_floor", 10_000),
         ("second", "cost_unknown", None),
@@ -348,7 +366,7 @@ def test_a_cost_sheet_needs_an_exchange_rate_and_one_currency(office: Credential
         load(SHEET, "nowhere")
     load(SHEET, "carrier")
     exchange.set_rate("USD", "GBP", "0.8", NOW - 1)
-    with pytest.raises(BadInput, match="a complete sheet"):
+    with pytest.raises(BadInput, match="load a complete sheet"):
         load(SHEET, "carrier", "USD", at=NOW + 1)
     assert len(decks.list_decks(trunk="carrier")) == 1
     assert load(SHEET, "carrier", "USD", "full", at=NOW + 1).currency == "USD"
@@ -390,3 +408,129 @@ def test_no_cost_is_so_high_that_a_call_cannot_end(office: Credentials) -> None:
     load("prefix,name,price_per_minute,increments\n44,UK,1000,86400/1\n", "carrier", "KWD")
     call_id = talked(office.username, 1000)
     assert of_call(call_id) == ("carrier", 86_400, 1_440_000 * MICROS, MOST_MICROS)
+
+
+def test_a_hidden_cost_cannot_be_found_by_its_hash(office: Credentials) -> None:
+    """Who does not see costs gets no hash of a company that has any: the one number that is missing could be tried."""
+    before = ledger.page_of("Acme", turn(None, 50, "i")).items
+    assert all(each.hash for each in before)
+    load(SHEET, "carrier")
+    call_id = talked(office.username, MINUTE_MS)
+    for entries in (ledger.page_of("Acme", turn(None, 50, "i")).items, history.explain(call_id).entries):
+        assert {each.hash for each in entries} == {""}
+    assert reports.statement("Acme", None, NOW).head == ""
+    assert reports.statement("Acme", None, NOW, with_costs=True).head
+    assert all(each.hash for each in ledger.page_of("Acme", turn(None, 50, "i"), with_costs=True).items)
+
+
+def test_floors_and_cost_sheets_are_not_in_a_companys_audit_log(office: Credentials) -> None:
+    """The platform's own people see who set them."""
+    with audit.acting(audit.Doer("somebody", NOW)):
+        load(SHEET, "carrier")
+        costs.set_floor("12.34", "0")
+        costs.set_floor("1", "0", profile="office")
+        costs.remove_floor()
+        carriers.set_policy("cost")
+    of_company = audit.page_of(Scope(1), Turn(None, 50)).items
+    assert [each.action for each in of_company if "cost" in each.action or "margin" in each.action] == []
+    assert "12.34" not in str(of_company)
+    told = [each.action for each in audit.page_of(EVERYTHING, Turn(None, 50)).items]
+    assert told[:5] == ["trunk.order", "margin.floor_remove", "margin.floor", "margin.floor", "costs.load"]
+
+
+def test_a_call_whose_dialled_leg_was_not_heard_has_no_cost(office: Credentials) -> None:
+    """Its CDR names no trunk, so nobody is owed for it; the sums agree."""
+    load(SHEET, "carrier")
+    call = decided(office.username)
+    assert isinstance(call, Admitted)
+    calls.answered(call.call_id, NOW, None)
+    finish(call.call_id, answered_at=NOW, ended_at=NOW + MINUTE_MS)
+    assert of_call(call.call_id) is None
+    assert ledger.verify().problems == []
+
+
+@pytest.mark.parametrize("content", [b"rubbish", zlib.compress(b"+44,changed")])
+def test_a_cost_deck_that_cannot_be_read_is_in_no_calls_way(content: bytes, office: Credentials) -> None:
+    """The call is admitted, answered and ended; what it cost is not known."""
+    made = load(SHEET, "carrier")
+    decks._memory.clear()
+    with writing():
+        (kept,) = rows("SELECT content FROM deck WHERE id = ?", made.id)[0]
+        run("UPDATE deck SET content = ? WHERE id = ?", content, made.id)
+    call_id = talked(office.username, MINUTE_MS)
+    assert history.cdr(call_id).price_micros == 23_000
+    assert of_call(call_id) is None
+    with writing():  # the fixture looks at the ledger again
+        run("UPDATE deck SET content = ? WHERE id = ?", bytes(kept), made.id)
+    decks._unreadable.clear()
+
+
+def test_full_accounts_are_in_no_calls_way(office: Credentials) -> None:
+    """The end of a call whose cost the ledger cannot hold is written, without its cost."""
+    load(SHEET, "carrier")
+    call_id = talked(office.username, MINUTE_MS)
+    with writing():
+        run("UPDATE account SET balance = ? WHERE name = 'company:1:cost'", MOST_BALANCE - 1)
+    full = talked(office.username, MINUTE_MS)
+    assert (history.cdr(full).price_micros, of_call(full)) == (23_000, None)
+    with writing():
+        run("UPDATE account SET balance = 10000 WHERE name = 'company:1:cost'")
+    assert of_call(call_id) is not None
+
+
+def test_what_was_not_known_at_the_answer_stays_so(office: Credentials) -> None:
+    """An exchange rate that is set later with an earlier date is no rate of a call that was answered before."""
+    exchange.set_rate("USD", "GBP", "0.8", NOW - 1000)
+    load(SHEET, "carrier", "USD")
+    with writing():
+        run("DELETE FROM exchange_rate")
+    call = decided(office.username)
+    assert isinstance(call, Admitted)
+    calls.dialled(call.call_id, "B", "carrier")
+    calls.answered(call.call_id, NOW, "B")
+    exchange.set_rate("USD", "GBP", "0.9", NOW, NOW - 1000)
+    finish(call.call_id, answered_at=NOW, ended_at=NOW + MINUTE_MS)
+    assert of_call(call.call_id) is None
+
+
+def test_another_currency_takes_the_place_of_the_old_rates(office: Credentials) -> None:
+    """No old rate is read in the new currency: a sheet with a later date is refused on an earlier day."""
+    load(SHEET, "carrier")
+    exchange.set_rate("USD", "GBP", "0.5", NOW - 1)
+    later = "prefix,name,price_per_minute,valid_from\n44,UK,0.03,2027-06-01\n"
+    with pytest.raises(BadInput, match="load a complete sheet"):
+        load(later, "carrier", "USD", "full", at=NOW + 1)
+    load("prefix,name,price_per_minute,increments\n44,UK,0.03,1/1\n", "carrier", "USD", "full", at=NOW + 1)
+    with writing():
+        found, known = costs.of_trunk(1, 1, UK, NOW + 10)
+        assert known
+        assert found is not None
+        assert (found.rate.price_per_minute_micros, found.exchange) == (30_000, ("USD", 1, 2))
+        assert costs.of_trunk(1, 1, FRANCE, NOW + 10) == (None, True)
+
+
+def test_what_is_sold_below_cost_until_a_later_date_is_told(office: Credentials) -> None:
+    """Each change of a rate is looked at, on both sides."""
+    load("prefix,name,price_per_minute\n44,UK,0.05\n", "carrier")
+    sheet = "prefix,name,price_per_minute,valid_from\n44,UK,0.01,2026-01-01\n44,UK,0.09,2027-06-01\n"
+    assert [each.prefix for each in decks.read(sheet, NOW + 1, mode="full").below] == ["+44"]
+    later = "prefix,name,price_per_minute,valid_from\n33,France,0.01,2026-01-01\n33,France,0.2,2027-06-01\n"
+    assert [each.prefix for each in decks.read(later, NOW + 1, trunk="carrier").below] == ["+33", "+44"]
+
+
+def test_half_of_a_floor_can_be_changed(office: Credentials) -> None:
+    """What is not said stays; and a profile's floor is found by its user name too."""
+    costs.set_floor("10", "0.001", profile="office")
+    costs.set_floor(None, "0.002", profile="office")
+    found = costs.list_floors(profile=office.username)
+    assert [(each.percent, each.per_minute_micros) for each in found] == [("10", 2_000)]
+    costs.set_floor("5", None, profile="office")
+    assert [(each.percent, each.per_minute_micros) for each in costs.list_floors()] == [("5", 2_000)]
+
+
+def test_a_cost_deck_is_no_price(store: Store) -> None:
+    """A company that has only costs has yet to load prices."""
+    profiles.create_company("Acme", "GBP", "UTC", NOW)
+    trunks.create_trunk("carrier", "192.0.2.1", 5060, NOW)
+    load(SHEET, "carrier")
+    assert today.begun(1, "nobody", NOW).rates is False

@@ -290,6 +290,7 @@ def test_an_earlier_stores_calls_are_added_up_as_if_they_came_now(busy: str, sto
     counting = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%_counts_%'"
     for (trigger,) in raw.execute(counting).fetchall():
         raw.execute(f"DROP TRIGGER {trigger}")
+    raw.execute("DROP INDEX deck_whose")
     for column in ("trunk_id", "currency"):
         raw.execute(f"ALTER TABLE deck DROP COLUMN {column}")
     raw.execute("ALTER TABLE hold DROP COLUMN cost")

@@ -100,10 +100,10 @@ out  no-rate                         -> no_rate
 out  blocked                         -> destination_blocked
 out  dear                            -> price_too_high
 out  no-carrier                      -> no_carrier
-out  no-margin                       -> margin_too_low
-out  no-cost                         -> margin_too_low
+out  no-margin                       -> no_carrier
+out  no-cost                         -> no_carrier
 out  no-margin dear                  -> price_too_high
-out  no-margin full                  -> margin_too_low
+out  no-margin full                  -> no_carrier
 out  one-left-out                    -> channel 1, 60 s
 out  limits fast                     -> calls_too_fast
 out  limits often                    -> number_too_often

@@ -46,7 +46,7 @@ def load(bench: Bench, sheet: str, trunk: str, currency: str = "") -> None:
     """Load a cost sheet; in use at once."""
     now = SystemClock().now_ms()
     made = bench.in_store(lambda: decks.read(sheet, now, COMPANY, trunk=trunk, currency=currency, after_ms=0))
-    bench.in_store(lambda: decks.put("costs", made, now, COMPANY, trunk=trunk, after_ms=0))
+    bench.in_store(lambda: decks.put_costs("costs", trunk, made, now, COMPANY, after_ms=0))
 
 
 def only(bench: Bench) -> CdrView:
@@ -96,7 +96,7 @@ def test_each_call_costs_what_the_carrier_takes_that_carried_it(bench: Bench, ph
         outcome = bench.begin("by none")
         bench.in_store(lambda: costs.set_floor("50", "0", COMPANY))
         assert phone.call(NUMBERS["answered"]).refused() == 500
-        assert only(bench).refusal == "margin_too_low"
+        assert only(bench).refusal == "no_carrier"
         assert bench.end(outcome)
     finally:
         bench.in_store(lambda: costs.remove_floor(COMPANY))

@@ -504,6 +504,7 @@ CREATE INDEX card_charge_made ON card_charge (company_id, made_at);
 CREATE UNIQUE INDEX "card_recharge_word" ON "card_recharge" ("word");
 CREATE INDEX "sheet_layout_company_id" ON "sheet_layout" ("company_id");
 CREATE UNIQUE INDEX "sheet_layout_company_id_carrier_signature" ON "sheet_layout" ("company_id", "carrier", "signature");
+CREATE INDEX deck_whose ON deck (company_id, trunk_id, in_use_at, version, currency);
 CREATE INDEX "cost_trunk_id" ON "cost" ("trunk_id");
 CREATE INDEX "cost_deck_id" ON "cost" ("deck_id");
 CREATE UNIQUE INDEX "exchange_rate_currency_target_from_at" ON "exchange_rate" ("currency", "target", "from_at");

@@ -77,7 +77,7 @@ async def test_a_companys_people_see_no_costs(client: Client, town: Town) -> Non
     await welcomed(client, "owner@example.com")
     for path in (f"/history/{call_id}", f"/profiles/{username}/test?number=%2B442079460001", "/money/ledger"):
         text = await get(client, path)
-        for word in ("What it cost you", "left out", ":cost", "payable"):
+        for word in ("What it cost you", "Trunks that are left out", ":cost", "payable"):
             assert word not in text, (path, word)
     assert 'href="/margins"' not in await get(client, "/")
     owner = town.tokens["owner"]
@@ -102,6 +102,9 @@ async def test_the_api_has_it_all(client: Client, town: Town) -> None:
     status, told = await api(client, house, "POST", "/trunks/carrier/decks", {**body, "below_cost": 1})
     assert (status, told["trunk"], told["currency"]) == (201, "carrier", "GBP")
     assert [each["id"] for each in (await api(client, house, "GET", "/trunks/carrier/decks"))[1]] == [told["id"]]
+    prices = {"name": "prices", "csv": "prefix,name,price_per_minute\n44,UK,0.001\n"}
+    status, told = await api(client, house, "POST", "/rates/decks?company=1", prices)
+    assert (status, '"below_cost": 2' in str(told)) == (409, True)
     status, told = await api(client, house, "PUT", "/margins/floors?company=1", {"percent": "10"})
     assert (status, told["percent"], told["profile"]) == (200, "10", "")
     profile = {"percent": "5", "profile": town.things["profile"]}

@@ -35,6 +35,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION reference_changed()
 COLUMNS = (
     'ALTER TABLE "deck" ADD COLUMN "trunk_id" INTEGER REFERENCES "trunk" ("id")',
     'ALTER TABLE "deck" ADD COLUMN "currency" TEXT NOT NULL DEFAULT \'\'',
+    "CREATE INDEX deck_whose ON deck (company_id, trunk_id, in_use_at, version, currency)",
     'ALTER TABLE "hold" ADD COLUMN "cost" TEXT NOT NULL DEFAULT \'\'',
 )
 _BEFORE = "balance >= 0 OR purpose IN ('outside', 'seconds_sold')"

@@ -76,16 +76,18 @@ class HowToPay:
 
 class NewDeck(Shape):
     """A rate sheet as CSV, as a carrier sends it, and its name. `mode`: prefixes that it does not name keep their rates
-    (update), or end at its date (full). `ends`: with full, how many prefixes end; another number is refused, and
-    nothing is changed. `carrier`: whose sheet it is; what was answered for a sheet of theirs with the same columns is
-    not asked again. `answers`: to questions about the sheet, such as `{"date_order": "day"}`, or
-    `{"column.price_per_minute": "Rate"}`; what is asked is in the error.
+    (update), or end at its date (full). `ends`: with full, how many prefixes end; `below_cost`: how many destinations
+    are sold below cost then, where there are cost decks. Another number is refused, and nothing is changed. `carrier`:
+    whose sheet it is; what was answered for a sheet of theirs with the same columns is not asked again. `answers`: to
+    questions about the sheet, such as `{"date_order": "day"}`, or `{"column.price_per_minute": "Rate"}`; what is asked
+    is in the error.
     """
 
     name: Word
     csv: str
     mode: Literal["update", "full"] = "update"
     ends: int | None = None
+    below_cost: int | None = None
     carrier: Annotated[str, Field(max_length=80)] = ""
     answers: Annotated[dict[str, str], Field(max_length=40, default_factory=dict)]
 
@@ -195,6 +197,18 @@ def list_decks(ask: Ask) -> list[DeckView]:
     return decks.list_decks(ask.company)
 
 
+def check_confirmed(body: NewDeck, read: ReadDeck) -> None:
+    """BadInput unless as many prefixes end, and as many are sold below cost, as the body says."""
+    ends = len(read.difference.ends)
+    if ends != (body.ends or 0):
+        raise BadInput('{ends} prefixes would end. Send "ends": {ends} to confirm that.', ends=ends)
+    if read.sold_below != (body.below_cost or 0):
+        raise BadInput(
+            '{count} destinations would be sold below cost. Send "below_cost": {count} to confirm that.',
+            count=read.sold_below,
+        )
+
+
 def _read_deck(ask: Ask, body: NewDeck) -> ReadDeck:
     return ask.read_deck(body.csv, body.mode, body.answers, body.carrier)
 
@@ -202,9 +216,7 @@ def _read_deck(ask: Ask, body: NewDeck) -> ReadDeck:
 @api.post("/rates/decks", "rates.write", of_company=True, status=201, most_body=MOST_DECK_BYTES, before=_read_deck)
 def load_deck(ask: Ask, body: NewDeck, read: ReadDeck) -> DeckView:
     """Load a rate sheet: all of it, or nothing and what is wrong with it."""
-    ends = len(read.difference.ends)
-    if ends != (body.ends or 0):
-        raise BadInput('{ends} prefixes would end. Send "ends": {ends} to confirm that.', ends=ends)
+    check_confirmed(body, read)
     return decks.put(body.name, read, ask.now, ask.company)
 
 

@@ -13,8 +13,7 @@ from connector.billing.decks import DeckView, ReadDeck
 from connector.billing.exchange import ExchangeView
 from connector.core.times import instant
 from connector.core.trunks import Routing
-from connector.errors import BadInput
-from connector.web.api.company import MOST_DECK_BYTES, NewDeck
+from connector.web.api.company import MOST_DECK_BYTES, NewDeck, check_confirmed
 from connector.web.api.reports import MonthAsked
 from connector.web.endpoint import Ask, Endpoints, Instant, OfCompany, Shape, Word
 
@@ -26,21 +25,19 @@ Decimal = Annotated[str, Field(max_length=40)]
 
 class NewCostDeck(NewDeck):
     """A carrier's cost sheet, as a rate sheet. `currency`: what its prices are in, if it is not the currency of the
-    cost deck before, or the company's. `below_cost`: how many destinations are sold below cost then; another number
-    than there are is refused, and nothing is changed.
+    cost deck before, or the company's.
     """
 
     currency: Annotated[str, Field(max_length=3)] = ""
-    below_cost: int | None = None
 
 
 class NewFloor(Shape):
-    """What a call has to leave over its cost: a part of its price, and an amount a minute; both count. Of one profile,
-    or of the company.
+    """What a call has to leave over its cost: a part of its price, and an amount a minute; both count, and what is not
+    said stays. Of one profile, or of the company.
     """
 
-    percent: Annotated[Decimal, Field(examples=["12.5"])] = "0"
-    per_minute: Annotated[Decimal, Field(examples=["0.002"])] = "0"
+    percent: Annotated[Decimal, Field(examples=["12.5"])] | None = None
+    per_minute: Annotated[Decimal, Field(examples=["0.002"])] | None = None
     profile: Word | None = None
 
 
@@ -72,15 +69,8 @@ def _read_costs(ask: Ask, body: NewCostDeck) -> ReadDeck:
 @api.post("/trunks/{trunk}/decks", "rates.write", status=201, most_body=MOST_DECK_BYTES, before=_read_costs)
 def load_cost_deck(ask: Ask, body: NewCostDeck, read: ReadDeck) -> DeckView:
     """Load a carrier's cost sheet: all of it, or nothing and what is wrong with it."""
-    ends = len(read.difference.ends)
-    if ends != (body.ends or 0):
-        raise BadInput('{ends} prefixes would end. Send "ends": {ends} to confirm that.', ends=ends)
-    if read.sold_below != (body.below_cost or 0):
-        raise BadInput(
-            '{count} destinations would be sold below cost. Send "below_cost": {count} to confirm that.',
-            count=read.sold_below,
-        )
-    return decks.put(body.name, read, ask.now, trunk=ask.path["trunk"])
+    check_confirmed(body, read)
+    return decks.put_costs(body.name, ask.path["trunk"], read, ask.now)
 
 
 @api.get("/margins", "costs.read", of_company=True)

@@ -36,7 +36,7 @@ def show_month(ask: Ask, query: MonthAsked) -> MonthReport:
 @api.get("/reports/statement", "money.read", of_company=True)
 def show_statement(ask: Ask, query: MonthAsked) -> Statement:
     """A company's money over a month: what there was, came, went and is, by the ledger."""
-    return reports.statement(ask.company, query.month, ask.now)
+    return reports.statement(ask.company, query.month, ask.now, with_costs=ask.actor.sees_costs)
 
 
 @api.get("/profiles/{profile}/report", "money.read")

@@ -42,7 +42,6 @@ CURES: dict[str, Cure] = {
     refusals.DESTINATION_BLOCKED.code: _LIMITS,
     refusals.PRICE_TOO_HIGH.code: _LIMITS,
     refusals.NO_CARRIER.code: Cure("Trunks", "/trunks", "trunks.read"),
-    refusals.MARGIN_TOO_LOW.code: Cure("Margins and floors", "/margins", "costs.read"),
     refusals.CALLS_TOO_FAST.code: _LIMITS,
     refusals.NUMBER_TOO_OFTEN.code: _LIMITS,
     refusals.SPEND_LIMIT.code: _LIMITS,

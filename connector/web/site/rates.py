@@ -191,7 +191,10 @@ class SheetForm(Form):
         if self.version != _shape(read) or (self.newest or "") != self._newest(ask):
             raise BadInput("The rate decks have changed meanwhile. Look at the changes again.")
         trunk = self.trunk(ask)
-        made = decks.put(self.name, ask.read, ask.now, ask.company, trunk=trunk)
+        if trunk:
+            made = decks.put_costs(self.name, trunk, ask.read, ask.now, ask.company)
+        else:
+            made = decks.put(self.name, ask.read, ask.now, ask.company)
         at = when(made.in_use_at, ask.zone)
         to = f"/trunks/{trunk}/costs" if trunk else "/money"
         return Outcome(to, tr("{name} is in use from {in_use_at}", name=made.name, in_use_at=at))

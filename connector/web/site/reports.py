@@ -41,7 +41,7 @@ def profile_report_page(ask: Ask) -> Shown:
 def statement_page(ask: Ask) -> Shown:
     """A company's money over a month, to be printed."""
     month, wrong = _asked(ask)
-    found = reports.statement(ask.company, month, ask.now)
+    found = reports.statement(ask.company, month, ask.now, with_costs=ask.actor.sees_costs)
     values = {"statement": found, "months": reports.months(ask.company, ask.now), "wrong": wrong}
     kinds = {"purchases": reports.PURCHASES, "allocations": reports.ALLOCATIONS, "words": reports.IN_WORDS}
     return Shown("statement.html", values | kinds)
