@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 
 from babel import Locale
 from babel.dates import format_date
-from babel.numbers import format_currency, get_currency_symbol, get_decimal_symbol
+from babel.numbers import format_currency, format_decimal, get_currency_symbol, get_decimal_symbol
 
 from connector.core.money import MICROS, decimal, minor_digits
 from connector.errors import BadInput
@@ -72,6 +72,11 @@ def _rounded(micros: int, currency: str, where: str) -> str:
         return _exact(micros, currency, where)
     coin = Decimal(1).scaleb(-minor_digits(currency))
     return _written((Decimal(micros) / MICROS).quantize(coin, ROUND_HALF_UP), currency, where)
+
+
+def number(text: str) -> str:
+    """A decimal number as the reader's language writes it: `0.7893`, in German `0,7893`."""
+    return str(format_decimal(Decimal(text), "#,##0.#########", locale=locale()))
 
 
 def field(micros: int | None, currency: str) -> str:

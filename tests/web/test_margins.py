@@ -6,6 +6,7 @@ from typing import Any
 
 from connector.billing import costs, decks, exchange, ledger
 from tests.billing.test_costs import SHEET, load, talked
+from tests.conftest import NOW
 from tests.web.browsing import Client, chosen, file_confirmed, get, send, sent_file, welcomed
 from tests.web.conftest import Town
 
@@ -144,3 +145,18 @@ async def test_the_order_of_trunks_is_set_and_shown_at_a_call(client: Client, to
     client.session.cookie_jar.clear()
     await welcomed(client, "owner@example.com")
     assert "Which trunks it tried" not in await get(client, f"/history/{call_id}")
+
+
+async def test_margins_are_written_in_the_readers_language(client: Client, town: Town) -> None:
+    """Sums in tables, exchange rates and percentages too."""
+    load(SHEET, "carrier")
+    talked(town.things["profile"], 60_000)
+    exchange.set_rate("USD", "GBP", "0.7893", NOW)
+    costs.set_floor("12.5", "0", "Acme")
+    await welcomed(client, "house@example.com")
+    await chosen(client)
+    client.session.headers["Accept-Language"] = "de"
+    text = await get(client, "/margins?month=2026-11")
+    for words in ("0,013\u00a0£", "0,7893 GBP", "mindestens 12,5 %"):
+        assert words in text
+    assert "£0" not in text

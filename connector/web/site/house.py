@@ -124,7 +124,7 @@ def ledger_page(ask: Ask) -> Shown:
 def _gains(postings: dict[str, int], currency: str) -> str:
     return "; ".join(
         f"{account} {'+' if gains > 0 else '-'}"
-        + (f"{abs(gains)} s" if asset(account) == "seconds" else shown(abs(gains), currency))
+        + (f"{abs(gains)} s" if asset(account) == "seconds" else shown(abs(gains), currency).translated())
         for account, gains in postings.items()
     )
 

@@ -8,7 +8,7 @@ from connector.billing import costs, decks, exchange, profiles
 from connector.billing.costs import MarginLine
 from connector.core.access import Scope
 from connector.core.costs import ratio_text
-from connector.core.formats import shown
+from connector.core.formats import number, shown
 from connector.core.money import decimal
 from connector.core.times import local_month
 from connector.errors import NotFound
@@ -127,7 +127,7 @@ def margins_page(ask: Ask) -> Shown:
             "rows": [
                 [
                     each.profile or tr("the whole company"),
-                    tr("at least {percent} %", percent=each.percent),
+                    tr("at least {percent} %", percent=number(each.percent)),
                     tr("at least {amount}", amount=shown(each.per_minute_micros, currency)),
                 ]
                 for each in costs.list_floors(ask.company)
@@ -145,7 +145,7 @@ def margins_page(ask: Ask) -> Shown:
             "rows": [
                 [
                     each.currency,
-                    f"{ratio_text(each.numerator, each.denominator)} {each.target}",
+                    f"{number(ratio_text(each.numerator, each.denominator))} {each.target}",
                     when(each.from_at, ask.zone),
                 ]
                 for each in exchange.list_rates()
@@ -177,9 +177,9 @@ def _table(title: str, head: str, lines: list[MarginLine], currency: str) -> dic
                 line.name,
                 grouped(line.calls),
                 grouped(line.costed),
-                str(shown(line.costed_price_micros, currency)),
-                str(shown(line.cost_micros, currency)),
-                str(shown(line.margin_micros, currency)),
+                shown(line.costed_price_micros, currency).translated(),
+                shown(line.cost_micros, currency).translated(),
+                shown(line.margin_micros, currency).translated(),
                 _percent(line.margin_hundredths),
             ]
             for line in lines
