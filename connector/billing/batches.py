@@ -11,7 +11,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from connector.billing import calls, facts, ledger
+from connector.billing import calls, costs, facts, ledger
 from connector.core.calls import Attempt
 from connector.core.ledger import company_account, profile_account
 from connector.database import reference
@@ -48,6 +48,7 @@ def look_ahead(functions: Sequence[Callable[[], Any]]) -> None:
     profiles = sorted({profile for _, profile in owners.values() if profile is not None})
     accounts = [profile_account(profile, name) for profile in profiles for name in ("credit", "credit_held")]
     accounts += [company_account(company, "usage") for company in companies]
+    accounts += [name for company in companies for name in costs.accounts_of(company)]
     # A call that ends gives its channel back without looking at the others.
     callers = sorted({profile for call_id in new if (profile := owners[call_id][1]) is not None})
     decided, slots = _question(_DECIDED, new, twice=True), _question(_SLOTS, callers)

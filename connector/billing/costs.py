@@ -24,7 +24,7 @@ from connector.database.named import company_row, profile_row
 from connector.database.store import fitting, one, reading, rows, writing
 
 _CURRENCY = "SELECT currency FROM company WHERE id = ?"
-_ANY_DECK = "SELECT 1 FROM deck WHERE company_id = ? AND trunk_id IS NOT NULL LIMIT 1"
+_WITH_COSTS = "SELECT DISTINCT trunk_id FROM deck WHERE company_id = ? AND trunk_id IS NOT NULL"
 # What is kept with a call whose cost was looked for at the answer, and was not known.
 UNKNOWN = "-"
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def pinned(company: int, trunk: int | None, called: str, at: int) -> str:
     found, _ = of_trunk(company, trunk, called, at)
     if found is not None:
         return core.to_text(found)
-    return UNKNOWN if reference.rows(_ANY_DECK, company) else ""
+    return UNKNOWN if has_decks(company) else ""
 
 
 def cost_in(text: str) -> Cost | None:
@@ -90,6 +90,17 @@ def postings(company: int, cost: Cost, costed: Costed) -> list[Posting] | None:
         log.error("the cost of a call, %d, is not booked: the accounts of its trunk are full", costed.cost_micros)
         return None
     return moved(costed.cost_micros, *names)
+
+
+def has_decks(company: int) -> bool:
+    """Whether a company has a cost deck, in the caller's transaction."""
+    return bool(reference.rows(_WITH_COSTS, company))
+
+
+def accounts_of(company: int) -> list[str]:
+    """The accounts that costs of a company's calls move, in the caller's transaction; none without a cost deck."""
+    payable = [trunk_account(trunk, "payable") for (trunk,) in reference.rows(_WITH_COSTS, company)]
+    return [*payable, company_account(company, "cost")] if payable else []
 
 
 def columns(call_id: str, cost: Cost, costed: Costed) -> dict[str, Any]:

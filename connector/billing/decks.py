@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.billing import exchange, layouts
 from connector.core import costs
@@ -280,7 +280,7 @@ def made_of(
         old = _text(*found[0][:2]) if found and keeps else None
         charged = "cost" if whose.is_of_trunk() else "charge"
         calls = _calls_by_prefix(whose, charged, now) if old and mode == "full" else {}
-        others = _other_side(whose, now + after_ms)
+        others = [(each, _text(each.deck, each.version)) for each in _other_side(whose, now + after_ms)]
     before = core.stored(old) if old else None  # which takes long: no transaction waits for it
     at = now + after_ms if found else now
     made = core.merged(before, rates, at, mode, sheet.ends)
@@ -330,39 +330,39 @@ def _check_currency(whose: Whose, sheet: Sheet, mode: str, at: int) -> None:
         )
 
 
-def _other_side(whose: Whose, at: int) -> list[tuple[str, Exchange, str]]:
-    """What a deck's prices are compared with at an instant: of each deck of the other side the trunk's name, what its
-    currency is worth, and its text. For prices all cost decks of open trunks; for a cost deck the company's prices.
+class _Compared(NamedTuple):
+    """A deck that a new one is compared with: the name of its trunk, "" for the company's prices, and what its currency
+    is worth.
     """
-    others = []
-    for found in _in_use_there(whose, at):
-        for deck, version, currency, name in found:
-            worth = exchange.of(currency or whose.target, whose.target, at)
-            if worth is not None:
-                others.append((name, worth, _text(deck, version)))
-    return others
+
+    deck: int
+    version: str
+    trunk: str
+    worth: Exchange
 
 
-def _in_use_there(whose: Whose, at: int) -> list[list[tuple[int, str, str, str]]]:
-    """The decks of the other side at an instant: of each its id, version, currency and trunk, in a list of one."""
+def _other_side(whose: Whose, at: int) -> list[_Compared]:
+    """What a deck is compared with at an instant: prices with the cost decks of all trunks, a cost deck with the prices
+    of the company.
+    """
     if whose.trunk is not None:
         sold = [row for row in store.rows(_DECKS, whose.company) if row[2] <= at][:1]
-        return [[(deck, version, "", "") for deck, version, _ in sold]]
-    return [
-        [
-            (deck, version, currency, str(name))
-            for deck, version, in_use_at, currency in store.rows(_OF_TRUNK, whose.company, trunk)
-            if in_use_at <= at
-        ][:1]
-        for trunk, name in store.rows(_OPEN_TRUNKS, whose.company)
-    ]
+        return [_Compared(deck, version, "", Exchange(whose.target)) for deck, version, _ in sold]
+    found = []
+    for trunk, name in store.rows(_OPEN_TRUNKS, whose.company):
+        in_use = [row for row in store.rows(_OF_TRUNK, whose.company, trunk) if row[2] <= at][:1]
+        for deck, version, _, currency in in_use:
+            worth = exchange.of(currency, whose.target, at)
+            if worth is not None:
+                found.append(_Compared(deck, version, name, worth))
+    return found
 
 
-def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[str, Exchange, str]], at: int) -> list[Below]:
+def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[_Compared, str]], at: int) -> list[Below]:
     """The destinations that are sold below cost with a new deck, when it comes into use or after a later change."""
     if not others:
         return []
-    read = [(name, worth, core.stored(text)) for name, worth, text in others]
+    read = [(each.trunk, each.worth, core.stored(text)) for each, text in others]
     sold, bought = made, read
     if whose.is_of_trunk():
         with reading():
@@ -377,19 +377,11 @@ def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[str, Excha
     return [found[prefix] for prefix in sorted(found)]
 
 
-def rates_of_newest(company: str | None = None, trunk: str = "") -> int:
-    """How many rates the newest deck of a company, or of a trunk, has, in use or not yet; 0 without one."""
-    with reading():
-        found = _newest(_whose(company, trunk))
-        return int(Deck.select(Deck.rates).where(Deck.id == found[0][0]).scalar()) if found else 0
-
-
 def rates_to_read(company: str | None, trunk: str, at: int) -> int:
     """How many rates are read to load a sheet: those of the newest deck, and those that it is compared with."""
     with reading():
         whose = _whose(company, trunk)
-        ids = [found[0][0] for found in (_newest(whose),) if found]
-        ids += [found[0][0] for found in _in_use_there(whose, at) if found]
+        ids = [deck for deck, _, _ in _newest(whose)] + [each.deck for each in _other_side(whose, at)]
         return sum(int(Deck.select(Deck.rates).where(Deck.id == deck).scalar()) for deck in ids)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from connector.billing import costs
 from connector.core import times
 from connector.core.refusals import CHANNELS_FULL
 from connector.database import reference
@@ -44,7 +45,6 @@ _MARGIN = _adding(
     "company_id, month, profile_id, trunk_id, destination",
     "calls, costed, duration_ms, bundle_s, price_micros, costed_price_micros, cost_micros",
 )
-_COST_DECK = "SELECT 1 FROM deck WHERE company_id = ? AND trunk_id IS NOT NULL LIMIT 1"
 _REFUSAL = _adding("refusal_month", "company_id, month, profile_id, refusal", "calls, offered_micros")
 _BUSY = _adding("channel_hour", "profile_id, hour_at", "peak, carried, busy_ms")
 _PEAK = (
@@ -73,18 +73,13 @@ def booked(cdr: dict[str, Any], charge: dict[str, Any] | None, cost: dict[str, A
             rate, payer = (charge["rate_name"], charge["payer"]) if charge else ("", "")
             key = (company, day[:7], whose, rate, payer)
             add_later(_DESTINATION, key, (1, int(figures[0] > 0), *figures))
-    if charge is not None and cdr["trunk_id"] is not None and figures[0] > 0 and _counts_margin(company, cost):
+    if charge is not None and cdr["trunk_id"] is not None and figures[0] > 0 and (cost or costs.has_decks(company)):
         price = figures[3]
         costed = (1, price, cost["cost_micros"]) if cost else (0, 0, 0)
         sums = (1, costed[0], figures[0], figures[2], price, *costed[1:])
         add_later(_MARGIN, (company, day[:7], profile, cdr["trunk_id"], charge["rate_name"]), sums)
     if refusal is not None:
         add_later(_REFUSAL, (company, day[:7], profile, refusal), (1, cdr["offered_micros"] or 0))
-
-
-def _counts_margin(company: int, cost: dict[str, Any] | None) -> bool:
-    """Whether margins are added up for a company: from its first cost deck on, and for each call that has a cost."""
-    return cost is not None or bool(reference.rows(_COST_DECK, company))
 
 
 def company_zone(company: int) -> str:

@@ -75,13 +75,13 @@ def costed(cost: Cost, duration_ms: int) -> Costed:
     return Costed(billed, carrier, min(cost.exchange.converted(carrier), MOST_MICROS))
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def minute_at(rate: Rate, exchange: Exchange) -> int:
     """What a carrier takes for a call of a minute, in micros of the company's currency."""
     return costed(Cost(0, 0, rate, exchange), MINUTE_MS).cost_micros
 
 
-@lru_cache(maxsize=100_000)
+@lru_cache(maxsize=10_000)
 def of_a_minute(rate: Rate) -> int:
     """The price of a call of one minute by a rate: its connection fee and its increments count, in micros."""
     return rating.rated(rate, MINUTE_MS, 0).price_micros

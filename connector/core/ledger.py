@@ -42,6 +42,7 @@ COMPANY_ACCOUNTS = {
 PROFILE_ACCOUNTS = {"credit": "money", "credit_held": "money"}
 TERM_ACCOUNTS = {"bundle": "seconds", "bundle_held": "seconds"}
 TRUNK_ACCOUNTS = {"payable": "money"}
+_ASSETS = {**COMPANY_ACCOUNTS, **PROFILE_ACCOUNTS, **TERM_ACCOUNTS, **TRUNK_ACCOUNTS}
 # Where money and seconds come from: these alone go below zero. What is owed to a carrier is what came from it.
 SOURCES = ("outside", "seconds_sold", "payable")
 # What carriers cost is the operator's own business: the people of a company do not see it.
@@ -80,7 +81,7 @@ def purpose(account: str) -> str:
 
 def asset(account: str) -> str:
     """`money` or `seconds`."""
-    return {**COMPANY_ACCOUNTS, **PROFILE_ACCOUNTS, **TERM_ACCOUNTS, **TRUNK_ACCOUNTS}[purpose(account)]
+    return _ASSETS[purpose(account)]
 
 
 @dataclass(frozen=True, slots=True)

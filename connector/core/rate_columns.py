@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from connector.core import layouts, tables
+from connector.core import layouts, tables, written_steps
 from connector.core.layouts import Column, Layout, Question, Role, plain
 from connector.core.written_days import AT_ONCE
 from connector.words import marked, phrase
@@ -20,7 +20,7 @@ def is_code(cell: str) -> bool:
     """Whether a cell can be a prefix, or several, or a range of some."""
     if tables.is_cut(cell):
         return True
-    return re.fullmatch(r"['+]?\(?[0-9][0-9 ()+;,|./\n-]*", cell.strip()) is not None and not re.fullmatch(
+    return re.fullmatch(r"['+]?\(?[0-9][0-9 ()+;,|./\nxX*-]*", cell.strip()) is not None and not re.fullmatch(
         r"0?\.[0-9]+|[0-9]{1,2}[./-][0-9]{1,2}[./-][0-9]{2,4}|[0-9]{4}[./-][0-9]{1,2}[./-][0-9]{1,2}|0", cell.strip()
     )
 
@@ -44,11 +44,13 @@ def _is_words(cell: str) -> bool:
 
 
 def _is_steps(cell: str) -> bool:
+    if written_steps.pair(cell):
+        return True
     return re.fullmatch(r"[0-9]{1,4}(?:\s*[/+:-]\s*[0-9]{1,4}){0,2}(?:\s+[0-9]+:[0-9]+)*", cell.strip()) is not None
 
 
 def _is_seconds(cell: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,4}(?:\.0+)?\s*s?", cell.strip()) is not None
+    return written_steps.seconds(cell) is not None
 
 
 def _is_day(cell: str) -> bool:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import phonenumbers
 
-from connector.core import destinations, layouts, sheets, steps, tables
+from connector.core import destinations, layouts, sheets, steps, tables, written_steps
 from connector.core.decks import MOST_NAME, MOST_PRICE_MICROS, MOST_ROWS
 from connector.core.layouts import Layout, Question, plain
 from connector.core.money import MICROS, decimal, is_currency
@@ -28,13 +28,11 @@ from connector.core.written_days import day_ms, day_parts, days_said
 from connector.errors import BadInput
 from connector.words import Words, listed, marked, phrase
 
-USUAL_INCREMENTS = "30/6"
 SHOWN_ROWS = 10
 MOST_IN_RANGE = 1_000
 _PORTION = 10_000
 _LONGEST_PREFIX = 15
 _LONGEST_SPACED = 10
-_LONGEST_STEPS = 200
 _LONGEST_AREA = 5
 _TOTALS = ("total", "sum", "summe", "gesamt", "totale")
 
@@ -486,7 +484,7 @@ class _Reader:
         what = marked("the connection fee")
         fee = 0 if price is None or not fee_text else self._money(fee_text, what, self._fee_times) or 0
         steps = increments(
-            _steps(
+            written_steps.steps(
                 _cell(cells, at["increments"]), _cell(cells, at["first_increment"]), _cell(cells, at["next_increment"])
             )
         )
@@ -588,6 +586,9 @@ class _Reader:
 
     def _codes(self, line: int, piece: str, in_country: bool) -> list[str]:
         """The digits of one code, or of all codes of a range. BadInput."""
+        bare = piece.strip().rstrip("*xX")  # 4477xx, any digits: the code is what they stand behind
+        if bare[-1:].isdigit():
+            piece = bare
         text = re.sub(r"[\s()]", "", piece).replace("\u2013", "-").replace("..", "-")
         tables.check_uncut(piece.strip())
         if len(text) > _LONGEST_SPACED and len(piece.split()) > 2 and "-" not in text:
@@ -596,7 +597,7 @@ class _Reader:
         first, dash, last = text.partition("-")
         last = last.lstrip("+")
         if not dash:
-            return [text.removesuffix("*")]
+            return [text]
         if not (first.lstrip("+").isdecimal() and last.isdecimal()):
             return ["".join(text.split("-"))]
         return self._range(line, first.lstrip("+").removeprefix("00"), last.removeprefix("00"), in_country)
@@ -713,21 +714,3 @@ def _cover(first: str, last: str) -> list[str]:
         found.append(f"{low:0{width}d}"[: width - digits])
         low += 10**digits
     return found
-
-
-def _steps(steps: str, first: str, following: str) -> str:
-    """Increments as `increments` reads them, of what a sheet has: 60/1, 60-1, 1, 60 and 1. BadInput."""
-    longest = max(steps, first, following, key=len)
-    if len(longest) > _LONGEST_STEPS:
-        raise BadInput("increments {given!r} are neither like 30/6 nor like 0:30 30:6", given=longest[:40])
-    first, following = (re.sub(r"(?:\.0+)?\s*s?$", "", each) for each in (first, following))
-    if first or following:
-        return f"{first or following}/{following or first}"
-    if not steps:
-        return USUAL_INCREMENTS
-    if re.fullmatch(r"[0-9]{1,5}(?:\.0+)?\s*s?", steps):
-        each = steps.rstrip("s ").partition(".")[0]
-        return f"{each}/{each}"
-    unit = r"\s*(?:s|sec)?"
-    pair = re.fullmatch(rf"([0-9]{{1,5}}){unit}\s*[/+-]\s*([0-9]{{1,5}}){unit}", steps)
-    return f"{pair.group(1)}/{pair.group(2)}" if pair else steps

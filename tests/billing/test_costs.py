@@ -351,7 +351,7 @@ def test_a_cost_sheet_is_its_trunks_alone(office: Credentials) -> None:
     assert decks.list_decks(trunk="carrier") == []
     assert trials.price(UK, MINUTE_MS, NOW, None, None).price_micros == 23_000
     assert load(SHEET, "second", at=NOW + 1).currency == "EUR"
-    assert decks.rates_of_newest(trunk="second") == 3
+    assert decks.rates_to_read(None, "second", NOW + 10) == 3 + 5
 
 
 def test_a_cost_sheet_needs_an_exchange_rate_and_one_currency(office: Credentials) -> None:
