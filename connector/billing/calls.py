@@ -15,12 +15,12 @@ from connector.billing.holds import Settled
 from connector.core import gate, rating, refusals
 from connector.core.access import Scope
 from connector.core.calls import CALLER, US, Admitted, Attempt, Direction, Emergency, Ending, Progress
+from connector.core.costs import of_a_minute
 from connector.core.gate import Admission, Facts, RechargeFirst
 from connector.core.holds import Slicing
 from connector.core.numbers import recorded
 from connector.core.paging import Page, Turn, page
 from connector.core.refusals import Refusal
-from connector.core.reports import MINUTE_MS
 from connector.database import audit, reference
 from connector.database.models import Call, Cdr, Charge, Cost, Hold, Profile, Trunk
 from connector.database.store import (
@@ -615,7 +615,7 @@ def _refuse(
         forwarded=recorded(attempt.forwarded),
         button=known.button.name if known.button else "",
         booked_at=settled.at if settled else attempt.asked_at,
-        offered_micros=rating.rated(rate, MINUTE_MS, 0).price_micros if rate else None,
+        offered_micros=of_a_minute(rate) if rate else None,
         hung_up_by=f"{US}: {why.code}",
         routing=known.routing.to_text() if known.routing else "",
     )

@@ -13,7 +13,7 @@ from connector.core.trunks import LeftOut, Priced, Routing, TrunkChoice
 from connector.database import reference
 from connector.database.audit import audited
 from connector.database.models import Profile, TrunkOrder
-from connector.database.named import company_row, profile_row
+from connector.database.named import company_and_profile, company_row
 from connector.database.store import reading, rows, writing
 from connector.errors import BadInput, NotFound
 from connector.routing import trunks
@@ -75,8 +75,7 @@ def set_policy(policy: str, company: str | None = None, profile: str | None = No
     if policy and policy not in core.POLICIES:
         raise BadInput("Invalid policy {policy!r}. Use one of {all}.", policy=policy[:20], all=", ".join(core.POLICIES))
     with writing():
-        row = None if profile is None else profile_row(profile)
-        owner = company_row(company).id if row is None else row.company_id
+        owner, row = company_and_profile(company, profile)
         of_profile = TrunkOrder.profile.is_null() if row is None else TrunkOrder.profile == row
         TrunkOrder.delete().where((TrunkOrder.company == owner) & of_profile).execute()
         if policy:

@@ -19,8 +19,8 @@ from connector.core.ledger import MOST_BALANCE, Posting, company_account, moved,
 from connector.core.rating import increments_text
 from connector.database import reference
 from connector.database.audit import audited
-from connector.database.models import MarginFloor, Profile
-from connector.database.named import company_row, profile_row
+from connector.database.models import Company, MarginFloor, Profile
+from connector.database.named import company_and_profile, company_row, profile_row
 from connector.database.store import fitting, one, reading, rows, writing
 
 _CURRENCY = "SELECT currency FROM company WHERE id = ?"
@@ -65,7 +65,7 @@ def floor_of(profile: Profile | ProfileFacts) -> Floor | None:
 
 def pinned(company: int, trunk: int | None, called: str, at: int) -> str:
     """What a call that is answered at an instant costs by its trunk, as the text that is kept with it. "" if the trunk
-    is not known, or if there is no cost deck; UNKNOWN if there is one that does not say it, which is not asked again.
+    is not known, or without a cost deck; UNKNOWN if a deck does not say it: then it is not looked up again.
     """
     if trunk is None or not called.startswith("+"):
         return ""
@@ -130,21 +130,20 @@ def set_floor(
     hundredths = None if percent is None else core.hundredths(percent)
     micros = None if per_minute is None else money.amount(per_minute, zero=True)
     with writing():
-        company_id, profile_id, names = _whose(company, profile)
-        before = one(MarginFloor, "company_id = ? AND COALESCE(profile_id, 0) = ?", company_id, profile_id or 0)
+        owner, row = company_and_profile(company, profile)
+        before = one(MarginFloor, "company_id = ? AND COALESCE(profile_id, 0) = ?", owner.id, row.id if row else 0)
         hundredths = (before.hundredths if before else 0) if hundredths is None else hundredths
         micros = (before.per_minute_micros if before else 0) if micros is None else micros
-        _delete(company_id, profile_id)
-        MarginFloor.create(company=company_id, profile=profile_id, hundredths=hundredths, per_minute_micros=micros)
-        return FloorView(*names, core.percent(hundredths), micros, _currency(company_id))
+        _delete(owner, row)
+        MarginFloor.create(company=owner, profile=row, hundredths=hundredths, per_minute_micros=micros)
+        return FloorView(owner.name, row.name if row else "", money.percent(hundredths), micros, owner.currency)
 
 
 @audited("margin.floor_remove", of_house=True)
 def remove_floor(company: str | None = None, profile: str | None = None) -> None:
     """Take a floor away: a profile's own, so that its company's counts, or the company's. NotFound."""
     with writing():
-        company_id, profile_id, _ = _whose(company, profile)
-        _delete(company_id, profile_id)
+        _delete(*company_and_profile(company, profile))
 
 
 def list_floors(company: str | None = None, profile: str | None = None) -> list[FloorView]:
@@ -161,7 +160,7 @@ def list_floors(company: str | None = None, profile: str | None = None) -> list[
             ("profile.id = ?", None if profile is None else profile_row(profile).id),
         )
         return [
-            FloorView(of, name, core.percent(hundredths), micros, currency)
+            FloorView(of, name, money.percent(hundredths), micros, currency)
             for of, name, hundredths, micros, currency in rows(f"{asked} ORDER BY 1, 2", *values)
         ]
 
@@ -291,15 +290,7 @@ def _line(row: tuple[Any, ...]) -> MarginLine:
     return MarginLine(str(name), *figures, costed_price - cost, core.percent_left(costed_price, cost))
 
 
-def _whose(company: str | None, profile: str | None) -> tuple[int, int | None, tuple[str, str]]:
-    if profile is None:
-        owner = company_row(company)
-        return owner.id, None, (owner.name, "")
-    row = profile_row(profile)
-    return row.company_id, row.id, (row.company.name, row.name)
-
-
-def _delete(company: int, profile: int | None) -> None:
+def _delete(company: Company, profile: Profile | None) -> None:
     of_profile = MarginFloor.profile.is_null() if profile is None else MarginFloor.profile == profile
     MarginFloor.delete().where((MarginFloor.company == company) & of_profile).execute()
 

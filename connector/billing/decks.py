@@ -97,10 +97,6 @@ class Whose:
     currency: str
     target: str
 
-    def is_of_trunk(self) -> bool:
-        """Whether it is a cost deck."""
-        return self.trunk is not None
-
 
 @dataclass(frozen=True)
 class ReadDeck:
@@ -180,7 +176,7 @@ def understand(
 
 def _whose(company: str | None, trunk: str, currency: str = "") -> Whose:
     """Whose deck is meant, in the caller's transaction. `currency`: of a cost deck; that of the one before if it is not
-    said. NotFound; BadInput for what is no currency, or one without an exchange rate.
+    said. NotFound; BadInput for an unknown currency, or one without an exchange rate.
     """
     if not trunk:
         if currency:
@@ -278,7 +274,7 @@ def made_of(
         # Rates in another currency do not stay beside the new ones.
         keeps = whose.trunk is None or _currency_of(whose.company, whose.trunk) == whose.currency
         old = _text(*found[0][:2]) if found and keeps else None
-        charged = "cost" if whose.is_of_trunk() else "charge"
+        charged = "cost" if whose.trunk is not None else "charge"
         calls = _calls_by_prefix(whose, charged, now) if old and mode == "full" else {}
         others = [(each, _text(each.deck, each.version)) for each in _other_side(whose, now + after_ms)]
     before = core.stored(old) if old else None  # which takes long: no transaction waits for it
@@ -364,7 +360,7 @@ def _sold_below(whose: Whose, made: core.RateDeck, others: list[tuple[_Compared,
         return []
     read = [(each.trunk, each.worth, core.stored(text)) for each, text in others]
     sold, bought = made, read
-    if whose.is_of_trunk():
+    if whose.trunk is not None:
         with reading():
             worth = exchange.of(whose.currency, whose.target, at)
         if worth is None:
@@ -440,7 +436,7 @@ def _put(name: str, read: ReadDeck, now: int, company: str | None, after_ms: int
         row = Deck.create(
             company=whose.company,
             trunk_id=whose.trunk,
-            currency=whose.currency if whose.is_of_trunk() else "",
+            currency=whose.currency if whose.trunk is not None else "",
             name=name,
             version=read.version,
             rates=read.count,

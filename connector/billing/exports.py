@@ -20,8 +20,8 @@ from connector.core.money import decimal
 from connector.core.paging import Page, Turn, page
 from connector.core.times import iso
 from connector.database.audit import audited
-from connector.database.models import Company, Export, Profile
-from connector.database.named import company_row, profile_row
+from connector.database.models import Export
+from connector.database.named import company_and_profile
 from connector.database.store import Question, fitting, reading, rows, run, writing
 from connector.errors import BadInput, NotFound, StoreUnavailable
 from connector.words import marked
@@ -147,7 +147,7 @@ def ask(
 ) -> ExportView:
     """Have a sheet written in the background, on a node. BadInput if there is none such, or too many are waiting."""
     with writing():
-        owner, row = _whose(company, profile)
+        owner, row = company_and_profile(company, profile)
         _checked(kind, profile, month)
         going_on = "company_id = ? AND node = ? AND state IN ('waiting', 'running')"
         ((waiting,),) = rows(f"SELECT COUNT(*) FROM export WHERE {going_on}", owner.id, node)
@@ -228,7 +228,7 @@ def expired(node: str, now: int) -> list[int]:
 def sheet(kind: str, company: str | None, profile: str | None, month: str | None) -> Sheet:
     """What is to be written. BadInput, NotFound."""
     with reading():
-        owner, row = _whose(company, profile)
+        owner, row = company_and_profile(company, profile)
         _checked(kind, profile, month)
         begin, end = 0, FOR_EVER
         if month is not None:
@@ -403,13 +403,6 @@ def _two(amount: int) -> list[str]:
 
 def _price(micros: int | None) -> str:
     return "" if micros is None else decimal(int(micros), 6)
-
-
-def _whose(company: str | None, profile: str | None) -> tuple[Company, Profile | None]:
-    if profile is None:
-        return company_row(company), None
-    row = profile_row(profile)
-    return row.company, row
 
 
 def _checked(kind: str, profile: str | None, month: str | None) -> None:

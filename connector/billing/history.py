@@ -68,7 +68,7 @@ class Explanation:
     """Everything that made the price of a call. `recomputed_micros` is worked out once more from the rest of it.
 
     `blocks` says how the seconds were rounded; `entries` is every movement in the ledger. `cost`: what it cost us; None
-    if that is not known, or not for who asks.
+    if that is not known, or costs were not asked for.
     """
 
     id: str

@@ -209,7 +209,7 @@ def entered(key: str) -> bool:
 
 
 def of_call(call_id: str, *, with_costs: bool = False) -> list[EntryView]:
-    """Every entry of a call, in its order, in the caller's transaction. `with_costs`: who asks may see what carriers
+    """Every entry of a call, in its order, in the caller's transaction. `with_costs`: the reader may see what carriers
     cost; else the postings of costs are left out, and so are the hashes of a company that has costs: what is missing
     could be found by trying.
     """

@@ -176,8 +176,8 @@ class Statement:
 
     `opening` + `topped_up` + `refunds` - `taken_back` - `channels` - `numbers` - `calls` = `closing`: the ledger's own
     figures, held money included. `calls` are those of CDRs; were they not what the ledger charged, it would not add
-    up. `ended`: the month is over. `head`: the hash of the ledger's last entry in it, if who
-    asks may have it.
+    up. `ended`: the month is over. `head`: the hash of the ledger's last entry in it, if the
+    reader may have it.
     """
 
     company: str
@@ -239,7 +239,7 @@ def months(company: str | None, now: int) -> list[str]:
 
 
 def statement(company: str | None, which: str | None, now: int, *, with_costs: bool = False) -> Statement:
-    """The statement of a month, `2026-11`; None is the one that runs. `with_costs`: who asks may see what carriers
+    """The statement of a month, `2026-11`; None is the one that runs. `with_costs`: the reader may see what carriers
     cost, and so the hash of the last entry (`ledger.of_call`). BadInput, NotFound.
     """
     with reading():

@@ -82,7 +82,7 @@ def why(number: str, profile: str, when: int | str, caller: str = "", *, with_co
     """Test an outgoing call of a profile.
 
     `number`: as a phone of the profile would dial it. `when`: in ms, or as text in the company's time zone. `caller`:
-    the caller ID that the PBX would send; the profile's main number if empty. `with_costs`: who asks may see what
+    the caller ID that the PBX would send; the profile's main number if empty. `with_costs`: the reader may see what
     carriers cost, and so which trunks are left out. Raises NotFound for an unknown profile,
     BadInput for a time that is not valid or a number that is too long.
     """

@@ -15,6 +15,7 @@ from connector.cli.opening import open_store
 from connector.cli.output import AsJson, Company, as_dict, now, print_json, print_list, print_many, print_one
 from connector.core import costs as core
 from connector.core.formats import shown
+from connector.core.money import percent
 from connector.core.times import instant, iso
 from connector.errors import BadInput
 
@@ -58,7 +59,7 @@ def report(
                     shown(line.costed_price_micros, found.currency),
                     shown(line.cost_micros, found.currency),
                     shown(line.margin_micros, found.currency),
-                    "-" if line.margin_hundredths is None else f"{core.percent(line.margin_hundredths)} %",
+                    "-" if line.margin_hundredths is None else f"{percent(line.margin_hundredths)} %",
                 )
                 for line in lines
             ],

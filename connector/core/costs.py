@@ -17,9 +17,9 @@ from connector.core import rating
 from connector.core.decks import RateDeck, in_force
 from connector.core.money import MOST_MICROS, divided_half_up
 from connector.core.rating import BLOCKED, NEVER, Rate
+from connector.core.reports import MINUTE_MS
 from connector.errors import BadInput
 
-MINUTE_MS = 60_000
 WHOLE = 10_000  # 100 %, in hundredths of a percent
 _RATIO = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,2}))?")
@@ -130,12 +130,6 @@ def hundredths(text: str) -> int:
     if not 0 <= value <= WHOLE:
         raise BadInput("Invalid percentage {given!r}. Use 0 to 100, as in 12.5.", given=text[:40])
     return value
-
-
-def percent(value: int) -> str:
-    """Hundredths of a percent as people write it: `12.5`."""
-    sign, whole = ("-" if value < 0 else ""), abs(value)
-    return f"{sign}{whole // 100}.{whole % 100:02d}".rstrip("0").rstrip(".")
 
 
 def to_text(cost: Cost) -> str:

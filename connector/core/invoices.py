@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from connector.core import kept
-from connector.core.money import decimal, divided_half_up, minor_digits, minor_unit
+from connector.core.money import decimal, divided_half_up, minor_digits, minor_unit, percent
 from connector.errors import BadInput
 from connector.words import USUAL, Words, listed, locale, marked, phrase, tr
 
@@ -338,11 +338,6 @@ def rate_of(text: str) -> int:
     return int(whole or 0) * 100 + int(part.ljust(2, "0"))
 
 
-def rate_shown(rate: int) -> str:
-    """A rate as `20` or `7.7`, in percent."""
-    return f"{rate // 100}.{rate % 100:02d}".rstrip("0").rstrip(".")
-
-
 def _line(name: str, text: str) -> str:
     made, most = " ".join(text.split()), _LONGEST_REASON if name == "reason" else _LONGEST
     if not made.isprintable() or len(made) > most:
@@ -360,7 +355,7 @@ def en16931(made: Document) -> dict[str, Any]:
         """As it is written there."""
         return decimal(micros, digits)
 
-    rate = {} if made.tax.kind == "outside" else {"BT-119": rate_shown(made.tax.rate)}
+    rate = {} if made.tax.kind == "outside" else {"BT-119": percent(made.tax.rate)}
     exempt = {} if made.tax.kind == "standard" else {"BT-120": made.tax.reason, "BT-121": made.tax.reason_code}
     breakdown = {
         "BT-116": sum_of(made.net_micros),
@@ -369,7 +364,7 @@ def en16931(made: Document) -> dict[str, Any]:
         **rate,
         **{name: text for name, text in exempt.items() if text},
     }
-    line_rate = {} if made.tax.kind == "outside" else {"BT-152": rate_shown(made.tax.rate)}
+    line_rate = {} if made.tax.kind == "outside" else {"BT-152": percent(made.tax.rate)}
     found = {
         "BT-1": made.number,
         "BT-2": made.issued_on,

@@ -91,6 +91,12 @@ def payable(micros: int, currency: str) -> int:
     return micros
 
 
+def percent(hundredths: int) -> str:
+    """Hundredths of a percent as people write it: `12.5`."""
+    sign, whole = ("-" if hundredths < 0 else ""), abs(hundredths)
+    return f"{sign}{whole // 100}.{whole % 100:02d}".rstrip("0").rstrip(".")
+
+
 def decimal(micros: int, digits: int = 2) -> str:
     """Micros as `12.50`: at least `digits` after the point, and as many as it takes to be exact."""
     sign, whole = ("-" if micros < 0 else ""), abs(micros)

@@ -146,11 +146,15 @@ def period(name: str, now: int, zone: str) -> tuple[int, int]:
     elif name == "month":
         return month_start(last, zone), month_start(next_month(last), zone)
     elif name == "last_month":
-        before = f"{date.fromisoformat(f'{last}-01') - timedelta(days=1):%Y-%m}"
-        return month_start(before, zone), month_start(last, zone)
+        return month_start(month_before(last), zone), month_start(last, zone)
     else:
         raise BadInput("{given!r} is not one of the periods: {known}", given=name[:20], known=", ".join(PERIODS))
     return day_start(str(first), zone), day_start(str(end), zone)
+
+
+def month_before(month: str) -> str:
+    """The calendar month before `2027-01`: `2026-12`."""
+    return f"{date.fromisoformat(f'{month}-01') - timedelta(days=1):%Y-%m}"
 
 
 def next_month(month: str) -> str:

@@ -50,6 +50,14 @@ def profile_row(name: str) -> Profile:
     return rows[0]
 
 
+def company_and_profile(company: str | None, profile: str | None) -> tuple[Company, Profile | None]:
+    """What something is about: a profile and its company, or a company alone. NotFound; BadInput as above."""
+    if profile is None:
+        return company_row(company), None
+    row = profile_row(profile)
+    return row.company, row
+
+
 def open_profile_row(name: str) -> Profile:
     """A profile that was not deleted, as `profile_row`; BadInput if it was."""
     row = profile_row(name)

@@ -95,7 +95,9 @@ def create_trunk(
     BadInput if something is unfit, or the name or the address is taken.
     """
     if not _NAME.fullmatch(name) or name in ("new", "order"):  # pages of all trunks have these names
-        raise BadInput("a trunk's name begins with a letter, has only a-z, 0-9 and '-', 31 at most, and is not 'new'")
+        raise BadInput(
+            "a trunk's name begins with a letter, has only a-z, 0-9 and '-', 31 at most, and is not 'new' or 'order'"
+        )
     secret = vault.sealed(sign_in.password) if sign_in else None
     with writing():
         owner = company_row(company)

@@ -16,6 +16,7 @@ from babel.numbers import get_decimal_symbol
 from connector.core import invoices
 from connector.core.formats import day, shown
 from connector.core.invoices import Document
+from connector.core.money import percent
 from connector.words import locale, said, speaking, tr
 
 _PAGE = Path(__file__).parent / "invoice.typ"
@@ -87,7 +88,7 @@ def _shown(kept: Document, color: str) -> dict[str, Any]:
     if made.corrects is not None:
         number, issued_on = made.corrects
         corrects = [(tr("Corrects"), tr("{number} of {day}", number=number, day=day(issued_on)))]
-    rate = invoices.rate_shown(made.tax.rate).replace(".", get_decimal_symbol(locale()))
+    rate = percent(made.tax.rate).replace(".", get_decimal_symbol(locale()))
     tax = tr("VAT {rate} %", rate=rate) if made.tax.kind == "standard" else tr("VAT")
     was_paid = tr("The sum was paid in full before.")
     notes = [made.tax.reason, made.about, tr("The sum is paid back, or credited, in full.") if corrects else was_paid]

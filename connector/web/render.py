@@ -181,6 +181,11 @@ def tenths(value: float) -> str:
     return str(format_decimal(value, "0.0", locale=locale()))
 
 
+def percent(hundredths: int | None) -> str:
+    """Hundredths of a percent with one decimal; a dash for none."""
+    return NONE if hundredths is None else f"{tenths(hundredths / 100)} %"
+
+
 def _money(micros: int | None, currency: str) -> str:
     """A sum of money, to the smallest coin, and exactly on hover; a dash for none."""
     if micros is None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from connector.core import costs
 from connector.core.costs import Cost, Exchange, Floor
 from connector.core.decks import RateDeck
-from connector.core.money import amount, decimal
+from connector.core.money import amount, decimal, percent
 from connector.core.rating import BLOCKED, Rate, increments
 from connector.core.trunks import LeftOut, Priced, Routing, TrunkChoice, allowed, order, routing
 from connector.errors import BadInput
@@ -220,9 +220,9 @@ def test_ratios_and_percentages_are_exact() -> None:
     written = {"12.5": 1250, "0": 0, "100 %": 10_000, "0.01": 1}
     for text, value in written.items():
         assert costs.hundredths(text) == value
-        assert costs.percent(value) == text.removesuffix(" %")
+        assert percent(value) == text.removesuffix(" %")
     for text in ("100.01", "-1", "1.005", "x", ""):
         with pytest.raises(BadInput, match="Invalid percentage"):
             costs.hundredths(text)
-    assert costs.percent(-1250) == "-12.5"
+    assert percent(-1250) == "-12.5"
     assert costs.percent_left(0, 5) is None

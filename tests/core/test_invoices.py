@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connector.core import invoices
 from connector.core.invoices import Party, Tax, Terms
-from connector.core.money import MICROS, minor_unit
+from connector.core.money import MICROS, minor_unit, percent
 from connector.errors import BadInput
 
 SELLER = Party("Example Telecom Ltd", "1 Wood Street", "London", "GB", "EC2V 7AN", "", "GB980780684")
@@ -199,7 +199,7 @@ def test_partial_credit_notes_have_the_tax_of_the_invoice_together() -> None:
 )
 def test_rates(text: str, rate: int, shown: str) -> None:
     """In hundredths of a percent, and back."""
-    assert (invoices.rate_of(text), invoices.rate_shown(rate)) == (rate, shown)
+    assert (invoices.rate_of(text), percent(rate)) == (rate, shown)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "20%", "1.234", "100", "²", "1e1"])

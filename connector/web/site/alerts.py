@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import profiles, thresholds
+from connector.billing import thresholds
 from connector.core.access import check_calls_told
 from connector.core.alerts import KINDS, THRESHOLDS
 from connector.core.formats import typed
@@ -14,7 +14,18 @@ from connector.notices import notices, webhooks
 from connector.notices.webhooks import WebhookView
 from connector.web.endpoint import Ask
 from connector.web.render import spoken, when
-from connector.web.site.frame import Form, Line, Outcome, Quote, Shown, SitePages, TextOrNone, entry, tables_page
+from connector.web.site.frame import (
+    Form,
+    Line,
+    Outcome,
+    Quote,
+    Shown,
+    SitePages,
+    TextOrNone,
+    company_or_profiles,
+    entry,
+    tables_page,
+)
 from connector.words import marked, tr, tr_n
 
 pages = SitePages()
@@ -138,8 +149,7 @@ class NewThreshold(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The whole company, or a profile."""
-        names = sorted(profiles.names(ask.scope).items(), key=lambda each: each[1])
-        return {"profile": [("", tr("the whole company")), *names]}
+        return {"profile": company_or_profiles(ask)}
 
     def do(self, ask: Ask) -> Outcome:
         """Add it."""

@@ -22,7 +22,7 @@ from connector.errors import BadInput, NotFound
 from connector.people import filters
 from connector.routing import emergency
 from connector.web.endpoint import Ask, Written
-from connector.web.render import NONE, length, tenths, when
+from connector.web.render import NONE, length, percent, tenths, when
 from connector.web.site import cures
 from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, entry, following, tables_page
 from connector.words import marked, tr
@@ -278,9 +278,9 @@ def _sound(cdr: CdrView) -> dict[str, Any] | None:
         [
             sides.get(leg.side, leg.side),
             leg.codec,
-            _percent(media.loss(leg.heard_packets, leg.heard_lost)),
+            percent(media.loss(leg.heard_packets, leg.heard_lost)),
             _ms(leg.heard_jitter_us),
-            _percent(media.loss(leg.told_packets, leg.told_lost)),
+            percent(media.loss(leg.told_packets, leg.told_lost)),
             _ms(leg.told_jitter_us),
             _ms(leg.rtt_us),
             tenths(leg.mos / 100),
@@ -293,10 +293,6 @@ def _sound(cdr: CdrView) -> dict[str, Any] | None:
 def _sounded(mos: int) -> str:
     """A MOS in words."""
     return tr("good") if mos >= GOOD else tr("fair") if mos >= FAIR else tr("poor")
-
-
-def _percent(hundredths: int | None) -> str:
-    return NONE if hundredths is None else f"{tenths(hundredths / 100)} %"
 
 
 def _ms(us: int | None) -> str:

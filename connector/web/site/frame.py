@@ -20,11 +20,12 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from connector.billing import profiles
 from connector.core import formats, money
 from connector.core.access import PERMISSIONS
 from connector.core.paging import Page
 from connector.database.audit import Doer
-from connector.errors import BadInput
+from connector.errors import BadInput, NotFound
 from connector.web.endpoint import Ask, Download, Paper, Written, thing_of
 from connector.web.rest import World
 from connector.words import tr
@@ -72,6 +73,18 @@ def tables_page(
 def following(found: Page[Any], asked: Mapping[str, str] | None = None) -> str:
     """What asks for the page after this one, with the same filters; "" after the last."""
     return urlencode({**(asked or {}), "cursor": found.next}) if found.next else ""
+
+
+def company_or_profiles(ask: Ask) -> list[Line]:
+    """What a form is about, to be chosen: the whole company, or one of its profiles, by their user names."""
+    names = sorted(profiles.names(ask.scope).items(), key=lambda each: each[1])
+    return [("", tr("the whole company")), *names]
+
+
+def check_profile(ask: Ask, profile: str | None) -> None:
+    """NotFound for a profile that the visitor does not see."""
+    if profile is not None and profile not in profiles.names(ask.scope):
+        raise NotFound("there is no such profile")
 
 
 def from_to(before: int, after: int, currency: str) -> str:

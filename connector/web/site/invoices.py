@@ -9,6 +9,7 @@ from connector.billing import invoices
 from connector.core import invoices as core
 from connector.core import times
 from connector.core.formats import countries
+from connector.core.money import percent
 from connector.core.paging import turn
 from connector.web.endpoint import Ask, Paper, invoicing, paper_of
 from connector.web.site.frame import Form, Line, Outcome, Shown, SitePages, allowed, entry, following
@@ -112,7 +113,7 @@ class Tax(Form):
     def initial(cls, ask: Ask) -> dict[str, Any]:
         """How it is taxed now."""
         found = invoices.buyer(ask.company)
-        rate = "" if found.rate is None else core.rate_shown(found.rate)
+        rate = "" if found.rate is None else percent(found.rate)
         reason = found.reason.removeprefix(core.TAXES[found.tax_kind][2]).lstrip(". ")
         return {"kind": found.tax_kind, "rate": rate, "reason": reason}
 
@@ -127,4 +128,4 @@ def _taxed(buyer: invoices.BuyerView, ask: Ask) -> str:
     if buyer.tax_kind != "standard" or ask.place.invoicing is None:
         return SHORT_WORDS.get(buyer.tax_kind, "")
     usual = ask.place.invoicing.rate_on(times.local_day(ask.now, ask.place.invoicing.zone))
-    return f"{core.rate_shown(usual if buyer.rate is None else buyer.rate)} %"
+    return f"{percent(usual if buyer.rate is None else buyer.rate)} %"

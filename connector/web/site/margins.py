@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from connector.billing import costs, decks, exchange, profiles
+from connector.billing import costs, decks, exchange
 from connector.billing.costs import MarginLine
-from connector.core.access import Scope
 from connector.core.costs import ratio_text
 from connector.core.formats import number, shown
 from connector.core.money import decimal
-from connector.core.times import local_month
-from connector.errors import NotFound
+from connector.core.times import local_month, month_before, next_month
 from connector.web.endpoint import Ask
-from connector.web.render import NONE, tenths, when
+from connector.web.render import percent, when
 from connector.web.site.frame import (
     Form,
     Line,
@@ -23,6 +21,8 @@ from connector.web.site.frame import (
     SitePages,
     TextOrNone,
     allowed,
+    check_profile,
+    company_or_profiles,
     entry,
     tables_page,
 )
@@ -110,7 +110,7 @@ def margins_page(ask: Ask) -> Shown:
             price=shown(total.costed_price_micros, currency),
             cost=shown(total.cost_micros, currency),
             left=shown(total.margin_micros, currency),
-            percent=_percent(total.margin_hundredths),
+            percent=percent(total.margin_hundredths),
         )
     ]
     by_trunk = {**_table(tr("By trunk"), tr("Trunk"), found.trunks, currency), "actions": _months(ask, found.month)}
@@ -159,9 +159,7 @@ def margins_page(ask: Ask) -> Shown:
 
 def _months(ask: Ask, shown_month: str) -> list[Line]:
     """The month before, and the one after unless it has not begun."""
-    year, number = (int(part) for part in shown_month.split("-"))
-    before = f"{year - (number == 1):04d}-{(number - 2) % 12 + 1:02d}"
-    after = f"{year + (number == 12):04d}-{number % 12 + 1:02d}"
+    before, after = month_before(shown_month), next_month(shown_month)
     links = [(tr("Show {month}", month=before), f"/margins?month={before}")]
     if after <= local_month(ask.now, ask.zone):
         links.append((tr("Show {month}", month=after), f"/margins?month={after}"))
@@ -180,16 +178,12 @@ def _table(title: str, head: str, lines: list[MarginLine], currency: str) -> dic
                 shown(line.costed_price_micros, currency).translated(),
                 shown(line.cost_micros, currency).translated(),
                 shown(line.margin_micros, currency).translated(),
-                _percent(line.margin_hundredths),
+                percent(line.margin_hundredths),
             ]
             for line in lines
         ],
         "empty": tr("No answered call in this month since a cost sheet was loaded."),
     }
-
-
-def _percent(hundredths: int | None) -> str:
-    return NONE if hundredths is None else f"{tenths(hundredths / 100)} %"
 
 
 @pages.form("/margins/floors/new", "rates.write", "Set a margin floor", of_company=True, back="/margins")
@@ -207,7 +201,7 @@ class SetFloor(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The whole company, or a profile."""
-        return {"profile": [("", tr("the whole company")), *_profiles(ask)]}
+        return {"profile": company_or_profiles(ask)}
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
@@ -219,9 +213,8 @@ class SetFloor(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
-        _check_profile(ask, self.profile)
-        percent = self.percent.replace(",", ".")
-        costs.set_floor(percent, decimal(self.per_minute or 0, 6), ask.company, self.profile)
+        check_profile(ask, self.profile)
+        costs.set_floor(self.percent.replace(",", "."), decimal(self.per_minute or 0, 6), ask.company, self.profile)
         return Outcome("/margins", tr("The margin floor is set."))
 
 
@@ -236,11 +229,11 @@ class RemoveFloor(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The whole company, or a profile."""
-        return {"profile": [("", tr("the whole company")), *_profiles(ask)]}
+        return {"profile": company_or_profiles(ask)}
 
     def do(self, ask: Ask) -> Outcome:
         """Take it away."""
-        _check_profile(ask, self.profile)
+        check_profile(ask, self.profile)
         costs.remove_floor(ask.company, self.profile)
         return Outcome("/margins", tr("The margin floor was removed."))
 
@@ -261,14 +254,3 @@ class SetExchange(Form):
         """Set it."""
         exchange.set_rate(self.in_currency.upper(), ask.currency, self.rate.replace(",", "."), ask.now)
         return Outcome("/margins", tr("The exchange rate is set."))
-
-
-def _profiles(ask: Ask) -> list[Line]:
-    names = profiles.names(Scope(ask.scope.company))
-    return sorted(names.items(), key=lambda each: each[1])
-
-
-def _check_profile(ask: Ask, profile: str | None) -> None:
-    """NotFound for a profile that the visitor does not see."""
-    if profile is not None and profile not in profiles.names(Scope(ask.scope.company)):
-        raise NotFound("there is no such profile")

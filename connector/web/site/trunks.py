@@ -10,7 +10,7 @@ from connector.core.access import Scope
 from connector.core.sip import FAILOVER, Options, usual_port
 from connector.core.terms import term
 from connector.core.trunks import POLICIES, POLICY_WORDS, endpoint_of
-from connector.errors import BadInput, NotFound
+from connector.errors import BadInput
 from connector.routing import reachability, trunks
 from connector.routing.trunks import SignIn
 from connector.web.endpoint import Ask
@@ -24,6 +24,8 @@ from connector.web.site.frame import (
     Shown,
     SitePages,
     TextOrNone,
+    check_profile,
+    company_or_profiles,
     entry,
     tables_page,
 )
@@ -162,8 +164,7 @@ class TrunkOrder(Form):
     @classmethod
     def choices(cls, ask: Ask) -> dict[str, list[Line]]:
         """The whole company, or a profile."""
-        names = sorted(profiles.names(Scope(ask.scope.company)).items(), key=lambda each: each[1])
-        return {"profile": [("", tr("the whole company")), *names]}
+        return {"profile": company_or_profiles(ask)}
 
     @classmethod
     def intro(cls, ask: Ask) -> str:
@@ -177,8 +178,7 @@ class TrunkOrder(Form):
 
     def do(self, ask: Ask) -> Outcome:
         """Set it."""
-        if self.profile is not None and self.profile not in profiles.names(Scope(ask.scope.company)):
-            raise NotFound("there is no such profile")
+        check_profile(ask, self.profile)
         carriers.set_policy(self.policy, ask.company, self.profile)
         return Outcome("/trunks", tr("The order of the trunks is set."))
 
